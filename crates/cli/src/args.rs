@@ -1,0 +1,359 @@
+//! The words of the command line, as clap parses them.
+//!
+//! Nothing is looked up here: a topic or a node is text until the running node resolves it.
+//! Usage errors end with exit code 2, which is also what clap uses.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::size::Size;
+use crate::when::{Patience, Since, When};
+
+/// A message router for groups of people and programs that are not always connected.
+#[derive(Debug, Parser)]
+#[command(
+    name = "way",
+    version,
+    about,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES
+)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage, 3 no node is running, 4 not yet (the message is safe),
+5 refused, 6 not found or ambiguous, 7 store damaged.";
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The folder with this node's keys, settings and messages [default: $WAY_HOME, else the XDG
+    /// data folder's `waystation`]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub home: Option<PathBuf>,
+    /// Print JSON, one object a line, and errors as JSON on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the node of this home; creates the home on first use
+    Up(Up),
+    /// Stop the node of this home, and wait until it has stopped
+    Down,
+    /// One screen about the node; exit code 0 when all is well
+    Status,
+    /// The id, name and addresses of this node
+    Id,
+    /// Set the name that others see
+    Name {
+        /// At most 64 bytes
+        name: String,
+    },
+    /// Keep a link to another node, or stop keeping it
+    #[command(subcommand)]
+    Peer(Peer),
+    /// The links of this node: who, over what, how far away, since when
+    Peers,
+    /// Core nodes: serve clients, or be a client
+    #[command(subcommand)]
+    Core(Core),
+    /// Topics of this home
+    #[command(subcommand)]
+    Topic(Topic),
+    /// Make a link that lets others join a topic
+    Invite(Invite),
+    /// Join a topic with a link; says first who invites to what
+    Join(Join),
+    /// Send messages to a topic, a node or an engine; prints the message id
+    Send(Send),
+    /// Read a topic, in causal order
+    Read(Read),
+    /// Messages sent to this node itself
+    Inbox(Inbox),
+    /// Ask a node's echo engine for an answer and time it
+    Ping {
+        /// A node: an address, an id, a prefix of an id, or a name
+        node: String,
+        /// How long to wait for the answer
+        #[arg(long, value_name = "T", default_value = "10s")]
+        timeout: Patience,
+    },
+    /// Where a message stands, on whose evidence, and what would help
+    Why {
+        /// A message id or a unique prefix of one [default: the last message this home sent]
+        id: Option<String>,
+    },
+    /// Write a backup of this home to a file
+    Backup {
+        /// A new file; the keys in it are encrypted only if the home's are
+        file: PathBuf,
+    },
+    /// Make this home from a backup
+    Restore {
+        /// A file that `way backup` wrote
+        file: PathBuf,
+    },
+    /// Verify the store of a home whose node is down
+    Check,
+    /// Run a recording of `way up --record` again and compare every output
+    Replay {
+        /// The recording
+        file: PathBuf,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Play the whole story with real processes: two core nodes, three people
+    Demo(Demo),
+}
+
+/// `way up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Go to the background as soon as the node answers
+    #[arg(short = 'd', long)]
+    pub detach: bool,
+    /// Serve clients: keep what they and the members of their topics have missed
+    #[arg(long)]
+    pub core: bool,
+    /// The name that others see
+    #[arg(long)]
+    pub name: Option<String>,
+    /// An address to listen on, such as 0.0.0.0:4433 or [::]:0 (may be repeated)
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<std::net::SocketAddr>,
+    /// The address under which others reach this node, such as core.example.org:4433
+    #[arg(long, value_name = "ADDR")]
+    pub public: Option<String>,
+    /// Write every input of the node to a new file, for `way replay`
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Used by -d on itself: tell the starting process by this descriptor's file when ready
+    #[arg(long, hide = true)]
+    pub detached_child: bool,
+}
+
+/// `way peer …`.
+#[derive(Debug, Subcommand)]
+pub enum Peer {
+    /// Keep a link to a node
+    Add {
+        /// node1…@host:port
+        addr: String,
+    },
+    /// Stop keeping a link to a node
+    Remove {
+        /// A node: an id, a prefix of one, or a name
+        node: String,
+    },
+}
+
+/// `way core …`.
+#[derive(Debug, Subcommand)]
+pub enum Core {
+    /// Operator: make an invite for a client
+    Invite {
+        /// How much may be kept for each client that uses the invite
+        #[arg(long, default_value = "1GiB", value_name = "SIZE")]
+        quota: Size,
+        /// How many clients may use it
+        #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        uses: u32,
+        /// Until when it may be used: RFC 3339, or from now (+2d)
+        #[arg(long, value_name = "T", default_value = "+30d")]
+        until: When,
+    },
+    /// Operator: serve a node without an invite
+    Allow {
+        /// The whole id of the node
+        node: String,
+        /// How much may be kept for it
+        #[arg(long, default_value = "1GiB", value_name = "SIZE")]
+        quota: Size,
+    },
+    /// Operator: take nothing new from a client; says what happens to what is held
+    Deny {
+        /// A client: an id, a prefix of one, or a name
+        node: String,
+    },
+    /// Operator: the clients and what is kept for them
+    Clients,
+    /// Client: let a core node keep what one misses
+    Use {
+        /// An operator's invite (way:core/…), or the address of a core node that allowed this node
+        link: String,
+    },
+    /// Client: leave a core node; it keeps its promises and takes nothing new
+    Leave {
+        /// A core node: an id, a prefix of one, or a name
+        node: String,
+    },
+    /// Client: the core nodes this node uses
+    List,
+}
+
+/// `way topic …`.
+#[derive(Debug, Subcommand)]
+pub enum Topic {
+    /// Create a topic
+    Create {
+        /// The name that members see
+        name: String,
+    },
+    /// The topics of this home
+    List,
+    /// Members, numbers and state of one topic
+    Info {
+        /// A local name, an id, or a unique prefix of one
+        topic: String,
+    },
+    /// Say goodbye to a topic; what is here stays readable
+    Leave {
+        /// A local name, an id, or a unique prefix of one
+        topic: String,
+    },
+    /// Leave a topic and delete what is here of it
+    Forget {
+        /// A local name, an id, or a unique prefix of one
+        topic: String,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+}
+
+/// `way invite`.
+#[derive(Debug, Args)]
+pub struct Invite {
+    /// A local name, an id, or a unique prefix of one
+    pub topic: String,
+    /// Show the link as a QR code as well
+    #[arg(long)]
+    pub qr: bool,
+    /// How many devices may join with it
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub uses: u32,
+    /// Until when it may be used: RFC 3339, or from now (+2d)
+    #[arg(long, value_name = "T", default_value = "+7d")]
+    pub until: When,
+}
+
+/// `way join`.
+#[derive(Debug, Args)]
+pub struct Join {
+    /// way:join/…
+    pub link: String,
+    /// The name by which the others see you in this topic
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Start the node in the background first if it is not running
+    #[arg(long)]
+    pub up: bool,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// How long to look for somebody who knows the topic
+    #[arg(long, value_name = "T", default_value = "30s")]
+    pub timeout: Patience,
+}
+
+/// `way send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// A topic, a node or an engine
+    pub to: String,
+    /// The text [default: standard input]
+    pub text: Option<String>,
+    /// Each line of standard input is a message
+    #[arg(long, conflicts_with = "text")]
+    pub lines: bool,
+    /// Do not return before the message is there
+    #[arg(long, value_name = "STATE")]
+    pub wait: Option<Wait>,
+    /// With --wait: how many custodians or members it takes [default: 1 custodian; all members]
+    #[arg(long, value_name = "N", requires = "wait")]
+    pub of: Option<u32>,
+    /// With --wait: how long; then exit code 4, and the message is safe
+    #[arg(long, value_name = "T", default_value = "60s")]
+    pub timeout: Patience,
+}
+
+/// What `--wait` waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Wait {
+    /// On this node's own disk (always true when `way send` returns)
+    Stored,
+    /// Custodians have promised to keep it
+    Held,
+    /// On members' devices
+    Delivered,
+}
+
+/// `way read`.
+#[derive(Debug, Args)]
+pub struct Read {
+    /// A local name, an id, or a unique prefix of one
+    pub topic: String,
+    /// Go on with what arrives, even when the node restarts
+    #[arg(long, short = 'f')]
+    pub follow: bool,
+    /// Only what no `--new` has shown before
+    #[arg(long)]
+    pub new: bool,
+    /// Only what comes after a line number, a message id, or a time (RFC 3339, or -2h)
+    #[arg(
+        long,
+        value_name = "N|ID|TIME",
+        conflicts_with = "new",
+        allow_hyphen_values = true
+    )]
+    pub since: Option<Since>,
+    /// At most so many lines: the last ones, with --since or --new the first ones
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+}
+
+/// `way inbox`.
+#[derive(Debug, Args)]
+pub struct Inbox {
+    /// Go on with what arrives, even when the node restarts
+    #[arg(long, short = 'f')]
+    pub follow: bool,
+}
+
+/// `way demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave the nodes running and say how to play
+    #[arg(long, conflicts_with = "script")]
+    pub stay: bool,
+    /// Print the session for a person to paste; run nothing
+    #[arg(long)]
+    pub script: bool,
+    /// How many messages the absent person misses
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub messages: u32,
+}
+
+impl Cli {
+    /// The grammar of the whole command line, for help texts and completions.
+    #[must_use]
+    pub fn grammar() -> clap::Command {
+        use clap::CommandFactory as _;
+        Self::command()
+    }
+}

@@ -1,0 +1,14 @@
+//! The command line of Waystation.
+//!
+//! One binary, `way`, is both halves: `way up` hosts a node in its home, every other command
+//! is a thin client that talks to that node over the Unix socket `way.sock` in the home, one JSON
+//! object a line. What the commands print with `--json` is the same vocabulary
+//! ([`schema`], written down in docs/spec/cli.md), so a program may also use the socket directly.
+//!
+//! What it does not do: it decides nothing about envelopes, topics, links or custody. Those rules
+//! live in the protocol crates; this crate translates words into commands and replies into lines.
+
+pub mod args;
+pub mod run;
+pub mod size;
+pub mod when;

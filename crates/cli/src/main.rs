@@ -1,0 +1,5 @@
+//! The program `way`: everything it does stands in the library beside it.
+
+fn main() -> std::process::ExitCode {
+    cli::run::main()
+}
