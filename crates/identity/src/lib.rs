@@ -1,0 +1,22 @@
+//! Who is meant, who signed, and what is sealed: the vocabulary of names and keys.
+//!
+//! - [`Id`] and the newtypes ([`NodeId`], [`TopicId`], [`EnvelopeId`], …): closed 32-byte names with
+//!   one text form each (docs/spec/wire.md, "Ids").
+//! - [`SecretKey`], [`PublicKey`], [`Signature`], [`Context`]: Ed25519 under one strict rule, every
+//!   signature bound to what it is about.
+//! - [`seal`]: the few constructions that everything secret is built of (key derivation, keyed
+//!   hash, one-time encryption, HPKE).
+//!
+//! What it does not do: it keeps no key on disk, knows no format but ids and keys, decides no
+//! right, and draws randomness only from the generator that it is handed.
+
+mod id;
+mod names;
+pub mod seal;
+mod sign;
+mod text;
+
+pub use id::{Id, IdBytesError, Kind, Scheme};
+pub use names::{EngineId, EnvelopeId, EpochId, GrantId, NodeId, PublicKey, SealingKey, TopicId};
+pub use sign::{BadSignature, Context, SecretKey, Signature};
+pub use text::TextError;
