@@ -1,1 +1,82 @@
-fn main() {}
+//! `cargo xtask`: the one command that is the same for a person and for continuous integration.
+
+mod tidy;
+
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  ci      everything below, in this order
+  fmt     formatting is what rustfmt makes of it
+  clippy  no warning in any target
+  tidy    layers, licences, bans, documents: what a program can check about the tree
+  test    sees to what the tests need, and runs them all
+  doc     the API documentation builds without a warning
+";
+
+fn main() -> ExitCode {
+    let task = std::env::args().nth(1).unwrap_or_default();
+    let done = match task.as_str() {
+        "ci" => ["fmt", "tidy", "clippy", "doc", "test"]
+            .into_iter()
+            .try_for_each(run),
+        "" | "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        one => run(one),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &str) -> Result<(), String> {
+    eprintln!("== {task}");
+    match task {
+        "fmt" => cargo(&["fmt", "--all", "--check"], &[]),
+        "clippy" => cargo(
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            &[],
+        ),
+        "tidy" => tidy::check(),
+        "doc" => cargo(
+            &["doc", "--workspace", "--no-deps", "--locked"],
+            &[("RUSTDOCFLAGS", "-D warnings")],
+        ),
+        "test" => {
+            // Tests that start the program use the binary of their own profile: built by cargo
+            // because they belong to its package. Nothing else has to be there beforehand.
+            cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], &[])
+        }
+        other => Err(format!("there is no task `{other}`\n\n{HELP}")),
+    }
+}
+
+fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let status = Command::new(cargo)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(tidy::root())
+        .status()
+        .map_err(|error| format!("cargo {}: {error}", arguments.join(" ")))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("cargo {} failed", arguments.join(" ")))
+    }
+}
