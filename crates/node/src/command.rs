@@ -1,0 +1,443 @@
+//! What an application may ask of a node, and what it is answered.
+//!
+//! These are plain values: the program's control socket, the tests and the simulator use the same
+//! ones. Text forms (ids, times, sizes) are the surface's affair; names are resolved by the node,
+//! because it knows them.
+
+#![expect(missing_docs, reason = "the fields of variants are described with their variant")]
+
+use identity::{EnvelopeId, NodeId, TopicId};
+
+/// Names one request; comes back in its [`Reply`]. Chosen by the surface, unique while it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// A topic as a person names it: a local name, a unique prefix of an id, or an id.
+pub type TopicRef = String;
+
+/// Where to send: a topic as in [`TopicRef`], a node by id, unique prefix or name.
+pub type Target = String;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `way status`.
+    Status,
+    /// `way id`.
+    Identity,
+    /// `way name NAME`: the name that others see; at most 64 bytes.
+    SetName { name: String },
+    /// `way peer add ADDR`: text form `node1…@host:port` or `quic://node1…@host:port`.
+    PeerAdd { address: String },
+    /// `way peer remove PEER`: by id, unique prefix or name.
+    PeerRemove { peer: String },
+    /// `way peers`.
+    Peers,
+    /// `way core invite`.
+    CoreInvite { quota: u64, uses: u32 },
+    /// `way core allow NODE-ID`.
+    CoreAllow { node: String, quota: u64 },
+    /// `way core deny NODE-ID`.
+    CoreDeny { node: String },
+    /// `way core clients`.
+    CoreClients,
+    /// `way core use LINK-OR-ADDR`.
+    CoreUse { link: String },
+    /// `way core leave CORE`.
+    CoreLeave { core: String },
+    /// `way core list`.
+    CoreList,
+    /// `way topic create NAME`.
+    TopicCreate { name: String },
+    /// `way topic list`.
+    Topics,
+    /// `way topic info TOPIC`.
+    TopicInfo { topic: TopicRef },
+    /// `way topic leave TOPIC`: says so to the others and takes part no longer; what is here stays.
+    TopicLeave { topic: TopicRef },
+    /// `way topic forget TOPIC`: removes everything of a topic that was left, from this home.
+    TopicForget { topic: TopicRef },
+    /// `way invite TOPIC`.
+    Invite { topic: TopicRef, uses: u32, until: Option<u64> },
+    /// First half of `way join`: fetch the invite and say who invites to what. Waits until a node
+    /// named in the link answered or `timeout_ms` ran out.
+    JoinLook { link: String, timeout_ms: u64 },
+    /// Second half of `way join`: take part, under this local name.
+    Join { link: String, name: Option<String>, timeout_ms: u64 },
+    /// `way send TO`: one or many messages, each at most [`crate::MAX_MESSAGE`] bytes. Answered
+    /// when they are durable here.
+    Send { to: Target, messages: Vec<Vec<u8>>, expires: Option<u64>, best_effort: bool },
+    /// Waits until the message has reached this state, or the time is over.
+    Wait { id: String, state: WaitFor, of: Option<u32>, timeout_ms: u64 },
+    /// `way read TOPIC`: lines after `after` (a line number), at most `limit`.
+    Read { topic: TopicRef, from: ReadFrom, limit: u32 },
+    /// Moves the durable cursor of `way read --new` to this line.
+    Confirm { topic: TopicRef, n: u64 },
+    /// `way inbox`: unicast messages received, after the number `after`.
+    Inbox { after: u64, limit: u32 },
+    /// `way ping NODE`: a round trip to the built-in echo engine.
+    PingNode { node: String, timeout_ms: u64 },
+    /// `way why [ID]`; without an id the last that this home sent.
+    Why { id: Option<String> },
+}
+
+/// Where reading begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// The last `limit` lines.
+    Last,
+    /// After this line number.
+    After(u64),
+    /// After the line of this message.
+    AfterMessage(String),
+    /// From the first line that arrived at this time (ms since the epoch) or later.
+    Time(u64),
+    /// After the durable cursor.
+    Cursor,
+}
+
+/// A promise to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WaitFor {
+    /// Durable here. Every answer to [`Command::Send`] implies it.
+    Stored,
+    /// Held by `of` custodians (default 1).
+    Held,
+    /// Delivered to `of` members (default all of them), or to the one node.
+    Delivered,
+}
+
+/// Why a command was not carried out. The text says what failed and why, the hint what to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure.
+    pub code: Code,
+    /// A sentence without a full stop.
+    pub message: String,
+    /// What to do next; may be empty.
+    pub hint: String,
+    /// Candidates of an ambiguous name, one a line in text form.
+    pub candidates: Vec<String>,
+}
+
+/// Kinds of failure; the program's exit codes follow from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// It failed for the reason given.
+    Failed,
+    /// The request was malformed (a bad link, address or id).
+    Usage,
+    /// A wait ran out; the message is safe.
+    NotYet,
+    /// Somebody refused: a core, a peer, a rule.
+    Refused,
+    /// No such topic, node, message or core.
+    NotFound,
+    /// The name fits several.
+    Ambiguous,
+}
+
+/// The answer to one command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Done; there is nothing to tell.
+    Done,
+    /// Not done.
+    Failed(Failure),
+    /// To [`Command::Status`].
+    Status(Status),
+    /// To [`Command::Identity`].
+    Identity { id: NodeId, name: String, addresses: Vec<String> },
+    /// To [`Command::Peers`].
+    Peers(Vec<Peer>),
+    /// To [`Command::PeerAdd`].
+    PeerAdded { id: NodeId },
+    /// To [`Command::CoreInvite`].
+    CoreInvited { link: String, quota: u64, uses: u32 },
+    /// To [`Command::CoreDeny`]: what happens to what is held for the client.
+    CoreDenied { id: NodeId, held_bytes: u64, held_until: Option<u64> },
+    /// To [`Command::CoreClients`].
+    CoreClients(Vec<Client>),
+    /// To [`Command::CoreUse`]: the agreement, once the core has answered.
+    CoreUsed { id: NodeId, quota: u64 },
+    /// To [`Command::CoreList`].
+    Cores(Vec<Core>),
+    /// To [`Command::TopicCreate`] and [`Command::Join`].
+    Topic { id: TopicId, name: String },
+    /// To [`Command::Topics`].
+    Topics(Vec<TopicRow>),
+    /// To [`Command::TopicInfo`].
+    TopicInfo(Box<TopicInfo>),
+    /// To [`Command::Invite`].
+    Invited { link: String, topic: TopicId, uses: u32, expires: u64 },
+    /// To [`Command::JoinLook`].
+    Invitation { topic: TopicId, topic_name: String, inviter_name: String, inviter: String, expires: u64 },
+    /// To [`Command::Send`]: the id of each message, in order.
+    Sent { ids: Vec<MessageId> },
+    /// To [`Command::Wait`].
+    Reached { state: WaitFor, count: u32, of: u32 },
+    /// To [`Command::Read`] (lines), with the greatest number that was looked at, so that a reader
+    /// goes on after it; `more` when there is more already.
+    Lines { topic: TopicId, lines: Vec<Line>, last: u64, more: bool },
+    /// To [`Command::Inbox`].
+    Inbox { mails: Vec<Mail>, last: u64, more: bool },
+    /// To [`Command::PingNode`]: microseconds.
+    Pong { round_trip_us: u64, path: String },
+    /// To [`Command::Why`].
+    Why(Box<Why>),
+}
+
+/// The name of a message: an envelope and the place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MessageId {
+    /// The envelope.
+    pub envelope: EnvelopeId,
+    /// Which of its messages, from 0.
+    pub index: u16,
+}
+
+/// One screen about a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The node.
+    pub id: NodeId,
+    /// Its name.
+    pub name: String,
+    /// Whether it serves as a core.
+    pub core: bool,
+    /// Links that are up.
+    pub links: u32,
+    /// Topics it takes part in or holds.
+    pub topics: u32,
+    /// Own messages that nobody else is known to have yet.
+    pub queued: u64,
+    /// Bytes of records.
+    pub store_bytes: u64,
+    /// Bytes that the store may use; 0 when only the disk limits it.
+    pub store_limit: u64,
+    /// What is not as it should be.
+    pub problems: Vec<Problem>,
+}
+
+/// Something a person should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// A stable word for programs.
+    pub code: String,
+    /// What is wrong.
+    pub text: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// A peer: configured, linked or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Who.
+    pub id: NodeId,
+    /// What it calls itself, made distinct.
+    pub name: String,
+    /// Whether a link is up.
+    pub linked: bool,
+    /// By which transport.
+    pub transport: String,
+    /// At which address.
+    pub address: String,
+    /// Round trip in microseconds, when measured.
+    pub round_trip_us: Option<u64>,
+    /// Up, or last seen, since this wall time (ms).
+    pub since: Option<u64>,
+    /// Why it is kept: `added`, `core`, `client`, `member`, `incoming`.
+    pub why: String,
+}
+
+/// A client of this core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Who.
+    pub id: NodeId,
+    /// Its quota in bytes.
+    pub quota: u64,
+    /// Bytes held for it and its guests.
+    pub used: u64,
+    /// Topics held for it.
+    pub topics: u32,
+    /// Whether it is still served.
+    pub allowed: bool,
+    /// Wall time (ms) of the agreement.
+    pub since: u64,
+}
+
+/// A core that this node uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Core {
+    /// Who.
+    pub id: NodeId,
+    /// Where.
+    pub address: String,
+    /// `agreed`, `asking`, `refused`, `left`.
+    pub state: String,
+    /// Agreed quota in bytes.
+    pub quota: u64,
+    /// Bytes used, as the core last said.
+    pub used: u64,
+    /// Whether a link is up.
+    pub linked: bool,
+    /// How many topics it serves for this node.
+    pub topics: u32,
+}
+
+/// A topic in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicRow {
+    /// Its id.
+    pub id: TopicId,
+    /// Its local name.
+    pub name: String,
+    /// `member`, `held` (on a core), `left`.
+    pub role: String,
+    /// Devices that take part.
+    pub members: u32,
+    /// Lines not yet read through the durable cursor.
+    pub unread: u64,
+    /// Lines in all.
+    pub lines: u64,
+}
+
+/// A topic in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// As in a list.
+    pub row: TopicRow,
+    /// Who takes part.
+    pub members: Vec<MemberRow>,
+    /// Cores that hold it, as members told: id in text, address, name.
+    pub cores: Vec<(NodeId, String)>,
+    /// Envelopes admitted.
+    pub envelopes: u64,
+    /// Bytes held of it.
+    pub bytes: u64,
+    /// Invites: grant in text, uses allowed, uses seen, until.
+    pub invites: Vec<InviteRow>,
+    /// Authors whose chains forked, in text.
+    pub forked: Vec<String>,
+    /// Peers with whom it is in sync now.
+    pub peers: u32,
+}
+
+/// A device in a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberRow {
+    /// The device key in text.
+    pub device: String,
+    /// The name it gives itself, made distinct.
+    pub name: String,
+    /// Whether it is this device.
+    pub own: bool,
+    /// Whether it has left.
+    pub left: bool,
+    /// Envelopes of all its incarnations.
+    pub envelopes: u64,
+}
+
+/// An invite of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteRow {
+    /// Its id in text.
+    pub grant: String,
+    /// Uses allowed.
+    pub uses: u32,
+    /// Devices that used it.
+    pub used: u32,
+    /// Its end (ms).
+    pub until: u64,
+}
+
+/// What a line of a topic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// A message.
+    Text,
+    /// Somebody takes part now.
+    Join,
+    /// Somebody left.
+    Leave,
+    /// The place of what is not here; the text says why.
+    Gap,
+}
+
+/// One line of `way read`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its number in this home: counts up, never reused.
+    pub n: u64,
+    /// The message.
+    pub id: MessageId,
+    /// The author's device key in text.
+    pub from: String,
+    /// The name it gives itself, made distinct.
+    pub from_name: String,
+    /// When its author says it was written (ms).
+    pub at: u64,
+    /// The number of the envelope on its author's chain.
+    pub seq: u64,
+    /// What it is.
+    pub kind: LineKind,
+    /// The text, or the reason of a gap; bytes that are no UTF-8 are shown replaced.
+    pub text: String,
+}
+
+/// A unicast message received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// Its number in this home.
+    pub n: u64,
+    /// The message.
+    pub id: MessageId,
+    /// Who sent it.
+    pub from: NodeId,
+    /// What the sender calls itself, made distinct.
+    pub from_name: String,
+    /// When it says it was written (ms).
+    pub at: u64,
+    /// The text.
+    pub text: String,
+}
+
+/// Where a message stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// The message.
+    pub id: MessageId,
+    /// Topic or node it went to, in text.
+    pub to: String,
+    /// Evidence, in the order of the states.
+    pub states: Vec<State>,
+    /// Delivered to how many.
+    pub delivered: u32,
+    /// Of how many.
+    pub members: u32,
+    /// Held by how many custodians.
+    pub held: u32,
+    /// Whom it waits for, in words.
+    pub waits_for: Vec<String>,
+    /// What would help.
+    pub hint: String,
+}
+
+/// One piece of evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// `stored` `carried` `held` `delivered` `read` `refused` `expired` `withdrawn`.
+    pub state: String,
+    /// Who vouches, in text.
+    pub by: String,
+    /// Their name, made distinct; may be empty.
+    pub by_name: String,
+    /// When they said so (ms).
+    pub at: u64,
+    /// Until when they promise (ms).
+    pub until: Option<u64>,
+    /// Why, for what is refused, expired or withdrawn.
+    pub reason: Option<String>,
+}
