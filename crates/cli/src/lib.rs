@@ -9,6 +9,13 @@
 //! live in the protocol crates; this crate translates words into commands and replies into lines.
 
 pub mod args;
+pub mod failure;
+pub mod home;
+pub mod keys;
+pub mod plain;
+pub mod request;
 pub mod run;
+pub mod schema;
 pub mod size;
+pub mod socket;
 pub mod when;

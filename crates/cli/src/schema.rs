@@ -1,0 +1,302 @@
+//! The JSON objects that `way` prints and that its socket answers, one type each.
+//!
+//! docs/spec/cli.md lists every field; a test holds the two together. Fields are only ever added:
+//! readers skip what they do not know. A field that has nothing to say is left out, never `null`.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The version of the objects: the `v` in every one of them.
+pub const V: u32 = 1;
+
+/// The field `v`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Version;
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(V)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let v = u32::deserialize(deserializer)?;
+        if v == V {
+            Ok(Self)
+        } else {
+            Err(serde::de::Error::custom(format_args!(
+                "version {v} of the objects, not {V}"
+            )))
+        }
+    }
+}
+
+macro_rules! objects {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $ty:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            pub struct $name {
+                $(
+                    #[doc = concat!("`", stringify!($field), "`, as docs/spec/cli.md says.")]
+                    $(#[$field_doc])*
+                    pub $field: $ty,
+                )*
+            }
+        )*
+    };
+}
+
+objects! {
+    /// `way up`, when the node answers.
+    Up {
+        v: Version,
+        id: String,
+        name: String,
+        home: String,
+        addresses: Vec<String>,
+        core: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reachable: Option<bool>,
+    }
+    /// `way down`.
+    Down { v: Version, home: String, was_running: bool, }
+    /// What is done and has nothing to tell.
+    Done { v: Version, done: bool, }
+    /// `way status`.
+    Status {
+        v: Version,
+        id: String,
+        name: String,
+        core: bool,
+        links: u32,
+        topics: u32,
+        queued: u64,
+        store: StoreUse,
+        problems: Vec<Problem>,
+    }
+    /// The store, inside [`Status`].
+    StoreUse { bytes: u64, limit: u64, }
+    /// A problem, inside [`Status`].
+    Problem { code: String, text: String, hint: String, }
+    /// `way id` and `way name`.
+    Identity { v: Version, id: String, name: String, addresses: Vec<String>, version: String, }
+    /// `way peer add`.
+    PeerAdded { v: Version, id: String, }
+    /// A line of `way peers`.
+    Peer {
+        v: Version,
+        id: String,
+        name: String,
+        linked: bool,
+        transport: String,
+        address: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rtt_ms: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        why: String,
+    }
+    /// `way core invite`.
+    CoreInvite { v: Version, link: String, quota: u64, uses: u32, }
+    /// `way core deny`.
+    CoreDenied {
+        v: Version,
+        id: String,
+        held_bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_until: Option<String>,
+    }
+    /// A line of `way core clients`.
+    Client {
+        v: Version,
+        id: String,
+        quota: u64,
+        used: u64,
+        topics: u32,
+        allowed: bool,
+        since: String,
+    }
+    /// `way core use`.
+    CoreUsed { v: Version, id: String, quota: u64, }
+    /// A line of `way core list`.
+    Core {
+        v: Version,
+        id: String,
+        address: String,
+        state: String,
+        quota: u64,
+        used: u64,
+        linked: bool,
+        topics: u32,
+    }
+    /// `way topic create` and `way join`.
+    TopicId { v: Version, id: String, name: String, }
+    /// A line of `way topic list`.
+    Topic {
+        v: Version,
+        id: String,
+        name: String,
+        role: String,
+        members: u32,
+        unread: u64,
+        lines: u64,
+    }
+    /// `way topic info`.
+    TopicInfo {
+        v: Version,
+        id: String,
+        name: String,
+        role: String,
+        members: u32,
+        unread: u64,
+        lines: u64,
+        envelopes: u64,
+        bytes: u64,
+        peers: u32,
+        devices: Vec<Device>,
+        cores: Vec<TopicCore>,
+        invites: Vec<TopicInvite>,
+        forked: Vec<String>,
+    }
+    /// A device that takes part, inside [`TopicInfo`].
+    Device { device: String, name: String, own: bool, left: bool, envelopes: u64, }
+    /// A core that holds the topic, inside [`TopicInfo`].
+    TopicCore { id: String, address: String, }
+    /// An invite, inside [`TopicInfo`].
+    TopicInvite { id: String, uses: u32, used: u32, until: String, }
+    /// `way invite`.
+    Invite { v: Version, link: String, topic: String, uses: u32, expires: String, }
+    /// Who invites to what: asked before a join.
+    Invitation {
+        v: Version,
+        topic: String,
+        topic_name: String,
+        inviter: String,
+        inviter_name: String,
+        expires: String,
+    }
+    /// A line of `way send`: one for each message.
+    Sent {
+        v: Version,
+        id: String,
+        to: String,
+        state: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<u32>,
+    }
+    /// A line of `way read`.
+    Line {
+        v: Version,
+        n: u64,
+        id: String,
+        topic: String,
+        from: String,
+        from_name: String,
+        at: String,
+        seq: u64,
+        kind: String,
+        text: String,
+    }
+    /// A line of `way inbox`.
+    Mail {
+        v: Version,
+        n: u64,
+        id: String,
+        from: String,
+        from_name: String,
+        at: String,
+        text: String,
+    }
+    /// `way ping`.
+    Pong { v: Version, node: String, rtt_ms: f64, path: String, }
+    /// `way why`.
+    Why {
+        v: Version,
+        id: String,
+        to: String,
+        states: Vec<State>,
+        delivered: u32,
+        members: u32,
+        held: u32,
+        waits_for: Vec<String>,
+        hint: String,
+    }
+    /// A piece of evidence, inside [`Why`].
+    State {
+        state: String,
+        by: String,
+        by_name: String,
+        at: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    }
+    /// `way backup`.
+    Backup { v: Version, file: String, bytes: u64, encrypted: bool, }
+    /// `way restore`.
+    Restored { v: Version, id: String, home: String, encrypted: bool, }
+    /// `way check`.
+    Check { v: Version, ok: bool, batches: u64, records: u64, bytes: u64, }
+    /// `way replay`.
+    Replay { v: Version, same: bool, inputs: u64, outputs: u64, hash: String, }
+}
+
+/// One line of JSON, without its line end.
+///
+/// Control and direction characters that a terminal might obey are written as `\u…`: they can only
+/// stand inside strings, where that means the same.
+///
+/// # Panics
+/// Never for the types of this module: they all have a JSON form.
+#[must_use]
+pub fn to_line<T: Serialize>(object: &T) -> String {
+    let plain = serde_json::to_string(object).expect("the objects of this module have a JSON form");
+    if !plain.chars().any(crate::plain::acts_on_terminal) {
+        return plain;
+    }
+    let mut line = String::with_capacity(plain.len() + 16);
+    for c in plain.chars() {
+        if crate::plain::acts_on_terminal(c) {
+            let mut units = [0_u16; 2];
+            for unit in c.encode_utf16(&mut units) {
+                line.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_json_cannot_drive_a_terminal_and_means_the_same() {
+        let text = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}evil\n\u{e0001}end";
+        let pong = Pong {
+            v: Version,
+            node: text.into(),
+            rtt_ms: 0.5,
+            path: String::new(),
+        };
+        let line = to_line(&pong);
+        assert!(
+            !line.chars().any(crate::plain::acts_on_terminal),
+            "{line:?}"
+        );
+        assert!(line.starts_with("{\"v\":1,"));
+        assert_eq!(serde_json::from_str::<Pong>(&line).unwrap(), pong);
+    }
+
+    #[test]
+    fn another_version_is_not_taken_for_this_one() {
+        assert!(serde_json::from_str::<Done>("{\"v\":2,\"done\":true}").is_err());
+        assert!(serde_json::from_str::<Done>("{\"v\":1,\"done\":true,\"new\":1}").is_ok());
+    }
+}
