@@ -1,0 +1,230 @@
+//! Frames: what a link carries, `[type, fields]` each.
+
+mod code;
+mod topic;
+
+pub use code::Code;
+pub use topic::TopicFrame;
+
+use identity::{GrantId, NodeId, PublicKey, Signature, TopicId};
+
+use crate::cbor::Malformed;
+use crate::envelope::Raw;
+use crate::item::Claim;
+use crate::signed::RawStatement;
+use crate::ticket::Ticket;
+
+/// A core node that holds a topic for somebody else, told to one's own core node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CorePeer {
+    /// Which.
+    pub node: NodeId,
+    /// Where it can be reached.
+    pub uri: String,
+    /// Lets one's own core node fetch there.
+    pub ticket: Ticket,
+}
+
+/// What a refusal is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Subject {
+    /// The link as a whole.
+    Link,
+    /// A topic.
+    Topic(TopicId),
+    /// An invite's box, by locator.
+    Box([u8; 32]),
+    /// A unicast envelope, by id.
+    Mail(identity::EnvelopeId),
+}
+
+/// One frame of a link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Frame {
+    /// 0: the first frame of each side.
+    Hello {
+        /// Lowest version spoken.
+        min: u16,
+        /// Highest version spoken.
+        max: u16,
+        /// The sender's clock, milliseconds since 1970.
+        wall: u64,
+        /// Version of the sender's newest advert.
+        advert: u32,
+        /// Name and version of the program.
+        software: String,
+    },
+    /// 1: the sender closes the link.
+    Bye {
+        /// Why.
+        code: Code,
+        /// Why, for people.
+        text: String,
+    },
+    /// 2: asks for a pong.
+    Ping {
+        /// Repeated in the pong.
+        nonce: u64,
+    },
+    /// 3: answers a ping.
+    Pong {
+        /// The ping's.
+        nonce: u64,
+    },
+    /// 4: a signed [`NodeAdvert`](crate::NodeAdvert), the sender's unless it was asked otherwise.
+    Advert(RawStatement),
+    /// 5: asks for the other's advert.
+    AdvertAsk,
+    /// 6: proves common topics to who knows them, shows random bytes to who does not.
+    Tags {
+        /// Which round.
+        round: u32,
+        /// Sorted, 16 to 512, a power of two many.
+        tags: Vec<[u8; 16]>,
+    },
+    /// 7: a device shows itself in a topic whose tag matched.
+    Show {
+        /// Which.
+        tag: [u8; 16],
+        /// The device.
+        device: PublicKey,
+        /// Its grant.
+        grant: GrantId,
+        /// The claim of a device that has not written yet.
+        claim: Option<Claim>,
+        /// Over the link and the topic, by the device.
+        signature: Signature,
+    },
+    /// 8: asks for the envelopes that prove a shown grant.
+    GrantAsk {
+        /// Which.
+        grant: GrantId,
+    },
+    /// 9: answers it.
+    GrantProof {
+        /// Which.
+        grant: GrantId,
+        /// In causal order.
+        envelopes: Vec<Raw>,
+    },
+    /// 10: shows a topic to a core node that serves it.
+    AtCore {
+        /// Names the topic to who has its core secret.
+        token: [u8; 16],
+        /// Proves the core secret on this link.
+        tag: [u8; 16],
+        /// Device, grant or ticket, and signature, sealed under the core secret.
+        sealed: Vec<u8>,
+    },
+    /// 11: asks for an invite's box.
+    InviteGet {
+        /// Its locator.
+        loc: [u8; 32],
+    },
+    /// 12: answers it, with random bytes when there is none.
+    InviteBox {
+        /// Its locator.
+        loc: [u8; 32],
+        /// Always 2 KiB.
+        sealed: Vec<u8>,
+    },
+    /// 13: a client deposits an invite's box.
+    BoxPut {
+        /// Its locator.
+        loc: [u8; 32],
+        /// Always 2 KiB.
+        sealed: Vec<u8>,
+        /// Until when, milliseconds since 1970; a time that has passed removes it.
+        until: u64,
+    },
+    /// 14: takes up an operator's invite.
+    CoreClaim {
+        /// Names the invite.
+        token: [u8; 16],
+        /// Proves its key on this link.
+        mac: [u8; 32],
+    },
+    /// 15: the sender is a client from now on, or still.
+    CoreAgreed {
+        /// Bytes it may use.
+        quota: u64,
+        /// Bytes it uses.
+        used: u64,
+        /// Topics it may have served.
+        topics: u32,
+        /// Longest hold in milliseconds.
+        max_hold: u64,
+    },
+    /// 16: it is not.
+    CoreRefused {
+        /// Why.
+        code: Code,
+        /// Why, for people.
+        text: String,
+        /// When to ask again, milliseconds since 1970; 0 is never.
+        retry: u64,
+    },
+    /// 17: a client asks its core node to serve a topic.
+    CoreServe {
+        /// Which.
+        topic: TopicId,
+        /// Its genesis.
+        genesis: Vec<u8>,
+        /// Its core secret.
+        secret: [u8; 32],
+        /// Bytes of the client's quota that the topic may use.
+        share: u64,
+    },
+    /// 18: it does.
+    CoreServing {
+        /// Which.
+        topic: TopicId,
+    },
+    /// 19: it need not any more.
+    CoreUnserve {
+        /// Which.
+        topic: TopicId,
+    },
+    /// 20: where else the topic is held, replacing what was told before.
+    CorePeers {
+        /// Which.
+        topic: TopicId,
+        /// At most 16.
+        peers: Vec<CorePeer>,
+    },
+    /// 21: about a topic that has been shown.
+    Topic {
+        /// Which.
+        topic: TopicId,
+        /// What.
+        frame: TopicFrame,
+    },
+    /// 22: a unicast envelope.
+    Mail(Raw),
+    /// 23: a signed [`MailReceipt`](crate::MailReceipt).
+    MailReceipt(RawStatement),
+    /// 24: the sender will not do what was asked.
+    Refused {
+        /// About what.
+        subject: Subject,
+        /// Why.
+        code: Code,
+        /// Why, for people.
+        text: String,
+        /// When to ask again, milliseconds since 1970; 0 is never.
+        retry: u64,
+    },
+}
+
+impl Frame {
+    /// The frame's bytes. The caller keeps to the limits; what exceeds them the other side refuses.
+    pub fn encode(&self) -> Vec<u8> {
+        todo!()
+    }
+
+    /// Reads a frame.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let _ = bytes;
+        todo!()
+    }
+}

@@ -1,0 +1,96 @@
+//! Frames about one topic, between two nodes that have shown it to one another.
+
+use identity::{EnvelopeId, PublicKey};
+
+use crate::cut::{CutEntry, Range};
+use crate::envelope::{Raw, RawHeader};
+use crate::frame::Code;
+use crate::signed::RawStatement;
+
+/// A frame about one topic, inside [`Frame::Topic`](crate::Frame::Topic).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TopicFrame {
+    /// 0: what the sender holds, as four hashes.
+    Hello {
+        /// Of its cut.
+        cut: [u8; 32],
+        /// Of its evidence of forks.
+        evidence: [u8; 32],
+        /// Of its receipts.
+        receipts: [u8; 32],
+        /// Of its open invites' boxes.
+        invites: [u8; 32],
+    },
+    /// 1: one page of a cut.
+    Cut {
+        /// Strictly ascending, at most 512.
+        entries: Vec<CutEntry>,
+        /// The first page.
+        first: bool,
+        /// The last page.
+        last: bool,
+    },
+    /// 2: asks for envelopes.
+    Want {
+        /// At most 256.
+        ranges: Vec<Range>,
+        /// Control envelopes and headers alone.
+        control_only: bool,
+    },
+    /// 3: envelopes, each after its past.
+    Envelopes {
+        /// At most 64, and 192 KiB unless it is one.
+        envelopes: Vec<Raw>,
+        /// The last that answers a want.
+        last: bool,
+    },
+    /// 4: asks for bodies.
+    BodyWant {
+        /// At most 64.
+        ids: Vec<EnvelopeId>,
+    },
+    /// 5: answers it; `None` is gone here.
+    Bodies {
+        /// At most 64.
+        bodies: Vec<(EnvelopeId, Option<Vec<u8>>)>,
+    },
+    /// 6: signed receipts.
+    Receipts {
+        /// At most 16.
+        receipts: Vec<RawStatement>,
+    },
+    /// 7: evidence of forks.
+    Evidence {
+        /// At most 16.
+        pairs: Vec<(RawHeader, RawHeader)>,
+    },
+    /// 8: an invite's box, among members.
+    Box {
+        /// Its locator.
+        loc: [u8; 32],
+        /// Always 2 KiB.
+        sealed: Vec<u8>,
+        /// Until when, milliseconds since 1970; a time that has passed removes it.
+        until: u64,
+    },
+    /// 9: asks for the genesis.
+    GenesisAsk,
+    /// 10: answers it.
+    Genesis {
+        /// At most 4 KiB.
+        bytes: Vec<u8>,
+    },
+    /// 11: an envelope was not taken.
+    Refused {
+        /// Whose.
+        author: PublicKey,
+        /// Which; it and what follows it.
+        number: u64,
+        /// Why.
+        code: Code,
+        /// Why, for people.
+        text: String,
+        /// When to offer again, milliseconds since 1970; 0 is never.
+        retry: u64,
+    },
+}

@@ -1,0 +1,55 @@
+//! What travels and what is kept: every format of the system, in deterministic CBOR.
+//!
+//! The normative schema is `crates/wire/waystation.cddl`, the prose docs/spec/wire.md, the examples
+//! `vectors/wire.json`. This is format number 0: it may still change.
+//!
+//! - [`Header`], [`Envelope`], [`Raw`]: the one unit of transport. [`check`] turns what came from
+//!   outside into [`Checked`] values, which nothing else can make.
+//! - [`Item`]: what a control body holds. [`Genesis`]: what a topic's id is the hash of.
+//! - [`Receipt`], [`NodeAdvert`], [`MailReceipt`], [`Ticket`]: signed statements.
+//! - [`Frame`], [`TopicFrame`]: what links carry.
+//! - [`plain`]: what is inside what is sealed. [`JoinLink`], [`CoreLink`], [`NodeAddress`]: text.
+//! - [`cbor`]: the strict reader and the writer under all of them, also for rows of the store.
+//! - [`limits`]: every limit, with what happens when it is reached.
+//!
+//! What it does not do: it decides no right (whether an author may write is a matter of the graph),
+//! keeps nothing, opens nothing that is sealed, and has no clock: times are numbers that someone
+//! claims.
+
+mod address;
+mod advert;
+pub mod cbor;
+mod checked;
+mod cut;
+mod envelope;
+pub mod frame;
+mod genesis;
+mod header;
+mod item;
+pub mod limits;
+mod link;
+pub mod plain;
+mod receipt;
+mod signed;
+mod ticket;
+
+pub use address::{AddressError, Host, NodeAddress};
+pub use advert::{AdvertAddress, AdvertCore, NodeAdvert, check_advert, sign_advert};
+pub use cbor::Malformed;
+pub use checked::{Checked, Refused};
+pub use cut::{CutEntry, Range};
+pub use envelope::{
+    CheckedBody, Envelope, Evidence, Raw, RawHeader, Verified, check, check_body, check_evidence,
+    check_header, sign_envelope,
+};
+pub use frame::{Code, Frame, TopicFrame};
+pub use genesis::{EpochItem, Genesis, Parameters};
+pub use header::{Class, Extensions, Header, Manifest, decode_header};
+pub use item::{Certificate, Claim, Invite, InviteKind, Item, decode_items, encode_items};
+pub use link::{CoreLink, JoinLink, Link, LinkError};
+pub use receipt::{
+    MailReceipt, Receipt, ReceiptKind, SignedMailReceipt, SignedReceipt, check_mail_receipt,
+    check_receipt, sign_mail_receipt, sign_receipt,
+};
+pub use signed::{RawStatement, Signed, SignedAdvert};
+pub use ticket::Ticket;

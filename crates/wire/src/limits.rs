@@ -1,0 +1,131 @@
+//! Every limit of the formats. Decoding refuses what exceeds one, with the place; nothing is
+//! allocated for a length that is only claimed. Sizes are bytes unless said otherwise.
+
+/// The format number of headers, genesis, receipts and adverts. Another one is refused.
+pub const FORMAT: u64 = 0;
+
+/// Lowest and highest version of the link protocol that this code speaks. Peers without a common
+/// one say goodbye with [`Code::VERSION`](crate::Code::VERSION).
+pub const VERSION_MIN: u16 = 0;
+/// See [`VERSION_MIN`].
+pub const VERSION_MAX: u16 = 0;
+
+/// Nesting of arrays and maps. Deeper values are refused while they are scanned.
+pub const MAX_DEPTH: usize = 16;
+
+/// Header of an envelope; room for 16 deps, a manifest and [`MAX_EXTENSIONS_LEN`].
+pub const MAX_HEADER: usize = 2_048;
+/// Ids in `deps`. An author who wants to name more writes several envelopes.
+pub const MAX_DEPS: usize = 16;
+/// Number of extension fields in a header (keys 32 to 63, and 65 up).
+pub const MAX_EXTENSIONS: usize = 16;
+/// All extension values of a header together.
+pub const MAX_EXTENSIONS_LEN: usize = 1_024;
+/// Largest key of an extension field.
+pub const MAX_EXTENSION_KEY: u64 = 65_535;
+/// Messages in a body; for a control body the items.
+pub const MAX_MESSAGES: u16 = 1_024;
+/// Hops that a header may allow. From experience with flooding networks; to be measured.
+pub const MAX_HOPS: u8 = 64;
+/// Body of class content or live. What is larger travels as blocks.
+pub const MAX_BODY: usize = 65_536;
+/// Body of class control.
+pub const MAX_CONTROL_BODY: usize = 16_384;
+/// Items in a control body.
+pub const MAX_ITEMS: usize = 64;
+/// Longest life of a content envelope (366 days), in milliseconds.
+pub const MAX_LIFESPAN_MS: u64 = 366 * DAY_MS;
+/// Longest life of a live envelope, in milliseconds.
+pub const MAX_LIVE_LIFESPAN_MS: u64 = DAY_MS;
+/// A day in milliseconds.
+pub const DAY_MS: u64 = 86_400_000;
+/// Times are below this (the year 10889), so that sums of two never overflow.
+pub const MAX_TIME_MS: u64 = (1 << 48) - 1;
+/// Numbers and generations in topics are at most this, so that adding one never overflows.
+pub const MAX_NUMBER: u64 = (1 << 63) - 1;
+
+/// Plaintext of a content body, padding included: [`MAX_BODY`] less the 106 bytes of sealing.
+pub const MAX_PLAIN: usize = MAX_BODY - SEALED_BODY_OVERHEAD;
+/// What sealing adds to a body: version, epoch, slice, encapsulation, salt, commitment, tag.
+pub const SEALED_BODY_OVERHEAD: usize = 1 + 16 + 1 + 32 + 24 + 16 + 16;
+
+/// Sealed bytes in a control item (profile, cores, title).
+pub const MAX_SEALED_ITEM: usize = 4_096;
+/// Uses that an invite may allow.
+pub const MAX_INVITE_USES: u32 = 1_000_000;
+
+/// Genesis of a topic.
+pub const MAX_GENESIS: usize = 4_096;
+/// Slices (and so public keys) of an epoch.
+pub const MAX_SLICES: usize = 32;
+
+/// Entries of the cut in a receipt. A topic with more authors takes several receipts, or leaves
+/// the oldest authors out.
+pub const MAX_RECEIPT_CUT: usize = 256;
+/// Ids of one author in a cut (a forked author has more than one).
+pub const MAX_BRANCHES: usize = 8;
+/// Exceptions in a receipt.
+pub const MAX_RECEIPT_EXCEPTIONS: usize = 256;
+/// Receipt without its signature.
+pub const MAX_RECEIPT: usize = 32_768;
+/// Ids in a receipt about unicast.
+pub const MAX_MAIL_RECEIPT_IDS: usize = 64;
+/// Receipt about unicast without its signature.
+pub const MAX_MAIL_RECEIPT: usize = 4_096;
+
+/// NodeAdvert without its signature.
+pub const MAX_ADVERT: usize = 4_096;
+/// Addresses in a NodeAdvert.
+pub const MAX_ADDRESSES: usize = 8;
+/// Text of an address.
+pub const MAX_URI: usize = 384;
+/// Core nodes that a node or a topic's member names.
+pub const MAX_CORES: usize = 4;
+/// Name of a node, a member or a topic, in bytes of UTF-8.
+pub const MAX_NAME: usize = 64;
+/// Name of the software in a hello.
+pub const MAX_SOFTWARE: usize = 32;
+/// Text for people in a refusal or a goodbye.
+pub const MAX_TEXT: usize = 128;
+
+/// One frame of a link. A peer that sends a longer one is cut off before it is read.
+pub const MAX_FRAME: usize = 262_144;
+/// Tags in a frame. Whoever shares more topics takes further rounds.
+pub const MAX_TAGS: usize = 512;
+/// Envelopes in a frame.
+pub const MAX_ENVELOPES: usize = 64;
+/// Bytes of envelopes that a sender puts into one frame; a single larger envelope goes alone.
+pub const MAX_ENVELOPES_LEN: usize = 196_608;
+/// Envelopes in the proof of a grant.
+pub const MAX_PROOF_ENVELOPES: usize = 16;
+/// Entries in one page of a cut.
+pub const MAX_CUT_PAGE: usize = 512;
+/// Ranges in one want.
+pub const MAX_RANGES: usize = 256;
+/// Bodies asked for, or answered, in one frame.
+pub const MAX_BODIES: usize = 64;
+/// Receipts in one frame.
+pub const MAX_RECEIPTS: usize = 16;
+/// Pairs of evidence in one frame.
+pub const MAX_EVIDENCE: usize = 16;
+/// Peers that hold a topic, told to a core node in one frame.
+pub const MAX_CORE_PEERS: usize = 16;
+/// Sealed proof towards a core node: 32 + 32 + 64 and the tag, with room for a ticket.
+pub const MAX_AT_CORE: usize = 512;
+/// Ticket for a core node.
+pub const MAX_TICKET: usize = 256;
+/// The sealed box of an invite: always exactly this long, also when there is none.
+pub const BOX_LEN: usize = 2_048;
+/// Plaintext of that box: less nonce 24 and tag 16.
+pub const BOX_PLAIN_LEN: usize = BOX_LEN - 24 - 16;
+
+/// Characters of an invite link, at least and at most.
+pub const MIN_LINK: usize = 128;
+/// See [`MIN_LINK`].
+pub const MAX_LINK: usize = 281;
+/// Node addresses in an invite link.
+pub const MAX_LINK_ADDRESSES: usize = 2;
+/// Bytes of an address in a link.
+pub const MAX_LINK_ADDRESS: usize = 40;
+/// Characters of a host name (RFC 1035 §2.3.4).
+pub const MAX_HOST: usize = 253;
