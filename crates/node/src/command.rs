@@ -196,6 +196,18 @@ pub struct MessageId {
     pub index: u16,
 }
 
+impl core::fmt::Display for MessageId {
+    /// The envelope in hexadecimal; `/` and the index follow unless the index is 0. Commands that
+    /// take a message id read the same form, and a unique prefix of the envelope.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if self.index == 0 {
+            write!(f, "{}", self.envelope)
+        } else {
+            write!(f, "{}/{}", self.envelope, self.index)
+        }
+    }
+}
+
 /// One screen about a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
