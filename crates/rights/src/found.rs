@@ -1,0 +1,54 @@
+//! Founding a topic: its genesis, with the founder's device and the first epoch.
+
+use identity::{SecretKey, TopicId};
+use machine::{Rng, WallTime};
+use wire::{Genesis, Parameters};
+
+use crate::device::DeviceSecret;
+use crate::epoch::{Access, Epoch, EpochRefused, EpochSecret};
+use crate::keyring::KeyRing;
+
+/// A topic that was just founded.
+#[derive(Clone, Debug)]
+pub struct Founded {
+    /// The topic: the hash of the genesis.
+    pub topic: TopicId,
+    /// The genesis.
+    pub genesis: Genesis,
+    /// The founder's device key in the topic.
+    pub device: SecretKey,
+    /// The topic's keys, unlocked.
+    pub ring: KeyRing,
+}
+
+/// Founds a topic: fresh random bytes, this device as the founder, one epoch with one slice
+/// without end that begins now.
+pub fn found(
+    device: &DeviceSecret,
+    now: WallTime,
+    parameters: Parameters,
+    rng: &mut Rng,
+) -> Result<Founded, EpochRefused> {
+    let random = rng.array();
+    let device = device.founder_key(&random);
+    let secret = EpochSecret::generate(rng);
+    let epoch = Epoch::announce(&secret, now.as_millis());
+    let epoch_id = epoch.id();
+    let genesis = Genesis {
+        random,
+        founder: device.public(),
+        epoch,
+        parameters,
+    };
+    let topic = genesis.topic_id();
+    let mut ring = KeyRing::new(topic, &genesis)?;
+    // The keys were derived from this secret two lines above, so they fit.
+    ring.unlock(epoch_id, Access::Reader(secret))
+        .expect("the secret of the announced keys");
+    Ok(Founded {
+        topic,
+        genesis,
+        device,
+        ring,
+    })
+}

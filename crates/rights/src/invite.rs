@@ -1,0 +1,231 @@
+//! Invites: a link's seed, the keys that follow from it, and the box that waits for its holder.
+//!
+//! ```text
+//! locator     = kdf("invite locator", seed)                 names the box; tells nothing of the seed
+//! signing key = Ed25519(kdf("invite sign", seed))           signs claims
+//! sealing key = X25519 from kdf("invite seal", seed)        what may be sealed to the holder
+//! box         = nonce 24 ‖ aead(kdf("invite box", seed ‖ nonce), locator, contents)   2,048 bytes
+//! ```
+//!
+//! Whoever keeps a box cannot read it and cannot find out whose it is. Whoever has the link of the
+//! while-away kind reads the topic from then on, and may claim; nobody else may.
+
+use identity::seal::hpke::{HpkeSecret, derive_key_pair};
+use identity::seal::{aead_open, aead_seal, kdf};
+use identity::{EnvelopeId, GrantId, PublicKey, SealingKey, SecretKey, TopicId};
+use machine::{Rng, WallTime};
+use wire::limits::{BOX_LEN, BOX_PLAIN_LEN};
+use wire::plain::{BoxContents, CoreEntry};
+use wire::{Claim, Genesis, Invite, InviteKind, Item, Malformed};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::epoch::{Access, EpochSecret};
+use crate::keyring::KeyRing;
+
+/// What an invite's link carries. Whoever has it has the invite.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct InviteSeed([u8; 16]);
+
+impl core::fmt::Debug for InviteSeed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("InviteSeed(..)")
+    }
+}
+
+impl InviteSeed {
+    /// A fresh seed. 2¹²⁸ of them: guessing any of 2⁴⁰ boxes takes 2⁸⁸ tries, so none is stretched.
+    #[must_use]
+    pub fn generate(rng: &mut Rng) -> Self {
+        Self(rng.array())
+    }
+
+    /// The seed of a link.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a link or a sealed row.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Under which the box is asked for.
+    #[must_use]
+    pub fn locator(&self) -> [u8; 32] {
+        kdf("invite locator", &[&self.0])
+    }
+
+    /// The key that signs claims.
+    #[must_use]
+    pub fn signing_key(&self) -> SecretKey {
+        let seed = Zeroizing::new(kdf::<32>("invite sign", &[&self.0]));
+        SecretKey::from_seed(*seed)
+    }
+
+    /// The key that things are sealed to for the holder.
+    #[must_use]
+    pub fn sealing_key(&self) -> HpkeSecret {
+        let seed = Zeroizing::new(kdf::<32>("invite seal", &[&self.0]));
+        derive_key_pair(&seed).0
+    }
+
+    /// The control item that gives this invite: for how many devices (from 1), until when (ms
+    /// since 1970). Its grant is the item's id.
+    #[must_use]
+    pub fn item(&self, uses: u32, until: u64) -> Invite {
+        Invite {
+            key: self.signing_key().public(),
+            sealing: self.sealing_key().public(),
+            uses,
+            until,
+            kind: InviteKind::WhileAway,
+        }
+    }
+
+    /// A claim for a device, to be carried in its first envelope and beside its first shows.
+    #[must_use]
+    pub fn claim(
+        &self,
+        topic: TopicId,
+        grant: GrantId,
+        device: PublicKey,
+        sealing: SealingKey,
+        now: WallTime,
+    ) -> Claim {
+        Claim::sign(
+            topic,
+            &self.signing_key(),
+            grant,
+            device,
+            sealing,
+            now.as_millis(),
+        )
+    }
+
+    /// Seals a box: [`BOX_LEN`] bytes that look random to everybody else. Refused if the contents
+    /// are too long for it: then leave addresses out.
+    pub fn seal_box(&self, contents: &BoxContents, rng: &mut Rng) -> Result<Vec<u8>, Malformed> {
+        let plain = Zeroizing::new(contents.encode()?);
+        debug_assert_eq!(plain.len(), BOX_PLAIN_LEN);
+        let fresh = Zeroizing::new(rng.array::<32>());
+        // Depends on the plaintext too, for the reason given at the salt of bodies.
+        let nonce: [u8; 24] = kdf("salt", &[&*fresh, &self.0, &plain]);
+        let sealed = aead_seal(&self.box_key(&nonce), &self.locator(), &plain);
+        Ok([nonce.as_slice(), &sealed].concat())
+    }
+
+    /// Opens a box and compares everything in it that can be compared: so what comes out is a topic
+    /// that its founder's device invites to by this very link, with the keys that its genesis
+    /// announces.
+    pub fn open_box(&self, sealed: &[u8]) -> Result<Invitation, BoxRefused> {
+        if sealed.len() != BOX_LEN {
+            return Err(BoxRefused::Closed);
+        }
+        let (nonce, sealed) = sealed.split_first_chunk().ok_or(BoxRefused::Closed)?;
+        let plain = aead_open(&self.box_key(nonce), &self.locator(), sealed)
+            .map(Zeroizing::new)
+            .map_err(|_| BoxRefused::Closed)?;
+        let mut contents = BoxContents::decode(&plain).map_err(|_| BoxRefused::Malformed)?;
+        let secret = EpochSecret::from_bytes(contents.secret);
+        contents.secret.zeroize();
+        Invitation::judge(self, contents, secret)
+    }
+
+    fn box_key(&self, nonce: &[u8; 24]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(kdf("invite box", &[&self.0, nonce]))
+    }
+}
+
+/// Why a box was refused. Of the first nothing can be said about anybody; the others are the
+/// inviter's fault. Nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BoxRefused {
+    /// Does not open with this link: there is no box there (a miss looks the same), or whoever
+    /// keeps it changed it.
+    #[error("no box that opens with this link")]
+    Closed,
+    /// Opens, but its contents are not those of a box, or not signed by the device they name.
+    #[error("a box whose contents cannot be read")]
+    Malformed,
+    /// Signed by a device that may not invite to this topic.
+    #[error("a box by a device that may not invite to the topic")]
+    NotInviter,
+    /// Holds the invite of another link.
+    #[error("a box that holds the invite of another link")]
+    OtherInvite,
+    /// The epoch is not the genesis', or its announced keys do not follow from the secret.
+    #[error("a box whose keys do not fit the topic")]
+    Keys,
+}
+
+/// What an opened box says, checked.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// The topic.
+    pub topic: TopicId,
+    /// Its genesis.
+    pub genesis: Genesis,
+    /// The invite.
+    pub invite: Invite,
+    /// The invite's grant: what the claimer writes under.
+    pub grant: GrantId,
+    /// The envelope that carries the invite: the claimer's first envelope depends on it.
+    pub invite_at: EnvelopeId,
+    /// The topic's name, as the inviter says.
+    pub title: String,
+    /// The inviter's name, as it says.
+    pub inviter: String,
+    /// Where the topic can be found.
+    pub cores: Vec<CoreEntry>,
+    /// The topic's keys, unlocked.
+    pub ring: KeyRing,
+}
+
+impl Invitation {
+    fn judge(
+        seed: &InviteSeed,
+        contents: BoxContents,
+        secret: EpochSecret,
+    ) -> Result<Self, BoxRefused> {
+        // In this format the founder's device alone invites.
+        if contents.device != contents.genesis.founder {
+            return Err(BoxRefused::NotInviter);
+        }
+        let invite = contents.invite;
+        if invite != seed.item(invite.uses, invite.until) {
+            return Err(BoxRefused::OtherInvite);
+        }
+        let topic = contents.genesis.topic_id();
+        let mut ring = KeyRing::new(topic, &contents.genesis).map_err(|_| BoxRefused::Keys)?;
+        ring.unlock(contents.epoch, Access::Reader(secret))
+            .map_err(|_| BoxRefused::Keys)?;
+        Ok(Self {
+            topic,
+            genesis: contents.genesis,
+            invite,
+            grant: grant_of(&invite),
+            invite_at: contents.invite_at,
+            title: contents.title,
+            inviter: contents.inviter,
+            cores: contents.cores,
+            ring,
+        })
+    }
+}
+
+/// The grant that an invite item gives: kdf("grant", item bytes).
+#[must_use]
+pub fn grant_of(invite: &Invite) -> GrantId {
+    Item::Invite(*invite).id()
+}
+
+/// What is answered for a box that is not there: random bytes, which nobody can tell from a box.
+#[must_use]
+pub fn no_box(rng: &mut Rng) -> Vec<u8> {
+    let mut bytes = vec![0; BOX_LEN];
+    rng.fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,58 @@
+//! Secrecy and proofs of a topic: who can read, who is recognised, who is let in.
+//!
+//! The constructions stand in docs/spec/secrecy.md, complete enough for a second implementation;
+//! `vectors/rights.json` holds examples. In this format a topic has one epoch, that of its genesis,
+//! with one slice without end; [`KeyRing`] and [`Access`] are the places that grants, further epochs
+//! and group keys will take over.
+//!
+//! - [`found`]: founds a topic. [`DeviceSecret`], [`Incarnation`]: a device's keys in it.
+//! - [`KeyRing`]: a topic's epochs and what is held of their secrets.
+//! - [`seal`], [`open`]: bodies; [`seal_item_to_readers`], [`seal_item_to_members`]: sealed items.
+//! - [`Round`], [`Show`]: two members recognise one another on a [`LinkSecret`]. [`AtCore`]: a
+//!   device, or a core node with a ticket, proves itself to a core node.
+//! - [`InviteSeed`], [`Invitation`]: invites to a topic. [`CoreInviteSeed`]: to a core node.
+//! - [`Vault`]: the secret rows of a node's store.
+//!
+//! What it does not do: it keeps nothing but the keys it is asked to remember for a while
+//! ([`SenderKeys`], [`OpenCache`]), knows no graph (whether a device's grant stands is looked up by
+//! the caller), sends nothing, and has no clock. Forward secrecy within a slice, recovery after a
+//! leaked epoch secret, and several epochs are not there yet.
+
+mod at_core;
+mod body;
+mod cache;
+mod core_invite;
+mod device;
+mod epoch;
+mod found;
+mod invite;
+mod item;
+mod keyring;
+pub mod limits;
+mod link;
+mod padding;
+mod secret;
+mod show;
+mod tags;
+mod vault;
+
+pub use at_core::{AtCore, ShownAtCore, core_token, issue_ticket, judge_ticket};
+pub use body::{Opened, SealRefused, SenderKeys, Subject, open, seal};
+pub use cache::OpenCache;
+pub use core_invite::{CoreInviteKey, CoreInviteSeed};
+pub use device::{DeviceSecret, Incarnation, certify};
+pub use epoch::{
+    Access, AccessRefused, CoreSecret, Epoch, EpochRefused, EpochSecret, MeetingSecret, MembersKey,
+    SUITE,
+};
+pub use found::{Founded, found};
+pub use invite::{BoxRefused, Invitation, InviteSeed, grant_of, no_box};
+pub use item::{
+    ItemSubject, OpenedItem, open_item_to_members, open_item_to_readers, seal_item_to_members,
+    seal_item_to_readers,
+};
+pub use keyring::{HeldEpoch, KeyRing};
+pub use link::{LinkSecret, Role};
+pub use show::{Show, ShowRefused, Shown, Standing};
+pub use tags::{BadTags, Match, Round, Tag, TooManyTopics};
+pub use vault::{Vault, VaultClosed};
