@@ -1,0 +1,384 @@
+//! Promises: what is taken, on whose account, and when it ends.
+//!
+//! A promise is a reservation. Nothing lowers what is reserved but the end of a promise, by a
+//! confirmed clock; a full account refuses what is new.
+
+use identity::{NodeId, PublicKey, TopicId};
+use machine::{Cx, Outbox};
+
+use crate::clients::{bodies, client, quota, save};
+use crate::limits::{MAX_GUEST_AUTHORS, MAX_SPONSORS, PROMISE_STEP, RELEASES_PER_TURN, RETRY_FULL};
+use crate::outcome::{Code, Refusal};
+use crate::quota::Share;
+use crate::row::{
+    self, AUTHORS, AuthorRow, CUT_SHORT, ClientRow, PROMISES, PromiseRow, SERVES, ServeRow,
+};
+use crate::state::{Custody, Output, millis};
+
+/// Stands in a key for the client's own deposits. No author has this key: it is of small order.
+const OWN: [u8; 32] = [0; 32];
+
+/// Something of a topic that a peer wants held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deposit {
+    /// The topic.
+    pub topic: TopicId,
+    /// Who wrote it.
+    pub author: PublicKey,
+    /// Whose link it came on: a client, a guest, or another core node.
+    pub depositor: NodeId,
+    /// Bytes that never expire: the header, and the body of a control envelope.
+    pub header: u64,
+    /// Bytes that expire. Header and body may come as two deposits.
+    pub body: u64,
+    /// When the body expires, in milliseconds since 1970; 0 = never.
+    pub expires_ms: u64,
+}
+
+/// What was promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// On whose account.
+    pub sponsor: NodeId,
+    /// Until when the body is held, in milliseconds since 1970: its own expiry or the operator's
+    /// longest hold, whichever comes first.
+    pub until_ms: u64,
+}
+
+/// One account that could bear a deposit.
+struct Account {
+    node: NodeId,
+    client: ClientRow,
+    serve: ServeRow,
+}
+
+impl Custody {
+    /// Says what [`Custody::accept`] would say, and reserves nothing: to be asked before a body is
+    /// fetched or a signature checked.
+    ///
+    /// # Errors
+    /// As [`Custody::accept`].
+    pub fn room(&self, cx: &mut Cx<'_>, deposit: &Deposit) -> Result<(), Refusal> {
+        self.choose(cx, deposit).map(|_| ())
+    }
+
+    /// Reserves room for a deposit, which the same turn must store. To be called once for each
+    /// header and once for each body, when it has been found new and admissible.
+    ///
+    /// # Errors
+    /// No account bears it: the text says which bound was met. Nothing was reserved.
+    pub fn accept(&mut self, cx: &mut Cx<'_>, deposit: &Deposit) -> Result<Promise, Refusal> {
+        let (account, author) = self.choose(cx, deposit)?;
+        let Account {
+            node,
+            mut client,
+            mut serve,
+        } = account;
+        let key = row::pair(deposit.topic.as_bytes(), node.as_bytes());
+        client.headers = client.headers.saturating_add(deposit.header);
+        serve.headers = serve.headers.saturating_add(deposit.header);
+        let party = if let Some(mut author) = author {
+            if author.bodies == 0 && author.headers == 0 {
+                serve.authors = serve.authors.saturating_add(1);
+            }
+            client.guests = client.guests.saturating_add(deposit.body);
+            serve.guests = serve.guests.saturating_add(deposit.body);
+            serve.guest_headers = serve.guest_headers.saturating_add(deposit.header);
+            author.bodies = author.bodies.saturating_add(deposit.body);
+            author.headers = author.headers.saturating_add(deposit.header);
+            let author_key = [key.as_slice(), deposit.author.as_bytes()].concat();
+            row::put(&mut cx.store, AUTHORS, &author_key, &author);
+            *deposit.author.as_bytes()
+        } else {
+            client.own = client.own.saturating_add(deposit.body);
+            serve.own = serve.own.saturating_add(deposit.body);
+            OWN
+        };
+        save(cx, &node, &client);
+        row::put(&mut cx.store, SERVES, &key, &serve);
+        let until_ms = self.book(cx, deposit, &node, &party);
+        Ok(Promise {
+            sponsor: node,
+            until_ms,
+        })
+    }
+
+    /// Until when everything that is held of a topic and taken now is promised, but for what expires
+    /// before: what a `held` receipt may say.
+    #[must_use]
+    pub fn held_until(&self, cx: &mut Cx<'_>, topic: &TopicId) -> u64 {
+        let hold = cx.wall.as_millis().saturating_add(self.settings.hold_ms());
+        let first = cx.store.prefix(CUT_SHORT, topic.as_bytes(), 1);
+        let step = first.first().and_then(|(key, _)| row::number_at(key, 32));
+        step.map_or(hold, |step| {
+            step.saturating_mul(millis(PROMISE_STEP)).min(hold)
+        })
+    }
+
+    /// Notes when the promise of a body ends.
+    fn book(&self, cx: &mut Cx<'_>, deposit: &Deposit, node: &NodeId, party: &[u8; 32]) -> u64 {
+        let hold = cx.wall.as_millis().saturating_add(self.settings.hold_ms());
+        let expires = if deposit.expires_ms == 0 {
+            u64::MAX
+        } else {
+            deposit.expires_ms
+        };
+        let until_ms = expires.min(hold);
+        if deposit.body == 0 {
+            return until_ms;
+        }
+        // On a clock that nobody confirmed no end is fixed: such promises wait in step 0 and get
+        // their end, the whole hold, when the clock is confirmed.
+        let step = if self.confirmed {
+            until_ms.div_ceil(millis(PROMISE_STEP))
+        } else {
+            0
+        };
+        if self.confirmed && expires > hold {
+            cut_short(cx, &deposit.topic, step);
+        }
+        reserve(
+            cx,
+            &promise_key(step, &deposit.topic, node, party),
+            deposit.body,
+        );
+        until_ms
+    }
+
+    /// Finds the account that bears a deposit; for a guest with what its author uses there.
+    fn choose(
+        &self,
+        cx: &mut Cx<'_>,
+        deposit: &Deposit,
+    ) -> Result<(Account, Option<AuthorRow>), Refusal> {
+        self.check_disk()?;
+        if deposit.body > 0 && self.is_over(cx, deposit.expires_ms) {
+            return Err(Refusal::lasting(Code::Unacceptable, "it has expired"));
+        }
+        let mut accounts = Vec::new();
+        for (key, value) in cx
+            .store
+            .prefix(SERVES, deposit.topic.as_bytes(), MAX_SPONSORS)
+        {
+            let (Some(node), Some(serve)) = (row::node_at(&key, 32), row::decode(&value)) else {
+                continue;
+            };
+            let serve: ServeRow = serve;
+            let client = client(cx, &node).filter(|client| !client.denied && !serve.left);
+            if let Some(client) = client {
+                accounts.push(Account {
+                    node,
+                    client,
+                    serve,
+                });
+            }
+        }
+        if let Some(own) = accounts.iter().position(|a| a.node == deposit.depositor) {
+            let account = accounts.swap_remove(own);
+            check_own(&account, deposit)?;
+            return Ok((account, None));
+        }
+        // The account with most room for guests first, so that what one client's guests fill is
+        // not refused while another's share is empty.
+        accounts.sort_by_key(|a| (core::cmp::Reverse(guest_room(a)), a.node));
+        let mut refusal = Refusal::lasting(
+            Code::NotServed,
+            "the topic is not held here for any client that still takes part",
+        );
+        for (tried, account) in accounts.into_iter().enumerate() {
+            let key = row::pair(deposit.topic.as_bytes(), account.node.as_bytes());
+            let key = [key.as_slice(), deposit.author.as_bytes()].concat();
+            let author: AuthorRow = row::get(&mut cx.store, AUTHORS, &key).unwrap_or_default();
+            match check_guest(&account, &author, deposit) {
+                Ok(()) => return Ok((account, Some(author))),
+                Err(why) if tried == 0 => refusal = why,
+                Err(_) => {}
+            }
+        }
+        Err(refusal)
+    }
+
+    /// Ends promises whose time has come; says whether more wait.
+    pub(crate) fn end_promises(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) -> bool {
+        let step = cx.wall.as_millis() / millis(PROMISE_STEP);
+        let to = step.saturating_add(1).to_be_bytes();
+        let due = cx.store.scan(PROMISES, &[], &to, RELEASES_PER_TURN);
+        let more = due.len() == RELEASES_PER_TURN;
+        for (key, value) in due {
+            cx.store.delete(PROMISES, key.clone());
+            let (Some(step), Some(topic), Some(node), Some(party), Some(row)) = (
+                row::number_at(&key, 0),
+                row::topic_at(&key, 8),
+                row::node_at(&key, 40),
+                row::part(&key, 72),
+                row::decode::<PromiseRow>(&value),
+            ) else {
+                continue;
+            };
+            if step == 0 {
+                self.date(cx, &topic, &node, &party, row.bodies);
+                continue;
+            }
+            cx.store.delete(CUT_SHORT, cut_short_key(&topic, step));
+            give_back(cx, &topic, &node, &party, row.bodies);
+            self.drain(cx, node, topic, out);
+        }
+        more
+    }
+
+    /// Gives an end to promises that were made on an unconfirmed clock.
+    fn date(&self, cx: &mut Cx<'_>, topic: &TopicId, node: &NodeId, party: &[u8; 32], bytes: u64) {
+        let hold = cx.wall.as_millis().saturating_add(self.settings.hold_ms());
+        let step = hold.div_ceil(millis(PROMISE_STEP));
+        cut_short(cx, topic, step);
+        reserve(cx, &promise_key(step, topic, node, party), bytes);
+    }
+}
+
+fn reserve(cx: &mut Cx<'_>, key: &[u8], bytes: u64) {
+    let mut promise: PromiseRow = row::get(&mut cx.store, PROMISES, key).unwrap_or_default();
+    promise.bodies = promise.bodies.saturating_add(bytes);
+    row::put(&mut cx.store, PROMISES, key, &promise);
+}
+
+fn give_back(cx: &mut Cx<'_>, topic: &TopicId, node: &NodeId, party: &[u8; 32], bytes: u64) {
+    let key = row::pair(topic.as_bytes(), node.as_bytes());
+    let own = *party == OWN;
+    if let Some(mut account) = client(cx, node) {
+        let used = if own {
+            &mut account.own
+        } else {
+            &mut account.guests
+        };
+        *used = used.saturating_sub(bytes);
+        save(cx, node, &account);
+    }
+    if let Some(mut serve) = row::get::<ServeRow>(&mut cx.store, SERVES, &key) {
+        let used = if own {
+            &mut serve.own
+        } else {
+            &mut serve.guests
+        };
+        *used = used.saturating_sub(bytes);
+        row::put(&mut cx.store, SERVES, &key, &serve);
+    }
+    if !own {
+        let key = [key.as_slice(), party].concat();
+        if let Some(mut author) = row::get::<AuthorRow>(&mut cx.store, AUTHORS, &key) {
+            author.bodies = author.bodies.saturating_sub(bytes);
+            row::put(&mut cx.store, AUTHORS, &key, &author);
+        }
+    }
+}
+
+fn promise_key(step: u64, topic: &TopicId, node: &NodeId, party: &[u8; 32]) -> Vec<u8> {
+    [
+        &step.to_be_bytes(),
+        topic.as_bytes().as_slice(),
+        node.as_bytes(),
+        party,
+    ]
+    .concat()
+}
+
+fn cut_short_key(topic: &TopicId, step: u64) -> Vec<u8> {
+    [topic.as_bytes().as_slice(), &step.to_be_bytes()].concat()
+}
+
+fn cut_short(cx: &mut Cx<'_>, topic: &TopicId, step: u64) {
+    cx.store.put(CUT_SHORT, cut_short_key(topic, step), []);
+}
+
+/// Whether `used` and `more` fit into `room`.
+const fn fits(used: u64, more: u64, room: u64) -> bool {
+    match used.checked_add(more) {
+        Some(sum) => sum <= room,
+        None => false,
+    }
+}
+
+fn guest_room(account: &Account) -> u64 {
+    let share = Share(account.serve.share);
+    share.guests().saturating_sub(account.serve.guests)
+}
+
+fn full(code: Code, what: &str) -> Refusal {
+    Refusal::for_now(code, what, RETRY_FULL)
+}
+
+fn check_account(account: &Account, deposit: &Deposit) -> Result<(), Refusal> {
+    let quota = quota(&account.client);
+    let share = Share(account.serve.share);
+    let used = account.serve.own.saturating_add(account.serve.guests);
+    if !fits(account.client.headers, deposit.header, quota.headers()) {
+        return Err(full(
+            Code::HeaderShare,
+            "what the client's quota keeps for headers is used up",
+        ));
+    }
+    if deposit.body == 0 {
+        return Ok(());
+    }
+    if !fits(used, deposit.body, share.0) {
+        return Err(full(Code::Quota, "the share of this topic is used up"));
+    }
+    if !fits(bodies(&account.client), deposit.body, quota.bodies()) {
+        return Err(full(Code::Quota, "the client's quota is used up"));
+    }
+    Ok(())
+}
+
+fn check_own(account: &Account, deposit: &Deposit) -> Result<(), Refusal> {
+    check_account(account, deposit)
+}
+
+fn check_guest(account: &Account, author: &AuthorRow, deposit: &Deposit) -> Result<(), Refusal> {
+    check_account(account, deposit)?;
+    let quota = quota(&account.client);
+    let share = Share(account.serve.share);
+    let fresh = author.bodies == 0 && author.headers == 0;
+    if fresh && account.serve.authors >= MAX_GUEST_AUTHORS {
+        return Err(full(
+            Code::TooMany,
+            "too many authors of this topic are guests here",
+        ));
+    }
+    if !fits(
+        account.serve.guest_headers,
+        deposit.header,
+        share.guest_headers(),
+    ) {
+        return Err(full(
+            Code::HeaderShare,
+            "what guests may use for headers is used up",
+        ));
+    }
+    if !fits(author.headers, deposit.header, share.author_headers()) {
+        return Err(full(
+            Code::HeaderShare,
+            "what one author may use for headers is used up",
+        ));
+    }
+    if deposit.body == 0 {
+        return Ok(());
+    }
+    if !fits(account.serve.guests, deposit.body, share.guests()) {
+        return Err(full(
+            Code::GuestShare,
+            "what guests may use of this topic's share is used up",
+        ));
+    }
+    if !fits(account.client.guests, deposit.body, quota.guests()) {
+        return Err(full(
+            Code::GuestShare,
+            "what guests may use of the client's quota is used up",
+        ));
+    }
+    if !fits(author.bodies, deposit.body, share.author()) {
+        return Err(full(
+            Code::AuthorShare,
+            "what one author may use of the share is used up",
+        ));
+    }
+    Ok(())
+}

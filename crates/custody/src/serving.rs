@@ -1,0 +1,341 @@
+//! Which topics are held, and for whom.
+
+use identity::{NodeId, TopicId};
+use machine::{Cx, Outbox};
+
+use crate::clients::{active, client, save};
+use crate::limits::{
+    MAX_ADDRESS, MAX_CORE_PEERS, MAX_GENESIS, MAX_GUEST_AUTHORS, MAX_SPONSORS, MAX_TICKET,
+    RETRY_FULL,
+};
+use crate::outcome::{Code, Refusal};
+use crate::row::{
+    self, AUTHORS, CLIENT_TOPICS, CORE_PEERS, GENESES, PeerRow, PeersRow, SERVES, ServeRow,
+};
+use crate::state::{Custody, Output};
+
+/// What a client asks a core node to hold. Whether the genesis is that of the topic has been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// The topic.
+    pub topic: TopicId,
+    /// Its genesis.
+    pub genesis: Vec<u8>,
+    /// The secret by which members and other core nodes find it here.
+    pub core_secret: [u8; 32],
+    /// Bytes of the client's quota that it may use; 0 = a quarter of the quota.
+    pub share: u64,
+}
+
+/// A topic that is held here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The topic.
+    pub topic: TopicId,
+    /// Its genesis.
+    pub genesis: Vec<u8>,
+    /// Whether anything new is taken for it: some client that was not denied still takes part.
+    pub taking: bool,
+    /// The clients that asked for it and have not left, each with the secret that it gave. Clients
+    /// may lie: a secret is tried, never trusted.
+    pub sponsors: Vec<(NodeId, [u8; 32])>,
+}
+
+/// Another core node that holds a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorePeer {
+    /// Its id.
+    pub node: NodeId,
+    /// Where it is.
+    pub address: String,
+    /// Lets this core node fetch there.
+    pub ticket: Vec<u8>,
+}
+
+impl Custody {
+    /// A client asks for a topic to be held, or asks again. Says whether the topic is new here.
+    ///
+    /// # Errors
+    /// No client, denied, as many topics as agreed, the disk, or a malformed request.
+    pub fn serve(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        serving: &Serving,
+    ) -> Result<bool, Refusal> {
+        let mut account = active(cx, &node)?;
+        if serving.genesis.len() > MAX_GENESIS {
+            return Err(Refusal::lasting(
+                Code::Unacceptable,
+                "the genesis is too long",
+            ));
+        }
+        let key = row::pair(serving.topic.as_bytes(), node.as_bytes());
+        let known: Option<ServeRow> = row::get(&mut cx.store, SERVES, &key);
+        let taking = known.as_ref().is_some_and(|serve| !serve.left);
+        if !taking {
+            self.check_disk()?;
+            if account.topics_used >= account.topics {
+                return Err(Refusal::lasting(
+                    Code::TooMany,
+                    format!(
+                        "{} topics are held for this client, as agreed",
+                        account.topics
+                    ),
+                ));
+            }
+        }
+        let sponsors = cx
+            .store
+            .prefix(SERVES, serving.topic.as_bytes(), MAX_SPONSORS);
+        if known.is_none() && sponsors.len() >= MAX_SPONSORS {
+            return Err(Refusal::lasting(
+                Code::TooMany,
+                format!("the topic is held for {MAX_SPONSORS} clients already"),
+            ));
+        }
+        if sponsors.is_empty() {
+            cx.store
+                .put(GENESES, *serving.topic.as_bytes(), serving.genesis.clone());
+        }
+        let quota = crate::clients::quota(&account);
+        let share = if serving.share == 0 {
+            quota.default_share()
+        } else {
+            serving.share
+        };
+        let mut serve = known.unwrap_or_default();
+        serve.secret = serving.core_secret;
+        serve.share = share.min(quota.bodies());
+        serve.left = false;
+        row::put(&mut cx.store, SERVES, &key, &serve);
+        let back = row::pair(node.as_bytes(), serving.topic.as_bytes());
+        cx.store.put(CLIENT_TOPICS, back, []);
+        if !taking {
+            account.topics_used = account.topics_used.saturating_add(1);
+            save(cx, &node, &account);
+        }
+        Ok(sponsors.is_empty())
+    }
+
+    /// A client leaves a topic: nothing new is taken on its account, promises are kept. Says whether
+    /// it had asked for it.
+    pub fn unserve(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        topic: TopicId,
+        out: &mut Outbox<Output>,
+    ) -> bool {
+        let key = row::pair(topic.as_bytes(), node.as_bytes());
+        let Some(mut serve) = row::get::<ServeRow>(&mut cx.store, SERVES, &key) else {
+            return false;
+        };
+        if serve.left {
+            return false;
+        }
+        serve.left = true;
+        row::put(&mut cx.store, SERVES, &key, &serve);
+        cx.store.delete(CORE_PEERS, key);
+        if let Some(mut account) = client(cx, &node) {
+            account.topics_used = account.topics_used.saturating_sub(1);
+            save(cx, &node, &account);
+        }
+        self.drain(cx, node, topic, out);
+        true
+    }
+
+    /// Removes a client's part in a topic once it has left and its last promise there has ended.
+    pub(crate) fn drain(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        topic: TopicId,
+        out: &mut Outbox<Output>,
+    ) {
+        let key = row::pair(topic.as_bytes(), node.as_bytes());
+        let Some(serve) = row::get::<ServeRow>(&mut cx.store, SERVES, &key) else {
+            return;
+        };
+        if !serve.left || serve.own != 0 || serve.guests != 0 {
+            return;
+        }
+        cx.store.delete(SERVES, key);
+        cx.store
+            .delete(CLIENT_TOPICS, row::pair(node.as_bytes(), topic.as_bytes()));
+        // A usize holds any u32 on the platforms that this program is built for.
+        for (author, _) in cx.store.prefix(AUTHORS, &key, MAX_GUEST_AUTHORS as usize) {
+            cx.store.delete(AUTHORS, author);
+        }
+        if let Some(mut account) = client(cx, &node) {
+            account.headers = account.headers.saturating_sub(serve.headers);
+            save(cx, &node, &account);
+        }
+        if cx.store.prefix(SERVES, topic.as_bytes(), 1).is_empty() {
+            cx.store.delete(GENESES, *topic.as_bytes());
+            out.push(Output::Drained { topic });
+        }
+    }
+
+    /// What is held of this topic, if it is held here.
+    #[must_use]
+    pub fn served(&self, cx: &mut Cx<'_>, topic: &TopicId) -> Option<Served> {
+        let genesis = cx.store.get(GENESES, topic.as_bytes())?;
+        let mut served = Served {
+            topic: *topic,
+            genesis,
+            taking: false,
+            sponsors: Vec::new(),
+        };
+        for (key, value) in cx.store.prefix(SERVES, topic.as_bytes(), MAX_SPONSORS) {
+            let (Some(node), Some(serve)) = (row::node_at(&key, 32), row::decode(&value)) else {
+                continue;
+            };
+            let serve: ServeRow = serve;
+            if !serve.left {
+                served.sponsors.push((node, serve.secret));
+                served.taking |= self.is_client(cx, &node);
+            }
+        }
+        Some(served)
+    }
+
+    /// The topics held here in the order of their ids, from after `after`, at most `limit`: what a
+    /// node opens at its start.
+    #[must_use]
+    pub fn topics(&self, cx: &mut Cx<'_>, after: Option<&TopicId>, limit: usize) -> Vec<TopicId> {
+        let from = match after {
+            Some(topic) => [topic.as_bytes().as_slice(), &[0]].concat(),
+            None => Vec::new(),
+        };
+        let rows = cx.store.scan(GENESES, &from, &[0xff; 33], limit);
+        rows.iter()
+            .filter_map(|(key, _)| row::topic_at(key, 0))
+            .collect()
+    }
+
+    /// The topics that a client asked for, those left but still promised included.
+    #[must_use]
+    pub fn topics_of(&self, cx: &mut Cx<'_>, node: &NodeId) -> Vec<TopicId> {
+        let rows = cx.store.prefix(CLIENT_TOPICS, node.as_bytes(), usize::MAX);
+        rows.iter()
+            .filter_map(|(key, _)| row::topic_at(key, 32))
+            .collect()
+    }
+
+    /// A client names the other core nodes that hold a topic, in place of those it named before.
+    ///
+    /// # Errors
+    /// The topic is not held for this client, or the list is too long.
+    pub fn set_core_peers(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        topic: TopicId,
+        peers: &[CorePeer],
+    ) -> Result<(), Refusal> {
+        active(cx, &node)?;
+        let key = row::pair(topic.as_bytes(), node.as_bytes());
+        let serve: Option<ServeRow> = row::get(&mut cx.store, SERVES, &key);
+        if serve.is_none_or(|serve| serve.left) {
+            return Err(Refusal::lasting(
+                Code::NotServed,
+                "the topic is not held here for this client",
+            ));
+        }
+        let fits =
+            |peer: &CorePeer| peer.address.len() <= MAX_ADDRESS && peer.ticket.len() <= MAX_TICKET;
+        if peers.len() > MAX_CORE_PEERS || !peers.iter().all(fits) {
+            return Err(Refusal::lasting(
+                Code::Unacceptable,
+                format!("at most {MAX_CORE_PEERS} other core nodes are taken for a topic"),
+            ));
+        }
+        row::put(&mut cx.store, CORE_PEERS, &key, &peers_row(peers));
+        Ok(())
+    }
+
+    /// The other core nodes that clients named for a topic; of one named by several, each ticket.
+    #[must_use]
+    pub fn core_peers(&self, cx: &mut Cx<'_>, topic: &TopicId) -> Vec<CorePeer> {
+        let rows = cx.store.prefix(CORE_PEERS, topic.as_bytes(), MAX_SPONSORS);
+        rows.iter()
+            .filter_map(|(_, value)| row::decode(value))
+            .flat_map(peers_of)
+            .collect()
+    }
+
+    /// A guest has shown that it takes part in a topic: its link is counted on the account of one
+    /// of the topic's clients. A client's own link costs nothing.
+    ///
+    /// # Errors
+    /// No account has a link left, or nobody's client takes part any longer and nothing is held.
+    pub fn guest_up(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: &TopicId,
+        guest: NodeId,
+    ) -> Result<(), Refusal> {
+        if self.is_client(cx, &guest) || self.guests.values().any(|set| set.contains(&guest)) {
+            return Ok(());
+        }
+        let rows = cx.store.prefix(SERVES, topic.as_bytes(), MAX_SPONSORS);
+        let mut free: Option<(usize, NodeId)> = None;
+        for node in rows.iter().filter_map(|(key, _)| row::node_at(key, 32)) {
+            let Some(account) = client(cx, &node) else {
+                continue;
+            };
+            let used = self.guests.get(&node).map_or(0, |set| set.len());
+            // A usize holds any u32 on the platforms that this program is built for.
+            let agreed = account.links as usize;
+            if used < agreed && free.is_none_or(|(least, _)| used < least) {
+                free = Some((used, node));
+            }
+        }
+        match (free, rows.is_empty()) {
+            (Some((_, node)), _) => {
+                self.guests.entry(node).or_default().insert(guest);
+                Ok(())
+            }
+            (None, true) => Err(Refusal::lasting(
+                Code::NotServed,
+                "the topic is not held here",
+            )),
+            (None, false) => Err(Refusal::for_now(
+                Code::TooMany,
+                "as many guests of this topic are linked as its clients agreed",
+                RETRY_FULL,
+            )),
+        }
+    }
+
+    /// A guest's link is gone.
+    pub fn guest_down(&mut self, guest: &NodeId) {
+        self.guests.retain(|_, set| {
+            set.remove(guest);
+            !set.is_empty()
+        });
+    }
+}
+
+/// The row of a list of core nodes.
+pub(crate) fn peers_row(peers: &[CorePeer]) -> PeersRow {
+    let peer = |peer: &CorePeer| PeerRow {
+        node: *peer.node.as_bytes(),
+        address: peer.address.clone(),
+        ticket: peer.ticket.clone(),
+    };
+    PeersRow {
+        peers: peers.iter().map(peer).collect(),
+    }
+}
+
+/// The list in a row.
+pub(crate) fn peers_of(row: PeersRow) -> Vec<CorePeer> {
+    let peer = |peer: PeerRow| CorePeer {
+        node: NodeId::from_bytes(peer.node),
+        address: peer.address,
+        ticket: peer.ticket,
+    };
+    row.peers.into_iter().map(peer).collect()
+}
