@@ -1,0 +1,260 @@
+//! Playing a record back.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, BufReader, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+
+use machine::{Batch, Effect, Event, Kernel, Machine, MemoryBase, Ports};
+use thiserror::Error;
+
+use super::{
+    Digest, Recordable,
+    entry::{Entry, MAGIC, bad},
+    write::Running,
+};
+use crate::{clock, fault::panic_text};
+
+/// What a replay found: everything as recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Lives played.
+    pub lives: u64,
+    /// Turns played.
+    pub turns: u64,
+    /// Outputs compared.
+    pub outputs: u64,
+    /// The last running hash, all zero when nothing was put out.
+    pub hash: [u8; 16],
+}
+
+/// Why a replay came to no good end.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReplayFailed {
+    /// The file could not be read, or is no record.
+    #[error("the record could not be read: {0}")]
+    Read(#[from] io::Error),
+    /// The program could not build the machine.
+    #[error("the machine could not be built for life {life}: {why}")]
+    Build {
+        /// Which life.
+        life: u64,
+        /// In the program's words.
+        why: String,
+    },
+    /// An input of another version, or damage.
+    #[error("the input of turn {turn} of life {life} is none that this program knows")]
+    Input {
+        /// Which life.
+        life: u64,
+        /// Which turn of it.
+        turn: u64,
+    },
+    /// The outputs differ: something that is not in the record decided them.
+    #[error("the outputs differ from the record from turn {turn} of life {life} on")]
+    Differs {
+        /// Which life.
+        life: u64,
+        /// The turn after which they differ first.
+        turn: u64,
+    },
+    /// The machine panicked, as it may have done when it was recorded.
+    #[error("turn {turn} of life {life} panicked: {text}")]
+    Panicked {
+        /// Which life.
+        life: u64,
+        /// Which turn of it.
+        turn: u64,
+        /// What it said.
+        text: String,
+    },
+}
+
+/// Plays a record back. `build` makes the machine of a life from the record's header and the rows
+/// at its start, as the recorded program did from its store.
+///
+/// # Errors
+/// See [`ReplayFailed`]; the first difference ends the replay.
+pub fn replay<M, P>(
+    path: &Path,
+    build: impl FnMut(&[u8], &MemoryBase) -> Result<M, String>,
+) -> Result<Replayed, ReplayFailed>
+where
+    M: Machine<Output = Effect<P>>,
+    M::Input: Recordable,
+    P: Ports,
+    P::Held: Digest,
+    P::Verbatim: Digest,
+    P::Advisory: Digest,
+{
+    let mut input = BufReader::new(File::open(path)?);
+    let mut magic = [0; MAGIC.len()];
+    input.read_exact(&mut magic)?;
+    if &magic != MAGIC {
+        return Err(bad().into());
+    }
+    let Some(Entry::Header(header)) = Entry::read(&mut input)? else { return Err(bad().into()) };
+    let running = Running::new();
+    let mut player = Player { header, build, running, stage: Stage::Before, found: Replayed::default() };
+    while let Some(entry) = Entry::read(&mut input)? {
+        player.play(entry)?;
+    }
+    player.found.outputs = player.running.outputs();
+    Ok(player.found)
+}
+
+struct Player<M, P: Ports, F> {
+    header: Vec<u8>,
+    build: F,
+    running: Running<P>,
+    stage: Stage<M, P>,
+    found: Replayed,
+}
+
+enum Stage<M, P: Ports> {
+    Before,
+    Loading { seed: [u8; 32], base: MemoryBase },
+    Living(Box<Living<M, P>>),
+}
+
+struct Living<M, P: Ports> {
+    kernel: Kernel<M, P, MemoryBase>,
+    disk: VecDeque<Arc<Batch>>,
+    /// The hash that the next entry must be, if something was put out.
+    due: Option<[u8; 16]>,
+}
+
+impl<M, P, F> Player<M, P, F>
+where
+    M: Machine<Output = Effect<P>>,
+    M::Input: Recordable,
+    P: Ports,
+    F: FnMut(&[u8], &MemoryBase) -> Result<M, String>,
+{
+    fn play(&mut self, entry: Entry) -> Result<(), ReplayFailed> {
+        let is_hash = matches!(entry, Entry::Hash(_));
+        if let Stage::Living(living) = &self.stage
+            && living.due.is_some() != is_hash
+            && entry != Entry::Fault
+        {
+            return Err(self.differs());
+        }
+        match entry {
+            Entry::Header(_) => Err(bad().into()),
+            Entry::Life(seed) => {
+                self.found.lives += 1;
+                self.running.restart();
+                self.stage = Stage::Loading { seed, base: MemoryBase::new() };
+                Ok(())
+            }
+            Entry::Row { table, key, value } => match &mut self.stage {
+                Stage::Loading { base, .. } => {
+                    base.load(table, key, value);
+                    Ok(())
+                }
+                Stage::Before | Stage::Living(_) => Err(bad().into()),
+            },
+            Entry::Turn { now, wall, input } => {
+                let event = match input {
+                    None => Event::Deadline,
+                    Some(bytes) => Event::Input(M::Input::decode(&bytes).ok_or_else(|| {
+                        ReplayFailed::Input { life: self.found.lives, turn: self.turn() + 1 }
+                    })?),
+                };
+                self.found.turns += 1;
+                let kernel = &mut self.living()?.kernel;
+                let turn = kernel.turns() + 1;
+                let ran = catch_unwind(AssertUnwindSafe(|| kernel.turn(now, wall, event)));
+                let life = self.found.lives;
+                match ran {
+                    // Memory can always be read, and no commit fails here.
+                    Ok(_) => {}
+                    Err(panic) => {
+                        let text = panic_text(&*panic);
+                        return Err(ReplayFailed::Panicked { life, turn, text });
+                    }
+                }
+                self.drain()
+            }
+            Entry::Took(number) => {
+                let living = self.living()?;
+                match living.kernel.take_batch() {
+                    Some(batch) if batch.number == number => {
+                        living.disk.push_back(batch);
+                        Ok(())
+                    }
+                    _ => Err(self.differs()),
+                }
+            }
+            Entry::Done(number) => {
+                let living = self.living()?;
+                match living.disk.pop_front() {
+                    Some(batch) if batch.number == number => {
+                        living.kernel.base_mut().apply(&batch);
+                        living.kernel.committed(number);
+                        self.drain()
+                    }
+                    _ => Err(self.differs()),
+                }
+            }
+            Entry::Fault => {
+                self.stage = Stage::Before;
+                Ok(())
+            }
+            Entry::Hash(hash) => {
+                if self.living()?.due.take() == Some(hash) {
+                    self.found.hash = hash;
+                    Ok(())
+                } else {
+                    Err(self.differs())
+                }
+            }
+        }
+    }
+
+    /// The life that is being played; begins it where all its rows have been read.
+    fn living(&mut self) -> Result<&mut Living<M, P>, ReplayFailed> {
+        if let Stage::Loading { seed, base } = &mut self.stage {
+            let life = self.found.lives;
+            let base = std::mem::take(base);
+            let machine = (self.build)(&self.header, &base)
+                .map_err(|why| ReplayFailed::Build { life, why })?;
+            let kernel = Kernel::new(machine, base, clock::rng(*seed));
+            self.stage =
+                Stage::Living(Box::new(Living { kernel, disk: VecDeque::new(), due: None }));
+        }
+        match &mut self.stage {
+            Stage::Living(living) => Ok(living),
+            Stage::Before | Stage::Loading { .. } => Err(bad().into()),
+        }
+    }
+
+    /// Takes everything that may leave, in the order in which the driver takes it.
+    fn drain(&mut self) -> Result<(), ReplayFailed> {
+        let Stage::Living(living) = &mut self.stage else { return Err(bad().into()) };
+        while let Some(exempt) = living.kernel.exempt() {
+            self.running.exempt(&exempt);
+        }
+        while let Some(held) = living.kernel.release() {
+            self.running.held(&held);
+        }
+        living.due = self.running.mark();
+        Ok(())
+    }
+
+    fn turn(&self) -> u64 {
+        match &self.stage {
+            Stage::Living(living) => living.kernel.turns(),
+            Stage::Before | Stage::Loading { .. } => 0,
+        }
+    }
+
+    fn differs(&self) -> ReplayFailed {
+        ReplayFailed::Differs { life: self.found.lives, turn: self.turn() }
+    }
+}
