@@ -1,0 +1,594 @@
+//! The embedded store.
+
+use crate::error::io;
+use crate::head::{Writes, merge};
+use crate::home::Home;
+use crate::journal::{Gap, Nobody, Scan, commit_row, parse_row, slot};
+use crate::space::{Reserve, enough_for_new};
+use crate::{
+    CACHE, CommitFailed, FLOOR, HISTORY, Head, HomeId, MAX_TABLES, MEMTABLE, MEMTABLES, OpenFailed,
+    Opened, RESERVE, Room, Space, Store, WAITING_FILES, WAITING_MEMTABLES, free_space, tuning,
+};
+use fjall::{AbstractTree, Database, Keyspace, PersistMode, Readable};
+use machine::{Base, Batch, ReadFailed, Row, Table};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Where the commit rows and the note of a gap stand.
+pub(crate) const COMMITS: &str = "waystation";
+const GAP: &[u8] = b"gap";
+/// Below this number commits may be missing from the list: a gap there is known.
+const KNOWN: &[u8] = b"known";
+
+/// How an embedded store is sized.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of the cache of blocks.
+    pub cache: u64,
+    /// Bytes of one memtable.
+    pub memtable: u64,
+    /// Bytes of all memtables together.
+    pub memtables: u64,
+    /// Bytes set aside for a full disk; 0 for none.
+    pub reserve: u64,
+    /// Free bytes below which the home counts as full.
+    pub floor: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache: CACHE,
+            memtable: MEMTABLE,
+            memtables: MEMTABLES,
+            reserve: RESERVE,
+            floor: FLOOR,
+        }
+    }
+}
+
+/// A shareable handle on an embedded store. The home stays locked until the last handle is gone.
+#[derive(Clone)]
+pub struct FjallStore(Arc<Inner>);
+
+struct Inner {
+    // Before the home: its files must be closed when the lock ends.
+    tables: BTreeMap<u8, (Table, Keyspace)>,
+    commits: Keyspace,
+    db: Database,
+    committer: Mutex<Committer>,
+    room: Room,
+    memtables: u64,
+    reserve: Reserve,
+    home: Home,
+}
+
+struct Committer {
+    head: Head,
+    ended: Option<CommitFailed>,
+}
+
+impl FjallStore {
+    /// Opens the home at `dir`, making it when there is none.
+    ///
+    /// # Errors
+    /// [`OpenFailed`].
+    pub fn open(
+        dir: &Path,
+        tables: &[Table],
+        options: &Options,
+    ) -> Result<(Self, Opened), OpenFailed> {
+        check_tables(tables)?;
+        enough_for_new(dir)?;
+        let home = Home::open(dir)?;
+        let reserve = Reserve::new(dir, options.reserve, options.floor);
+        let room = reserve.settle()?;
+        let noted = home.take_clean()?;
+        let scan = Scan::of(&home.db(), &home.id, &mut Nobody)?;
+        let kept = scan.repair(&home.dir.join("damaged"))?;
+        clear_unfinished(&home, &scan)?;
+        let engine = Engine::open(&home, tables, options, room)?;
+        let (head, mut gap) = engine.find_head(&home.id, &scan, noted)?;
+        if let (Some(gap), Some(kept)) = (&mut gap, kept.first()) {
+            gap.place.push_str(&format!("; kept in {}", kept.display()));
+        }
+        let created = home.created;
+        let inner = Inner {
+            tables: engine.tables,
+            commits: engine.commits,
+            db: engine.db,
+            committer: Mutex::new(Committer { head, ended: None }),
+            room,
+            memtables: options.memtables,
+            reserve,
+            home,
+        };
+        let store = Self(Arc::new(inner));
+        let gap = store.settle_gap(gap, noted)?;
+        let opened = Opened {
+            home: store.0.home.id,
+            created,
+            clean: created || (noted == Some(head) && gap.is_none()),
+            head: store.head(),
+            gap,
+            room,
+        };
+        Ok((store, opened))
+    }
+
+    /// Says that what a gap means for this node is durably noted elsewhere: the next start does not
+    /// report it again.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn forget_gap(&self) -> Result<(), CommitFailed> {
+        let mut committer = self.committer();
+        let Committer { head, .. } = *committer;
+        let next = head.after(&Writes::new());
+        self.write(&mut committer, next, &Writes::new(), Some(Note::Forget))
+    }
+
+    /// The folder of the home.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.0.home.dir
+    }
+
+    /// The id of the home.
+    #[must_use]
+    pub fn home(&self) -> HomeId {
+        self.0.home.id
+    }
+
+    /// All rows of a table as they were at one moment, together with those of the other tables
+    /// read through the same snapshot.
+    pub(crate) fn snapshot(&self) -> fjall::Snapshot {
+        self.0.db.snapshot()
+    }
+
+    /// Calls `each` with every row of `table` in `snapshot`, in the order of keys.
+    pub(crate) fn each_row<E: From<ReadFailed>>(
+        &self,
+        snapshot: &fjall::Snapshot,
+        table: Table,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let keyspace = self.keyspace(table)?;
+        for row in snapshot.iter(keyspace) {
+            let (key, value) = row.into_inner().map_err(|error| read_failed(table, &error))?;
+            each(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    fn keyspace(&self, table: Table) -> Result<&Keyspace, ReadFailed> {
+        let found = self.0.tables.get(&table.id()).map(|(_, keyspace)| keyspace);
+        found.ok_or_else(|| ReadFailed {
+            table: table.name(),
+            reason: "the home was not opened with it".to_owned(),
+        })
+    }
+
+    /// A panic of another committer leaves nothing half done here: the engine has the writes or
+    /// has not, and `head` is set last.
+    fn committer(&self) -> MutexGuard<'_, Committer> {
+        self.0.committer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a new gap down, or finds one that nobody has settled yet.
+    fn settle_gap(&self, gap: Option<Gap>, noted: Option<Head>) -> Result<Option<Gap>, OpenFailed> {
+        let Some(gap) = gap else {
+            let row = self.0.commits.get(GAP).map_err(engine_failed)?;
+            return Ok(row.and_then(|row| parse_gap(&row)));
+        };
+        // A gap that was noticed by the note of a clean end alone has no number after it.
+        let lost = noted.map_or(gap.last, |noted| noted.number.max(gap.last));
+        let mut committer = self.committer();
+        let number = committer.head.number.max(lost);
+        let next = Head { number, ..committer.head }.after(&Writes::new());
+        self.write(&mut committer, next, &Writes::new(), Some(Note::Gap(&gap)))
+            .map_err(|error| OpenFailed::Engine(error.to_string()))?;
+        Ok(Some(gap))
+    }
+
+    fn write(
+        &self,
+        committer: &mut Committer,
+        next: Head,
+        writes: &Writes<'_>,
+        note: Option<Note<'_>>,
+    ) -> Result<(), CommitFailed> {
+        let mut batch = self.0.db.batch().durability(Some(PersistMode::SyncData));
+        let (key, row) = commit_row(&self.0.home.id, &next);
+        batch.insert(&self.0.commits, key, row);
+        match note {
+            Some(Note::Gap(gap)) => {
+                batch.insert(&self.0.commits, GAP, gap_text(gap).as_bytes());
+                batch.insert(&self.0.commits, KNOWN, next.number.to_be_bytes());
+            }
+            Some(Note::Forget) => batch.remove(&self.0.commits, GAP),
+            None => {}
+        }
+        for ((table, key), value) in writes {
+            let Some((_, keyspace)) = self.0.tables.get(&table.id()) else {
+                return Err(CommitFailed::UnknownTable(table.name()));
+            };
+            match value {
+                Some(value) => batch.insert(keyspace, *key, *value),
+                None => batch.remove(keyspace, *key),
+            }
+        }
+        batch.commit().map_err(|error| self.end(committer, &error))?;
+        committer.head = next;
+        Ok(())
+    }
+
+    fn end(&self, committer: &mut Committer, error: &fjall::Error) -> CommitFailed {
+        let failed = self.classify(error);
+        committer.ended = Some(CommitFailed::Ended(failed.to_string()));
+        failed
+    }
+
+    fn classify(&self, error: &fjall::Error) -> CommitFailed {
+        let text = describe(error);
+        // The engine says only that an earlier step failed; the disk says why.
+        let none_left = free_space(&self.0.home.dir).is_ok_and(|free| free < 1 << 20);
+        let full = match error {
+            fjall::Error::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
+            fjall::Error::Poisoned => none_left,
+            _ => false,
+        };
+        if full || none_left { CommitFailed::Full(text) } else { CommitFailed::Failed(text) }
+    }
+
+    /// Waits while the disk is behind. The engine would wait too, but for ever once its workers
+    /// have failed; this wait ends with an error then.
+    fn wait_for_disk(
+        &self,
+        committer: &mut Committer,
+        writes: &Writes<'_>,
+    ) -> Result<(), CommitFailed> {
+        let mut last = None;
+        for (table, _) in writes.keys() {
+            if last == Some(table.id()) {
+                continue;
+            }
+            last = Some(table.id());
+            let Some((_, keyspace)) = self.0.tables.get(&table.id()) else {
+                return Err(CommitFailed::UnknownTable(table.name()));
+            };
+            while keyspace.tree.sealed_memtable_count() >= WAITING_MEMTABLES
+                || (self.0.room != Room::Rescue && keyspace.tree.l0_run_count() >= WAITING_FILES)
+            {
+                if self.0.room == Room::Rescue {
+                    let failed = CommitFailed::Full("no room to empty memtables".to_owned());
+                    committer.ended = Some(CommitFailed::Ended(failed.to_string()));
+                    return Err(failed);
+                }
+                self.0.db.persist(PersistMode::Buffer).map_err(|e| self.end(committer, &e))?;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the fullest memtable to disk when all together exceed their budget.
+    fn trim_memory(&self) -> fjall::Result<()> {
+        if self.0.room == Room::Rescue || self.0.db.write_buffer_size() <= self.0.memtables {
+            return Ok(());
+        }
+        let all = self.0.tables.values().map(|(_, keyspace)| keyspace);
+        let sizes = all.chain([&self.0.commits]).map(|k| (k.tree.active_memtable().size(), k));
+        let sizes: Vec<(u64, &Keyspace)> = sizes.collect();
+        let active: u64 = sizes.iter().map(|(size, _)| size).sum();
+        // What is sealed already is on its way.
+        if active <= self.0.memtables {
+            return Ok(());
+        }
+        match sizes.into_iter().max_by_key(|(size, _)| *size) {
+            Some((_, fullest)) => fullest.rotate_memtable().map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+enum Note<'a> {
+    Gap(&'a Gap),
+    Forget,
+}
+
+impl Base for FjallStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadFailed> {
+        let value = self.keyspace(table)?.get(key).map_err(|error| read_failed(table, &error))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        range: (&[u8], &[u8]),
+        limit: usize,
+        back: bool,
+    ) -> Result<Vec<Row>, ReadFailed> {
+        let keyspace = self.keyspace(table)?;
+        if range.0 >= range.1 {
+            return Ok(Vec::new());
+        }
+        let mut rows = keyspace.range(range.0..range.1);
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let next = if back { rows.next_back() } else { rows.next() };
+            let Some(row) = next else { break };
+            let (key, value) = row.into_inner().map_err(|error| read_failed(table, &error))?;
+            found.push((key.to_vec(), value.to_vec()));
+        }
+        Ok(found)
+    }
+}
+
+impl Store for FjallStore {
+    fn commit(&self, batches: &[Arc<Batch>]) -> Result<Head, CommitFailed> {
+        let writes = merge(batches);
+        let mut committer = self.committer();
+        if let Some(ended) = &committer.ended {
+            return Err(ended.clone());
+        }
+        if writes.is_empty() {
+            return Ok(committer.head);
+        }
+        self.wait_for_disk(&mut committer, &writes)?;
+        let next = committer.head.after(&writes);
+        self.write(&mut committer, next, &writes, None)?;
+        // The commit stands whatever comes of this; the next one will say what is wrong.
+        if let Err(error) = self.trim_memory() {
+            self.end(&mut committer, &error);
+        }
+        Ok(next)
+    }
+
+    fn head(&self) -> Head {
+        self.committer().head
+    }
+
+    fn hash_of(&self, number: u64) -> Result<Option<[u8; 32]>, ReadFailed> {
+        let failed = |error: fjall::Error| ReadFailed { table: COMMITS, reason: describe(&error) };
+        let row = self.0.commits.get(slot(number)).map_err(failed)?;
+        let head = row.and_then(|row| parse_row(&self.0.home.id, &slot(number), &row));
+        Ok(head.filter(|head| head.number == number).map(|head| head.hash))
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.0.tables.values().map(|(table, _)| *table).collect()
+    }
+
+    fn space(&self) -> Space {
+        // A disk that cannot be asked is taken for full: nothing is promised on it.
+        let free = free_space(&self.0.home.dir).unwrap_or(0);
+        let reserve = &self.0.reserve;
+        if !reserve.held() && reserve.affordable(free) {
+            // Failing is reported by `reserved`.
+            let _ = reserve.make();
+        }
+        Space {
+            free,
+            used: self.0.db.disk_space().unwrap_or(0),
+            room: reserve.judge(self.0.room, free),
+            reserved: reserve.held(),
+            reopen: self.0.room == Room::Rescue && reserve.affordable(free),
+        }
+    }
+
+    fn close(&self) -> Result<Head, CommitFailed> {
+        let mut committer = self.committer();
+        if let Some(ended) = &committer.ended {
+            return Err(ended.clone());
+        }
+        self.0.db.persist(PersistMode::SyncAll).map_err(|error| self.end(&mut committer, &error))?;
+        committer.ended = Some(CommitFailed::Closed);
+        let noted = self.0.home.note_clean(&committer.head);
+        noted.map_err(|error| CommitFailed::Failed(error.to_string()))?;
+        Ok(committer.head)
+    }
+}
+
+impl std::fmt::Debug for FjallStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FjallStore").field("dir", &self.0.home.dir).finish_non_exhaustive()
+    }
+}
+
+/// The engine, opened, before anything is known of its head.
+pub(crate) struct Engine {
+    pub(crate) db: Database,
+    pub(crate) commits: Keyspace,
+    pub(crate) tables: BTreeMap<u8, (Table, Keyspace)>,
+}
+
+impl Engine {
+    pub(crate) fn open(
+        home: &Home,
+        tables: &[Table],
+        options: &Options,
+        room: Room,
+    ) -> Result<Self, OpenFailed> {
+        let open = || -> fjall::Result<Self> {
+            let db = tuning::open(&home.db(), options, room)?;
+            let commits = db.keyspace(COMMITS, || tuning::keyspace(options))?;
+            let mut open = BTreeMap::new();
+            for table in tables {
+                let keyspace = db.keyspace(&keyspace_name(*table), || tuning::keyspace(options))?;
+                open.insert(table.id(), (*table, keyspace));
+            }
+            Ok(Self { db, commits, tables: open })
+        };
+        // The engine asserts what it reads from disk; a damaged home must not end the process.
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
+            Ok(opened) => opened.map_err(engine_failed),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                let what = format!("the engine gave up: {}", text.unwrap_or("no reason given"));
+                Err(OpenFailed::Damaged { what })
+            }
+        }
+    }
+
+    /// The last commit, and what is missing before or after it.
+    pub(crate) fn find_head(
+        &self,
+        home: &HomeId,
+        scan: &Scan,
+        noted: Option<Head>,
+    ) -> Result<(Head, Option<Gap>), OpenFailed> {
+        let mut rows = BTreeMap::new();
+        for row in self.commits.iter() {
+            let (key, value) = row.into_inner().map_err(engine_failed)?;
+            if let Some(head) = parse_row(home, &key, &value) {
+                rows.insert(head.number, head.hash);
+            }
+        }
+        let last = rows.last_key_value().map(|(number, hash)| Head { number: *number, hash: *hash });
+        let head = last.unwrap_or(Head::START);
+        let known = self.commits.get(KNOWN).map_err(engine_failed)?;
+        let known = known.and_then(|row| Some(u64::from_be_bytes(row.as_ref().try_into().ok()?)));
+        let gap = scan
+            .gap()
+            .or_else(|| ahead_of_journals(scan, head))
+            .or_else(|| behind_note(head, noted))
+            .or_else(|| hole(&rows, known.unwrap_or(1)));
+        let gap = gap.map(|gap| Gap { ahead: self.ahead(scan), ..gap });
+        Ok((head, gap))
+    }
+
+    /// Tables that hold what no journal holds any more.
+    fn ahead(&self, scan: &Scan) -> Vec<String> {
+        let Some(sequence) = scan.sequence else { return Vec::new() };
+        let tables = self.tables.values().map(|(table, keyspace)| (table.name(), keyspace));
+        tables
+            .filter(|(_, keyspace)| {
+                keyspace.tree.get_highest_persisted_seqno().is_some_and(|found| found > sequence)
+            })
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
+}
+
+/// The newest commit is always in a journal as long as there is one with anything in it.
+fn ahead_of_journals(scan: &Scan, head: Head) -> Option<Gap> {
+    let last = scan.last?;
+    (head.number > last.number).then(|| Gap {
+        held: last.number,
+        first: last.number + 1,
+        last: head.number,
+        place: "the journals end before the tables do".to_owned(),
+        ahead: Vec::new(),
+    })
+}
+
+fn behind_note(head: Head, noted: Option<Head>) -> Option<Gap> {
+    let noted = noted?;
+    let place = if noted.number > head.number {
+        format!("it was closed at {noted} and begins at {head}")
+    } else if noted.number == head.number && noted.hash != head.hash {
+        format!("it was closed at {noted} and holds another {head}")
+    } else {
+        return None;
+    };
+    let held = head.number.min(noted.number.saturating_sub(1));
+    Some(Gap { held, first: held + 1, last: noted.number, place, ahead: Vec::new() })
+}
+
+fn hole(rows: &BTreeMap<u64, [u8; 32]>, known: u64) -> Option<Gap> {
+    let (head, _) = rows.last_key_value()?;
+    let mut expected = head.saturating_sub(HISTORY - 1).max(known);
+    let mut numbers = rows.range(expected..).map(|(number, _)| *number);
+    numbers.find_map(|number| {
+        let first = expected;
+        expected = number + 1;
+        (first < number).then(|| Gap {
+            held: first.saturating_sub(1),
+            first,
+            last: number - 1,
+            place: format!("the list of commits has nothing from {first} to {}", number - 1),
+            ahead: Vec::new(),
+        })
+    })
+}
+
+fn gap_text(gap: &Gap) -> String {
+    let place = gap.place.replace('\n', " ");
+    format!("{} {} {}\n{place}\n{}", gap.held, gap.first, gap.last, gap.ahead.join(" "))
+}
+
+fn parse_gap(row: &[u8]) -> Option<Gap> {
+    let text = std::str::from_utf8(row).ok()?;
+    let mut lines = text.lines();
+    let mut numbers = lines.next()?.split(' ').map(str::parse);
+    let mut next = || numbers.next()?.ok();
+    Some(Gap {
+        held: next()?,
+        first: next()?,
+        last: next()?,
+        place: lines.next()?.to_owned(),
+        ahead: lines.next().unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+    })
+}
+
+pub(crate) fn keyspace_name(table: Table) -> String {
+    format!("{:03}-{}", table.id(), table.name())
+}
+
+/// An engine that was interrupted while it made its folder cannot open it again. Nothing was ever
+/// committed there.
+fn clear_unfinished(home: &Home, scan: &Scan) -> Result<(), OpenFailed> {
+    let db = home.db();
+    if !db.exists() || db.join("version").exists() {
+        return Ok(());
+    }
+    let tables = std::fs::read_dir(db.join("keyspaces")).map_or(0, Iterator::count);
+    if scan.last.is_some() || tables > 1 {
+        let what = format!("{} is missing", db.join("version").display());
+        return Err(OpenFailed::Damaged { what });
+    }
+    std::fs::remove_dir_all(&db).map_err(io("clearing", &db))
+}
+
+fn check_tables(tables: &[Table]) -> Result<(), OpenFailed> {
+    if tables.len() > MAX_TABLES {
+        return Err(OpenFailed::Tables(format!("{} of them", tables.len())));
+    }
+    let mut seen = BTreeMap::new();
+    for table in tables {
+        if let Some(other) = seen.insert(table.id(), table.name()) {
+            let text = format!("{other} and {} have number {}", table.name(), table.id());
+            return Err(OpenFailed::Tables(text));
+        }
+    }
+    Ok(())
+}
+
+fn read_failed(table: Table, error: &fjall::Error) -> ReadFailed {
+    ReadFailed { table: table.name(), reason: describe(error) }
+}
+
+pub(crate) fn engine_failed(error: fjall::Error) -> OpenFailed {
+    match error {
+        fjall::Error::Locked => OpenFailed::Engine("its records are locked".to_owned()),
+        fjall::Error::JournalRecovery(_) | fjall::Error::Unrecoverable => {
+            OpenFailed::Damaged { what: describe(&error) }
+        }
+        other => OpenFailed::Engine(describe(&other)),
+    }
+}
+
+/// The engine's errors print as their Rust form; the causes say more.
+pub(crate) fn describe(error: &fjall::Error) -> String {
+    match error {
+        fjall::Error::Io(error) => error.to_string(),
+        fjall::Error::Storage(error) => format!("{error:?}"),
+        fjall::Error::Poisoned => "an earlier write to the disk failed".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
