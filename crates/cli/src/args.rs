@@ -122,7 +122,7 @@ pub enum Command {
 }
 
 /// `way up`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Up {
     /// Go to the background as soon as the node answers
     #[arg(short = 'd', long)]
@@ -142,7 +142,7 @@ pub struct Up {
     /// Write every input of the node to a new file, for `way replay`
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// Used by -d on itself: tell the starting process by this descriptor's file when ready
+    /// Used by -d on itself: tell the starting process on standard output when ready
     #[arg(long, hide = true)]
     pub detached_child: bool,
 }
@@ -173,9 +173,6 @@ pub enum Core {
         /// How many clients may use it
         #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
         uses: u32,
-        /// Until when it may be used: RFC 3339, or from now (+2d)
-        #[arg(long, value_name = "T", default_value = "+30d")]
-        until: When,
     },
     /// Operator: serve a node without an invite
     Allow {

@@ -80,8 +80,6 @@ codes! {
     Full = "full", Failed;
     /// A recording does not give the same outputs again.
     Diverged = "diverged", Failed;
-    /// The node reports problems.
-    Unhealthy = "unhealthy", Failed;
     /// The demo found something wrong.
     Demo = "demo", Failed;
     /// The command line, or a value in it, makes no sense.

@@ -165,6 +165,20 @@ impl Home {
         Ok(())
     }
 
+    /// Returns when no node runs here. Takes the lock for a moment.
+    ///
+    /// # Errors
+    /// When the lock cannot be read.
+    pub fn wait_for_lock(&self) -> Result<(), Failure> {
+        let path = self.folder.join("way.lock");
+        let wait = || {
+            let file = File::open(&path)?;
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockShared)?;
+            Ok(())
+        };
+        wait().map_err(|error: std::io::Error| Failure::io("read", &path, &error))
+    }
+
     /// Takes the lock that says "this node runs", or explains who has it.
     ///
     /// The kernel lets go of it when the process ends, however it ends.

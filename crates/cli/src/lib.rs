@@ -9,13 +9,28 @@
 //! live in the protocol crates; this crate translates words into commands and replies into lines.
 
 pub mod args;
+pub mod backend;
+pub mod client;
+pub mod commands;
+pub mod config;
+pub mod daemon;
 pub mod failure;
 pub mod home;
+pub mod host;
+pub mod human;
 pub mod keys;
+pub mod logs;
+pub mod output;
+pub mod passphrase;
 pub mod plain;
+pub mod qr;
 pub mod request;
 pub mod run;
 pub mod schema;
+pub mod server;
 pub mod size;
 pub mod socket;
+pub mod translate;
+#[path = "../../node/src/command.rs"]
+pub mod vocabulary;
 pub mod when;

@@ -228,7 +228,8 @@ pub struct End {
     /// After `read`: the topic's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// After `changed`: the number of the newest change.
+    /// After `changed`: the number of the newest change; after `read` and `inbox`: the change to
+    /// wait after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<u64>,
 }

@@ -60,7 +60,7 @@ objects! {
         reachable: Option<bool>,
     }
     /// `way down`.
-    Down { v: Version, home: String, was_running: bool, }
+    Down { v: Version, home: String, down: bool, }
     /// What is done and has nothing to tell.
     Done { v: Version, done: bool, }
     /// `way status`.

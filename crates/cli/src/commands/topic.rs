@@ -1,0 +1,151 @@
+//! `topic …`, `invite`, `join`.
+
+use std::io::IsTerminal as _;
+
+use super::Context;
+use super::node::milliseconds;
+use crate::args::{Invite, Join, Topic};
+use crate::client::{Client, object};
+use crate::failure::{Code, Exit, Failure};
+use crate::output::{Outcome, note};
+use crate::request::Ask;
+use crate::when::now_ms;
+use crate::{human, plain, qr, schema};
+
+/// `way topic …`.
+///
+/// # Errors
+/// The node's failure.
+pub fn run(context: &mut Context, topic: Topic) -> Outcome {
+    match topic {
+        Topic::Create { name } => context.one(Ask::TopicCreate { name }, words),
+        Topic::List => context.many(Ask::TopicList, human::topics),
+        Topic::Info { topic } => context.one(Ask::TopicInfo { topic }, human::topic_info),
+        Topic::Leave { topic } => context.one(Ask::TopicLeave { topic }, |_: &schema::Done| {
+            "left; what is here stays readable, `way topic forget` deletes it".to_owned()
+        }),
+        Topic::Forget { topic, yes } => {
+            let mut client = context.client()?;
+            let info: schema::TopicInfo = object(&client.one(Ask::TopicInfo {
+                topic: topic.clone(),
+            })?)?;
+            if !yes {
+                let what = format!(
+                    "delete {} ({} lines) from this home for good?",
+                    plain::line(&info.name),
+                    info.lines
+                );
+                confirm(&what)?;
+            }
+            let line = client.one(Ask::TopicForget { topic: info.id })?;
+            context.print(&line, |_: &schema::Done| "forgotten".to_owned())?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn words(topic: &schema::TopicId) -> String {
+    format!("{}  {}", plain::line(&topic.name), topic.id)
+}
+
+/// `way invite`.
+///
+/// # Errors
+/// The node's failure.
+pub fn invite(context: &mut Context, invite: Invite) -> Outcome {
+    let until = invite
+        .until
+        .resolve(now_ms())
+        .map_err(|error| Failure::new(Code::Usage, format!("--until: {error}"), ""))?;
+    let ask = Ask::Invite {
+        topic: invite.topic,
+        uses: invite.uses,
+        until: Some(until),
+    };
+    let line = context.client()?.one(ask)?;
+    let made: schema::Invite = object(&line)?;
+    if context.out.json {
+        context.out.line(&line)?;
+        return Ok(Exit::Done);
+    }
+    if invite.qr {
+        for line in qr::lines(&made.link, context.out.is_terminal())? {
+            context.out.line(&line)?;
+        }
+    }
+    context.out.line(&made.link)?;
+    context.out.flush()?;
+    note(&format!(
+        "whoever has this link can join and read from now on: {}, until {}",
+        if made.uses == 1 {
+            "one device".to_owned()
+        } else {
+            format!("{} devices", made.uses)
+        },
+        made.expires
+    ));
+    Ok(Exit::Done)
+}
+
+/// `way join`.
+///
+/// # Errors
+/// The node's failure; `refused` when the person says no.
+pub fn join(context: &mut Context, join: Join) -> Outcome {
+    let mut client = match context.client() {
+        Err(failure) if failure.code == Code::NoNode && join.up => {
+            crate::daemon::start_quietly(context)?;
+            context.client()?
+        }
+        other => other?,
+    };
+    let timeout_ms = milliseconds(join.timeout);
+    let line = client.one(Ask::JoinLook {
+        link: join.link.clone(),
+        timeout_ms,
+    })?;
+    let invitation: schema::Invitation = object(&line)?;
+    // On standard error: standard output is for the answer.
+    if context.out.json {
+        note(&line);
+    } else {
+        note(&human::invitation(&invitation));
+    }
+    if !join.yes && std::io::stdin().is_terminal() {
+        confirm("join?")?;
+    }
+    finish(
+        context,
+        &mut client,
+        Ask::Join {
+            link: join.link,
+            name: join.name,
+            timeout_ms,
+        },
+    )
+}
+
+fn finish(context: &mut Context, client: &mut Client, ask: Ask) -> Outcome {
+    let line = client.one(ask)?;
+    context.print(&line, |topic| format!("joined {}", words(topic)))?;
+    Ok(Exit::Done)
+}
+
+/// Asks a person; anything but yes is no. Without a terminal nobody can say yes.
+fn confirm(question: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    if !std::io::stdin().is_terminal() {
+        let message = format!("not done: {question}");
+        return Err(Failure::new(Code::Usage, message, "say --yes"));
+    }
+    let mut error = std::io::stderr();
+    // If the question cannot be shown, nobody will answer yes.
+    let _ = write!(error, "{question} [y/N] ").and_then(|()| error.flush());
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") {
+        Ok(())
+    } else {
+        Err(Failure::new(Code::Refused, "not done, as you said", ""))
+    }
+}

@@ -1,0 +1,445 @@
+//! The configuration file: one commented TOML file in the home, written when the home is created.
+//!
+//! Errors name the file, the line and the key. Options of `way up` are written into it when they
+//! create the home; later they count for that run alone.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::failure::{Code, Failure};
+use crate::size::Size;
+
+/// Longest name of a node, in bytes; the advert has the same limit.
+pub const MAX_NAME: usize = 64;
+
+/// The settings of a home.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The name that others see.
+    #[serde(deserialize_with = "name")]
+    pub name: String,
+    /// Where to listen. Empty: nowhere is said, so the default port, or any if it is taken.
+    pub listen: Vec<SocketAddr>,
+    /// The address under which others reach this node; empty when there is none.
+    #[serde(deserialize_with = "host_port")]
+    pub public: String,
+    /// Whether the clock of this machine is believed without asking peers.
+    pub trust_clock: bool,
+    /// What goes into the log.
+    pub log: Level,
+    /// The operator's half.
+    pub core: Core,
+    /// What this node may use.
+    pub limits: Limits,
+}
+
+/// `[core]`: serving clients.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Core {
+    /// Whether this node serves clients.
+    pub serve: bool,
+    /// All that is held for clients together.
+    pub total: Size,
+    /// Longest promise, in days.
+    #[serde(deserialize_with = "days")]
+    pub hold_days_max: u32,
+    /// Topics a client may have held.
+    pub topics_max: u32,
+    /// Links a client and its guests may have at a time.
+    pub links_max: u32,
+}
+
+/// `[limits]`: what this node may use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of the store; 0: as much as the disk has, above the floor.
+    pub store: Size,
+    /// Free space that is left on the disk whatever happens.
+    pub free_space_floor: Size,
+    /// Links at a time.
+    pub links: u32,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the usual five")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            listen: Vec::new(),
+            public: String::new(),
+            trust_clock: false,
+            log: Level::Info,
+            core: Core::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self {
+            serve: false,
+            total: Size(64 << 30),
+            hold_days_max: 90,
+            topics_max: 1_000,
+            links_max: 64,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            store: Size(0),
+            free_space_floor: Size(256 << 20),
+            links: 1_000,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u64),
+            Text(String),
+        }
+        let wrong = || serde::de::Error::custom(crate::size::NotASize);
+        match Written::deserialize(deserializer).map_err(|_| wrong())? {
+            Written::Number(bytes) => Ok(Self(bytes)),
+            Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+fn name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    check_name(&name).map_err(serde::de::Error::custom)?;
+    Ok(name)
+}
+
+fn host_port<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let address = String::deserialize(deserializer)?;
+    if address.is_empty() {
+        return Ok(address);
+    }
+    check_public(&address).map_err(serde::de::Error::custom)?;
+    Ok(address)
+}
+
+fn days<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        days @ 1..=366 => Ok(days),
+        _ => Err(serde::de::Error::custom("between 1 and 366 days")),
+    }
+}
+
+/// Whether this can be a node's name.
+///
+/// # Errors
+/// Says why not.
+pub fn check_name(name: &str) -> Result<(), String> {
+    if name.len() > MAX_NAME {
+        return Err(format!("a name may have at most {MAX_NAME} bytes"));
+    }
+    if name.chars().any(crate::plain::acts_on_terminal) {
+        return Err("a name may not have control characters".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether this can be an address that others reach: `host:port`.
+///
+/// # Errors
+/// Says why not.
+pub fn check_public(address: &str) -> Result<(), String> {
+    let wrong =
+        || "write host:port, such as core.example.org:4433 or [2001:db8::1]:4433".to_owned();
+    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
+    let port: u16 = port.parse().map_err(|_| wrong())?;
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let sound = match bracketed {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+            !host.is_empty() && host.len() <= 253 && host.bytes().all(letters)
+        }
+    };
+    if sound && port != 0 {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// `config`, naming file, line and key.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|e| Failure::io("read", path, &e))?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of a configuration file.
+    ///
+    /// # Errors
+    /// `config`, naming file, line and key.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
+        toml::from_str(text).map_err(|error| {
+            let (line, key) = place(text, error.span().map_or(0, |span| span.start));
+            let about = if key.is_empty() {
+                String::new()
+            } else {
+                format!(", {key}")
+            };
+            let why = error.message().replace('\n', " ");
+            let message = format!("{}, line {line}{about}: {why}", path.display());
+            Failure::new(Code::Config, message, "correct the file and start again")
+        })
+    }
+
+    /// The text of a new configuration file with these settings.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let listen: Vec<_> = self
+            .listen
+            .iter()
+            .map(|at| quoted(&at.to_string()))
+            .collect();
+        let size = |size: Size| quoted(&size.to_string());
+        TEMPLATE
+            .replace("{name}", &quoted(&self.name))
+            .replace("{listen}", &format!("[{}]", listen.join(", ")))
+            .replace("{public}", &quoted(&self.public))
+            .replace("{trust_clock}", &self.trust_clock.to_string())
+            .replace("{log}", &quoted(self.log.as_str()))
+            .replace("{serve}", &self.core.serve.to_string())
+            .replace("{total}", &size(self.core.total))
+            .replace("{hold_days_max}", &self.core.hold_days_max.to_string())
+            .replace("{topics_max}", &self.core.topics_max.to_string())
+            .replace("{links_max}", &self.core.links_max.to_string())
+            .replace("{store}", &size(self.limits.store))
+            .replace("{floor}", &size(self.limits.free_space_floor))
+            .replace("{links}", &self.limits.links.to_string())
+    }
+}
+
+impl Level {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The text of a configuration file in which the name is this one; all else stays as it is.
+#[must_use]
+pub fn with_name(text: &str, name: &str) -> String {
+    let setting = format!("name = {}", toml::Value::from(name));
+    let mut done = false;
+    let mut lines: Vec<String> = Vec::new();
+    let mut in_table = false;
+    for line in text.lines() {
+        in_table |= line.trim_start().starts_with('[');
+        let key = line.split('=').next().unwrap_or("").trim();
+        if key == "name" && !in_table && !done {
+            lines.push(setting.clone());
+            done = true;
+        } else {
+            lines.push(line.to_owned());
+        }
+    }
+    if !done {
+        lines.insert(0, setting);
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The number of the line with this byte, and the key that stands on it.
+fn place(text: &str, at: usize) -> (usize, String) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let content = text.lines().nth(line - 1).unwrap_or("");
+    let key = match content.split_once('=') {
+        Some((key, _)) => format!("key {}", key.trim()),
+        None => String::new(),
+    };
+    (line, key)
+}
+
+const TEMPLATE: &str = r#"# Settings of this Waystation node. They are read when the node starts.
+# Options of `way up` have been written here when this home was created; later they
+# count for that run alone. Sizes: "500MB", "1GiB". Delete a line for its default.
+
+# The name that others see (at most 64 bytes; `way name` changes it).
+name = {name}
+
+# Where to listen, as addresses of this machine. The port was free at creation and is kept.
+listen = {listen}
+
+# The address under which others reach this node, host:port. A core node needs one.
+public = {public}
+
+# Whether the clock of this machine is believed without asking peers. Nothing is deleted
+# and no right ended on a clock that nobody has confirmed. A core node with a clock set by
+# the network (NTP) may say true.
+trust_clock = {trust_clock}
+
+# What is logged: "error", "warn", "info", "debug" or "trace". Addresses and topic ids
+# appear only from "debug" on.
+log = {log}
+
+# Serving clients: what they and the members of their topics have missed is kept, sealed.
+[core]
+serve = {serve}
+# All that is held for clients together. What was promised is kept even if this is lowered.
+total = {total}
+# Longest promise, in days (1 to 366).
+hold_days_max = {hold_days_max}
+# Topics that one client may have held.
+topics_max = {topics_max}
+# Links that one client and its guests may have at a time.
+links_max = {links_max}
+
+[limits]
+# Bytes of the store; "0 B": as much as the disk has, above the floor.
+store = {store}
+# Free space that is left on the disk whatever happens: below it nothing new is taken.
+free_space_floor = {floor}
+# Links at a time.
+links = {links}
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, Failure> {
+        Config::parse(text, Path::new("config.toml"))
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut config = Config {
+            name: "Zoë \"x\" \\ {listen}".into(),
+            listen: vec![
+                "0.0.0.0:4433".parse().unwrap(),
+                "[::]:4433".parse().unwrap(),
+            ],
+            public: "core.example.org:4433".into(),
+            ..Config::default()
+        };
+        config.core.serve = true;
+        assert_eq!(parse(&config.text()).unwrap(), config);
+        assert_eq!(parse(&Config::default().text()).unwrap(), Config::default());
+        assert_eq!(parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn errors_name_line_and_key() {
+        for (text, line, key, why) in [
+            ("\nnmae = \"x\"\n", 2, "nmae", "unknown field"),
+            (
+                "name = \"a\"\n[core]\ntotal = \"much\"\n",
+                3,
+                "total",
+                "not a size",
+            ),
+            ("trust_clock = 3\n", 1, "trust_clock", "boolean"),
+            (
+                "[core]\nhold_days_max = 0\n",
+                2,
+                "hold_days_max",
+                "between 1 and 366",
+            ),
+            ("public = \"nowhere\"\n", 1, "public", "host:port"),
+            ("listen = [\"here\"]\n", 1, "listen", "socket address"),
+            ("log = \"loud\"\n", 1, "log", "unknown variant"),
+            ("[limits]\nlinks = -1\n", 2, "links", "-1"),
+            ("name = \"unclosed\n", 1, "name", "string"),
+        ] {
+            let failure = parse(text).unwrap_err();
+            assert_eq!(failure.code, Code::Config);
+            let start = format!("config.toml, line {line}, key {key}: ");
+            assert!(failure.message.starts_with(&start), "{failure}");
+            assert!(failure.message.contains(why), "{failure}");
+        }
+    }
+
+    #[test]
+    fn names_and_public_addresses_are_checked() {
+        assert!(check_name(&"é".repeat(32)).is_ok());
+        assert!(check_name(&"é".repeat(33)).is_err());
+        assert!(check_name("a\x1b[2Jb").is_err());
+        for good in [
+            "core.example.org:4433",
+            "[2001:db8::1]:1",
+            "203.0.113.4:4433",
+        ] {
+            assert_eq!(check_public(good), Ok(()));
+        }
+        for bad in [
+            "",
+            "host",
+            "host:",
+            "host:0",
+            ":1",
+            "host:99999",
+            "[::1:1",
+            "a b:1",
+            "[x]:1",
+        ] {
+            assert!(check_public(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_new_name_changes_its_line_alone() {
+        let text = Config::default().text();
+        let changed = with_name(&text, "al\"ice");
+        assert_eq!(parse(&changed).unwrap().name, "al\"ice");
+        let differing = text
+            .lines()
+            .zip(changed.lines())
+            .filter(|(a, b)| a != b)
+            .count();
+        assert_eq!(
+            (differing, text.lines().count()),
+            (1, changed.lines().count())
+        );
+        assert_eq!(
+            parse(&with_name("[core]\nserve = true\n", "b"))
+                .unwrap()
+                .name,
+            "b"
+        );
+    }
+}

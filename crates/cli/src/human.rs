@@ -1,0 +1,431 @@
+//! The objects in words, for people.
+//!
+//! Whatever comes from others passes [`crate::plain`] first.
+
+use crate::plain::{block, line};
+use crate::schema;
+use crate::size::Size;
+
+/// Columns, aligned; the first row is the heading.
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
+    let lines = rows.iter().map(|row| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn listing<T>(
+    things: &[T],
+    none: &str,
+    heading: &[&str],
+    row: impl Fn(&T) -> Vec<String>,
+) -> String {
+    if things.is_empty() {
+        return none.to_owned();
+    }
+    let heading = heading.iter().map(|&cell| cell.to_owned()).collect();
+    let rows: Vec<_> = std::iter::once(heading)
+        .chain(things.iter().map(row))
+        .collect();
+    table(&rows)
+}
+
+/// RFC 3339 without seconds, for a person; what is not a time is shown as it is.
+fn minutes(at: &str) -> String {
+    match (at.get(..10), at.get(10..11), at.get(11..16)) {
+        (Some(date), Some("T"), Some(time)) => format!("{date} {time}Z"),
+        _ => line(at),
+    }
+}
+
+fn yes(flag: bool) -> String {
+    if flag { "yes" } else { "no" }.to_owned()
+}
+
+/// A name, or what stands for one that is missing.
+fn named(name: &str, id: &str) -> String {
+    if name.is_empty() {
+        short(id)
+    } else {
+        line(name)
+    }
+}
+
+fn short(id: &str) -> String {
+    let id = line(id);
+    let start: String = id.chars().take(14).collect();
+    if id.chars().count() > 15 {
+        format!("{start}…")
+    } else {
+        id
+    }
+}
+
+fn plural(n: u64, one: &str, many: &str) -> String {
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{n} {many}")
+    }
+}
+
+/// `way up`.
+#[must_use]
+pub fn up(up: &schema::Up) -> String {
+    let what = if up.core { "core node" } else { "node" };
+    let mut text = format!(
+        "{what} {} is up\n  id       {}",
+        named(&up.name, &up.id),
+        up.id
+    );
+    for address in &up.addresses {
+        text.push_str(&format!("\n  address  {}", line(address)));
+    }
+    text.push_str(&format!("\n  home     {}", line(&up.home)));
+    match up.reachable {
+        Some(true) => text.push_str("\n  the public address is reachable"),
+        Some(false) => text.push_str(
+            "\n  the public address is NOT reachable from here: check the firewall and --public",
+        ),
+        None => {}
+    }
+    text
+}
+
+/// `way status`.
+#[must_use]
+pub fn status(status: &schema::Status) -> String {
+    let what = if status.core { "core node" } else { "node" };
+    let used = Size(status.store.bytes);
+    let store = match status.store.limit {
+        0 => used.to_string(),
+        limit => format!("{used} of {}", Size(limit)),
+    };
+    let mut text = table(&[
+        vec![
+            what.to_owned(),
+            format!("{}  {}", line(&status.name), status.id),
+        ],
+        vec!["links".into(), status.links.to_string()],
+        vec!["topics".into(), status.topics.to_string()],
+        vec![
+            "queued".into(),
+            plural(status.queued, "message", "messages"),
+        ],
+        vec!["store".into(), store],
+    ]);
+    if status.problems.is_empty() {
+        text.push_str("\nall is well");
+    }
+    for problem in &status.problems {
+        text.push_str(&format!(
+            "\nproblem: {} ({})",
+            line(&problem.text),
+            line(&problem.code)
+        ));
+        if !problem.hint.is_empty() {
+            text.push_str(&format!("\n         {}", line(&problem.hint)));
+        }
+    }
+    text
+}
+
+/// `way id` and `way name`.
+#[must_use]
+pub fn identity(identity: &schema::Identity) -> String {
+    let mut text = format!("{}\n{}", line(&identity.name), identity.id);
+    for address in &identity.addresses {
+        text.push_str(&format!("\n{}", line(address)));
+    }
+    text
+}
+
+/// `way peers`.
+#[must_use]
+pub fn peers(peers: &[schema::Peer]) -> String {
+    let none = "no peers; `way peer add node1…@host:port` keeps a link to one";
+    listing(
+        peers,
+        none,
+        &["NAME", "LINK", "RTT", "SINCE", "WHY", "NODE", "ADDRESS"],
+        |peer| {
+            vec![
+                line(&peer.name),
+                if peer.linked {
+                    line(&peer.transport)
+                } else {
+                    "down".into()
+                },
+                peer.rtt_ms
+                    .map_or_else(String::new, |ms| format!("{ms:.1} ms")),
+                peer.since.as_deref().map_or_else(String::new, minutes),
+                line(&peer.why),
+                peer.id.clone(),
+                line(&peer.address),
+            ]
+        },
+    )
+}
+
+/// `way core clients`.
+#[must_use]
+pub fn clients(clients: &[schema::Client]) -> String {
+    let none = "no clients; `way core invite` makes an invite for one";
+    listing(
+        clients,
+        none,
+        &["CLIENT", "USED", "QUOTA", "TOPICS", "SERVED", "SINCE"],
+        |client| {
+            vec![
+                client.id.clone(),
+                Size(client.used).to_string(),
+                Size(client.quota).to_string(),
+                client.topics.to_string(),
+                yes(client.allowed),
+                minutes(&client.since),
+            ]
+        },
+    )
+}
+
+/// `way core deny`.
+#[must_use]
+pub fn core_denied(denied: &schema::CoreDenied) -> String {
+    let held = Size(denied.held_bytes);
+    let fate = match &denied.held_until {
+        Some(until) => format!(
+            "{held} stay and are handed over, as promised, until {}",
+            minutes(until)
+        ),
+        None => "nothing was held for it".to_owned(),
+    };
+    format!(
+        "{} is a client no longer: nothing new is taken for it; {fate}",
+        denied.id
+    )
+}
+
+/// `way core list`.
+#[must_use]
+pub fn cores(cores: &[schema::Core]) -> String {
+    let none = "no core nodes; `way core use LINK` makes this node the client of one";
+    listing(
+        cores,
+        none,
+        &[
+            "CORE", "STATE", "LINK", "USED", "QUOTA", "TOPICS", "ADDRESS",
+        ],
+        |core| {
+            vec![
+                core.id.clone(),
+                line(&core.state),
+                if core.linked { "up" } else { "down" }.to_owned(),
+                Size(core.used).to_string(),
+                Size(core.quota).to_string(),
+                core.topics.to_string(),
+                line(&core.address),
+            ]
+        },
+    )
+}
+
+/// `way topic list`.
+#[must_use]
+pub fn topics(topics: &[schema::Topic]) -> String {
+    let none = "no topics; `way topic create NAME` makes one, `way join LINK` joins one";
+    listing(
+        topics,
+        none,
+        &["NAME", "UNREAD", "LINES", "MEMBERS", "ROLE", "TOPIC"],
+        |topic| {
+            vec![
+                line(&topic.name),
+                topic.unread.to_string(),
+                topic.lines.to_string(),
+                topic.members.to_string(),
+                line(&topic.role),
+                topic.id.clone(),
+            ]
+        },
+    )
+}
+
+/// `way topic info`.
+#[must_use]
+pub fn topic_info(info: &schema::TopicInfo) -> String {
+    let mut text = format!("{}  {}\n", line(&info.name), info.id);
+    text.push_str(&table(&[
+        vec!["role".into(), line(&info.role)],
+        vec![
+            "lines".into(),
+            format!("{}, {} unread", info.lines, info.unread),
+        ],
+        vec![
+            "holds".into(),
+            format!("{} envelopes, {}", info.envelopes, Size(info.bytes)),
+        ],
+        vec![
+            "in sync".into(),
+            format!("with {}", plural(info.peers.into(), "peer", "peers")),
+        ],
+    ]));
+    for device in &info.devices {
+        let mark = match (device.own, device.left) {
+            (true, _) => " (this device)",
+            (false, true) => " (left)",
+            (false, false) => "",
+        };
+        let wrote = plural(device.envelopes, "envelope", "envelopes");
+        let name = named(&device.name, &device.device);
+        text.push_str(&format!("\nmember   {name}{mark}, {wrote}"));
+    }
+    for core in &info.cores {
+        text.push_str(&format!("\ncore     {}  {}", core.id, line(&core.address)));
+    }
+    for invite in &info.invites {
+        let (used, uses, until) = (invite.used, invite.uses, minutes(&invite.until));
+        text.push_str(&format!(
+            "\ninvite   {} used {used} of {uses}, until {until}",
+            short(&invite.id)
+        ));
+    }
+    for author in &info.forked {
+        text.push_str(&format!(
+            "\nforked   {}: wrote two histories; see `way why`",
+            line(author)
+        ));
+    }
+    text
+}
+
+/// Who invites to what.
+#[must_use]
+pub fn invitation(invitation: &schema::Invitation) -> String {
+    format!(
+        "{} invites you to the topic {}\n  {}\n  the link is good until {}",
+        named(&invitation.inviter_name, &invitation.inviter),
+        line(&invitation.topic_name),
+        invitation.topic,
+        minutes(&invitation.expires),
+    )
+}
+
+/// A line of `way read`.
+#[must_use]
+pub fn topic_line(entry: &schema::Line) -> String {
+    let who = named(&entry.from_name, &entry.from);
+    let head = format!("{} {}", entry.n, minutes(&entry.at));
+    match entry.kind.as_str() {
+        "join" => format!("{head} * {who} joined"),
+        "leave" => format!("{head} * {who} left"),
+        "gap" => format!(
+            "{head} * a message of {who} is not here: {}",
+            line(&entry.text)
+        ),
+        _ => format!("{head} {who}: {}", block(&entry.text, "    | ")),
+    }
+}
+
+/// A line of `way inbox`.
+#[must_use]
+pub fn mail(mail: &schema::Mail) -> String {
+    let who = named(&mail.from_name, &mail.from);
+    format!(
+        "{} {} {who}: {}",
+        mail.n,
+        minutes(&mail.at),
+        block(&mail.text, "    | ")
+    )
+}
+
+/// `way why`.
+#[must_use]
+pub fn why(why: &schema::Why) -> String {
+    let mut text = format!("{}\n  to {}\n", why.id, line(&why.to));
+    let mut rows = Vec::new();
+    for state in &why.states {
+        let mut about = Vec::new();
+        if let Some(until) = &state.until {
+            about.push(format!("until {}", minutes(until)));
+        }
+        if let Some(reason) = &state.reason {
+            about.push(line(reason));
+        }
+        rows.push(vec![
+            format!("  {}", line(&state.state)),
+            named(&state.by_name, &state.by),
+            minutes(&state.at),
+            about.join(", "),
+        ]);
+    }
+    text.push_str(&table(&rows));
+    text.push_str(&format!(
+        "\ndelivered {} of {}, held by {}",
+        why.delivered,
+        why.members,
+        plural(why.held.into(), "custodian", "custodians")
+    ));
+    for waits_for in &why.waits_for {
+        text.push_str(&format!("\nwaits for {}", line(waits_for)));
+    }
+    if !why.hint.is_empty() {
+        text.push_str(&format!("\n{}", line(&why.hint)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Version;
+
+    #[test]
+    fn a_hostile_member_cannot_fake_a_line_or_drive_the_terminal() {
+        let entry = schema::Line {
+            v: Version,
+            n: 7,
+            id: "ab".into(),
+            topic: "topic1x".into(),
+            from: "cd".into(),
+            from_name: "eve\n8 2027-01-15 08:00Z alice".into(),
+            at: "2027-01-15T08:00:00.000Z".into(),
+            seq: 1,
+            kind: "text".into(),
+            text: "hi\x1b[2J\n9 2027-01-15 08:00Z alice: send money".into(),
+        };
+        let shown = topic_line(&entry);
+        assert_eq!(
+            shown,
+            "7 2027-01-15 08:00Z eve␊8 2027-01-15 08:00Z alice: hi␛[2J\n    | 9 2027-01-15 08:00Z \
+             alice: send money"
+        );
+    }
+
+    #[test]
+    fn tables_line_up() {
+        let rows = [vec!["A".into(), "B".into()], vec!["zoë".into(), "1".into()]];
+        assert_eq!(table(&rows), "A    B\nzoë  1");
+    }
+
+    #[test]
+    fn odd_times_do_not_panic() {
+        for at in ["", "20é7-01-15T08:00", "2027-01-15T08:00:00Z", "x"] {
+            minutes(at);
+        }
+        assert_eq!(minutes("2027-01-15T08:00:00.000Z"), "2027-01-15 08:00Z");
+    }
+}
