@@ -13,10 +13,12 @@
 mod id;
 mod names;
 pub mod seal;
+mod secret;
 mod sign;
 mod text;
 
 pub use id::{Id, IdBytesError, Kind, Scheme};
 pub use names::{EngineId, EnvelopeId, EpochId, GrantId, NodeId, PublicKey, SealingKey, TopicId};
+pub use secret::Secret;
 pub use sign::{BadSignature, Context, SecretKey, Signature};
 pub use text::TextError;

@@ -1,11 +1,16 @@
 //! Addresses of nodes as text.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 use identity::NodeId;
 use thiserror::Error;
+
+use crate::limits::{MAX_HOST, MAX_URI};
+
+/// The one scheme that this version dials.
+const SCHEME: &str = "quic";
 
 /// Where a node listens.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -47,7 +52,7 @@ pub enum AddressError {
 impl NodeAddress {
     /// The URI form.
     pub fn uri(&self) -> String {
-        format!("quic://{self}")
+        format!("{SCHEME}://{self}")
     }
 
     /// `host:port`.
@@ -71,7 +76,67 @@ impl FromStr for NodeAddress {
 
     /// Reads either form.
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let _ = text;
-        todo!()
+        if text.len() > MAX_URI {
+            return Err(AddressError::Host);
+        }
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest,
+            Some(_) => return Err(AddressError::Scheme),
+            None => text,
+        };
+        let (node, authority) = rest.split_once('@').ok_or(AddressError::Node)?;
+        let node = node.parse().map_err(|_| AddressError::Node)?;
+        let (host, port) = authority.rsplit_once(':').ok_or(AddressError::Port)?;
+        let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = if digits { port.parse().unwrap_or(0) } else { 0 };
+        if port == 0 {
+            return Err(AddressError::Port);
+        }
+        Ok(Self {
+            node,
+            host: host.parse()?,
+            port,
+        })
     }
+}
+
+impl FromStr for Host {
+    type Err = AddressError;
+
+    /// Reads an IPv4 address, an IPv6 address in brackets, or a DNS name (which becomes lower
+    /// case).
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        if let Some(inner) = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
+            let ip: Ipv6Addr = inner.parse().map_err(|_| AddressError::Host)?;
+            return Ok(Self::Ip(IpAddr::V6(ip).to_canonical()));
+        }
+        if let Ok(ip) = text.parse::<Ipv4Addr>() {
+            return Ok(Self::Ip(IpAddr::V4(ip)));
+        }
+        if is_dns_name(text) {
+            Ok(Self::Name(text.to_ascii_lowercase()))
+        } else {
+            Err(AddressError::Host)
+        }
+    }
+}
+
+/// RFC 1123 §2.1; a name whose last label is a number would be taken for an IP address by some
+/// programs.
+fn is_dns_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= MAX_HOST
+        && text.split('.').all(label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
 }

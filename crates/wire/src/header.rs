@@ -2,9 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use identity::{EnvelopeId, GrantId, Id, PublicKey, TopicId};
+use identity::{EnvelopeId, GrantId, Id, Kind, PublicKey, Scheme, TopicId};
 
-use crate::cbor::Malformed;
+use crate::cbor::{Fields, Malformed, Reader, Writer};
+use crate::limits::{
+    FORMAT, MAX_BODY, MAX_CONTROL_BODY, MAX_DEPS, MAX_EXTENSION_KEY, MAX_EXTENSIONS,
+    MAX_EXTENSIONS_LEN, MAX_HEADER, MAX_HOPS, MAX_ITEMS, MAX_LIFESPAN_MS, MAX_LIVE_LIFESPAN_MS,
+    MAX_MANIFEST_BYTES, MAX_MESSAGES, MAX_NUMBER,
+};
+
+/// What envelope ids are derived in.
+const ID_CONTEXT: &str = "waystation envelope id v1";
+/// Keys from 16 to 31 are reserved, from 32 on they are extensions, critical up to 63.
+const FIRST_EXTENSION: u64 = 32;
+/// The one known field among the extensions.
+const CLOCK_KEY: u64 = 64;
 
 /// What an envelope is for, which decides how it is judged and how long it is kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -88,23 +100,248 @@ impl Header {
 
     /// The header bytes.
     pub fn encode(&self) -> Vec<u8> {
-        todo!()
+        self.write(true)
     }
 
     /// The header without fields 8 and 9: what sealing binds a body to.
     pub fn encode_without_body(&self) -> Vec<u8> {
-        todo!()
+        self.write(false)
     }
 
     /// The id that an envelope with these header bytes has.
     pub fn id_of(header_bytes: &[u8]) -> EnvelopeId {
-        let _ = header_bytes;
-        todo!()
+        EnvelopeId::from_bytes(blake3::derive_key(ID_CONTEXT, header_bytes))
+    }
+
+    fn write(&self, body: bool) -> Vec<u8> {
+        let fields = 12
+            + if body { 2 } else { 0 }
+            + Writer::present(&self.deps)
+            + usize::from(self.manifest.is_some())
+            + usize::from(self.clock_unconfirmed)
+            + self.extensions.len();
+        let mut w = Writer::new();
+        w.map(fields)
+            .key(0)
+            .uint(FORMAT)
+            .key(1)
+            .bytes(&self.destination.to_wire());
+        w.key(2)
+            .bytes(self.author.as_bytes())
+            .key(3)
+            .uint(self.number);
+        w.key(4).bytes(&self.previous).key(5).uint(self.generation);
+        w.key(6).uint(self.created).key(7).uint(self.expires);
+        if body {
+            w.key(8).uint(self.body_len).key(9).bytes(&self.body_hash);
+        }
+        w.key(10).uint(self.count).key(11).uint(self.class as u8);
+        w.key(12)
+            .bytes(self.grant.as_bytes())
+            .key(13)
+            .uint(self.hops);
+        w.list(14, &self.deps, |w, id| {
+            w.bytes(id.as_bytes());
+        });
+        if let Some(manifest) = &self.manifest {
+            w.key(15)
+                .array(3)
+                .bytes(&manifest.root)
+                .uint(manifest.count)
+                .uint(manifest.bytes);
+        }
+        for (key, value) in self.extensions.range(..CLOCK_KEY) {
+            w.key(*key).encoded(value);
+        }
+        if self.clock_unconfirmed {
+            w.key(CLOCK_KEY).bool(true);
+        }
+        for (key, value) in self.extensions.range(CLOCK_KEY..) {
+            w.key(*key).encoded(value);
+        }
+        w.into_bytes()
+    }
+
+    /// The rules that tie fields to one another. `at` is where to say they were broken.
+    fn judge(&self, at: usize) -> Result<(), Malformed> {
+        let wrong = |what| Err(Malformed { at, what });
+        match (self.destination.kind(), self.destination.scheme()) {
+            (Kind::Topic, Scheme::Hash) => self.judge_in_topic(at)?,
+            (Kind::Node, Scheme::Key) | (Kind::Domain, Scheme::Hash) | (Kind::Engine, _) => {
+                self.judge_outside(at)?;
+            }
+            _ => return wrong("nothing can be sent to such an id"),
+        }
+        let life = self.expires.checked_sub(self.created);
+        match self.class {
+            Class::Control if self.expires != 0 => wrong("control with an end"),
+            Class::Control if self.body_len as usize > MAX_CONTROL_BODY => {
+                wrong("control body too long")
+            }
+            Class::Control if usize::from(self.count) > MAX_ITEMS => wrong("too many items"),
+            Class::Control if self.manifest.is_some() => wrong("control with blocks"),
+            Class::Control => Ok(()),
+            Class::Content if !life.is_some_and(|life| (1..=MAX_LIFESPAN_MS).contains(&life)) => {
+                wrong("lifespan")
+            }
+            Class::Content => Ok(()),
+            Class::Live if !life.is_some_and(|life| (1..=MAX_LIVE_LIFESPAN_MS).contains(&life)) => {
+                wrong("lifespan")
+            }
+            Class::Live if !self.deps.is_empty() => wrong("live with deps"),
+            Class::Live if self.manifest.is_some() => wrong("live with blocks"),
+            Class::Live => Ok(()),
+        }
+    }
+
+    fn judge_in_topic(&self, at: usize) -> Result<(), Malformed> {
+        let wrong = |what| Err(Malformed { at, what });
+        if !(1..=MAX_NUMBER).contains(&self.number) {
+            return wrong("number");
+        }
+        if !(1..=MAX_NUMBER).contains(&self.generation) {
+            return wrong("generation");
+        }
+        if self.class == Class::Live {
+            // Its chain may begin anywhere.
+            return Ok(());
+        }
+        if self.number == 1 && self.previous != *self.destination.as_bytes() {
+            return wrong("previous of number 1 is not the topic");
+        }
+        // Each envelope of a chain has a greater generation than the one before.
+        if self.generation < self.number {
+            return wrong("generation below number");
+        }
+        let alone = self.number == 1 && self.deps.is_empty();
+        if alone != (self.generation == 1) {
+            return wrong("generation");
+        }
+        Ok(())
+    }
+
+    fn judge_outside(&self, at: usize) -> Result<(), Malformed> {
+        let wrong = |what| Err(Malformed { at, what });
+        if self.class == Class::Control {
+            return wrong("control outside a topic");
+        }
+        if self.previous != [0; 32] || !self.deps.is_empty() || self.generation != 1 {
+            return wrong("previous, generation or deps outside a topic");
+        }
+        Ok(())
     }
 }
 
 /// Decodes header bytes and checks every rule that concerns a header alone.
 pub fn decode_header(bytes: &[u8]) -> Result<Header, Malformed> {
-    let _ = bytes;
-    todo!()
+    let mut r = Reader::new(bytes, MAX_HEADER)?;
+    let mut f = r.fields("header")?;
+    let header = read_header(&mut r, &mut f)?;
+    f.end(&mut r)?;
+    header.judge(bytes.len())?;
+    Ok(header)
+}
+
+fn read_header(r: &mut Reader<'_>, f: &mut Fields) -> Result<Header, Malformed> {
+    f.need(r, 0, "format")?;
+    r.format()?;
+    f.need(r, 1, "destination")?;
+    let destination = r.id("destination")?;
+    f.need(r, 2, "author")?;
+    let author = PublicKey::from_bytes(r.array("author")?);
+    f.need(r, 3, "number")?;
+    let number = r.u64("number")?;
+    f.need(r, 4, "previous")?;
+    let previous = r.array("previous")?;
+    f.need(r, 5, "generation")?;
+    let generation = r.u64("generation")?;
+    f.need(r, 6, "created")?;
+    let created = r.time("created")?;
+    f.need(r, 7, "expires")?;
+    let expires = r.time("expires")?;
+    f.need(r, 8, "body length")?;
+    let body_len = r.within(1, MAX_BODY as u64, "body length")? as u32;
+    f.need(r, 9, "body hash")?;
+    let body_hash = r.array("body hash")?;
+    f.need(r, 10, "message count")?;
+    let count = r.within(1, u64::from(MAX_MESSAGES), "message count")? as u16;
+    f.need(r, 11, "class")?;
+    let class = match r.at_most(2, "class")? {
+        0 => Class::Content,
+        1 => Class::Control,
+        _ => Class::Live,
+    };
+    f.need(r, 12, "grant")?;
+    let grant = GrantId::from_bytes(r.array("grant")?);
+    f.need(r, 13, "hops")?;
+    let hops = r.at_most(u64::from(MAX_HOPS), "hops")? as u8;
+    let mut last = None;
+    let deps = f.list(r, 14, MAX_DEPS, "deps", |r| {
+        r.ascending(&mut last, "deps", |r| {
+            Ok(EnvelopeId::from_bytes(r.array("deps")?))
+        })
+    })?;
+    let manifest = if f.maybe(r, 15)? {
+        Some(read_manifest(r)?)
+    } else {
+        None
+    };
+    let (extensions, clock_unconfirmed) = read_extensions(r, f)?;
+    Ok(Header {
+        destination,
+        author,
+        number,
+        previous,
+        generation,
+        created,
+        expires,
+        body_len,
+        body_hash,
+        count,
+        class,
+        grant,
+        hops,
+        deps,
+        manifest,
+        clock_unconfirmed,
+        extensions,
+    })
+}
+
+fn read_manifest(r: &mut Reader<'_>) -> Result<Manifest, Malformed> {
+    r.tuple(3, "manifest")?;
+    let root = r.array("manifest root")?;
+    let count = r.within(1, u64::from(u32::MAX), "manifest count")? as u32;
+    Ok(Manifest {
+        root,
+        count,
+        bytes: r.within(1, MAX_MANIFEST_BYTES, "manifest bytes")?,
+    })
+}
+
+/// Fields from 32 on, and whether the clock was unconfirmed.
+fn read_extensions(r: &mut Reader<'_>, f: &mut Fields) -> Result<(Extensions, bool), Malformed> {
+    let mut extensions = Extensions::new();
+    let mut clock_unconfirmed = false;
+    let mut len = 0;
+    while let Some(key) = f.next_to(r, MAX_EXTENSION_KEY)? {
+        if key == CLOCK_KEY {
+            if !r.bool("clock unconfirmed")? {
+                // False is said by leaving it out.
+                return Err(r.wrong("clock unconfirmed"));
+            }
+            clock_unconfirmed = true;
+            continue;
+        }
+        if key < FIRST_EXTENSION {
+            return Err(r.wrong("a reserved field"));
+        }
+        let value = r.any("extension")?;
+        len += value.len();
+        extensions.insert(key, value.to_vec());
+        if extensions.len() > MAX_EXTENSIONS || len > MAX_EXTENSIONS_LEN {
+            return Err(r.wrong("too many extensions"));
+        }
+    }
+    Ok((extensions, clock_unconfirmed))
 }

@@ -1,8 +1,13 @@
 //! Items of control bodies: a closed list of kinds.
 
-use identity::{BadSignature, GrantId, PublicKey, SealingKey, SecretKey, Signature, TopicId};
+use identity::{
+    BadSignature, Context, GrantId, PublicKey, SealingKey, SecretKey, Signature, TopicId, seal,
+};
 
-use crate::cbor::Malformed;
+use crate::cbor::{Fields, Malformed, Reader, Writer};
+use crate::limits::{
+    MAX_CONTROL_BODY, MAX_INNER_SIGNATURES, MAX_INVITE_USES, MAX_ITEMS, MAX_SEALED_ITEM,
+};
 
 /// A device certifies an author key of its own, in that author's envelope number 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,14 +86,61 @@ pub enum Item {
 impl Certificate {
     /// Certifies an author key.
     pub fn sign(topic: TopicId, device: &SecretKey, author: PublicKey, index: u32) -> Self {
-        let _ = (topic, device, author, index);
-        todo!()
+        let mut certificate = Self {
+            device: device.public(),
+            author,
+            index,
+            signature: Signature::from_bytes([0; 64]),
+        };
+        certificate.signature = device.sign(Context::Certificate, &certificate.statement(topic));
+        certificate
     }
 
     /// Whether the device signed it for this topic.
     pub fn verify(&self, topic: TopicId) -> Result<(), BadSignature> {
-        let _ = topic;
-        todo!()
+        self.device.verify(
+            Context::Certificate,
+            &self.statement(topic),
+            &self.signature,
+        )
+    }
+
+    fn statement(&self, topic: TopicId) -> Vec<u8> {
+        [
+            &topic.as_bytes()[..],
+            self.author.as_bytes(),
+            &self.index.to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.map(4)
+            .key(0)
+            .bytes(self.device.as_bytes())
+            .key(1)
+            .bytes(self.author.as_bytes());
+        w.key(2)
+            .uint(self.index)
+            .key(3)
+            .bytes(self.signature.as_bytes());
+    }
+
+    fn read(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        f.need(r, 0, "device")?;
+        let device = PublicKey::from_bytes(r.array("device")?);
+        f.need(r, 1, "author")?;
+        let author = PublicKey::from_bytes(r.array("author")?);
+        f.need(r, 2, "index")?;
+        let index = r.u32("index")?;
+        f.need(r, 3, "signature")?;
+        let signature = Signature::from_bytes(r.array("signature")?);
+        Ok(Self {
+            device,
+            author,
+            index,
+            signature,
+        })
     }
 }
 
@@ -102,14 +154,73 @@ impl Claim {
         sealing: SealingKey,
         time: u64,
     ) -> Self {
-        let _ = (topic, invite, grant, device, sealing, time);
-        todo!()
+        let mut claim = Self {
+            invite: invite.public(),
+            grant,
+            device,
+            sealing,
+            time,
+            signature: Signature::from_bytes([0; 64]),
+        };
+        claim.signature = invite.sign(Context::Claim, &claim.statement(topic));
+        claim
     }
 
     /// Whether the invite's key signed it for this topic.
     pub fn verify(&self, topic: TopicId) -> Result<(), BadSignature> {
-        let _ = topic;
-        todo!()
+        self.invite
+            .verify(Context::Claim, &self.statement(topic), &self.signature)
+    }
+
+    fn statement(&self, topic: TopicId) -> Vec<u8> {
+        [
+            &topic.as_bytes()[..],
+            self.invite.as_bytes(),
+            self.grant.as_bytes(),
+            self.device.as_bytes(),
+            self.sealing.as_bytes(),
+            &self.time.to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.map(6)
+            .key(0)
+            .bytes(self.invite.as_bytes())
+            .key(1)
+            .bytes(self.grant.as_bytes());
+        w.key(2)
+            .bytes(self.device.as_bytes())
+            .key(3)
+            .bytes(self.sealing.as_bytes());
+        w.key(4)
+            .uint(self.time)
+            .key(5)
+            .bytes(self.signature.as_bytes());
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        f.need(r, 0, "invite")?;
+        let invite = PublicKey::from_bytes(r.array("invite")?);
+        f.need(r, 1, "grant")?;
+        let grant = GrantId::from_bytes(r.array("grant")?);
+        f.need(r, 2, "device")?;
+        let device = PublicKey::from_bytes(r.array("device")?);
+        f.need(r, 3, "sealing key")?;
+        let sealing = SealingKey::from_bytes(r.array("sealing key")?);
+        f.need(r, 4, "time")?;
+        let time = r.time("time")?;
+        f.need(r, 5, "signature")?;
+        let signature = Signature::from_bytes(r.array("signature")?);
+        Ok(Self {
+            invite,
+            grant,
+            device,
+            sealing,
+            time,
+            signature,
+        })
     }
 
     /// The bytes of the item.
@@ -118,32 +229,153 @@ impl Claim {
     }
 }
 
+impl Invite {
+    /// The id of the item that this is: the grant that claims name.
+    pub fn grant(&self) -> GrantId {
+        Item::Invite(*self).id()
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.map(5)
+            .key(0)
+            .bytes(self.key.as_bytes())
+            .key(1)
+            .bytes(self.sealing.as_bytes());
+        w.key(2)
+            .uint(self.uses)
+            .key(3)
+            .uint(self.until)
+            .key(4)
+            .uint(self.kind as u8);
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        f.need(r, 0, "invite key")?;
+        let key = PublicKey::from_bytes(r.array("invite key")?);
+        f.need(r, 1, "sealing key")?;
+        let sealing = SealingKey::from_bytes(r.array("sealing key")?);
+        f.need(r, 2, "uses")?;
+        let uses = r.within(1, u64::from(MAX_INVITE_USES), "uses")? as u32;
+        f.need(r, 3, "until")?;
+        let until = r.time("until")?;
+        f.need(r, 4, "invite kind")?;
+        r.within(1, 1, "invite kind")?;
+        Ok(Self {
+            key,
+            sealing,
+            uses,
+            until,
+            kind: InviteKind::WhileAway,
+        })
+    }
+}
+
 impl Item {
+    /// The number of its kind. 8 to 15 are reserved for grant, revocation, close, act, epoch,
+    /// boxes, share and snapshot.
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Certificate(_) => 0,
+            Self::Claim(_) => 1,
+            Self::Invite(_) => 2,
+            Self::Leave => 3,
+            Self::Sealing(_) => 4,
+            Self::Profile(_) => 5,
+            Self::Cores(_) => 6,
+            Self::Title(_) => 7,
+        }
+    }
+
     /// `[kind, fields]`.
     pub fn encode(&self) -> Vec<u8> {
-        todo!()
+        let mut w = Writer::new();
+        self.write(&mut w);
+        w.into_bytes()
     }
 
     /// Reads one item.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let _ = bytes;
-        todo!()
+        Self::read(&mut Reader::new(bytes, MAX_CONTROL_BODY)?)
     }
 
     /// The item's id: kdf("grant", item bytes). For an invite this is the grant that claims name.
     pub fn id(&self) -> GrantId {
-        todo!()
+        GrantId::from_bytes(seal::kdf("grant", &[&self.encode()]))
     }
+
+    fn write(&self, w: &mut Writer) {
+        w.array(2).uint(self.kind());
+        match self {
+            Self::Certificate(certificate) => certificate.write(w),
+            Self::Claim(claim) => claim.write(w),
+            Self::Invite(invite) => invite.write(w),
+            Self::Leave => {
+                w.map(0);
+            }
+            Self::Sealing(key) => {
+                w.map(1).key(0).bytes(key.as_bytes());
+            }
+            Self::Profile(sealed) | Self::Cores(sealed) | Self::Title(sealed) => {
+                w.map(1).key(0).bytes(sealed);
+            }
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        r.tuple(2, "item")?;
+        let kind = r.at_most(7, "an item of unknown kind")?;
+        let mut f = r.fields("fields of an item")?;
+        let item = match kind {
+            0 => Self::Certificate(Certificate::read(r, &mut f)?),
+            1 => Self::Claim(Claim::read(r, &mut f)?),
+            2 => Self::Invite(Invite::read(r, &mut f)?),
+            3 => Self::Leave,
+            4 => {
+                f.need(r, 0, "sealing key")?;
+                Self::Sealing(SealingKey::from_bytes(r.array("sealing key")?))
+            }
+            5 => Self::Profile(read_sealed(r, &mut f)?),
+            6 => Self::Cores(read_sealed(r, &mut f)?),
+            _ => Self::Title(read_sealed(r, &mut f)?),
+        };
+        f.end(r)?;
+        Ok(item)
+    }
+
+    const fn is_signed(&self) -> bool {
+        matches!(self, Self::Certificate(_) | Self::Claim(_))
+    }
+}
+
+fn read_sealed(r: &mut Reader<'_>, f: &mut Fields) -> Result<Vec<u8>, Malformed> {
+    f.need(r, 0, "sealed bytes")?;
+    Ok(r.bytes(MAX_SEALED_ITEM, "sealed bytes")?.to_vec())
 }
 
 /// The body of a control envelope: an array of items. Not in clear text where the item says sealed.
 pub fn encode_items(items: &[Item]) -> Vec<u8> {
-    let _ = items;
-    todo!()
+    let mut w = Writer::new();
+    w.array(items.len());
+    for item in items {
+        item.write(&mut w);
+    }
+    w.into_bytes()
 }
 
 /// Reads a control body.
 pub fn decode_items(bytes: &[u8]) -> Result<Vec<Item>, Malformed> {
-    let _ = bytes;
-    todo!()
+    let mut r = Reader::new(bytes, MAX_CONTROL_BODY)?;
+    let len = r.list(MAX_ITEMS, "items")?;
+    let mut items = Vec::new();
+    let mut signed = 0;
+    for _ in 0..len {
+        let wrong = r.wrong("too many signed items");
+        let item = Item::read(&mut r)?;
+        signed += usize::from(item.is_signed());
+        if signed > MAX_INNER_SIGNATURES {
+            return Err(wrong);
+        }
+        items.push(item);
+    }
+    Ok(items)
 }

@@ -31,6 +31,7 @@ mod link;
 pub mod plain;
 mod receipt;
 mod signed;
+mod text;
 mod ticket;
 
 pub use address::{AddressError, Host, NodeAddress};
@@ -52,4 +53,5 @@ pub use receipt::{
     check_receipt, sign_mail_receipt, sign_receipt,
 };
 pub use signed::{RawStatement, Signed, SignedAdvert};
+pub use text::is_shown_text;
 pub use ticket::Ticket;

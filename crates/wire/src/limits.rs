@@ -33,6 +33,8 @@ pub const MAX_BODY: usize = 65_536;
 pub const MAX_CONTROL_BODY: usize = 16_384;
 /// Items in a control body.
 pub const MAX_ITEMS: usize = 64;
+/// Bytes of blocks that a manifest may count (256 TiB).
+pub const MAX_MANIFEST_BYTES: u64 = 1 << 48;
 /// Longest life of a content envelope (366 days), in milliseconds.
 pub const MAX_LIFESPAN_MS: u64 = 366 * DAY_MS;
 /// Longest life of a live envelope, in milliseconds.
@@ -56,6 +58,8 @@ pub const MAX_INVITE_USES: u32 = 1_000_000;
 
 /// Genesis of a topic.
 pub const MAX_GENESIS: usize = 4_096;
+/// Days of history whose keys a topic may keep, short of all.
+pub const MAX_HISTORY_DAYS: u64 = 36_500;
 /// Slices (and so public keys) of an epoch.
 pub const MAX_SLICES: usize = 32;
 
@@ -66,6 +70,8 @@ pub const MAX_RECEIPT_CUT: usize = 256;
 pub const MAX_BRANCHES: usize = 8;
 /// Exceptions in a receipt.
 pub const MAX_RECEIPT_EXCEPTIONS: usize = 256;
+/// Longest signed statement of any kind, without its signature.
+pub const MAX_STATEMENT: usize = MAX_RECEIPT;
 /// Receipt without its signature.
 pub const MAX_RECEIPT: usize = 32_768;
 /// Ids in a receipt about unicast.
@@ -90,10 +96,16 @@ pub const MAX_TEXT: usize = 128;
 
 /// One frame of a link. A peer that sends a longer one is cut off before it is read.
 pub const MAX_FRAME: usize = 262_144;
+/// Fewest tags in a frame; random ones fill it up.
+pub const MIN_TAGS: usize = 16;
 /// Tags in a frame. Whoever shares more topics takes further rounds.
 pub const MAX_TAGS: usize = 512;
 /// Envelopes in a frame.
 pub const MAX_ENVELOPES: usize = 64;
+/// One envelope as it travels: header, proof, body and their heads.
+pub const MAX_RAW: usize = MAX_HEADER + 64 + MAX_BODY + 16;
+/// Signatures inside one control body. Each costs as much as the envelope's own.
+pub const MAX_INNER_SIGNATURES: usize = 4;
 /// Bytes of envelopes that a sender puts into one frame; a single larger envelope goes alone.
 pub const MAX_ENVELOPES_LEN: usize = 196_608;
 /// Envelopes in the proof of a grant.

@@ -2,11 +2,28 @@
 //! most tightly).
 
 use core::fmt;
+use core::net::{IpAddr, Ipv6Addr};
 use core::str::FromStr;
 
+use data_encoding::BASE32_NOPAD;
+use identity::{NodeId, seal};
 use thiserror::Error;
 
-use crate::address::NodeAddress;
+use crate::address::{Host, NodeAddress};
+use crate::limits::{MAX_LINK, MAX_LINK_ADDRESS, MAX_LINK_ADDRESSES, MIN_LINK};
+
+const JOIN: &str = "way:join/";
+const CORE: &str = "way:core/";
+/// The version byte, and the flags: none is known.
+const VERSION: u8 = 0;
+const FLAGS: u8 = 0;
+/// An address: 16 bytes of IPv6 (or IPv4 mapped into it) and the port.
+const KIND_IP: u8 = 1;
+/// An address: the port, and a DNS name filled up with zeros to [`MIN_NAME`] bytes.
+const KIND_NAME: u8 = 2;
+/// So that no link is shorter than [`MIN_LINK`], and short names not betrayed by length.
+const MIN_NAME: usize = 16;
+const CHECKSUM_LEN: usize = 4;
 
 /// An invite to a topic: `way:join/…`. Whoever has it can join.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,16 +73,16 @@ pub enum LinkError {
 }
 
 impl JoinLink {
-    /// The text.
+    /// The text, lower case; its upper case means the same.
     pub fn to_text(&self) -> Result<String, LinkError> {
-        todo!()
+        to_text(JOIN, &self.seed, &self.at)
     }
 }
 
 impl CoreLink {
-    /// The text.
+    /// The text, lower case; its upper case means the same.
     pub fn to_text(&self) -> Result<String, LinkError> {
-        todo!()
+        to_text(CORE, &self.seed, core::slice::from_ref(&self.at))
     }
 }
 
@@ -73,8 +90,10 @@ impl FromStr for JoinLink {
     type Err = LinkError;
 
     fn from_str(text: &str) -> Result<Self, LinkError> {
-        let _ = text;
-        todo!()
+        match text.parse()? {
+            Link::Join(link) => Ok(link),
+            Link::Core(_) => Err(LinkError::Prefix),
+        }
     }
 }
 
@@ -82,8 +101,10 @@ impl FromStr for CoreLink {
     type Err = LinkError;
 
     fn from_str(text: &str) -> Result<Self, LinkError> {
-        let _ = text;
-        todo!()
+        match text.parse()? {
+            Link::Core(link) => Ok(link),
+            Link::Join(_) => Err(LinkError::Prefix),
+        }
     }
 }
 
@@ -91,9 +112,171 @@ impl FromStr for Link {
     type Err = LinkError;
 
     fn from_str(text: &str) -> Result<Self, LinkError> {
-        let _ = text;
-        todo!()
+        let starts = |prefix: &str| {
+            text.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        if starts(JOIN) {
+            let (seed, at) = from_text(JOIN, text)?;
+            Ok(Self::Join(JoinLink { seed, at }))
+        } else if starts(CORE) {
+            let (seed, at) = from_text(CORE, text)?;
+            let [at] = <[NodeAddress; 1]>::try_from(at).map_err(|_| LinkError::Garbled)?;
+            Ok(Self::Core(CoreLink { seed, at }))
+        } else {
+            Err(LinkError::Prefix)
+        }
     }
+}
+
+fn to_text(prefix: &str, seed: &[u8; 16], at: &[NodeAddress]) -> Result<String, LinkError> {
+    if at.is_empty() || at.len() > MAX_LINK_ADDRESSES {
+        return Err(LinkError::Address);
+    }
+    let mut bytes = vec![VERSION, FLAGS];
+    bytes.extend_from_slice(seed);
+    for address in at {
+        write_address(&mut bytes, address)?;
+    }
+    let checksum = checksum(prefix, &bytes);
+    bytes.extend_from_slice(&checksum);
+    let mut text = BASE32_NOPAD.encode(&bytes);
+    text.make_ascii_lowercase();
+    Ok([prefix, &text].concat())
+}
+
+/// Seed and addresses of a text that begins with `prefix`, in either case.
+fn from_text(prefix: &str, text: &str) -> Result<([u8; 16], Vec<NodeAddress>), LinkError> {
+    let mixed = text.bytes().any(|byte| byte.is_ascii_lowercase())
+        && text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if mixed || !(MIN_LINK..=MAX_LINK).contains(&text.len()) {
+        return Err(LinkError::Garbled);
+    }
+    let digits = text
+        .get(prefix.len()..)
+        .ok_or(LinkError::Garbled)?
+        .to_ascii_uppercase();
+    let bytes = BASE32_NOPAD
+        .decode(digits.as_bytes())
+        .map_err(|_| LinkError::Garbled)?;
+    let (content, found) = bytes
+        .split_last_chunk::<CHECKSUM_LEN>()
+        .ok_or(LinkError::Garbled)?;
+    if *found != checksum(prefix, content) {
+        return Err(LinkError::Checksum);
+    }
+    let mut rest = content;
+    let [version, flags] = take::<2>(&mut rest)?;
+    if version != VERSION || flags != FLAGS {
+        return Err(LinkError::Version);
+    }
+    let seed = take::<16>(&mut rest)?;
+    let mut at = Vec::new();
+    while !rest.is_empty() {
+        at.push(read_address(&mut rest)?);
+    }
+    if at.is_empty() || at.len() > MAX_LINK_ADDRESSES {
+        return Err(LinkError::Garbled);
+    }
+    Ok((seed, at))
+}
+
+/// Covers the prefix too, so that an invite of one kind cannot be passed off as the other.
+fn checksum(prefix: &str, content: &[u8]) -> [u8; CHECKSUM_LEN] {
+    let [a, b, c, d, ..] = seal::hash(&[prefix.as_bytes(), content]);
+    [a, b, c, d]
+}
+
+fn write_address(bytes: &mut Vec<u8>, address: &NodeAddress) -> Result<(), LinkError> {
+    let mut place = Vec::new();
+    let kind = match &address.host {
+        Host::Ip(ip) => {
+            let ip = match ip {
+                IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+                IpAddr::V6(ip) => *ip,
+            };
+            place.extend_from_slice(&ip.octets());
+            place.extend_from_slice(&address.port.to_be_bytes());
+            KIND_IP
+        }
+        Host::Name(name) => {
+            place.extend_from_slice(&address.port.to_be_bytes());
+            place.extend_from_slice(name.as_bytes());
+            place.resize(place.len().max(2 + MIN_NAME), 0);
+            KIND_NAME
+        }
+    };
+    let len = u8::try_from(place.len()).map_err(|_| LinkError::Address)?;
+    if place.len() > MAX_LINK_ADDRESS || address.port == 0 {
+        return Err(LinkError::Address);
+    }
+    bytes.extend_from_slice(address.node.as_bytes());
+    bytes.extend_from_slice(&[kind, len]);
+    bytes.extend_from_slice(&place);
+    Ok(())
+}
+
+fn read_address(rest: &mut &[u8]) -> Result<NodeAddress, LinkError> {
+    let node = NodeId::from_bytes(take(rest)?);
+    let [kind, len] = take::<2>(rest)?;
+    let (mut place, after) = rest
+        .split_at_checked(usize::from(len))
+        .ok_or(LinkError::Garbled)?;
+    if place.len() > MAX_LINK_ADDRESS {
+        return Err(LinkError::Address);
+    }
+    *rest = after;
+    let (host, port) = match kind {
+        KIND_IP => {
+            let ip = Ipv6Addr::from(take::<16>(&mut place)?);
+            (
+                Host::Ip(IpAddr::V6(ip).to_canonical()),
+                take::<2>(&mut place)?,
+            )
+        }
+        KIND_NAME => {
+            let port = take::<2>(&mut place)?;
+            let host = read_name(place)?;
+            place = &[];
+            (host, port)
+        }
+        // A kind that a later version knows.
+        _ => return Err(LinkError::Version),
+    };
+    let port = u16::from_be_bytes(port);
+    if !place.is_empty() || port == 0 {
+        return Err(LinkError::Address);
+    }
+    Ok(NodeAddress { node, host, port })
+}
+
+/// A name and exactly the zeros that fill it up.
+fn read_name(padded: &[u8]) -> Result<Host, LinkError> {
+    let len = padded
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    let name = padded
+        .get(..len)
+        .and_then(|name| core::str::from_utf8(name).ok());
+    if padded.len() != len.max(MIN_NAME) {
+        return Err(LinkError::Address);
+    }
+    let host: Host = name
+        .ok_or(LinkError::Address)?
+        .parse()
+        .map_err(|_| LinkError::Address)?;
+    // One text for one link: no IP address as a name, no upper case.
+    match &host {
+        Host::Name(canonical) if Some(canonical.as_str()) == name => Ok(host),
+        _ => Err(LinkError::Address),
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], LinkError> {
+    let (head, after) = rest.split_first_chunk::<N>().ok_or(LinkError::Garbled)?;
+    *rest = after;
+    Ok(*head)
 }
 
 impl fmt::Debug for JoinLink {

@@ -1,10 +1,15 @@
 //! What is inside what is sealed: bodies, sealed items, an invite's box.
 
-use identity::{EnvelopeId, EpochId, NodeId, PublicKey, SecretKey, Signature};
+use identity::{Context, EnvelopeId, EpochId, NodeId, PublicKey, SecretKey, Signature};
 
-use crate::cbor::Malformed;
+use crate::cbor::{Malformed, Reader, Writer, validate_prefix};
+use crate::checked::Refused;
 use crate::genesis::Genesis;
 use crate::item::Invite;
+use crate::limits::{
+    BOX_PLAIN_LEN, FORMAT, MAX_ADDRESSES, MAX_CORES, MAX_GENESIS, MAX_MESSAGES, MAX_NAME,
+    MAX_PLAIN, MAX_SEALED_ITEM,
+};
 
 /// A message of an application inside a body.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,15 +36,67 @@ impl Message {
 /// The plaintext of a content body: `[[kind, bytes], …]`, padded with zeros to a Padmé length
 /// (at most 12 % more) so that its size says little.
 pub fn encode_messages(messages: &[Message]) -> Vec<u8> {
-    let _ = messages;
-    todo!()
+    let mut w = Writer::new();
+    w.array(messages.len());
+    for message in messages {
+        w.array(2).uint(message.kind).bytes(&message.bytes);
+    }
+    let mut plain = w.into_bytes();
+    plain.resize(padded_len(plain.len()), 0);
+    plain
 }
 
 /// Reads the plaintext of a content body. The padding must be exactly what [`encode_messages`]
 /// adds.
 pub fn decode_messages(plain: &[u8]) -> Result<Vec<Message>, Malformed> {
-    let _ = plain;
-    todo!()
+    if plain.len() > MAX_PLAIN {
+        return Err(Malformed {
+            at: MAX_PLAIN,
+            what: "it is longer than the limit",
+        });
+    }
+    let end = validate_prefix(plain)?;
+    let wrong = Malformed {
+        at: end,
+        what: "padding",
+    };
+    let (content, padding) = plain.split_at_checked(end).ok_or(wrong)?;
+    if plain.len() != padded_len(end) || padding.iter().any(|byte| *byte != 0) {
+        return Err(wrong);
+    }
+    let mut r = Reader::validated(content);
+    let wrong = r.wrong("messages");
+    let len = r.list(usize::from(MAX_MESSAGES), "messages")?;
+    if len == 0 {
+        return Err(wrong);
+    }
+    (0..len)
+        .map(|_| {
+            r.tuple(2, "message")?;
+            let kind = r.u8("kind of message")?;
+            Ok(Message {
+                kind,
+                bytes: r.bytes(MAX_PLAIN, "message")?.to_vec(),
+            })
+        })
+        .collect()
+}
+
+/// The Padmé length for `len` bytes (Nikitin and others, "Reducing Metadata Leakage from Encrypted
+/// Files and Communication with PURBs", 2019, §4), but never above [`MAX_PLAIN`] for what fits into
+/// it.
+pub fn padded_len(len: usize) -> usize {
+    let Some(exponent) = len.checked_ilog2().filter(|exponent| *exponent > 0) else {
+        return len;
+    };
+    let kept = exponent.ilog2() + 1;
+    let mask = (1_usize << exponent.saturating_sub(kept)) - 1;
+    let padded = len.saturating_add(mask) & !mask;
+    if len <= MAX_PLAIN {
+        padded.min(MAX_PLAIN)
+    } else {
+        padded
+    }
 }
 
 /// Bytes that one more message of this length adds to a plaintext, padding apart.
@@ -84,7 +141,7 @@ pub struct Title {
 }
 
 /// What an invite's box holds, of the while-away kind.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BoxContents {
     /// The topic.
     pub genesis: Genesis,
@@ -111,59 +168,229 @@ pub struct BoxContents {
 impl Profile {
     /// The plaintext.
     pub fn encode(&self) -> Vec<u8> {
-        todo!()
+        let mut w = Writer::new();
+        w.map(2 + Writer::present(&self.addresses))
+            .key(0)
+            .text(&self.name);
+        w.key(1).bytes(self.node.as_bytes());
+        w.list(2, &self.addresses, |w, uri| {
+            w.text(uri);
+        });
+        w.into_bytes()
     }
 
     /// Reads the plaintext.
     pub fn decode(plain: &[u8]) -> Result<Self, Malformed> {
-        let _ = plain;
-        todo!()
+        let mut reader = Reader::new(plain, MAX_SEALED_ITEM)?;
+        let r = &mut reader;
+        let mut f = r.fields("profile")?;
+        f.need(r, 0, "name")?;
+        let name = r.shown(MAX_NAME, "name")?;
+        f.need(r, 1, "node")?;
+        let node = NodeId::from_bytes(r.array("node")?);
+        let addresses = f.list(r, 2, MAX_ADDRESSES, "addresses", |r| r.uri("address"))?;
+        f.end(r)?;
+        Ok(Self {
+            name,
+            node,
+            addresses,
+        })
+    }
+}
+
+impl CoreEntry {
+    fn write(&self, w: &mut Writer) {
+        w.map(2 + Writer::present(&self.addresses))
+            .key(0)
+            .bytes(self.node.as_bytes());
+        w.list(1, &self.addresses, |w, uri| {
+            w.text(uri);
+        });
+        w.key(2).text(&self.name);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mut f = r.fields("core")?;
+        f.need(r, 0, "node")?;
+        let node = NodeId::from_bytes(r.array("node")?);
+        let addresses = f.list(r, 1, MAX_ADDRESSES, "addresses", |r| r.uri("address"))?;
+        f.need(r, 2, "name")?;
+        let name = r.shown(MAX_NAME, "name")?;
+        f.end(r)?;
+        Ok(Self {
+            node,
+            addresses,
+            name,
+        })
     }
 }
 
 impl CoreList {
     /// The plaintext.
     pub fn encode(&self) -> Vec<u8> {
-        todo!()
+        let mut w = Writer::new();
+        w.map(Writer::present(&self.cores))
+            .list(0, &self.cores, |w, core| core.write(w));
+        w.into_bytes()
     }
 
     /// Reads the plaintext.
     pub fn decode(plain: &[u8]) -> Result<Self, Malformed> {
-        let _ = plain;
-        todo!()
+        let mut reader = Reader::new(plain, MAX_SEALED_ITEM)?;
+        let r = &mut reader;
+        let mut f = r.fields("cores")?;
+        let cores = f.list(r, 0, MAX_CORES, "cores", CoreEntry::read)?;
+        f.end(r)?;
+        Ok(Self { cores })
     }
 }
 
 impl Title {
     /// The plaintext.
     pub fn encode(&self) -> Vec<u8> {
-        todo!()
+        let mut w = Writer::new();
+        w.map(1).key(0).text(&self.name);
+        w.into_bytes()
     }
 
     /// Reads the plaintext.
     pub fn decode(plain: &[u8]) -> Result<Self, Malformed> {
-        let _ = plain;
-        todo!()
+        let mut reader = Reader::new(plain, MAX_SEALED_ITEM)?;
+        let r = &mut reader;
+        let mut f = r.fields("title")?;
+        f.need(r, 0, "name")?;
+        let name = r.shown(MAX_NAME, "name")?;
+        f.end(r)?;
+        Ok(Self { name })
+    }
+}
+
+impl core::fmt::Debug for BoxContents {
+    /// Without the epoch's secret.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("BoxContents")
+            .field("invite", &self.invite)
+            .field("title", &self.title)
+            .field("inviter", &self.inviter)
+            .finish_non_exhaustive()
     }
 }
 
 impl BoxContents {
     /// Fills in device and signature.
     pub fn sign(&mut self, device: &SecretKey) {
-        let _ = device;
-        todo!()
+        self.device = device.public();
+        self.signature = device.sign(Context::InviteBox, &self.write(false));
     }
 
-    /// The plaintext, padded with zeros to [`limits::BOX_PLAIN_LEN`](crate::limits::BOX_PLAIN_LEN);
-    /// refused if it does not fit (leave addresses out).
+    /// The plaintext, padded with zeros to [`BOX_PLAIN_LEN`]; refused if it does not fit (leave
+    /// addresses out) or a name or address is not legal.
     pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
-        todo!()
+        let mut plain = self.write(true);
+        if plain.len() > BOX_PLAIN_LEN {
+            return Err(Malformed {
+                at: BOX_PLAIN_LEN,
+                what: "it does not fit into the box",
+            });
+        }
+        Self::read(&plain)?;
+        plain.resize(BOX_PLAIN_LEN, 0);
+        Ok(plain)
     }
 
     /// Reads the plaintext and verifies the device's signature. Whether the device may invite is
     /// seen in the topic.
-    pub fn decode(plain: &[u8]) -> Result<Self, crate::Refused> {
-        let _ = plain;
-        todo!()
+    pub fn decode(plain: &[u8]) -> Result<Self, Refused> {
+        if plain.len() != BOX_PLAIN_LEN {
+            return Err(Malformed {
+                at: 0,
+                what: "length of the box",
+            }
+            .into());
+        }
+        let end = validate_prefix(plain)?;
+        let wrong = Malformed {
+            at: end,
+            what: "padding",
+        };
+        let (content, padding) = plain.split_at_checked(end).ok_or(wrong)?;
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(wrong.into());
+        }
+        let contents = Self::read(content)?;
+        let signed = contents.write(false);
+        contents
+            .device
+            .verify(Context::InviteBox, &signed, &contents.signature)?;
+        Ok(contents)
+    }
+
+    fn write(&self, signature: bool) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.map(9 + Writer::present(&self.cores) + usize::from(signature));
+        w.key(0)
+            .uint(FORMAT)
+            .key(1)
+            .bytes(&self.genesis.encode())
+            .key(2);
+        self.invite.write(&mut w);
+        w.key(3)
+            .bytes(self.invite_at.as_bytes())
+            .key(4)
+            .text(&self.title);
+        w.key(5)
+            .text(&self.inviter)
+            .list(6, &self.cores, |w, core| core.write(w));
+        w.key(7)
+            .bytes(self.epoch.as_bytes())
+            .key(8)
+            .bytes(&self.secret);
+        w.key(9).bytes(self.device.as_bytes());
+        if signature {
+            w.key(10).bytes(self.signature.as_bytes());
+        }
+        w.into_bytes()
+    }
+
+    fn read(content: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(content, BOX_PLAIN_LEN)?;
+        let r = &mut reader;
+        let mut f = r.fields("box")?;
+        f.need(r, 0, "format")?;
+        r.format()?;
+        f.need(r, 1, "genesis")?;
+        let genesis = Genesis::decode(r.bytes(MAX_GENESIS, "genesis")?)?;
+        f.need(r, 2, "invite")?;
+        let mut of_invite = r.fields("invite")?;
+        let invite = Invite::read(r, &mut of_invite)?;
+        of_invite.end(r)?;
+        f.need(r, 3, "envelope of the invite")?;
+        let invite_at = EnvelopeId::from_bytes(r.array("envelope of the invite")?);
+        f.need(r, 4, "title")?;
+        let title = r.shown(MAX_NAME, "title")?;
+        f.need(r, 5, "inviter")?;
+        let inviter = r.shown(MAX_NAME, "inviter")?;
+        let cores = f.list(r, 6, MAX_CORES, "cores", CoreEntry::read)?;
+        f.need(r, 7, "epoch")?;
+        let epoch = EpochId::from_bytes(r.array("epoch")?);
+        f.need(r, 8, "secret")?;
+        let secret = r.array("secret")?;
+        f.need(r, 9, "device")?;
+        let device = PublicKey::from_bytes(r.array("device")?);
+        f.need(r, 10, "signature")?;
+        let signature = Signature::from_bytes(r.array("signature")?);
+        f.end(r)?;
+        Ok(Self {
+            genesis,
+            invite,
+            invite_at,
+            title,
+            inviter,
+            cores,
+            epoch,
+            secret,
+            device,
+            signature,
+        })
     }
 }

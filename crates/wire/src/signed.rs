@@ -5,7 +5,8 @@ use std::sync::Arc;
 use identity::Signature;
 
 use crate::advert::NodeAdvert;
-use crate::cbor::Malformed;
+use crate::cbor::{Malformed, Reader, Writer};
+use crate::limits::MAX_STATEMENT;
 
 /// A signed statement from outside: nothing is known about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,13 +35,28 @@ pub type SignedAdvert = Signed<NodeAdvert>;
 impl RawStatement {
     /// `[statement bytes, signature]`.
     pub fn encode(&self) -> Vec<u8> {
-        todo!()
+        let mut w = Writer::new();
+        self.write(&mut w);
+        w.into_bytes()
     }
 
     /// Reads what [`RawStatement::encode`] wrote. The statement stays undecoded.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let _ = bytes;
-        todo!()
+        Self::read(&mut Reader::new(bytes, MAX_STATEMENT + 80)?)
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.array(2)
+            .bytes(&self.bytes)
+            .bytes(self.signature.as_bytes());
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        r.tuple(2, "statement")?;
+        Ok(Self {
+            bytes: r.bytes(MAX_STATEMENT, "statement")?.to_vec(),
+            signature: Signature::from_bytes(r.array("signature")?),
+        })
     }
 }
 

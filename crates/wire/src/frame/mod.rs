@@ -1,14 +1,16 @@
 //! Frames: what a link carries, `[type, fields]` each.
 
 mod code;
+mod read;
 mod topic;
+mod topic_codec;
+mod write;
 
 pub use code::Code;
 pub use topic::TopicFrame;
 
-use identity::{GrantId, NodeId, PublicKey, Signature, TopicId};
+use identity::{EnvelopeId, GrantId, NodeId, PublicKey, Secret, Signature, TopicId};
 
-use crate::cbor::Malformed;
 use crate::envelope::Raw;
 use crate::item::Claim;
 use crate::signed::RawStatement;
@@ -35,7 +37,7 @@ pub enum Subject {
     /// An invite's box, by locator.
     Box([u8; 32]),
     /// A unicast envelope, by id.
-    Mail(identity::EnvelopeId),
+    Mail(EnvelopeId),
 }
 
 /// One frame of a link.
@@ -171,7 +173,7 @@ pub enum Frame {
         /// Its genesis.
         genesis: Vec<u8>,
         /// Its core secret.
-        secret: [u8; 32],
+        secret: Secret,
         /// Bytes of the client's quota that the topic may use.
         share: u64,
     },
@@ -217,14 +219,34 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// The frame's bytes. The caller keeps to the limits; what exceeds them the other side refuses.
-    pub fn encode(&self) -> Vec<u8> {
-        todo!()
-    }
-
-    /// Reads a frame.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let _ = bytes;
-        todo!()
+    /// The number of its type.
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Hello { .. } => 0,
+            Self::Bye { .. } => 1,
+            Self::Ping { .. } => 2,
+            Self::Pong { .. } => 3,
+            Self::Advert(_) => 4,
+            Self::AdvertAsk => 5,
+            Self::Tags { .. } => 6,
+            Self::Show { .. } => 7,
+            Self::GrantAsk { .. } => 8,
+            Self::GrantProof { .. } => 9,
+            Self::AtCore { .. } => 10,
+            Self::InviteGet { .. } => 11,
+            Self::InviteBox { .. } => 12,
+            Self::BoxPut { .. } => 13,
+            Self::CoreClaim { .. } => 14,
+            Self::CoreAgreed { .. } => 15,
+            Self::CoreRefused { .. } => 16,
+            Self::CoreServe { .. } => 17,
+            Self::CoreServing { .. } => 18,
+            Self::CoreUnserve { .. } => 19,
+            Self::CorePeers { .. } => 20,
+            Self::Topic { .. } => 21,
+            Self::Mail(_) => 22,
+            Self::MailReceipt(_) => 23,
+            Self::Refused { .. } => 24,
+        }
     }
 }

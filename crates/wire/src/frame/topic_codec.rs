@@ -1,0 +1,253 @@
+//! Frames about a topic to and from bytes.
+
+use identity::{EnvelopeId, PublicKey};
+
+use crate::cbor::{Fields, Malformed, Reader, Writer};
+use crate::cut::{CutReader, Range};
+use crate::envelope::{Raw, RawHeader};
+use crate::frame::TopicFrame;
+use crate::frame::read::{read_box, read_reason};
+use crate::limits::{
+    MAX_BODIES, MAX_BODY, MAX_CUT_PAGE, MAX_ENVELOPES, MAX_EVIDENCE, MAX_GENESIS, MAX_NUMBER,
+    MAX_RANGES, MAX_RECEIPTS,
+};
+use crate::signed::RawStatement;
+
+impl TopicFrame {
+    /// The number of its type.
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Hello { .. } => 0,
+            Self::Cut { .. } => 1,
+            Self::Want { .. } => 2,
+            Self::Envelopes { .. } => 3,
+            Self::BodyWant { .. } => 4,
+            Self::Bodies { .. } => 5,
+            Self::Receipts { .. } => 6,
+            Self::Evidence { .. } => 7,
+            Self::Box { .. } => 8,
+            Self::GenesisAsk => 9,
+            Self::Genesis { .. } => 10,
+            Self::Refused { .. } => 11,
+        }
+    }
+
+    pub(super) fn write(&self, w: &mut Writer) {
+        w.array(2).uint(self.kind());
+        match self {
+            Self::Hello {
+                cut,
+                evidence,
+                receipts,
+                invites,
+            } => {
+                w.map(4).key(0).bytes(cut).key(1).bytes(evidence);
+                w.key(2).bytes(receipts).key(3).bytes(invites);
+            }
+            Self::Cut {
+                entries,
+                first,
+                last,
+            } => {
+                w.map(2 + Writer::present(entries))
+                    .list(0, entries, |w, entry| entry.write(w));
+                w.key(1).bool(*first).key(2).bool(*last);
+            }
+            Self::Want {
+                ranges,
+                control_only,
+            } => {
+                w.map(1 + Writer::present(ranges))
+                    .list(0, ranges, |w, range| range.write(w));
+                w.key(1).bool(*control_only);
+            }
+            Self::Envelopes { envelopes, last } => {
+                w.map(1 + Writer::present(envelopes));
+                w.list(0, envelopes, |w, envelope| envelope.write(w))
+                    .key(1)
+                    .bool(*last);
+            }
+            Self::BodyWant { ids } => {
+                w.map(Writer::present(ids)).list(0, ids, |w, id| {
+                    w.bytes(id.as_bytes());
+                });
+            }
+            Self::Bodies { bodies } => {
+                w.map(Writer::present(bodies))
+                    .list(0, bodies, |w, (id, body)| {
+                        w.array(2)
+                            .bytes(id.as_bytes())
+                            .bytes_or_null(body.as_deref());
+                    });
+            }
+            Self::Receipts { receipts } => {
+                w.map(Writer::present(receipts))
+                    .list(0, receipts, |w, receipt| receipt.write(w));
+            }
+            Self::Evidence { pairs } => {
+                w.map(Writer::present(pairs)).list(0, pairs, |w, (a, b)| {
+                    w.array(2);
+                    a.write(w);
+                    b.write(w);
+                });
+            }
+            Self::Box { loc, sealed, until } => {
+                w.map(3)
+                    .key(0)
+                    .bytes(loc)
+                    .key(1)
+                    .bytes(sealed)
+                    .key(2)
+                    .uint(*until);
+            }
+            Self::GenesisAsk => {
+                w.map(0);
+            }
+            Self::Genesis { bytes } => {
+                w.map(1).key(0).bytes(bytes);
+            }
+            Self::Refused {
+                author,
+                number,
+                code,
+                text,
+                retry,
+            } => {
+                w.map(5)
+                    .key(0)
+                    .bytes(author.as_bytes())
+                    .key(1)
+                    .uint(*number);
+                w.key(2).uint(code.0).key(3).text(text).key(4).uint(*retry);
+            }
+        }
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        r.tuple(2, "topic frame")?;
+        let kind = r.at_most(11, "a topic frame of unknown type")?;
+        let mut f = r.fields("fields of a topic frame")?;
+        let frame = match kind {
+            0..=3 => Self::read_sync(kind, r, &mut f)?,
+            _ => Self::read_other(kind, r, &mut f)?,
+        };
+        f.end(r)?;
+        Ok(frame)
+    }
+
+    /// Types 0 to 3.
+    fn read_sync(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        Ok(match kind {
+            0 => {
+                f.need(r, 0, "cut")?;
+                let cut = r.array("cut")?;
+                f.need(r, 1, "evidence")?;
+                let evidence = r.array("evidence")?;
+                f.need(r, 2, "receipts")?;
+                let receipts = r.array("receipts")?;
+                f.need(r, 3, "invites")?;
+                Self::Hello {
+                    cut,
+                    evidence,
+                    receipts,
+                    invites: r.array("invites")?,
+                }
+            }
+            1 => {
+                let mut reading = CutReader::default();
+                let entries = f.list(r, 0, MAX_CUT_PAGE, "entries", |r| reading.entry(r))?;
+                f.need(r, 1, "first")?;
+                let first = r.bool("first")?;
+                f.need(r, 2, "last")?;
+                Self::Cut {
+                    entries,
+                    first,
+                    last: r.bool("last")?,
+                }
+            }
+            2 => {
+                let ranges = f.list(r, 0, MAX_RANGES, "ranges", Range::read)?;
+                f.need(r, 1, "control only")?;
+                Self::Want {
+                    ranges,
+                    control_only: r.bool("control only")?,
+                }
+            }
+            _ => {
+                let envelopes = f.list(r, 0, MAX_ENVELOPES, "envelopes", Raw::read)?;
+                f.need(r, 1, "last")?;
+                Self::Envelopes {
+                    envelopes,
+                    last: r.bool("last")?,
+                }
+            }
+        })
+    }
+
+    /// Types 4 to 11.
+    fn read_other(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        Ok(match kind {
+            4 => Self::BodyWant {
+                ids: f.list(r, 0, MAX_BODIES, "ids", read_id)?,
+            },
+            5 => Self::Bodies {
+                bodies: f.list(r, 0, MAX_BODIES, "bodies", read_body)?,
+            },
+            6 => {
+                let receipts = f.list(r, 0, MAX_RECEIPTS, "receipts", RawStatement::read)?;
+                Self::Receipts { receipts }
+            }
+            7 => Self::Evidence {
+                pairs: f.list(r, 0, MAX_EVIDENCE, "evidence", read_pair)?,
+            },
+            8 => {
+                f.need(r, 0, "locator")?;
+                let loc = r.array("locator")?;
+                let sealed = read_box(r, f)?;
+                f.need(r, 2, "until")?;
+                Self::Box {
+                    loc,
+                    sealed,
+                    until: r.time("until")?,
+                }
+            }
+            9 => Self::GenesisAsk,
+            10 => {
+                f.need(r, 0, "genesis")?;
+                Self::Genesis {
+                    bytes: r.bytes(MAX_GENESIS, "genesis")?.to_vec(),
+                }
+            }
+            _ => {
+                f.need(r, 0, "author")?;
+                let author = PublicKey::from_bytes(r.array("author")?);
+                f.need(r, 1, "number")?;
+                let number = r.within(1, MAX_NUMBER, "number")?;
+                let (code, text) = read_reason(r, f, 2)?;
+                f.need(r, 4, "retry")?;
+                Self::Refused {
+                    author,
+                    number,
+                    code,
+                    text,
+                    retry: r.time("retry")?,
+                }
+            }
+        })
+    }
+}
+
+fn read_id(r: &mut Reader<'_>) -> Result<EnvelopeId, Malformed> {
+    Ok(EnvelopeId::from_bytes(r.array("id")?))
+}
+
+fn read_body(r: &mut Reader<'_>) -> Result<(EnvelopeId, Option<Vec<u8>>), Malformed> {
+    r.tuple(2, "body")?;
+    let id = read_id(r)?;
+    Ok((id, r.bytes_or_null(MAX_BODY, "body")?.map(<[u8]>::to_vec)))
+}
+
+fn read_pair(r: &mut Reader<'_>) -> Result<(RawHeader, RawHeader), Malformed> {
+    r.tuple(2, "pair")?;
+    Ok((RawHeader::read(r)?, RawHeader::read(r)?))
+}
