@@ -94,9 +94,9 @@ pub enum SealRefused {
     /// A sealed item's plaintext is longer than [`MAX_ITEM_PLAIN`](crate::limits::MAX_ITEM_PLAIN).
     #[error("an item of {0} bytes is too long to be sealed")]
     ItemTooLong(usize),
-    /// Nothing can be sealed to the announced key of the slice: its announcer deceives.
-    #[error("the epoch announced a key that nothing can be sealed to")]
-    EpochKey,
+    /// Nothing can be sealed to the key: whoever announced it, of a slice or of a node, deceives.
+    #[error("a key was announced that nothing can be sealed to")]
+    BadKey,
     /// The members' key of the epoch is not held here.
     #[error("the epoch's secret is not held here")]
     NoKey,
@@ -130,9 +130,9 @@ impl Scope {
         epoch: &Epoch,
         rng: &mut Rng,
     ) -> Result<([u8; 32], SenderKey), SealRefused> {
-        let to = epoch.slice_key(self.slice).ok_or(SealRefused::EpochKey)?;
+        let to = epoch.slice_key(self.slice).ok_or(SealRefused::BadKey)?;
         let (enc, key) = export_sender(to, "sender", &self.fields(), "sender key", rng)
-            .map_err(|_| SealRefused::EpochKey)?;
+            .map_err(|_| SealRefused::BadKey)?;
         Ok((enc, SenderKey::from_bytes(key)))
     }
 
@@ -194,7 +194,7 @@ impl SenderKeys {
             }
             self.0.insert(scope, fresh);
         }
-        self.0.get(&scope).ok_or(SealRefused::EpochKey)
+        self.0.get(&scope).ok_or(SealRefused::BadKey)
     }
 }
 

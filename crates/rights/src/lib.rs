@@ -8,6 +8,7 @@
 //! - [`found`]: founds a topic. [`DeviceSecret`], [`Incarnation`]: a device's keys in it.
 //! - [`KeyRing`]: a topic's epochs and what is held of their secrets.
 //! - [`seal`], [`open`]: bodies; [`seal_item_to_readers`], [`seal_item_to_members`]: sealed items.
+//!   [`seal_unicast`], [`open_unicast`]: bodies from node to node.
 //! - [`Round`], [`Show`]: two members recognise one another on a [`LinkSecret`]. [`AtCore`]: a
 //!   device, or a core node with a ticket, proves itself to a core node.
 //! - [`InviteSeed`], [`Invitation`]: invites to a topic. [`CoreInviteSeed`]: to a core node.
@@ -34,6 +35,7 @@ mod padding;
 mod secret;
 mod show;
 mod tags;
+mod unicast;
 mod vault;
 
 pub use at_core::{AtCore, ShownAtCore, core_token, issue_ticket, judge_ticket};
@@ -55,4 +57,5 @@ pub use keyring::{HeldEpoch, KeyRing};
 pub use link::{LinkSecret, Role};
 pub use show::{Show, ShowRefused, Shown, Standing};
 pub use tags::{BadTags, Match, Round, Tag, TooManyTopics};
+pub use unicast::{key_hint, open_unicast, seal_unicast};
 pub use vault::{Vault, VaultClosed};

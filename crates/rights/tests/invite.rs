@@ -1,0 +1,203 @@
+//! Invites to a topic.
+
+use identity::{EnvelopeId, EpochId, SecretKey};
+use rights::{BoxRefused, Founded, InviteSeed, found, grant_of, no_box};
+use wire::limits::{BOX_LEN, BOX_PLAIN_LEN};
+use wire::plain::{BoxContents, CoreEntry};
+
+use crate::support::{DAY, NOW, author, flips, founded, node, rng};
+
+fn seed() -> InviteSeed {
+    InviteSeed::from_bytes([3; 16])
+}
+
+/// What the founder puts into the box, not signed yet.
+fn unsigned(of: &Founded, seed: &InviteSeed) -> BoxContents {
+    let held = of.ring.newest_clean().unwrap();
+    BoxContents {
+        genesis: of.genesis.clone(),
+        invite: seed.item(3, NOW.as_millis() + DAY),
+        invite_at: EnvelopeId::from_bytes([5; 32]),
+        title: "Workshop".into(),
+        inviter: "Ada".into(),
+        cores: vec![CoreEntry {
+            node: node(2),
+            addresses: vec!["quic://core.example:4433".into()],
+            name: "core".into(),
+        }],
+        epoch: held.epoch().id(),
+        secret: *held.access().unwrap().epoch_secret().unwrap().as_bytes(),
+        device: of.device.public(),
+        signature: of.device.sign(identity::Context::InviteBox, b""),
+    }
+}
+
+fn boxed(of: &Founded, change: impl Fn(&mut BoxContents)) -> Vec<u8> {
+    let mut contents = unsigned(of, &seed());
+    change(&mut contents);
+    contents.sign(&of.device);
+    seed().seal_box(&contents, &mut rng(5)).unwrap()
+}
+
+#[test]
+fn whoever_has_the_link_gets_in() {
+    let of = founded(1);
+    let sealed = boxed(&of, |_| {});
+    assert_eq!(sealed.len(), BOX_LEN);
+    let invitation = seed().open_box(&sealed).unwrap();
+    assert_eq!(invitation.topic, of.topic);
+    assert_eq!(invitation.genesis, of.genesis);
+    assert_eq!(
+        (invitation.title.as_str(), invitation.inviter.as_str()),
+        ("Workshop", "Ada")
+    );
+    assert_eq!(invitation.cores.len(), 1);
+    assert_eq!(
+        invitation.grant,
+        grant_of(&seed().item(3, NOW.as_millis() + DAY))
+    );
+    assert!(invitation.ring.reads());
+    // The claim stands for this device, in this topic, under this invite.
+    let device = author(9);
+    let sealing = seed().sealing_key().public();
+    let claim = seed().claim(of.topic, invitation.grant, device, sealing, NOW);
+    claim.verify(of.topic).unwrap();
+    claim.verify(founded(2).topic).unwrap_err();
+    assert_eq!(claim.invite, invitation.invite.key);
+    assert_eq!((claim.device, claim.grant), (device, invitation.grant));
+}
+
+#[test]
+fn without_the_seed_a_box_tells_and_gives_nothing() {
+    let of = founded(1);
+    let sealed = boxed(&of, |_| {});
+    let other = InviteSeed::from_bytes([4; 16]);
+    assert_eq!(other.open_box(&sealed).unwrap_err(), BoxRefused::Closed);
+    assert_ne!(other.locator(), seed().locator());
+    // What a box's keeper has: the locator. It is not the seed's, nor any key's, beginning.
+    let kept = seed().locator();
+    assert_ne!(kept[..16], *seed().as_bytes());
+    let posed = InviteSeed::from_bytes(kept[..16].try_into().unwrap());
+    assert_eq!(posed.open_box(&sealed).unwrap_err(), BoxRefused::Closed);
+    // A miss looks the same.
+    let miss = no_box(&mut rng(9));
+    assert_eq!(miss.len(), sealed.len());
+    assert_eq!(seed().open_box(&miss).unwrap_err(), BoxRefused::Closed);
+    assert!(!sealed.windows(8).any(|bytes| bytes == b"Workshop"));
+}
+
+#[test]
+fn a_changed_box_does_not_open() {
+    let sealed = boxed(&founded(1), |_| {});
+    for (at, flipped) in flips(&sealed).step_by(7) {
+        assert_eq!(
+            seed().open_box(&flipped).unwrap_err(),
+            BoxRefused::Closed,
+            "byte {at}"
+        );
+    }
+    for len in [0, 1, 23, 24, 40, BOX_LEN - 1] {
+        assert_eq!(
+            seed().open_box(&sealed[..len]).unwrap_err(),
+            BoxRefused::Closed
+        );
+    }
+    let longer = [sealed.as_slice(), &[0]].concat();
+    assert_eq!(seed().open_box(&longer).unwrap_err(), BoxRefused::Closed);
+}
+
+#[test]
+fn a_box_with_false_contents_is_refused() {
+    let (of, other) = (founded(1), founded(2));
+    let refusal =
+        |change: &dyn Fn(&mut BoxContents)| seed().open_box(&boxed(&of, change)).unwrap_err();
+    // The founder's device signs something that does not fit.
+    assert_eq!(refusal(&|b| b.secret = [9; 32]), BoxRefused::Keys);
+    assert_eq!(
+        refusal(&|b| b.epoch = EpochId::from_bytes([9; 32])),
+        BoxRefused::Keys
+    );
+    let foreign = InviteSeed::from_bytes([4; 16]);
+    assert_eq!(
+        refusal(&|b| b.invite = foreign.item(3, NOW.as_millis() + DAY)),
+        BoxRefused::OtherInvite
+    );
+    assert_eq!(
+        refusal(&|b| b.invite.key = author(9)),
+        BoxRefused::OtherInvite
+    );
+    // Another topic's genesis under this founder's signature.
+    assert_eq!(
+        refusal(&|b| b.genesis = other.genesis.clone()),
+        BoxRefused::NotInviter
+    );
+}
+
+#[test]
+fn a_holder_of_the_link_cannot_pass_for_the_inviter() {
+    // It knows the seed, so it can seal; what it cannot do is sign as the founder's device.
+    let of = founded(1);
+    let thief = SecretKey::from_seed([9; 32]);
+    let mut contents = unsigned(&of, &seed());
+    contents.sign(&thief);
+    let sealed = seed().seal_box(&contents, &mut rng(5)).unwrap();
+    assert_eq!(
+        seed().open_box(&sealed).unwrap_err(),
+        BoxRefused::NotInviter
+    );
+    // The founder's signature over other contents.
+    let mut contents = unsigned(&of, &seed());
+    contents.sign(&of.device);
+    contents.title = "Elsewhere".into();
+    let sealed = seed().seal_box(&contents, &mut rng(5)).unwrap();
+    assert_eq!(seed().open_box(&sealed).unwrap_err(), BoxRefused::Malformed);
+}
+
+#[test]
+fn contents_that_do_not_fit_are_refused_at_sealing() {
+    let of = founded(1);
+    let mut contents = unsigned(&of, &seed());
+    let entry = contents.cores[0].clone();
+    contents.cores = vec![
+        CoreEntry {
+            addresses: vec!["x".repeat(380); 4],
+            ..entry
+        };
+        4
+    ];
+    contents.sign(&of.device);
+    assert!(seed().seal_box(&contents, &mut rng(5)).is_err());
+    // Four cores with two ordinary addresses each do fit.
+    let mut contents = unsigned(&of, &seed());
+    let uri = "quic://core-with-a-rather-long-name.example.org:4433".to_owned();
+    contents.cores = vec![
+        CoreEntry {
+            node: node(2),
+            addresses: vec![uri.clone(), uri],
+            name: "n".repeat(64)
+        };
+        4
+    ];
+    contents.title = "t".repeat(64);
+    contents.inviter = "i".repeat(64);
+    contents.sign(&of.device);
+    assert_eq!(contents.encode().unwrap().len(), BOX_PLAIN_LEN);
+    let sealed = seed().seal_box(&contents, &mut rng(5)).unwrap();
+    assert_eq!(seed().open_box(&sealed).unwrap().cores.len(), 4);
+}
+
+#[test]
+fn a_genesis_that_copies_anothers_founder_gives_no_way_in() {
+    // Somebody invites to a topic of its own, in the founder's name: the founder did not sign.
+    let of = founded(1);
+    let device = rights::DeviceSecret::from_bytes([9; 32]);
+    let mut fake = found(&device, NOW, of.genesis.parameters, &mut rng(9)).unwrap();
+    fake.genesis.founder = of.device.public();
+    let mut contents = unsigned(&fake, &seed());
+    contents.sign(&fake.device);
+    let sealed = seed().seal_box(&contents, &mut rng(5)).unwrap();
+    assert_eq!(
+        seed().open_box(&sealed).unwrap_err(),
+        BoxRefused::NotInviter
+    );
+}
