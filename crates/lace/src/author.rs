@@ -1,0 +1,211 @@
+//! What a lace knows of an author.
+
+use crate::rows::Bytes;
+use identity::{EnvelopeId, GrantId, PublicKey};
+use std::collections::BTreeSet;
+
+/// The newest envelope of an author's chain, below its fork if it has forked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tip {
+    /// Its number.
+    pub number: u64,
+    /// Its id.
+    pub id: EnvelopeId,
+    /// Its generation.
+    pub generation: u64,
+    /// When it claims to have been made, milliseconds since 1970.
+    pub created: u64,
+}
+
+/// How much is stored, kept or void.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Envelopes.
+    pub envelopes: u64,
+    /// Bytes of headers and proofs.
+    pub header_bytes: u64,
+    /// Bodies that are here.
+    pub bodies: u64,
+    /// Bytes of bodies that are here.
+    pub body_bytes: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.envelopes = self.envelopes.saturating_add(other.envelopes);
+        self.header_bytes = self.header_bytes.saturating_add(other.header_bytes);
+        self.bodies = self.bodies.saturating_add(other.bodies);
+        self.body_bytes = self.body_bytes.saturating_add(other.body_bytes);
+    }
+
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.envelopes = self.envelopes.saturating_sub(other.envelopes);
+        self.header_bytes = self.header_bytes.saturating_sub(other.header_bytes);
+        self.bodies = self.bodies.saturating_sub(other.bodies);
+        self.body_bytes = self.body_bytes.saturating_sub(other.body_bytes);
+    }
+}
+
+/// What an author's envelope number 1 says. A forked author may have several.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Root {
+    pub(crate) device: PublicKey,
+    pub(crate) grant: GrantId,
+    pub(crate) index: u32,
+}
+
+impl Root {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let index = self.index.to_be_bytes();
+        [&self.device.as_bytes()[..], self.grant.as_bytes(), &index].concat()
+    }
+
+    pub(crate) fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        Some(Self {
+            device: PublicKey::from_bytes(bytes.array()?),
+            grant: GrantId::from_bytes(bytes.array()?),
+            index: bytes.u32()?,
+        })
+    }
+}
+
+/// An author of whom at least one envelope is admitted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Author {
+    pub(crate) no: u32,
+    pub(crate) key: PublicKey,
+    pub(crate) root: Root,
+    pub(crate) roots: u32,
+    pub(crate) tip: Option<Tip>,
+    /// The highest number stored on any branch.
+    pub(crate) top: u64,
+    /// Whether the tip is named by another envelope of the kept set.
+    pub(crate) covered: bool,
+    pub(crate) closed: Option<u64>,
+    /// The ends of the branches that stand: from the fork on, in the kept set, and not the
+    /// previous of another such.
+    pub(crate) ends: BTreeSet<(u64, EnvelopeId)>,
+    pub(crate) counts: Counts,
+}
+
+impl Author {
+    pub(crate) fn new(no: u32, key: PublicKey, root: Root) -> Self {
+        Self {
+            no,
+            key,
+            root,
+            roots: 1,
+            tip: None,
+            top: 0,
+            covered: false,
+            closed: None,
+            ends: BTreeSet::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The author's key.
+    #[must_use]
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// The device that certified it.
+    #[must_use]
+    pub const fn device(&self) -> &PublicKey {
+        &self.root.device
+    }
+
+    /// The grant that it writes under: the topic's id for the founder's device, else an invite's.
+    #[must_use]
+    pub const fn grant(&self) -> &GrantId {
+        &self.root.grant
+    }
+
+    /// Which incarnation of the device it is.
+    #[must_use]
+    pub const fn index(&self) -> u32 {
+        self.root.index
+    }
+
+    /// The newest envelope of its chain; below the fork if it has forked, and nothing when the
+    /// very first is forked.
+    #[must_use]
+    pub const fn tip(&self) -> Option<&Tip> {
+        self.tip.as_ref()
+    }
+
+    /// From which number on the author is closed, because two of its envelopes have that number.
+    #[must_use]
+    pub const fn closed(&self) -> Option<u64> {
+        self.closed
+    }
+
+    /// What is stored of this author.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Whether an envelope with this number lies at or beyond the fork.
+    pub(crate) fn is_closed_at(&self, number: u64) -> bool {
+        self.closed.is_some_and(|from| number >= from)
+    }
+
+    pub(crate) fn encode_static(&self) -> Vec<u8> {
+        [&self.key.as_bytes()[..], &self.root.encode()].concat()
+    }
+
+    /// ```text
+    /// roots u32 ‖ top ‖ covered u8 ‖ closed u64 (0: no) ‖ envelopes ‖ header bytes ‖ bodies ‖ body bytes
+    ///   [‖ tip number ‖ id 32 ‖ generation ‖ created]
+    /// ```
+    pub(crate) fn encode_moving(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(109);
+        out.extend_from_slice(&self.roots.to_be_bytes());
+        out.extend_from_slice(&self.top.to_be_bytes());
+        out.push(u8::from(self.covered));
+        out.extend_from_slice(&self.closed.unwrap_or(0).to_be_bytes());
+        for count in [
+            self.counts.envelopes,
+            self.counts.header_bytes,
+            self.counts.bodies,
+            self.counts.body_bytes,
+        ] {
+            out.extend_from_slice(&count.to_be_bytes());
+        }
+        if let Some(tip) = &self.tip {
+            out.extend_from_slice(&tip.number.to_be_bytes());
+            out.extend_from_slice(tip.id.as_bytes());
+            out.extend_from_slice(&tip.generation.to_be_bytes());
+            out.extend_from_slice(&tip.created.to_be_bytes());
+        }
+        out
+    }
+
+    pub(crate) fn decode(no: u32, fixed: &[u8], moving: &[u8]) -> Option<Self> {
+        let mut fixed = Bytes(fixed);
+        let key = PublicKey::from_bytes(fixed.array()?);
+        let mut author = Self::new(no, key, Root::read(&mut fixed)?);
+        let mut bytes = Bytes(moving);
+        author.roots = bytes.u32()?;
+        author.top = bytes.u64()?;
+        author.covered = bytes.u8()? != 0;
+        author.closed = Some(bytes.u64()?).filter(|from| *from > 0);
+        author.counts = Counts {
+            envelopes: bytes.u64()?,
+            header_bytes: bytes.u64()?,
+            bodies: bytes.u64()?,
+            body_bytes: bytes.u64()?,
+        };
+        if !bytes.0.is_empty() {
+            author.tip = Some(Tip {
+                number: bytes.u64()?,
+                id: EnvelopeId::from_bytes(bytes.array()?),
+                generation: bytes.u64()?,
+                created: bytes.u64()?,
+            });
+        }
+        Some(author)
+    }
+}

@@ -1,0 +1,176 @@
+//! Where an author's next envelope belongs.
+
+use crate::author::Tip;
+use crate::lace::Lace;
+use crate::limits::{MAX_DEPS, MAX_HEADS_LOOKED_AT};
+use crate::rows::Spot;
+use identity::{EnvelopeId, GrantId, PublicKey};
+use machine::Staged;
+use std::collections::BTreeSet;
+use thiserror::Error;
+use wire::{Class, Header};
+
+/// What the writer wants of an envelope.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// Content or control.
+    pub class: Class,
+    /// The writer's clock, milliseconds since 1970. The envelope claims a later time if the
+    /// author's previous one does.
+    pub now: u64,
+    /// Whether the clock is confirmed. If not, the envelope claims the latest time in what it
+    /// names and not the clock's, unless there is none.
+    pub clock_confirmed: bool,
+    /// How long content is kept, in milliseconds; not used for control.
+    pub lifespan: u64,
+    /// Messages in the body; for control the items.
+    pub count: u16,
+    /// Most hops.
+    pub hops: u8,
+    /// What it answers or overwrites: named before the heads are. What is not admitted, or of a
+    /// closed author, is left out.
+    pub answers: Vec<EnvelopeId>,
+}
+
+/// Why an author cannot write. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum NotWritable {
+    /// The author has forked: it must never be named or extended again. Another incarnation of the
+    /// device goes on.
+    #[error("the author key has signed two envelopes with one number and is closed")]
+    Closed,
+    /// The first envelope of a guest must name the invite, and no envelope with it is here.
+    #[error("the invite under which to write is not here")]
+    NoInvite,
+    /// The chain is as long as numbers go.
+    #[error("the chain has no more numbers")]
+    Full,
+}
+
+impl Lace {
+    /// The header of an author's next envelope, complete but for body length and hash. For the
+    /// first one `grant` says what it writes under: the topic's id for the founder's device, an
+    /// invite's grant for everybody else; later it is the chain's.
+    ///
+    /// # Errors
+    /// [`NotWritable`].
+    pub fn next_header(
+        &self,
+        store: &mut Staged<'_>,
+        author: &PublicKey,
+        grant: &GrantId,
+        plan: &Plan,
+    ) -> Result<Header, NotWritable> {
+        if self.seen.contains_key(author) {
+            return Err(NotWritable::Closed);
+        }
+        let known = self.author(author);
+        let tip = known.and_then(|author| author.tip);
+        let grant = known.map_or(*grant, |author| *author.grant());
+        let mut deps = Deps::new(tip.map(|tip| tip.id));
+        if tip.is_none() && grant.as_bytes() != self.id.as_bytes() {
+            let invite = self
+                .invites_of(&grant)
+                .min_by_key(|invite| (invite.began, invite.carrier));
+            deps.push(invite.ok_or(NotWritable::NoInvite)?.carrier);
+        }
+        for id in &plan.answers {
+            let node = self.node(store, id);
+            if node.is_some_and(|node| self.is_open(node.author)) {
+                deps.push(*id);
+            }
+        }
+        self.name_heads(store, &mut deps);
+        self.fill_in(store, (author, grant, tip), deps, plan)
+    }
+
+    fn fill_in(
+        &self,
+        store: &mut Staged<'_>,
+        (author, grant, tip): (&PublicKey, GrantId, Option<Tip>),
+        deps: Deps,
+        plan: &Plan,
+    ) -> Result<Header, NotWritable> {
+        let mut generation = tip.map_or(0, |tip| tip.generation);
+        let mut newest = tip.map_or(0, |tip| tip.created);
+        for id in &deps.ids {
+            if let Some(node) = self.node(store, id) {
+                generation = generation.max(node.generation);
+                newest = newest.max(node.created);
+            }
+        }
+        let created = if plan.clock_confirmed || newest == 0 {
+            plan.now.max(tip.map_or(0, |tip| tip.created))
+        } else {
+            newest
+        };
+        let number = tip.map_or(Some(1), |tip| tip.number.checked_add(1));
+        let expires = match plan.class {
+            Class::Control => 0,
+            Class::Content | Class::Live => created.saturating_add(plan.lifespan),
+        };
+        Ok(Header {
+            destination: self.id.to_id(),
+            author: *author,
+            number: number.ok_or(NotWritable::Full)?,
+            previous: tip.map_or(*self.id.as_bytes(), |tip| *tip.id.as_bytes()),
+            generation: generation.checked_add(1).ok_or(NotWritable::Full)?,
+            created,
+            expires,
+            body_len: 0,
+            body_hash: [0; 32],
+            count: plan.count,
+            class: plan.class,
+            grant,
+            hops: plan.hops,
+            deps: deps.ids.into_iter().collect(),
+            manifest: None,
+            clock_unconfirmed: !plan.clock_confirmed,
+            extensions: wire::Extensions::new(),
+        })
+    }
+
+    /// The newest heads whose bodies are here, one's own aside.
+    fn name_heads(&self, store: &mut Staged<'_>, deps: &mut Deps) {
+        let mut heads: Vec<(Tip, u32)> = self
+            .authors
+            .iter()
+            .filter(|author| author.closed.is_none() && !author.covered)
+            .filter_map(|author| Some((author.tip?, author.no)))
+            .collect();
+        heads.sort_by_key(|(tip, _)| (core::cmp::Reverse(tip.generation), tip.id));
+        for (tip, no) in heads.into_iter().take(MAX_HEADS_LOOKED_AT) {
+            if deps.ids.len() >= MAX_DEPS {
+                return;
+            }
+            let spot = Spot::new(no, tip.number, &tip.id);
+            if self.has_body(store, &spot) {
+                deps.push(tip.id);
+            }
+        }
+    }
+
+    fn is_open(&self, no: u32) -> bool {
+        self.by_no(no).is_some_and(|author| author.closed.is_none())
+    }
+}
+
+struct Deps {
+    ids: BTreeSet<EnvelopeId>,
+    previous: Option<EnvelopeId>,
+}
+
+impl Deps {
+    const fn new(previous: Option<EnvelopeId>) -> Self {
+        Self {
+            ids: BTreeSet::new(),
+            previous,
+        }
+    }
+
+    fn push(&mut self, id: EnvelopeId) {
+        if self.ids.len() < MAX_DEPS && Some(id) != self.previous {
+            self.ids.insert(id);
+        }
+    }
+}
