@@ -14,6 +14,7 @@
 use identity::seal::{aead_open, aead_seal, kdf};
 use identity::{PublicKey, TopicId};
 use machine::Rng;
+use wire::plain::padded_len;
 use zeroize::Zeroizing;
 
 use crate::body::{
@@ -23,7 +24,6 @@ use crate::cache::OpenCache;
 use crate::epoch::MembersKey;
 use crate::keyring::{HeldEpoch, KeyRing};
 use crate::limits::{MAX_ITEM_PADDED, MAX_ITEM_PLAIN, MIN_ITEM_PADDED};
-use crate::padding::{is_padding, padme};
 
 /// First byte of an item sealed to members.
 const TO_MEMBERS: u8 = 2;
@@ -166,11 +166,11 @@ fn pad(plain: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealRefused> {
         Ok(len) if plain.len() <= MAX_ITEM_PLAIN => len,
         _ => return Err(SealRefused::ItemTooLong(plain.len())),
     };
-    let padded_len = padme(plain.len() + 2).clamp(MIN_ITEM_PADDED, MAX_ITEM_PADDED);
-    let mut padded = Zeroizing::new(Vec::with_capacity(padded_len));
+    let full = padded_len(plain.len() + 2).clamp(MIN_ITEM_PADDED, MAX_ITEM_PADDED);
+    let mut padded = Zeroizing::new(Vec::with_capacity(full));
     padded.extend_from_slice(&len.to_be_bytes());
     padded.extend_from_slice(plain);
-    padded.resize(padded_len, 0);
+    padded.resize(full, 0);
     Ok(padded)
 }
 
@@ -178,7 +178,8 @@ fn unpad(padded: &[u8]) -> OpenedItem {
     let plain = || {
         let (len, rest) = padded.split_first_chunk()?;
         let (plain, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-        (plain.len() <= MAX_ITEM_PLAIN && is_padding(rest)).then(|| plain.to_vec())
+        (plain.len() <= MAX_ITEM_PLAIN && rest.iter().all(|byte| *byte == 0))
+            .then(|| plain.to_vec())
     };
     plain().map_or(OpenedItem::Malformed, OpenedItem::Plain)
 }

@@ -31,7 +31,6 @@ mod item;
 mod keyring;
 pub mod limits;
 mod link;
-mod padding;
 mod secret;
 mod show;
 mod tags;

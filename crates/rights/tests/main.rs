@@ -9,3 +9,4 @@ mod link;
 mod support;
 mod unicast;
 mod vault;
+mod vectors;

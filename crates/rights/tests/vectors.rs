@@ -1,0 +1,134 @@
+//! `vectors/rights.json` is what the program makes, and opens from what the file says alone.
+
+use data_encoding::HEXLOWER;
+use identity::{NodeId, PublicKey, TopicId};
+use machine::WallTime;
+use rights::{
+    Access, AtCore, CoreSecret, EpochSecret, InviteSeed, ItemSubject, KeyRing, LinkSecret,
+    OpenCache, Opened, OpenedItem, Role, ShownAtCore, Subject, Vault, open, open_item_to_members,
+    open_item_to_readers,
+};
+use serde_json::Value;
+use wire::Genesis;
+use wire::plain::decode_messages;
+
+#[path = "../examples/vectors.rs"]
+mod example;
+
+fn file() -> Value {
+    let text = include_str!("../../../vectors/rights.json");
+    serde_json::from_str(text).unwrap()
+}
+
+fn bytes(of: &Value, name: &str) -> Vec<u8> {
+    HEXLOWER
+        .decode(of[name].as_str().unwrap().as_bytes())
+        .unwrap()
+}
+
+fn fixed<const N: usize>(of: &Value, name: &str) -> [u8; N] {
+    bytes(of, name).try_into().unwrap()
+}
+
+/// A reader's ring, from the file.
+fn ring(file: &Value) -> KeyRing {
+    let topic = &file["topic"];
+    let genesis = Genesis::decode(&bytes(topic, "genesis")).unwrap();
+    assert_eq!(*genesis.topic_id().as_bytes(), fixed(topic, "topic"));
+    let mut ring = KeyRing::new(genesis.topic_id(), &genesis).unwrap();
+    let secret = EpochSecret::from_bytes(fixed(topic, "epoch_secret"));
+    ring.unlock(genesis.epoch.id(), Access::Reader(secret))
+        .unwrap();
+    ring
+}
+
+#[test]
+fn the_file_is_what_the_program_makes() {
+    assert_eq!(
+        file(),
+        example::vectors(),
+        "run: cargo run -p rights --example vectors"
+    );
+}
+
+#[test]
+fn the_body_opens_from_the_file() {
+    let file = file();
+    let body = &file["body"];
+    let subject = Subject {
+        topic: TopicId::from_bytes(fixed(&file["topic"], "topic")),
+        author: PublicKey::from_bytes(fixed(body, "author")),
+        created: body["created"].as_u64().unwrap(),
+        count: body["count"].as_u64().unwrap().try_into().unwrap(),
+        header: identity::seal::hash(&[&bytes(body, "header_without_body")]),
+    };
+    let opened = open(
+        &mut OpenCache::new(),
+        &ring(&file),
+        &subject,
+        &bytes(body, "sealed"),
+    );
+    let messages = decode_messages(&bytes(body, "plaintext")).unwrap();
+    assert_eq!(opened, Opened::Messages(messages));
+}
+
+#[test]
+fn the_items_open_from_the_file() {
+    let file = file();
+    let (items, ring) = (&file["items"], ring(&file));
+    let subject = ItemSubject {
+        topic: ring.topic(),
+        author: PublicKey::from_bytes(fixed(items, "author")),
+        created: items["created"].as_u64().unwrap(),
+        kind: items["kind"].as_u64().unwrap().try_into().unwrap(),
+    };
+    let sealed = bytes(items, "to_readers");
+    let opened = open_item_to_readers(&mut OpenCache::new(), &ring, &subject, &sealed);
+    assert_eq!(opened, OpenedItem::Plain(bytes(items, "to_readers_plain")));
+    let opened = open_item_to_members(&ring, &subject, &bytes(items, "to_members"));
+    assert_eq!(opened, OpenedItem::Plain(bytes(items, "to_members_plain")));
+}
+
+#[test]
+fn the_proofs_pass_from_the_file() {
+    let file = file();
+    let (link, core) = (&file["link"], &file["core"]);
+    let acceptor = LinkSecret::new(
+        &fixed(link, "exporter"),
+        NodeId::from_bytes(fixed(link, "dialler")),
+        NodeId::from_bytes(fixed(link, "acceptor")),
+        Role::Acceptor,
+    );
+    let secret = CoreSecret::from_bytes(fixed(core, "core_secret"));
+    let topic = TopicId::from_bytes(fixed(&file["topic"], "topic"));
+    let now = WallTime::from_millis(core["now"].as_u64().unwrap());
+    let proof = |sealed| AtCore {
+        token: fixed(core, "token"),
+        tag: fixed(core, "tag"),
+        sealed: bytes(core, sealed),
+    };
+    let shown = proof("sealed")
+        .verify(&secret, &acceptor, topic, now)
+        .unwrap();
+    assert!(matches!(shown, ShownAtCore::Device(_)));
+    let shown = proof("sealed_with_ticket")
+        .verify(&secret, &acceptor, topic, now)
+        .unwrap();
+    assert!(matches!(shown, ShownAtCore::Core(_)));
+}
+
+#[test]
+fn the_box_and_the_row_open_from_the_file() {
+    let file = file();
+    let invite = &file["invite"];
+    let invitation = InviteSeed::from_bytes(fixed(invite, "seed"))
+        .open_box(&bytes(invite, "box"))
+        .unwrap();
+    assert_eq!(*invitation.grant.as_bytes(), fixed(invite, "grant"));
+    let vault = &file["vault"];
+    let key = Vault::from_bytes(fixed(vault, "vault_key"));
+    let plain = key
+        .open(&bytes(vault, "name"), &bytes(vault, "row"))
+        .unwrap();
+    assert_eq!(*plain, bytes(vault, "plain"));
+}
