@@ -1,18 +1,17 @@
 //! Verifying a closed home.
 
 use crate::content::Content;
+use crate::files::{self, Depth};
 use crate::fjall::{Engine, describe, keyspace_name};
 use crate::head::Chain;
 use crate::home::Home;
 use crate::journal::{Nobody, Scan, Watch};
 use crate::{FORMAT, Head, HomeId, OpenFailed, Options, Room, free_space};
-use fjall::{AbstractTree, Keyspace};
+use fjall::Keyspace;
 use machine::Table;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::Xxh3;
 
 /// One thing that is wrong with a home.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +78,7 @@ pub struct Report {
     pub rows: BTreeMap<String, u64>,
     /// Commits whose hash was computed anew from the journals.
     pub commits: u64,
-    /// Files of sorted rows and of values whose checksums were computed anew.
+    /// Files of the engine, without the journals, whose checksums were computed anew.
     pub files: u64,
     /// Pieces of content whose names were computed anew.
     pub content: u64,
@@ -99,8 +98,8 @@ impl Report {
 
 /// Verifies the closed home at `dir`: every file of records against its checksum, every row
 /// readable, the hashes of the commits as far as the journals reach and their numbers as far as
-/// they are kept, every piece of content against its name. It repairs nothing; a home whose
-/// journals are damaged is not opened.
+/// they are kept, every piece of content against its name. It repairs nothing: where a file or a
+/// journal is damaged, rows and hashes are not looked at.
 ///
 /// # Errors
 /// When there is no home, it is open elsewhere, or of a newer format.
@@ -120,10 +119,17 @@ pub fn check(dir: &Path, tables: &[Table]) -> Result<Report, OpenFailed> {
         free: free_space(dir)?,
         findings: Vec::new(),
     };
+    let findings = &mut report.findings;
+    report.files = files::verify(&home.db(), Depth::Whole, &mut |path, what| {
+        findings.push(Finding::File { path, what });
+    })?;
+    let unopenable = !report.findings.is_empty();
     check_content(&Content::existing(dir), &mut report)?;
     match scan.gap() {
         // Opening would cut the damaged journal off.
         Some(gap) => report.findings.push(Finding::Gap(gap)),
+        // The engine trusts its files more than is good.
+        None if unopenable => {}
         None => check_records(&home, tables, &scan, noted, &mut report)?,
     }
     Ok(report)
@@ -133,12 +139,16 @@ fn check_content(content: &Content, report: &mut Report) -> Result<(), OpenFaile
     let mut after = None;
     loop {
         let names = content.list(after, 1024)?;
-        let Some(last) = names.last() else { return Ok(()) };
+        let Some(last) = names.last() else {
+            return Ok(());
+        };
         after = Some(*last);
         for name in names {
             report.content += 1;
             if !matches!(content.read(name), Ok(Some(_))) {
-                report.findings.push(Finding::Content { path: content.path(name) });
+                report.findings.push(Finding::Content {
+                    path: content.path(name),
+                });
             }
         }
     }
@@ -151,12 +161,17 @@ fn check_records(
     noted: Option<Head>,
     report: &mut Report,
 ) -> Result<(), OpenFailed> {
-    let options = Options { reserve: 0, ..Options::default() };
+    let options = Options {
+        reserve: 0,
+        ..Options::default()
+    };
     // Without workers the engine writes nothing while it is looked at.
     let engine = match Engine::open(home, tables, &options, Room::Rescue) {
         Ok(engine) => engine,
         Err(error) => {
-            report.findings.push(Finding::Closed { what: error.to_string() });
+            report.findings.push(Finding::Closed {
+                what: error.to_string(),
+            });
             return Ok(());
         }
     };
@@ -165,16 +180,22 @@ fn check_records(
             report.head = head;
             report.findings.extend(gap.map(Finding::Gap));
         }
-        Err(error) => report.findings.push(Finding::Closed { what: error.to_string() }),
+        Err(error) => report.findings.push(Finding::Closed {
+            what: error.to_string(),
+        }),
     }
     let mut numbers = BTreeMap::new();
     for (table, keyspace) in engine.tables.values() {
         numbers.extend(keyspace_number(keyspace).map(|number| (number, table.id())));
-        check_files(keyspace, report);
         check_rows(&keyspace_name(*table), keyspace, report);
     }
-    check_files(&engine.commits, report);
-    let mut chains = Chains { home: home.id, numbers, open: None, last: None, report };
+    let mut chains = Chains {
+        home: home.id,
+        numbers,
+        open: None,
+        last: None,
+        report,
+    };
     Scan::of(&home.db(), &home.id, &mut chains)?;
     Ok(())
 }
@@ -182,40 +203,6 @@ fn check_records(
 /// The engine names the folder of a keyspace by the number that its journals use.
 fn keyspace_number(keyspace: &Keyspace) -> Option<u64> {
     keyspace.path().file_name()?.to_str()?.parse().ok()
-}
-
-fn check_files(keyspace: &Keyspace, report: &mut Report) {
-    let version = keyspace.tree.current_version();
-    let tables = keyspace.path().join("tables");
-    let sorted = version
-        .iter_tables()
-        .map(|table| (tables.join(table.id().to_string()), table.checksum().into_u128()));
-    let apart = version
-        .blob_files
-        .iter()
-        .map(|blob| (blob.path().to_owned(), blob.checksum().into_u128()));
-    for (path, expected) in sorted.chain(apart).collect::<Vec<_>>() {
-        report.files += 1;
-        let what = match checksum(&path) {
-            Ok(found) if found == expected => continue,
-            Ok(_) => "it does not match its checksum".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        report.findings.push(Finding::File { path, what });
-    }
-}
-
-fn checksum(path: &Path) -> std::io::Result<u128> {
-    let mut file = std::fs::File::open(path)?;
-    let mut hasher = Xxh3::new();
-    let mut block = vec![0; 128 * 1024];
-    loop {
-        let length = file.read(&mut block)?;
-        if length == 0 {
-            return Ok(hasher.digest128());
-        }
-        hasher.update(&block[..length]);
-    }
 }
 
 fn check_rows(name: &str, keyspace: &Keyspace, report: &mut Report) {
@@ -230,7 +217,10 @@ fn check_rows(name: &str, keyspace: &Keyspace, report: &mut Report) {
     });
     let read = std::panic::catch_unwind(read).unwrap_or_else(|_| Err("it gave up".to_owned()));
     if let Err(what) = read {
-        report.findings.push(Finding::Table { table: name.to_owned(), what });
+        report.findings.push(Finding::Table {
+            table: name.to_owned(),
+            what,
+        });
     }
     report.rows.insert(name.to_owned(), rows);
 }
@@ -271,7 +261,9 @@ impl Watch for Chains<'_> {
         if let Some(chain) = chain {
             self.report.commits += 1;
             if chain.finish() != said {
-                self.report.findings.push(Finding::Commit { number: said.number });
+                self.report.findings.push(Finding::Commit {
+                    number: said.number,
+                });
             }
         }
     }
@@ -283,7 +275,10 @@ mod tests {
 
     #[test]
     fn a_finding_names_its_file() {
-        let finding = Finding::File { path: "db/1".into(), what: "gone".to_owned() };
+        let finding = Finding::File {
+            path: "db/1".into(),
+            what: "gone".to_owned(),
+        };
         assert_eq!(finding.to_string(), "db/1: gone");
     }
 }

@@ -21,7 +21,9 @@ impl Content {
     /// # Errors
     /// When its folder cannot be made or cleared.
     pub fn open(home: &Path) -> Result<Self, OpenFailed> {
-        let content = Self { dir: home.join("content") };
+        let content = Self {
+            dir: home.join("content"),
+        };
         make_folder(&content.dir)?;
         let drafts = content.drafts();
         if drafts.is_dir() {
@@ -33,7 +35,9 @@ impl Content {
 
     /// The content of a home that is only to be looked at.
     pub(crate) fn existing(home: &Path) -> Self {
-        Self { dir: home.join("content") }
+        Self {
+            dir: home.join("content"),
+        }
     }
 
     /// Carries an effect out, and says what came of it.

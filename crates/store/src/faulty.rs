@@ -39,8 +39,16 @@ struct State {
 impl<S: Store> Faulty<S> {
     /// A store that does what `inner` does until the plan says otherwise.
     pub fn new(inner: S, plan: Plan) -> Self {
-        let state = State { plan, commits: 0, reads: 0, ended: None };
-        Self { inner, state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            plan,
+            commits: 0,
+            reads: 0,
+            ended: None,
+        };
+        Self {
+            inner,
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     /// Another plan, counted from now.
@@ -58,7 +66,10 @@ impl<S: Store> Faulty<S> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.reads += 1;
         if state.plan == Plan::Unreadable(state.reads) {
-            return Err(ReadFailed { table: table.name(), reason: "planned".to_owned() });
+            return Err(ReadFailed {
+                table: table.name(),
+                reason: "planned".to_owned(),
+            });
         }
         Ok(())
     }
@@ -97,11 +108,9 @@ impl<S: Store> Store for Faulty<S> {
                 self.inner.commit(batches)?;
                 CommitFailed::Failed("planned, after it landed".to_owned())
             }
-            Plan::Sound
-            | Plan::Fail(_)
-            | Plan::Full(_)
-            | Plan::Land(_)
-            | Plan::Unreadable(_) => return self.inner.commit(batches),
+            Plan::Sound | Plan::Fail(_) | Plan::Full(_) | Plan::Land(_) | Plan::Unreadable(_) => {
+                return self.inner.commit(batches);
+            }
         };
         state.ended = Some(CommitFailed::Ended(failed.to_string()));
         Err(failed)
@@ -123,9 +132,11 @@ impl<S: Store> Store for Faulty<S> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let space = self.inner.space();
         match state.ended {
-            Some(CommitFailed::Ended(_)) if matches!(state.plan, Plan::Full(_)) => {
-                Space { room: Room::Full, free: 0, ..space }
-            }
+            Some(CommitFailed::Ended(_)) if matches!(state.plan, Plan::Full(_)) => Space {
+                room: Room::Full,
+                free: 0,
+                ..space
+            },
             _ => space,
         }
     }

@@ -1,6 +1,7 @@
 //! The embedded store.
 
 use crate::error::io;
+use crate::files::{self, Depth};
 use crate::head::{Writes, merge};
 use crate::home::Home;
 use crate::journal::{Gap, Nobody, Scan, commit_row, parse_row, slot};
@@ -12,7 +13,7 @@ use crate::{
 use fjall::{AbstractTree, Database, Keyspace, PersistMode, Readable};
 use machine::{Base, Batch, ReadFailed, Row, Table};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -157,7 +158,9 @@ impl FjallStore {
     ) -> Result<(), E> {
         let keyspace = self.keyspace(table)?;
         for row in snapshot.iter(keyspace) {
-            let (key, value) = row.into_inner().map_err(|error| read_failed(table, &error))?;
+            let (key, value) = row
+                .into_inner()
+                .map_err(|error| read_failed(table, &error))?;
             each(&key, &value)?;
         }
         Ok(())
@@ -174,7 +177,10 @@ impl FjallStore {
     /// A panic of another committer leaves nothing half done here: the engine has the writes or
     /// has not, and `head` is set last.
     fn committer(&self) -> MutexGuard<'_, Committer> {
-        self.0.committer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .committer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a new gap down, or finds one that nobody has settled yet.
@@ -187,7 +193,11 @@ impl FjallStore {
         let lost = noted.map_or(gap.last, |noted| noted.number.max(gap.last));
         let mut committer = self.committer();
         let number = committer.head.number.max(lost);
-        let next = Head { number, ..committer.head }.after(&Writes::new());
+        let next = Head {
+            number,
+            ..committer.head
+        }
+        .after(&Writes::new());
         self.write(&mut committer, next, &Writes::new(), Some(Note::Gap(&gap)))
             .map_err(|error| OpenFailed::Engine(error.to_string()))?;
         Ok(Some(gap))
@@ -220,7 +230,9 @@ impl FjallStore {
                 None => batch.remove(keyspace, *key),
             }
         }
-        batch.commit().map_err(|error| self.end(committer, &error))?;
+        batch
+            .commit()
+            .map_err(|error| self.end(committer, &error))?;
         committer.head = next;
         Ok(())
     }
@@ -240,7 +252,11 @@ impl FjallStore {
             fjall::Error::Poisoned => none_left,
             _ => false,
         };
-        if full || none_left { CommitFailed::Full(text) } else { CommitFailed::Failed(text) }
+        if full || none_left {
+            CommitFailed::Full(text)
+        } else {
+            CommitFailed::Failed(text)
+        }
     }
 
     /// Waits while the disk is behind. The engine would wait too, but for ever once its workers
@@ -267,7 +283,10 @@ impl FjallStore {
                     committer.ended = Some(CommitFailed::Ended(failed.to_string()));
                     return Err(failed);
                 }
-                self.0.db.persist(PersistMode::Buffer).map_err(|e| self.end(committer, &e))?;
+                self.0
+                    .db
+                    .persist(PersistMode::Buffer)
+                    .map_err(|e| self.end(committer, &e))?;
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
@@ -280,7 +299,9 @@ impl FjallStore {
             return Ok(());
         }
         let all = self.0.tables.values().map(|(_, keyspace)| keyspace);
-        let sizes = all.chain([&self.0.commits]).map(|k| (k.tree.active_memtable().size(), k));
+        let sizes = all
+            .chain([&self.0.commits])
+            .map(|k| (k.tree.active_memtable().size(), k));
         let sizes: Vec<(u64, &Keyspace)> = sizes.collect();
         let active: u64 = sizes.iter().map(|(size, _)| size).sum();
         // What is sealed already is on its way.
@@ -301,7 +322,10 @@ enum Note<'a> {
 
 impl Base for FjallStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadFailed> {
-        let value = self.keyspace(table)?.get(key).map_err(|error| read_failed(table, &error))?;
+        let value = self
+            .keyspace(table)?
+            .get(key)
+            .map_err(|error| read_failed(table, &error))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -321,7 +345,9 @@ impl Base for FjallStore {
         while found.len() < limit {
             let next = if back { rows.next_back() } else { rows.next() };
             let Some(row) = next else { break };
-            let (key, value) = row.into_inner().map_err(|error| read_failed(table, &error))?;
+            let (key, value) = row
+                .into_inner()
+                .map_err(|error| read_failed(table, &error))?;
             found.push((key.to_vec(), value.to_vec()));
         }
         Ok(found)
@@ -353,10 +379,15 @@ impl Store for FjallStore {
     }
 
     fn hash_of(&self, number: u64) -> Result<Option<[u8; 32]>, ReadFailed> {
-        let failed = |error: fjall::Error| ReadFailed { table: COMMITS, reason: describe(&error) };
+        let failed = |error: fjall::Error| ReadFailed {
+            table: COMMITS,
+            reason: describe(&error),
+        };
         let row = self.0.commits.get(slot(number)).map_err(failed)?;
         let head = row.and_then(|row| parse_row(&self.0.home.id, &slot(number), &row));
-        Ok(head.filter(|head| head.number == number).map(|head| head.hash))
+        Ok(head
+            .filter(|head| head.number == number)
+            .map(|head| head.hash))
     }
 
     fn tables(&self) -> Vec<Table> {
@@ -385,7 +416,10 @@ impl Store for FjallStore {
         if let Some(ended) = &committer.ended {
             return Err(ended.clone());
         }
-        self.0.db.persist(PersistMode::SyncAll).map_err(|error| self.end(&mut committer, &error))?;
+        self.0
+            .db
+            .persist(PersistMode::SyncAll)
+            .map_err(|error| self.end(&mut committer, &error))?;
         committer.ended = Some(CommitFailed::Closed);
         let noted = self.0.home.note_clean(&committer.head);
         noted.map_err(|error| CommitFailed::Failed(error.to_string()))?;
@@ -395,7 +429,9 @@ impl Store for FjallStore {
 
 impl std::fmt::Debug for FjallStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FjallStore").field("dir", &self.0.home.dir).finish_non_exhaustive()
+        f.debug_struct("FjallStore")
+            .field("dir", &self.0.home.dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -421,18 +457,26 @@ impl Engine {
                 let keyspace = db.keyspace(&keyspace_name(*table), || tuning::keyspace(options))?;
                 open.insert(table.id(), (*table, keyspace));
             }
-            Ok(Self { db, commits, tables: open })
+            Ok(Self {
+                db,
+                commits,
+                tables: open,
+            })
         };
+        verify(home, Depth::Opening)?;
         // The engine asserts what it reads from disk; a damaged home must not end the process.
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
-            Ok(opened) => opened.map_err(engine_failed),
+        let failed = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
+            Ok(Ok(opened)) => return Ok(opened),
+            Ok(Err(error)) => engine_failed(error),
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
                 let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
                 let what = format!("the engine gave up: {}", text.unwrap_or("no reason given"));
-                Err(OpenFailed::Damaged { what })
+                OpenFailed::Damaged { what }
             }
-        }
+        };
+        // The engine says that something is wrong, not where.
+        Err(verify(home, Depth::Whole).err().unwrap_or(failed))
     }
 
     /// The last commit, and what is missing before or after it.
@@ -449,7 +493,10 @@ impl Engine {
                 rows.insert(head.number, head.hash);
             }
         }
-        let last = rows.last_key_value().map(|(number, hash)| Head { number: *number, hash: *hash });
+        let last = rows.last_key_value().map(|(number, hash)| Head {
+            number: *number,
+            hash: *hash,
+        });
         let head = last.unwrap_or(Head::START);
         let known = self.commits.get(KNOWN).map_err(engine_failed)?;
         let known = known.and_then(|row| Some(u64::from_be_bytes(row.as_ref().try_into().ok()?)));
@@ -458,17 +505,28 @@ impl Engine {
             .or_else(|| ahead_of_journals(scan, head))
             .or_else(|| behind_note(head, noted))
             .or_else(|| hole(&rows, known.unwrap_or(1)));
-        let gap = gap.map(|gap| Gap { ahead: self.ahead(scan), ..gap });
+        let gap = gap.map(|gap| Gap {
+            ahead: self.ahead(scan),
+            ..gap
+        });
         Ok((head, gap))
     }
 
     /// Tables that hold what no journal holds any more.
     fn ahead(&self, scan: &Scan) -> Vec<String> {
-        let Some(sequence) = scan.sequence else { return Vec::new() };
-        let tables = self.tables.values().map(|(table, keyspace)| (table.name(), keyspace));
+        let Some(sequence) = scan.sequence else {
+            return Vec::new();
+        };
+        let tables = self
+            .tables
+            .values()
+            .map(|(table, keyspace)| (table.name(), keyspace));
         tables
             .filter(|(_, keyspace)| {
-                keyspace.tree.get_highest_persisted_seqno().is_some_and(|found| found > sequence)
+                keyspace
+                    .tree
+                    .get_highest_persisted_seqno()
+                    .is_some_and(|found| found > sequence)
             })
             .map(|(name, _)| name.to_owned())
             .collect()
@@ -497,7 +555,13 @@ fn behind_note(head: Head, noted: Option<Head>) -> Option<Gap> {
         return None;
     };
     let held = head.number.min(noted.number.saturating_sub(1));
-    Some(Gap { held, first: held + 1, last: noted.number, place, ahead: Vec::new() })
+    Some(Gap {
+        held,
+        first: held + 1,
+        last: noted.number,
+        place,
+        ahead: Vec::new(),
+    })
 }
 
 fn hole(rows: &BTreeMap<u64, [u8; 32]>, known: u64) -> Option<Gap> {
@@ -511,7 +575,10 @@ fn hole(rows: &BTreeMap<u64, [u8; 32]>, known: u64) -> Option<Gap> {
             held: first.saturating_sub(1),
             first,
             last: number - 1,
-            place: format!("the list of commits has nothing from {first} to {}", number - 1),
+            place: format!(
+                "the list of commits has nothing from {first} to {}",
+                number - 1
+            ),
             ahead: Vec::new(),
         })
     })
@@ -519,7 +586,13 @@ fn hole(rows: &BTreeMap<u64, [u8; 32]>, known: u64) -> Option<Gap> {
 
 fn gap_text(gap: &Gap) -> String {
     let place = gap.place.replace('\n', " ");
-    format!("{} {} {}\n{place}\n{}", gap.held, gap.first, gap.last, gap.ahead.join(" "))
+    format!(
+        "{} {} {}\n{place}\n{}",
+        gap.held,
+        gap.first,
+        gap.last,
+        gap.ahead.join(" ")
+    )
 }
 
 fn parse_gap(row: &[u8]) -> Option<Gap> {
@@ -532,7 +605,12 @@ fn parse_gap(row: &[u8]) -> Option<Gap> {
         first: next()?,
         last: next()?,
         place: lines.next()?.to_owned(),
-        ahead: lines.next().unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        ahead: lines
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
     })
 }
 
@@ -569,16 +647,33 @@ fn check_tables(tables: &[Table]) -> Result<(), OpenFailed> {
     Ok(())
 }
 
+/// Refuses files that would make the engine end the process, and names them.
+fn verify(home: &Home, depth: Depth) -> Result<(), OpenFailed> {
+    let mut bad = Vec::new();
+    let mut note = |path: PathBuf, what| bad.push(format!("{}: {what}", path.display()));
+    files::verify(&home.db(), depth, &mut note)?;
+    if bad.is_empty() {
+        Ok(())
+    } else {
+        Err(OpenFailed::Damaged {
+            what: bad.join("; "),
+        })
+    }
+}
+
 fn read_failed(table: Table, error: &fjall::Error) -> ReadFailed {
-    ReadFailed { table: table.name(), reason: describe(error) }
+    ReadFailed {
+        table: table.name(),
+        reason: describe(error),
+    }
 }
 
 pub(crate) fn engine_failed(error: fjall::Error) -> OpenFailed {
     match error {
         fjall::Error::Locked => OpenFailed::Engine("its records are locked".to_owned()),
-        fjall::Error::JournalRecovery(_) | fjall::Error::Unrecoverable => {
-            OpenFailed::Damaged { what: describe(&error) }
-        }
+        fjall::Error::JournalRecovery(_) | fjall::Error::Unrecoverable => OpenFailed::Damaged {
+            what: describe(&error),
+        },
         other => OpenFailed::Engine(describe(&other)),
     }
 }

@@ -19,7 +19,10 @@ pub struct Head {
 
 impl Head {
     /// Before the first commit.
-    pub const START: Self = Self { number: 0, hash: [0; 32] };
+    pub const START: Self = Self {
+        number: 0,
+        hash: [0; 32],
+    };
 
     /// The head after a commit of these writes.
     pub(crate) fn after(&self, writes: &Writes<'_>) -> Self {
@@ -37,7 +40,9 @@ pub(crate) type Writes<'a> = BTreeMap<(Table, &'a [u8]), Option<&'a [u8]>>;
 /// What several batches come to when they are committed as one: the last write of a key counts.
 pub(crate) fn merge(batches: &[Arc<Batch>]) -> Writes<'_> {
     let writes = batches.iter().flat_map(|batch| &batch.writes);
-    writes.map(|(table, key, value)| ((*table, key.as_slice()), value.as_deref())).collect()
+    writes
+        .map(|(table, key, value)| ((*table, key.as_slice()), value.as_deref()))
+        .collect()
 }
 
 impl fmt::Display for Head {
@@ -86,7 +91,10 @@ impl Chain {
     }
 
     pub(crate) fn finish(self) -> Head {
-        Head { number: self.number, hash: *self.hasher.finalize().as_bytes() }
+        Head {
+            number: self.number,
+            hash: *self.hasher.finalize().as_bytes(),
+        }
     }
 }
 
@@ -103,10 +111,18 @@ mod tests {
         let writes = writes
             .iter()
             .map(|(table, key, value)| {
-                (Table::new(*table, "t"), key.to_vec(), value.map(<[u8]>::to_vec))
+                (
+                    Table::new(*table, "t"),
+                    key.to_vec(),
+                    value.map(<[u8]>::to_vec),
+                )
             })
             .collect();
-        Arc::new(Batch { number: 1, last_turn: 1, writes })
+        Arc::new(Batch {
+            number: 1,
+            last_turn: 1,
+            writes,
+        })
     }
 
     #[test]
@@ -119,8 +135,10 @@ mod tests {
             &[(1, b"ab", Some(b""))],
             &[(1, b"ab", None), (1, b"c", None)],
         ];
-        let mut seen: Vec<[u8; 32]> =
-            commits.iter().map(|writes| Head::START.after(&merge(&[batch(writes)])).hash).collect();
+        let mut seen: Vec<[u8; 32]> = commits
+            .iter()
+            .map(|writes| Head::START.after(&merge(&[batch(writes)])).hash)
+            .collect();
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), commits.len());
@@ -132,7 +150,10 @@ mod tests {
         let two = batch(&[(1, b"b", None)]);
         let both = batch(&[(1, b"a", Some(b"1")), (1, b"b", None)]);
         let (apart, joined) = ([one, two], [both]);
-        assert_eq!(Head::START.after(&merge(&apart)), Head::START.after(&merge(&joined)));
+        assert_eq!(
+            Head::START.after(&merge(&apart)),
+            Head::START.after(&merge(&joined))
+        );
     }
 
     #[test]

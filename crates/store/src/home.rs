@@ -77,7 +77,12 @@ impl Home {
             Some(id) => (id, false),
             None => (write_identity(dir)?, true),
         };
-        Ok(Self { dir: dir.to_owned(), id, created, _lock: lock })
+        Ok(Self {
+            dir: dir.to_owned(),
+            id,
+            created,
+            _lock: lock,
+        })
     }
 
     /// Locks a home that must be there, and changes nothing else.
@@ -88,7 +93,12 @@ impl Home {
         }
         let lock = lock(dir)?;
         let id = read_identity(dir)?.ok_or_else(missing)?;
-        Ok(Self { dir: dir.to_owned(), id, created: false, _lock: lock })
+        Ok(Self {
+            dir: dir.to_owned(),
+            id,
+            created: false,
+            _lock: lock,
+        })
     }
 
     pub(crate) fn db(&self) -> PathBuf {
@@ -145,7 +155,10 @@ fn lock(dir: &Path) -> Result<File, OpenFailed> {
             let mut text = String::new();
             // Only for the message: a lock whose owner cannot be read is a lock all the same.
             let _ = file.read_to_string(&mut text);
-            return Err(OpenFailed::Locked { home: dir.to_owned(), pid: text.trim().parse().ok() });
+            return Err(OpenFailed::Locked {
+                home: dir.to_owned(),
+                pid: text.trim().parse().ok(),
+            });
         }
         Err(TryLockError::Error(error)) => return Err(io("locking", &path)(error)),
     }
@@ -171,7 +184,9 @@ fn read_identity(dir: &Path) -> Result<Option<HomeId>, OpenFailed> {
         }
         Err(error) => return Err(io("reading", &path)(error)),
     };
-    let damaged = || OpenFailed::Damaged { what: format!("{} cannot be read", path.display()) };
+    let damaged = || OpenFailed::Damaged {
+        what: format!("{} cannot be read", path.display()),
+    };
     let mut lines = text.lines();
     if lines.next() != Some(HEADLINE) {
         return Err(damaged());
@@ -182,9 +197,16 @@ fn read_identity(dir: &Path) -> Result<Option<HomeId>, OpenFailed> {
         .and_then(|number| number.parse().ok())
         .ok_or_else(damaged)?;
     if found > FORMAT {
-        return Err(OpenFailed::Newer { home: dir.to_owned(), found, known: FORMAT });
+        return Err(OpenFailed::Newer {
+            home: dir.to_owned(),
+            found,
+            known: FORMAT,
+        });
     }
-    let id = lines.next().and_then(|line| line.strip_prefix("id ")).and_then(unhex::<16>);
+    let id = lines
+        .next()
+        .and_then(|line| line.strip_prefix("id "))
+        .and_then(unhex::<16>);
     id.map(|bytes| Some(HomeId(bytes))).ok_or_else(damaged)
 }
 
@@ -200,7 +222,11 @@ pub(crate) fn make_folder(dir: &Path) -> Result<(), OpenFailed> {
     if dir.is_dir() {
         return Ok(());
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io("making", dir))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(io("making", dir))?;
     match dir.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
         _ => Ok(()),
@@ -209,7 +235,9 @@ pub(crate) fn make_folder(dir: &Path) -> Result<(), OpenFailed> {
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(dir: &Path) -> Result<(), OpenFailed> {
-    File::open(dir).and_then(|folder| folder.sync_all()).map_err(io("syncing", dir))
+    File::open(dir)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io("syncing", dir))
 }
 
 /// Puts `bytes` at `path`, whole or not at all, durably.

@@ -57,7 +57,11 @@ pub struct Gap {
 
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "commits {} to {} are lost: {}", self.first, self.last, self.place)?;
+        write!(
+            f,
+            "commits {} to {} are lost: {}",
+            self.first, self.last, self.place
+        )?;
         if !self.ahead.is_empty() {
             write!(f, "; parts of them remain in {}", self.ahead.join(", "))?;
         }
@@ -156,10 +160,18 @@ impl Scan {
             let whole = reader.whole;
             let held = scan.last.map_or(0, |head| head.number);
             let broken = match why {
-                Some(why) => Some(Broken { why, behind: rows_behind(&path, whole, home)? }),
+                Some(why) => Some(Broken {
+                    why,
+                    behind: rows_behind(&path, whole, home)?,
+                }),
                 None => None,
             };
-            scan.files.push(FileScan { path, whole, held, broken });
+            scan.files.push(FileScan {
+                path,
+                whole,
+                held,
+                broken,
+            });
         }
         Ok(scan)
     }
@@ -196,8 +208,12 @@ impl Scan {
                 kept.push(file.keep(aside)?);
             }
             let cut = OpenOptions::new().write(true).open(&file.path);
-            cut.and_then(|journal| journal.set_len(file.whole).and_then(|()| journal.sync_all()))
-                .map_err(io("cutting off", &file.path))?;
+            cut.and_then(|journal| {
+                journal
+                    .set_len(file.whole)
+                    .and_then(|()| journal.sync_all())
+            })
+            .map_err(io("cutting off", &file.path))?;
         }
         Ok(kept)
     }
@@ -205,11 +221,18 @@ impl Scan {
 
 impl FileScan {
     fn name(&self) -> String {
-        self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        self.path
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     }
 
     pub(crate) fn place(&self, broken: &Broken) -> String {
-        format!("journal {} cannot be read from byte {}: {}", self.name(), self.whole, broken.why)
+        format!(
+            "journal {} cannot be read from byte {}: {}",
+            self.name(),
+            self.whole,
+            broken.why
+        )
     }
 
     fn keep(&self, aside: &Path) -> Result<PathBuf, OpenFailed> {
@@ -237,7 +260,10 @@ fn journals(db: &Path) -> Result<Vec<PathBuf>, OpenFailed> {
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(io("listing", db))?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
         if path.extension().is_some_and(|extension| extension == "jnl")
             && let Ok(number) = stem.parse::<u64>()
         {
@@ -284,7 +310,14 @@ impl<'a> Reader<'a> {
     fn open(path: &Path, home: &'a HomeId) -> Result<Self, OpenFailed> {
         let file = File::open(path).map_err(io("opening", path))?;
         let input = BufReader::with_capacity(256 * 1024, file);
-        Ok(Self { input, at: 0, whole: 0, home, key: Vec::new(), value: Vec::new() })
+        Ok(Self {
+            input,
+            at: 0,
+            whole: 0,
+            home,
+            key: Vec::new(),
+            value: Vec::new(),
+        })
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
@@ -351,7 +384,9 @@ impl<'a> Reader<'a> {
         let head: [u8; 21] = self.take()?;
         let [tag, kind, compression, rest @ ..] = head;
         if tag != ITEM || kind > 2 || compression != 0 {
-            return bad(format!("an item cannot begin with {tag} {kind} {compression}"));
+            return bad(format!(
+                "an item cannot begin with {tag} {kind} {compression}"
+            ));
         }
         let (keyspace, lengths) = rest.split_at(8);
         let keyspace = u64::from_le_bytes(keyspace.try_into().unwrap_or_default());
@@ -371,7 +406,11 @@ impl<'a> Reader<'a> {
         hasher.update(&head);
         hasher.update(&self.key);
         hasher.update(&self.value);
-        watch.item(keyspace, &self.key, (kind == VALUE).then_some(self.value.as_slice()));
+        watch.item(
+            keyspace,
+            &self.key,
+            (kind == VALUE).then_some(self.value.as_slice()),
+        );
         Ok(parse_row(self.home, &self.key, &self.value))
     }
 
@@ -418,7 +457,10 @@ fn rows_behind(path: &Path, from: u64, home: &HomeId) -> Result<BTreeSet<u64>, O
 fn rows_in(window: &[u8], home: &HomeId, found: &mut BTreeSet<u64>) {
     let [first, ..] = *home.as_bytes();
     let mut from = ROW_HEAD;
-    while let Some(step) = window.get(from..).and_then(|w| w.iter().position(|b| *b == first)) {
+    while let Some(step) = window
+        .get(from..)
+        .and_then(|w| w.iter().position(|b| *b == first))
+    {
         let at = from + step;
         from = at + 1;
         let (Some(head), Some(row)) = (window.get(at - ROW_HEAD..at), window.get(at..at + ROW))

@@ -21,6 +21,7 @@ mod check;
 mod content;
 mod error;
 mod faulty;
+mod files;
 mod fjall;
 mod handle;
 mod head;

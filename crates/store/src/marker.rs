@@ -53,13 +53,19 @@ impl fmt::Display for Doubt {
             Self::Missing => f.write_str("it has no marker on this machine"),
             Self::Unreadable => f.write_str("its marker cannot be read"),
             Self::SetBack { marker, home } => {
-                write!(f, "it is at {home} and was at {marker} before: an older copy")
+                write!(
+                    f,
+                    "it is at {home} and was at {marker} before: an older copy"
+                )
             }
             Self::Diverged { marker } => {
                 write!(f, "it is another life of the home that was at {marker}")
             }
             Self::TooOld { marker, home } => {
-                write!(f, "its marker at {marker} is too far behind {home} to be compared")
+                write!(
+                    f,
+                    "its marker at {marker} is too far behind {home} to be compared"
+                )
             }
             Self::Gap(gap) => gap.fmt(f),
         }
@@ -83,7 +89,10 @@ impl Marker {
     pub fn open(state: &Path, home: &HomeId) -> Result<Self, OpenFailed> {
         let folder = state.join("homes");
         make_folder(&folder)?;
-        Ok(Self { path: folder.join(home.to_string()), last: None })
+        Ok(Self {
+            path: folder.join(home.to_string()),
+            last: None,
+        })
     }
 
     /// Compares the marker with a home that was just opened. It writes nothing: first the node
@@ -108,11 +117,17 @@ impl Marker {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 // Nothing was ever committed, so nothing can have been set back.
                 let fresh = opened.head == Head::START;
-                return Ok(if fresh { Staleness::Fresh } else { Staleness::Stale(Doubt::Missing) });
+                return Ok(if fresh {
+                    Staleness::Fresh
+                } else {
+                    Staleness::Stale(Doubt::Missing)
+                });
             }
             Err(_) => None,
         };
-        let Some(marker) = marker else { return Ok(Staleness::Stale(Doubt::Unreadable)) };
+        let Some(marker) = marker else {
+            return Ok(Staleness::Stale(Doubt::Unreadable));
+        };
         let home = opened.head;
         if marker.number > home.number {
             return Ok(Staleness::Stale(Doubt::SetBack { marker, home }));

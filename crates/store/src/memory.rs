@@ -98,7 +98,10 @@ impl Store for MemoryStore {
         if writes.is_empty() {
             return Ok(state.head);
         }
-        if let Some((table, _)) = writes.keys().find(|(table, _)| !state.tables.contains(table)) {
+        if let Some((table, _)) = writes
+            .keys()
+            .find(|(table, _)| !state.tables.contains(table))
+        {
             return Err(CommitFailed::UnknownTable(table.name()));
         }
         let head = state.head.after(&writes);
@@ -126,7 +129,13 @@ impl Store for MemoryStore {
     }
 
     fn space(&self) -> Space {
-        Space { free: u64::MAX, used: 0, room: Room::Plenty, reserved: true, reopen: false }
+        Space {
+            free: u64::MAX,
+            used: 0,
+            room: Room::Plenty,
+            reserved: true,
+            reopen: false,
+        }
     }
 
     fn close(&self) -> Result<Head, CommitFailed> {

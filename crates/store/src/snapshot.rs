@@ -55,19 +55,23 @@ pub fn export(
     let snapshot = store.snapshot();
     let mut rows = 0;
     for table in tables {
-        store.each_row(&snapshot, table, |key, value| -> Result<(), SnapshotFailed> {
-            if !keep(table, key) {
-                return Ok(());
-            }
-            rows += 1;
-            // Keys and values are within MAX_KEY and MAX_RECORD, or they would not be here.
-            out.write_all(&[ROW, table.id()])?;
-            out.write_all(&(key.len() as u16).to_be_bytes())?;
-            out.write_all(key)?;
-            out.write_all(&(value.len() as u32).to_be_bytes())?;
-            out.write_all(value)?;
-            Ok(())
-        })?;
+        store.each_row(
+            &snapshot,
+            table,
+            |key, value| -> Result<(), SnapshotFailed> {
+                if !keep(table, key) {
+                    return Ok(());
+                }
+                rows += 1;
+                // Keys and values are within MAX_KEY and MAX_RECORD, or they would not be here.
+                out.write_all(&[ROW, table.id()])?;
+                out.write_all(&(key.len() as u16).to_be_bytes())?;
+                out.write_all(key)?;
+                out.write_all(&(value.len() as u32).to_be_bytes())?;
+                out.write_all(value)?;
+                Ok(())
+            },
+        )?;
     }
     out.write_all(&[END])?;
     out.write_all(&u64::to_be_bytes(rows))?;
@@ -87,7 +91,10 @@ pub fn read_snapshot(
     input: &mut impl Read,
     mut each: impl FnMut(u8, Vec<u8>, Vec<u8>) -> Result<(), SnapshotFailed>,
 ) -> Result<Summary, SnapshotFailed> {
-    let mut input = HashingReader { inner: input, hasher: blake3::Hasher::new_derive_key(CONTEXT) };
+    let mut input = HashingReader {
+        inner: input,
+        hasher: blake3::Hasher::new_derive_key(CONTEXT),
+    };
     let tables = input.header()?;
     let mut rows = 0_u64;
     let mut before: Option<(u8, Vec<u8>)> = None;
@@ -120,7 +127,10 @@ pub fn read_snapshot(
     if input.take::<32>()? != expected {
         return Err(SnapshotFailed::Damaged("its hash does not match"));
     }
-    Ok(Summary { rows, hash: expected })
+    Ok(Summary {
+        rows,
+        hash: expected,
+    })
 }
 
 /// Makes a home at `dir`, where there must be none, out of a snapshot. The new home has an id of
@@ -174,12 +184,18 @@ fn fill(
     let mut number = 0;
     let mut commit = |writes: &mut Vec<_>| {
         number += 1;
-        let batch = Batch { number, last_turn: number, writes: std::mem::take(writes) };
+        let batch = Batch {
+            number,
+            last_turn: number,
+            writes: std::mem::take(writes),
+        };
         store.commit(&[Arc::new(batch)])
     };
     let summary = read_snapshot(input, |table, key, value| {
         let Some(table) = known.get(&table) else {
-            return Err(SnapshotFailed::Format(format!("it has a table {table}, unknown here")));
+            return Err(SnapshotFailed::Format(format!(
+                "it has a table {table}, unknown here"
+            )));
         };
         bytes += key.len() + value.len();
         writes.push((*table, key, Some(value)));
@@ -201,7 +217,10 @@ struct Hashing<'a, W> {
 
 impl<'a, W: Write> Hashing<'a, W> {
     fn new(inner: &'a mut W) -> Self {
-        Self { inner, hasher: blake3::Hasher::new_derive_key(CONTEXT) }
+        Self {
+            inner,
+            hasher: blake3::Hasher::new_derive_key(CONTEXT),
+        }
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -223,7 +242,9 @@ impl<R: Read> HashingReader<'_, R> {
         }
         let found = u32::from_be_bytes(self.take()?);
         if found > FORMAT {
-            return Err(SnapshotFailed::Format(format!("format {found}, known up to {FORMAT}")));
+            return Err(SnapshotFailed::Format(format!(
+                "format {found}, known up to {FORMAT}"
+            )));
         }
         let count = u16::from_be_bytes(self.take()?);
         let mut tables = BTreeMap::new();
@@ -255,12 +276,13 @@ impl<R: Read> HashingReader<'_, R> {
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), SnapshotFailed> {
-        self.inner.read_exact(bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => SnapshotFailed::Damaged("it ends too early"),
-            _ => SnapshotFailed::Io(error),
-        })?;
+        self.inner
+            .read_exact(bytes)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => SnapshotFailed::Damaged("it ends too early"),
+                _ => SnapshotFailed::Io(error),
+            })?;
         self.hasher.update(bytes);
         Ok(())
     }
 }
-

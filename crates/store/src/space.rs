@@ -47,9 +47,11 @@ pub fn free_space(path: &Path) -> Result<u64, OpenFailed> {
 /// Bytes free at `place`, unless they are too few to open the home.
 fn enough(home: &Path, place: &Path) -> Result<u64, OpenFailed> {
     match free_space(place)? {
-        free if free < LEAST => {
-            Err(OpenFailed::NoRoom { home: home.to_owned(), free, needed: LEAST })
-        }
+        free if free < LEAST => Err(OpenFailed::NoRoom {
+            home: home.to_owned(),
+            free,
+            needed: LEAST,
+        }),
         free => Ok(free),
     }
 }
@@ -73,7 +75,11 @@ pub(crate) struct Reserve {
 
 impl Reserve {
     pub(crate) fn new(dir: &Path, bytes: u64, floor: u64) -> Self {
-        Self { path: dir.join("reserve"), bytes, floor }
+        Self {
+            path: dir.join("reserve"),
+            bytes,
+            floor,
+        }
     }
 
     pub(crate) fn held(&self) -> bool {
@@ -94,7 +100,11 @@ impl Reserve {
         }
         self.release()?;
         let free = enough(dir, dir)?;
-        Ok(if free < RESCUE.min(self.floor) { Room::Rescue } else { Room::Full })
+        Ok(if free < RESCUE.min(self.floor) {
+            Room::Rescue
+        } else {
+            Room::Full
+        })
     }
 
     /// What the room is now, for a home that was opened as `opened`.
@@ -153,4 +163,3 @@ impl Reserve {
         file.sync_all()
     }
 }
-

@@ -32,7 +32,9 @@ pub(crate) fn keyspace(options: &Options) -> KeyspaceCreateOptions {
         .data_block_compression_policy(CompressionPolicy::disabled())
         .index_block_pinning_policy(PinningPolicy::all(false))
         .filter_block_pinning_policy(PinningPolicy::all(false))
-        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(TABLE_FILE)))
+        .compaction_strategy(Arc::new(
+            Leveled::default().with_table_target_size(TABLE_FILE),
+        ))
         .with_kv_separation(Some(
             KvSeparationOptions::default()
                 .separation_threshold(APART)

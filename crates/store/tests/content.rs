@@ -11,7 +11,8 @@ fn content_is_written_read_listed_and_removed() {
     let mut names = Vec::new();
     for number in 0..300_u32 {
         let bytes = number.to_be_bytes().repeat(100);
-        let ContentDone::Written(name) = content.perform(ContentEffect::Write(bytes.clone())) else {
+        let ContentDone::Written(name) = content.perform(ContentEffect::Write(bytes.clone()))
+        else {
             panic!("not written")
         };
         assert_eq!(name.0, *blake3::hash(&bytes).as_bytes());
@@ -30,7 +31,9 @@ fn content_is_written_read_listed_and_removed() {
         walked.extend(step);
     }
     assert_eq!(walked, names);
-    let unnamed = content.unreferenced(None, 1000, |name| name != names[5]).expect("listed");
+    let unnamed = content
+        .unreferenced(None, 1000, |name| name != names[5])
+        .expect("listed");
     assert_eq!(unnamed, [names[5]]);
     assert_eq!(
         content.perform(ContentEffect::Delete(names[5])),

@@ -46,9 +46,15 @@ fn fill_up(dir: &Path, leave: u64) {
 
 #[test]
 fn a_home_on_a_full_disk_opens_on_its_reserve() {
-    let Some(disk) = SmallDisk::of(96) else { return };
+    let Some(disk) = SmallDisk::of(96) else {
+        return;
+    };
     let home = disk.0.path().join("home");
-    let options = Options { reserve: 16 * MIB, floor: 24 * MIB, ..Options::default() };
+    let options = Options {
+        reserve: 16 * MIB,
+        floor: 24 * MIB,
+        ..Options::default()
+    };
     let (store, opened) = FjallStore::open(&home, &TABLES, &options).expect("it opens");
     assert_eq!(opened.room, Room::Plenty);
     assert!(store.space().reserved);
@@ -71,7 +77,10 @@ fn a_home_on_a_full_disk_opens_on_its_reserve() {
     };
     assert!(matches!(failed, CommitFailed::Full(_)), "{failed:?}");
     let ended = store.commit(&[batch(vec![(HEADERS, vec![0], Some(vec![0]))])]);
-    assert!(matches!(ended, Err(CommitFailed::Ended(_))), "the handle takes no more");
+    assert!(
+        matches!(ended, Err(CommitFailed::Ended(_))),
+        "the handle takes no more"
+    );
     let content = Content::open(&home);
     assert!(content.is_err() || content.is_ok_and(|c| c.write(&vec![1; 9 << 20]).is_err()));
     drop(store);
@@ -89,14 +98,24 @@ fn a_home_on_a_full_disk_opens_on_its_reserve() {
     // Expiry and deletion go on.
     for n in 1..=number {
         let writes = vec![(BODIES, n.to_be_bytes().to_vec(), None)];
-        store.commit(&[batch(writes)]).expect("deleting works on the reserve");
+        store
+            .commit(&[batch(writes)])
+            .expect("deleting works on the reserve");
     }
-    assert_eq!(store.scan(BODIES, (&[], &[255]), 10, false).expect("readable"), []);
+    assert_eq!(
+        store
+            .scan(BODIES, (&[], &[255]), 10, false)
+            .expect("readable"),
+        []
+    );
     assert!(!store.space().reopen);
 
     // There is room again.
     std::fs::remove_file(disk.0.path().join("filler")).expect("there");
-    assert!(store.space().reopen, "it says that it wants to be opened anew");
+    assert!(
+        store.space().reopen,
+        "it says that it wants to be opened anew"
+    );
     store.close().expect("it closes");
     drop(store);
     let (store, opened) = FjallStore::open(&home, &TABLES, &options).expect("it opens");

@@ -18,12 +18,20 @@ fn filled(dir: &Path) -> (PathBuf, PathBuf, u64) {
     drop(store);
     let journal = home.join("db/0.jnl");
     let bytes = fs::read(&journal).expect("readable");
-    let used = bytes.iter().rposition(|byte| *byte != 0).expect("not empty") as u64 + 1;
+    let used = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .expect("not empty") as u64
+        + 1;
     (home, journal, used)
 }
 
 fn flip(file: &Path, at: u64, with: u8) {
-    let file = OpenOptions::new().read(true).write(true).open(file).expect("there");
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(file)
+        .expect("there");
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).expect("readable");
     file.write_all_at(&[byte[0] ^ with], at).expect("writable");
@@ -44,16 +52,35 @@ fn a_bad_byte_in_the_middle_of_the_journal_is_named() {
         let at = used / 4 + rng.below(used / 4);
         flip(&journal, at, 1 << rng.below(8));
         let (store, opened) = reopened(&home);
-        let gap = opened.gap.unwrap_or_else(|| panic!("round {round}: byte {at} went unnoticed"));
-        assert_eq!((gap.first, gap.last), (gap.held + 1, COMMITS), "round {round}: {gap}");
-        assert!(gap.to_string().contains("journal 0.jnl cannot be read from byte"), "{gap}");
+        let gap = opened
+            .gap
+            .unwrap_or_else(|| panic!("round {round}: byte {at} went unnoticed"));
+        assert_eq!(
+            (gap.first, gap.last),
+            (gap.held + 1, COMMITS),
+            "round {round}: {gap}"
+        );
+        assert!(
+            gap.to_string()
+                .contains("journal 0.jnl cannot be read from byte"),
+            "{gap}"
+        );
         for number in 1..=gap.held {
             let found = store.get(BODIES, &number.to_be_bytes()).expect("readable");
-            assert_eq!(found, Some(body(number)), "round {round}: {number} of {}", gap.held);
+            assert_eq!(
+                found,
+                Some(body(number)),
+                "round {round}: {number} of {}",
+                gap.held
+            );
         }
-        let lost = store.get(HEADERS, &gap.first.to_be_bytes()).expect("readable");
+        let lost = store
+            .get(HEADERS, &gap.first.to_be_bytes())
+            .expect("readable");
         assert_eq!(lost, None, "the damaged commit is not half there");
-        let kept = fs::read_dir(home.join("damaged")).expect("kept aside").count();
+        let kept = fs::read_dir(home.join("damaged"))
+            .expect("kept aside")
+            .count();
         assert_eq!(kept, 1);
     }
 }
@@ -64,8 +91,13 @@ fn a_bad_place_in_each_part_of_a_record_is_named() {
     let (home, journal, _) = filled(dir.path());
     let bytes = fs::read(&journal).expect("readable");
     // A batch begins behind the trailer of the one before it.
-    let begin = 4 + bytes.windows(4).enumerate().filter(|(_, w)| *w == b"FJL\x03").nth(9)
-        .map(|(at, _)| at).expect("ten batches") as u64;
+    let begin = 4 + bytes
+        .windows(4)
+        .enumerate()
+        .filter(|(_, w)| *w == b"FJL\x03")
+        .nth(9)
+        .map(|(at, _)| at)
+        .expect("ten batches") as u64;
     let keep = dir.path().join("keep");
     copy_tree(&home, &keep);
     // Tag, count, sequence (low and high byte), item tag, type, compression, keyspace, key length,
@@ -75,9 +107,14 @@ fn a_bad_place_in_each_part_of_a_record_is_named() {
         copy_tree(&keep, &home);
         flip(&journal, begin + at, 0x10);
         let (_, opened) = reopened(&home);
-        let gap = opened.gap.unwrap_or_else(|| panic!("byte {at} of a batch went unnoticed"));
+        let gap = opened
+            .gap
+            .unwrap_or_else(|| panic!("byte {at} of a batch went unnoticed"));
         // A sequence number that is too high is noticed by the batch after it.
-        assert!(gap.held == 10 || (at >= 5 && at <= 12 && gap.held == 11), "{at}: {gap}");
+        assert!(
+            gap.held == 10 || (at >= 5 && at <= 12 && gap.held == 11),
+            "{at}: {gap}"
+        );
         assert_eq!(gap.last, COMMITS, "{at}: {gap}");
     }
 }
@@ -106,7 +143,10 @@ fn a_gap_is_reported_until_it_is_settled_and_numbers_go_on_behind_it() {
     commit(&store, 1000);
     drop(store);
     let (store, again) = reopened(&home);
-    assert_eq!(again.gap.as_ref().map(|gap| (gap.first, gap.last)), Some((gap.first, gap.last)));
+    assert_eq!(
+        again.gap.as_ref().map(|gap| (gap.first, gap.last)),
+        Some((gap.first, gap.last))
+    );
     assert!(!again.clean);
     store.forget_gap().expect("it commits");
     store.close().expect("it closes");
@@ -122,13 +162,21 @@ fn a_torn_tail_is_no_gap() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (home, journal, used) = filled(dir.path());
     for cut in [1, 3, 4, 5, 13, 500, 1100] {
-        let file = OpenOptions::new().write(true).open(&journal).expect("there");
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&journal)
+            .expect("there");
         file.set_len(used - cut).expect("cut");
         drop(file);
         let (store, opened) = reopened(&home);
         assert_eq!(opened.gap, None, "cut by {cut}");
         assert_eq!(opened.head.number, COMMITS - 1, "cut by {cut}");
-        assert_eq!(store.get(HEADERS, &COMMITS.to_be_bytes()).expect("readable"), None);
+        assert_eq!(
+            store
+                .get(HEADERS, &COMMITS.to_be_bytes())
+                .expect("readable"),
+            None
+        );
         commit(&store, COMMITS);
         drop(store);
         assert!(!home.join("damaged").exists());
@@ -142,7 +190,10 @@ fn a_tail_whose_pages_came_in_another_order_is_no_gap() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (home, journal, used) = filled(dir.path());
     // The end of the last batch is there, a page in its middle is not.
-    let file = OpenOptions::new().write(true).open(&journal).expect("there");
+    let file = OpenOptions::new()
+        .write(true)
+        .open(&journal)
+        .expect("there");
     file.write_all_at(&[0; 300], used - 600).expect("writable");
     let (_, opened) = reopened(&home);
     assert_eq!((opened.gap, opened.head.number), (None, COMMITS - 1));
@@ -158,8 +209,16 @@ fn a_clean_end_that_is_not_there_any_more_is_a_gap() {
     drop(store);
     let journal = home.join("db/0.jnl");
     let bytes = fs::read(&journal).expect("readable");
-    let used = bytes.iter().rposition(|byte| *byte != 0).expect("not empty") as u64;
-    OpenOptions::new().write(true).open(&journal).expect("there").set_len(used - 9).expect("cut");
+    let used = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .expect("not empty") as u64;
+    OpenOptions::new()
+        .write(true)
+        .open(&journal)
+        .expect("there")
+        .set_len(used - 9)
+        .expect("cut");
     let (_, opened) = reopened(&home);
     let gap = opened.gap.expect("the note of the clean end says more");
     assert_eq!((gap.held, gap.first, gap.last), (4, 5, 5), "{gap}");
@@ -174,12 +233,19 @@ fn rows_that_look_like_commits_of_another_home_are_not_taken_for_such() {
     let mut row = vec![0x41; 16];
     row.extend(9999_u64.to_be_bytes());
     row.extend([7; 32]);
-    let writes = vec![(HEADERS, (9999_u64 % 4096).to_be_bytes()[6..].to_vec(), Some(row))];
+    let writes = vec![(
+        HEADERS,
+        (9999_u64 % 4096).to_be_bytes()[6..].to_vec(),
+        Some(row),
+    )];
     store.commit(&[crate::batch(writes)]).expect("it commits");
     drop(store);
     let length = fs::metadata(&journal).expect("there").len().max(used);
     let bytes = fs::read(&journal).expect("readable");
-    let end = bytes.iter().rposition(|byte| *byte != 0).expect("not empty") as u64;
+    let end = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .expect("not empty") as u64;
     assert!(end <= length);
     flip(&journal, end - 20, 0xff);
     let (_, opened) = reopened(&home);

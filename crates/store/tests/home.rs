@@ -4,7 +4,7 @@ use crate::{TABLES, commit, open, options};
 use machine::Table;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use store::{FjallStore, OpenFailed, Store};
+use store::{FjallStore, OpenFailed};
 
 #[test]
 fn a_second_open_is_refused_and_names_the_process() {
@@ -15,7 +15,10 @@ fn a_second_open_is_refused_and_names_the_process() {
     let refused = FjallStore::open(&home, &TABLES, &options()).expect_err("it is in use");
     let pid = std::process::id();
     assert!(matches!(refused, OpenFailed::Locked { pid: Some(found), .. } if found == pid));
-    assert!(refused.to_string().contains(&format!("process {pid}")), "{refused}");
+    assert!(
+        refused.to_string().contains(&format!("process {pid}")),
+        "{refused}"
+    );
     commit(&store, 2);
     drop(store);
     assert_eq!(open(&home).1.head.number, 2);
@@ -30,9 +33,22 @@ fn a_newer_home_is_refused_before_it_is_touched() {
     fs::write(home.join("home"), text.replace("format 0", "format 7")).expect("writable");
     let before = fs::metadata(home.join("db/0.jnl")).expect("there").len();
     let refused = FjallStore::open(&home, &TABLES, &options()).expect_err("it is newer");
-    assert!(matches!(refused, OpenFailed::Newer { found: 7, known: 0, .. }), "{refused}");
+    assert!(
+        matches!(
+            refused,
+            OpenFailed::Newer {
+                found: 7,
+                known: 0,
+                ..
+            }
+        ),
+        "{refused}"
+    );
     assert!(refused.to_string().contains("newer program"), "{refused}");
-    assert_eq!(fs::metadata(home.join("db/0.jnl")).expect("there").len(), before);
+    assert_eq!(
+        fs::metadata(home.join("db/0.jnl")).expect("there").len(),
+        before
+    );
 }
 
 #[test]
@@ -68,9 +84,16 @@ fn nobody_else_can_read_a_home() {
     let home = dir.path().join("home");
     drop(open(&home));
     let mode = |name: &str| {
-        fs::metadata(home.join(name)).expect("there").permissions().mode() & 0o777
+        fs::metadata(home.join(name))
+            .expect("there")
+            .permissions()
+            .mode()
+            & 0o777
     };
-    assert_eq!((mode(""), mode("home"), mode("lock")), (0o700, 0o600, 0o600));
+    assert_eq!(
+        (mode(""), mode("home"), mode("lock")),
+        (0o700, 0o600, 0o600)
+    );
 }
 
 #[test]
@@ -87,5 +110,8 @@ fn two_tables_of_one_number_are_refused() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let tables = [Table::new(1, "a"), Table::new(1, "b")];
     let refused = FjallStore::open(&dir.path().join("home"), &tables, &options());
-    assert!(matches!(refused.expect_err("ambiguous"), OpenFailed::Tables(_)));
+    assert!(matches!(
+        refused.expect_err("ambiguous"),
+        OpenFailed::Tables(_)
+    ));
 }

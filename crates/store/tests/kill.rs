@@ -13,7 +13,9 @@ const ROUNDS: u64 = 10;
 /// Not a test of its own: what the child of the next test does.
 #[test]
 fn child_commits_until_it_is_killed() {
-    let Some(dir) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
+    let Some(dir) = std::env::var_os(CHILD).map(PathBuf::from) else {
+        return;
+    };
     let (store, opened) = open(&dir);
     let mut number = opened.head.number;
     let mut out = std::io::stdout();
@@ -37,11 +39,21 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
         let (store, opened) = open(&home);
         assert!(!opened.clean, "a killed process leaves no clean end");
         assert_eq!(opened.gap, None, "round {round}");
-        assert!(opened.head.number >= expected, "round {round}: {:?} < {expected}", opened.head);
+        assert!(
+            opened.head.number >= expected,
+            "round {round}: {:?} < {expected}",
+            opened.head
+        );
         for number in 1..=opened.head.number {
             let key = number.to_be_bytes();
-            assert_eq!(store.get(HEADERS, &key).expect("readable"), Some(header(number)));
-            assert_eq!(store.get(BODIES, &key).expect("readable"), Some(body(number)));
+            assert_eq!(
+                store.get(HEADERS, &key).expect("readable"),
+                Some(header(number))
+            );
+            assert_eq!(
+                store.get(BODIES, &key).expect("readable"),
+                Some(body(number))
+            );
         }
         expected = opened.head.number;
         if round % 2 == 0 {
@@ -55,7 +67,11 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
 /// number it acknowledged.
 fn run_and_kill(home: &std::path::Path, commits: u64) -> u64 {
     let mut child = Command::new(std::env::current_exe().expect("this binary has a path"))
-        .args(["--exact", "kill::child_commits_until_it_is_killed", "--nocapture"])
+        .args([
+            "--exact",
+            "kill::child_commits_until_it_is_killed",
+            "--nocapture",
+        ])
         .env(CHILD, home)
         .stdout(Stdio::piped())
         .spawn()
@@ -80,5 +96,8 @@ fn run_and_kill(home: &std::path::Path, commits: u64) -> u64 {
     child.wait().expect("the child ends");
     // What it said before it died counts too; its last line may be cut short by the kill.
     let rest: Vec<String> = lines.map_while(Result::ok).collect();
-    rest.into_iter().map(read).next_back().map_or(last, |(_, last)| last)
+    rest.into_iter()
+        .map(read)
+        .next_back()
+        .map_or(last, |(_, last)| last)
 }

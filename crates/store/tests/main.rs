@@ -20,7 +20,11 @@ pub(crate) const TABLES: [Table; 2] = [HEADERS, BODIES];
 
 /// Small and without a reserve, so that tests share a disk.
 pub(crate) fn options() -> Options {
-    Options { reserve: 0, floor: 0, ..Options::default() }
+    Options {
+        reserve: 0,
+        floor: 0,
+        ..Options::default()
+    }
 }
 
 pub(crate) fn open(dir: &std::path::Path) -> (FjallStore, Opened) {
@@ -28,7 +32,11 @@ pub(crate) fn open(dir: &std::path::Path) -> (FjallStore, Opened) {
 }
 
 pub(crate) fn batch(writes: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>) -> Arc<Batch> {
-    Arc::new(Batch { number: 1, last_turn: 1, writes })
+    Arc::new(Batch {
+        number: 1,
+        last_turn: 1,
+        writes,
+    })
 }
 
 /// Commits one header and one body under `number`.

@@ -44,11 +44,19 @@ fn a_set_back_copy_is_noticed() {
     fs::remove_dir_all(&home).expect("there");
     fs::rename(&backup, &home).expect("moved");
     let judged = life(&home, &state, 12, true);
-    let Staleness::Stale(Doubt::SetBack { marker, home: found }) = judged else {
+    let Staleness::Stale(Doubt::SetBack {
+        marker,
+        home: found,
+    }) = judged
+    else {
         panic!("{judged:?}")
     };
     assert_eq!((marker.number, found.number), (20, 10));
-    assert_eq!(life(&home, &state, 15, true), Staleness::Plain, "once dealt with, it is over");
+    assert_eq!(
+        life(&home, &state, 15, true),
+        Staleness::Plain,
+        "once dealt with, it is over"
+    );
 }
 
 #[test]
@@ -70,7 +78,10 @@ fn a_clone_is_noticed_on_its_own_machine_and_on_another() {
     (200..=220).for_each(|number| commit(&store, number));
     drop(store);
     let judged = life(&clone, &state, 0, false);
-    assert!(matches!(judged, Staleness::Stale(Doubt::Diverged { .. })), "{judged:?}");
+    assert!(
+        matches!(judged, Staleness::Stale(Doubt::Diverged { .. })),
+        "{judged:?}"
+    );
 }
 
 #[test]
@@ -79,7 +90,11 @@ fn a_crash_is_not_stale() {
     let [home, state] = ["home", "state"].map(|name| dir.path().join(name));
     life(&home, &state, 3, true);
     life(&home, &state, 40, false);
-    assert_eq!(life(&home, &state, 41, true), Staleness::Plain, "the store may be ahead");
+    assert_eq!(
+        life(&home, &state, 41, true),
+        Staleness::Plain,
+        "the store may be ahead"
+    );
 }
 
 #[test]
@@ -87,9 +102,15 @@ fn an_unreadable_marker_counts_as_stale() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let [home, state] = ["home", "state"].map(|name| dir.path().join(name));
     life(&home, &state, 3, true);
-    let file = fs::read_dir(state.join("homes")).expect("there").next().expect("one");
+    let file = fs::read_dir(state.join("homes"))
+        .expect("there")
+        .next()
+        .expect("one");
     fs::write(file.expect("readable").path(), "3\nabc\n").expect("writable");
-    assert_eq!(life(&home, &state, 3, true), Staleness::Stale(Doubt::Unreadable));
+    assert_eq!(
+        life(&home, &state, 3, true),
+        Staleness::Stale(Doubt::Unreadable)
+    );
 }
 
 #[test]
@@ -98,6 +119,12 @@ fn the_marker_is_written_now_and_then() {
     let (store, opened) = open(&dir.path().join("home"));
     let mut marker = Marker::open(&dir.path().join("state"), &opened.home).expect("writable");
     assert!(marker.note(store.head()).expect("writable"));
-    let far = store::Head { number: HISTORY, ..store.head() };
-    assert!(marker.note(far).expect("writable"), "many commits later it is due at once");
+    let far = store::Head {
+        number: HISTORY,
+        ..store.head()
+    };
+    assert!(
+        marker.note(far).expect("writable"),
+        "many commits later it is due at once"
+    );
 }

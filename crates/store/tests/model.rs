@@ -37,18 +37,27 @@ fn apply(model: &mut Model, writes: &[Write]) {
 
 fn compare(model: &Model, store: &impl Store, rng: &mut Rng) {
     for table in TABLES {
-        let all = store.scan(table, (&[], &[255]), usize::MAX, false).expect("readable");
+        let all = store
+            .scan(table, (&[], &[255]), usize::MAX, false)
+            .expect("readable");
         let rows = model.iter().filter(|((id, _), _)| *id == table.id());
-        let expected: Vec<_> = rows.map(|((_, key), value)| (key.clone(), value.clone())).collect();
+        let expected: Vec<_> = rows
+            .map(|((_, key), value)| (key.clone(), value.clone()))
+            .collect();
         assert_eq!(all, expected);
         let (from, to) = (vec![rng.below(6) as u8], vec![rng.below(6) as u8, 3]);
         let limit = rng.below(20) as usize;
-        let back = store.scan(table, (&from, &to), limit, true).expect("readable");
+        let back = store
+            .scan(table, (&from, &to), limit, true)
+            .expect("readable");
         let within = expected.iter().filter(|(key, _)| *key >= from && *key < to);
         let wanted: Vec<_> = within.rev().take(limit).cloned().collect();
         assert_eq!(back, wanted, "{from:?}..{to:?} back, {limit}");
         for (key, value) in expected.iter().take(5) {
-            assert_eq!(store.get(table, key).expect("readable").as_ref(), Some(value));
+            assert_eq!(
+                store.get(table, key).expect("readable").as_ref(),
+                Some(value)
+            );
         }
     }
 }
@@ -71,7 +80,11 @@ fn a_store_is_a_map_that_survives_reopening() {
             })
             .collect();
         let head = store.commit(&batches).expect("it commits");
-        assert_eq!(memory.commit(&batches).expect("it commits"), head, "equal history, equal head");
+        assert_eq!(
+            memory.commit(&batches).expect("it commits"),
+            head,
+            "equal history, equal head"
+        );
         if step % 20 == 0 {
             compare(&model, &store, &mut rng);
             compare(&model, &memory, &mut rng);
@@ -106,7 +119,11 @@ fn a_closed_store_takes_no_commit() {
 #[test]
 fn a_faulty_store_fails_as_planned_and_stays_ended() {
     let one = || [batch(vec![(HEADERS, vec![1], Some(vec![1]))])];
-    for (plan, lands) in [(Plan::Fail(2), false), (Plan::Full(2), false), (Plan::Land(2), true)] {
+    for (plan, lands) in [
+        (Plan::Fail(2), false),
+        (Plan::Full(2), false),
+        (Plan::Land(2), true),
+    ] {
         let store = Faulty::new(MemoryStore::new(&TABLES), plan);
         let first = store.commit(&one()).expect("the first is sound");
         assert!(store.commit(&one()).is_err(), "{plan:?}");
@@ -127,7 +144,10 @@ fn unknown_tables_are_refused_and_change_nothing() {
     let (store, _) = open(&dir.path().join("home"));
     let other = Table::new(9, "other");
     assert!(store.get(other, b"k").is_err());
-    let writes = vec![(HEADERS, vec![1], Some(vec![1])), (other, vec![1], Some(vec![1]))];
+    let writes = vec![
+        (HEADERS, vec![1], Some(vec![1])),
+        (other, vec![1], Some(vec![1])),
+    ];
     assert!(store.commit(&[batch(writes)]).is_err());
     assert_eq!(store.get(HEADERS, &[1]).expect("readable"), None);
     assert_eq!(store.head(), Head::START);

@@ -3,7 +3,7 @@
 use crate::{BODIES, HEADERS, TABLES, body, commit, open, options};
 use machine::{Base, MemoryBase, Rng, Table};
 use std::fs;
-use store::{SnapshotFailed, Store, export, import, read_snapshot};
+use store::{SnapshotFailed, export, import, read_snapshot};
 
 fn exported(dir: &std::path::Path) -> Vec<u8> {
     let (store, _) = open(&dir.join("from"));
@@ -23,7 +23,11 @@ fn what_is_exported_is_imported() {
     assert_eq!(summary.rows, 100);
     let (store, opened) = open(&to);
     assert!(opened.clean && !opened.created);
-    assert_ne!(opened.home, open(&dir.path().join("from")).1.home, "a home of its own");
+    assert_ne!(
+        opened.home,
+        open(&dir.path().join("from")).1.home,
+        "a home of its own"
+    );
     for number in 1..=50_u64 {
         let found = store.get(BODIES, &number.to_be_bytes()).expect("readable");
         assert_eq!(found, Some(body(number)));
@@ -50,7 +54,10 @@ fn rows_and_tables_can_be_left_out() {
     })
     .expect("read");
     assert_eq!(base.rows().count(), 4);
-    assert!(base.rows().all(|(table, key, _)| table == HEADERS.id() && key[7] != 3));
+    assert!(
+        base.rows()
+            .all(|(table, key, _)| table == HEADERS.id() && key[7] != 3)
+    );
 }
 
 #[test]
@@ -67,7 +74,10 @@ fn a_snapshot_that_was_altered_or_cut_short_leaves_nothing_behind() {
         } else {
             bad[at] ^= 1 << rng.below(8);
         }
-        assert!(import(&to, &TABLES, &options(), &mut bad.as_slice()).is_err(), "byte {at}");
+        assert!(
+            import(&to, &TABLES, &options(), &mut bad.as_slice()).is_err(),
+            "byte {at}"
+        );
         assert!(!to.exists());
         assert_eq!(fs::read_dir(dir.path()).expect("there").count(), 1);
     }
