@@ -191,3 +191,28 @@ fn is_canonical_y(encoded: &[u8; 32]) -> bool {
     let top_is_full = last & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff);
     !(top_is_full && *first >= 0xed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_canonical_y;
+
+    #[test]
+    fn canonical_is_below_p() {
+        let mut y = [0xff; 32];
+        y[31] = 0x7f;
+        for (first, canonical) in [(0, true), (0xec, true), (0xed, false), (0xff, false)] {
+            y[0] = first;
+            for sign in [0x7f, 0xff] {
+                y[31] = sign;
+                assert_eq!(is_canonical_y(&y), canonical, "{first:x}");
+            }
+        }
+        // A lower byte anywhere else makes it smaller than p.
+        for at in 1..32 {
+            let mut lower = [0xff; 32];
+            lower[31] = 0x7f;
+            lower[at] -= 1;
+            assert!(is_canonical_y(&lower));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of the public face of `identity`: text, signatures under attack, sealing, vectors.
+
+mod seal;
+mod signatures;
+mod text;
+// mod vectors;
