@@ -42,9 +42,8 @@ pub enum Command {
         /// `host:port`, where host is an IPv4 address, an IPv6 address in brackets, or a name.
         address: String,
     },
-    /// Queue a frame. Costs [`frame_cost`]; allowed while the credit that is left is above zero
-    /// (so the last frame may exceed it). Sent in the order of the commands. For a link that is
-    /// not up: nothing.
+    /// Queue a frame. It costs [`frame_cost`], which the link's outbound credit must cover. Sent in
+    /// the order of the commands. For a link that is not up: nothing.
     Send {
         /// The link.
         link: LinkId,
@@ -62,7 +61,8 @@ pub enum Command {
         text: String,
     },
     /// Allow so much more to be read from the link: usually the cost of a frame that has been
-    /// dealt with.
+    /// dealt with. A frame is read while credit is above zero, so the last one may exceed it; what
+    /// it exceeds is made up for by the next grants.
     Grant {
         /// The link.
         link: LinkId,
@@ -154,9 +154,6 @@ pub enum DownReason {
     /// The layer above broke a rule of [`Command::Send`]: a bug of this program.
     #[error("a rule of the transport was broken here: {0}")]
     Misused(&'static str),
-    /// The peer has as many links as one node may have, or there is room for no more links.
-    #[error("too many links")]
-    TooMany,
     /// The transport as a whole is being closed.
     #[error("this node is shutting down")]
     ShuttingDown,

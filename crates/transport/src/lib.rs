@@ -14,9 +14,10 @@
 //! nothing between two links with one node, does not read the frames, and asks no server of any
 //! third party for anything.
 
+mod address;
 mod event;
-mod link;
 pub mod limits;
+mod link;
 pub mod memory;
 pub mod quic;
 pub mod suite;
@@ -26,6 +27,7 @@ use std::{future::Future, pin::Pin};
 use identity::NodeId;
 use tokio::sync::mpsc;
 
+pub use address::{BadAddress, HostPort};
 pub use event::{Command, DialError, DialToken, DownReason, Event, LinkId, frame_cost};
 
 /// The label under which both ends of a link derive the value in [`Event::Up`].

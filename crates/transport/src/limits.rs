@@ -11,8 +11,8 @@ pub const FRAME_COST: u64 = 64;
 
 /// Credit that each direction of a fresh link begins with, in cost units (see
 /// [`frame_cost`](crate::frame_cost)). Inbound: no more is read until a
-/// [`Grant`](crate::Command::Grant). Outbound: a sender that is over it must wait for
-/// [`Writable`](crate::Event::Writable); one that does not loses the link
+/// [`Grant`](crate::Command::Grant). Outbound: what it does not cover must wait for
+/// [`Writable`](crate::Event::Writable); who does not wait loses the link
 /// ([`DownReason::Misused`](crate::DownReason::Misused)). It covers one frame of the longest kind.
 pub const INITIAL_CREDIT: u64 = MAX_FRAME as u64 + 4 * 1024;
 

@@ -8,7 +8,7 @@ mod desk;
 mod read;
 mod write;
 
-use std::{future::Future, sync::Arc};
+use std::future::Future;
 
 use identity::NodeId;
 use tokio::{
@@ -16,10 +16,10 @@ use tokio::{
     time::timeout,
 };
 
-pub(crate) use desk::{Desk, Teller};
+pub(crate) use desk::{Desk, Place, Refusal, Teller};
 
 use crate::{
-    DialError, DialToken, DownReason, Event,
+    DialToken, DownReason, Event,
     limits::{CLOSE_LINGER, MAX_CLOSE_TEXT},
 };
 
@@ -73,10 +73,16 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    writer.write_all(PREAMBLE).await.map_err(|error| error.to_string())?;
+    writer
+        .write_all(PREAMBLE)
+        .await
+        .map_err(|error| error.to_string())?;
     writer.flush().await.map_err(|error| error.to_string())?;
     let mut theirs = [0; PREAMBLE.len()];
-    reader.read_exact(&mut theirs).await.map_err(|error| error.to_string())?;
+    reader
+        .read_exact(&mut theirs)
+        .await
+        .map_err(|error| error.to_string())?;
     if &theirs == PREAMBLE {
         Ok(())
     } else {
@@ -88,7 +94,11 @@ where
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// We want to close it, after what is queued.
-    Closing { reason: DownReason, code: u32, text: String },
+    Closing {
+        reason: DownReason,
+        code: u32,
+        text: String,
+    },
     /// We close it at once.
     Fault { reason: DownReason, code: u32 },
     /// It ended below us or at the other side.
@@ -97,19 +107,28 @@ pub(crate) enum Ended {
 
 /// Runs one link from `Up` to `Down`.
 pub(crate) async fn run<W: Wire>(
-    desk: Arc<Desk>,
+    place: Place,
     teller: Teller,
     wire: W,
     (mut reader, mut writer): (W::Reader, W::Writer),
     met: Met,
 ) {
-    let place = match desk.admit(met.node) {
-        Ok(place) => place,
-        Err(reason) => return refuse(&teller, &wire, met.dialled, reason).await,
-    };
     let link = place.link();
-    let Met { node, dialled, exporter, remote } = met;
-    teller.tell(Event::Up { link, node, dialled, exporter, remote }).await;
+    let Met {
+        node,
+        dialled,
+        exporter,
+        remote,
+    } = met;
+    teller
+        .tell(Event::Up {
+            link,
+            node,
+            dialled,
+            exporter,
+            remote,
+        })
+        .await;
     let ended = tokio::select! {
         ended = read::frames(&teller, &place, &wire, &mut reader) => ended,
         ended = write::frames(&teller, &place, &mut writer) => ended,
@@ -120,24 +139,9 @@ pub(crate) async fn run<W: Wire>(
     teller.tell(Event::Down { link, reason }).await;
 }
 
-async fn refuse(teller: &Teller, wire: &impl Wire, dialled: Option<DialToken>, reason: DownReason) {
-    let (code, error) = match reason {
-        DownReason::ShuttingDown => (code::SHUTTING_DOWN, DialError::ShuttingDown),
-        _ => (code::TOO_MANY, DialError::Busy),
-    };
-    wire.close(code, &reason.to_string());
-    if let Some(token) = dialled {
-        teller.tell(Event::DialFailed { token, reason: error }).await;
-    }
-}
-
 /// Closes what is still open, and finds out what a loss was when the peer's own words are on the
 /// way.
-async fn finish<W: Wire>(
-    wire: &W,
-    writer: &mut W::Writer,
-    ended: Ended,
-) -> DownReason {
+async fn finish<W: Wire>(wire: &W, writer: &mut W::Writer, ended: Ended) -> DownReason {
     match ended {
         Ended::Closing { reason, code, text } => {
             let goodbye = async {
@@ -153,15 +157,13 @@ async fn finish<W: Wire>(
             wire.close(code, &reason.to_string());
             reason
         }
-        Ended::Lost => {
-            match timeout(CLOSE_LINGER, wire.closed()).await {
-                Ok(reason) => reason,
-                Err(_) => {
-                    wire.close(code::MALFORMED, "the stream ended, the connection did not");
-                    DownReason::Malformed("the stream ended, the connection did not")
-                }
+        Ended::Lost => match timeout(CLOSE_LINGER, wire.closed()).await {
+            Ok(reason) => reason,
+            Err(_) => {
+                wire.close(code::MALFORMED, "the stream ended, the connection did not");
+                DownReason::Malformed("the stream ended, the connection did not")
             }
-        }
+        },
     }
 }
 

@@ -6,7 +6,6 @@
 //! Early data (0-RTT) is never accepted or sent, since it can be replayed.
 
 mod accept;
-mod address;
 mod bind;
 mod dial;
 
@@ -17,12 +16,8 @@ use iroh::{
     Endpoint,
     endpoint::{Connection, ConnectionError, RecvStream, SendStream, VarInt},
 };
-use tokio::{
-    sync::Semaphore,
-    time::timeout,
-};
+use tokio::{sync::Semaphore, time::timeout};
 
-pub use address::{BadAddress, HostPort};
 pub use bind::{Config, Listen, OpenError};
 
 use crate::{
@@ -59,7 +54,11 @@ pub async fn open(config: Config) -> Result<(Quic, Events), OpenError> {
     let node = NodeId::from_bytes(*endpoint.id().as_bytes());
     let (sender, events) = Events::channel();
     let desk = Desk::new(sender);
-    tokio::spawn(accept::all(endpoint.clone(), Arc::clone(&desk), config.handshake_timeout));
+    tokio::spawn(accept::all(
+        endpoint.clone(),
+        Arc::clone(&desk),
+        config.handshake_timeout,
+    ));
     let quic = Quic {
         endpoint,
         node,
@@ -77,11 +76,18 @@ impl Transport for Quic {
     }
 
     fn command(&self, command: Command) {
-        let Command::Dial { token, node, address } = command else {
+        let Command::Dial {
+            token,
+            node,
+            address,
+        } = command
+        else {
             return self.desk.command(command);
         };
         // Without a teller the event queue is closed: there is nobody left to be answered.
-        let Some(teller) = self.desk.teller() else { return };
+        let Some(teller) = self.desk.teller() else {
+            return;
+        };
         let turn = Arc::clone(&self.dials).try_acquire_owned();
         let dialler = dial::Dialler {
             endpoint: self.endpoint.clone(),
@@ -95,8 +101,8 @@ impl Transport for Quic {
                 Ok(_turn) => dialler.dial(node, &address, token).await,
             };
             match met {
-                Ok((connection, streams, met)) => {
-                    link::run(dialler.desk, teller, connection, streams, met).await;
+                Ok((place, connection, streams, met)) => {
+                    link::run(place, teller, connection, streams, met).await;
                 }
                 Err(reason) => teller.tell(Event::DialFailed { token, reason }).await,
             }
@@ -104,7 +110,11 @@ impl Transport for Quic {
     }
 
     fn listening(&self) -> Vec<String> {
-        self.endpoint.bound_sockets().iter().map(ToString::to_string).collect()
+        self.endpoint
+            .bound_sockets()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     fn shut(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -115,7 +125,9 @@ impl Transport for Quic {
                 self.endpoint.close().await;
             };
             if timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
-                tracing::debug!("the transport was not closed in time; its peers will notice later");
+                tracing::debug!(
+                    "the transport was not closed in time; its peers will notice later"
+                );
             }
         })
     }

@@ -6,11 +6,12 @@ use std::{
 };
 
 use identity::NodeId;
+use machine::Credit;
 use tokio::sync::{Notify, mpsc};
 
 use super::code;
 use crate::{
-    Command, DownReason, Event, LinkId, frame_cost,
+    Command, DialError, DownReason, Event, LinkId, frame_cost,
     limits::{INITIAL_CREDIT, MAX_FRAME, MAX_LINKS, MAX_LINKS_PER_NODE, WRITE_BATCH},
 };
 
@@ -55,7 +56,7 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 struct Outgoing {
     frames: VecDeque<Vec<u8>>,
-    credit: i64,
+    credit: Credit,
     ending: Option<Ending>,
 }
 
@@ -63,7 +64,11 @@ struct Outgoing {
 #[derive(Clone, Debug)]
 pub(crate) enum Ending {
     /// After what is queued.
-    Gently { reason: DownReason, code: u32, text: String },
+    Gently {
+        reason: DownReason,
+        code: u32,
+        text: String,
+    },
     /// At once.
     Fault { reason: DownReason, code: u32 },
 }
@@ -77,6 +82,33 @@ pub(crate) enum Work {
     End(Ending),
 }
 
+/// Why there is no place for a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("too many links")]
+    TooMany,
+    #[error("this node is shutting down")]
+    ShuttingDown,
+}
+
+impl Refusal {
+    pub(crate) const fn code(self) -> u32 {
+        match self {
+            Self::TooMany => code::TOO_MANY,
+            Self::ShuttingDown => code::SHUTTING_DOWN,
+        }
+    }
+}
+
+impl From<Refusal> for DialError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooMany => Self::Busy,
+            Refusal::ShuttingDown => Self::ShuttingDown,
+        }
+    }
+}
+
 /// A link's place at the desk; dropping it gives the place up.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -86,8 +118,15 @@ pub(crate) struct Place {
 
 impl Desk {
     pub(crate) fn new(events: mpsc::Sender<Event>) -> Arc<Self> {
-        let state = State { events: Some(events), next: 1, links: BTreeMap::new() };
-        Arc::new(Self { state: Mutex::new(state), emptied: Notify::new() })
+        let state = State {
+            events: Some(events),
+            next: 1,
+            links: BTreeMap::new(),
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            emptied: Notify::new(),
+        })
     }
 
     /// `None` when the transport is being closed.
@@ -101,31 +140,44 @@ impl Desk {
         state.events.is_none() || state.links.len() >= MAX_LINKS
     }
 
-    pub(super) fn admit(self: &Arc<Self>, node: NodeId) -> Result<Place, DownReason> {
+    /// A place for one more link with a node, or why there is none. Taken before anything is said
+    /// on the link, so that the peer learns of a refusal.
+    pub(crate) fn admit(self: &Arc<Self>, node: NodeId) -> Result<Place, Refusal> {
         let mut state = lock(&self.state);
         if state.events.is_none() {
-            return Err(DownReason::ShuttingDown);
+            return Err(Refusal::ShuttingDown);
         }
-        let with_node = state.links.values().filter(|slot| slot.node == node).count();
+        let with_node = state
+            .links
+            .values()
+            .filter(|slot| slot.node == node)
+            .count();
         if state.links.len() >= MAX_LINKS || with_node >= MAX_LINKS_PER_NODE {
-            return Err(DownReason::TooMany);
+            return Err(Refusal::TooMany);
         }
         let id = LinkId::from_u64(state.next);
         // 2^64 links do not happen.
         state.next += 1;
-        let credit = signed(INITIAL_CREDIT);
-        let outgoing = Outgoing { frames: VecDeque::new(), credit, ending: None };
+        let credit = Credit::new(INITIAL_CREDIT);
+        let outgoing = Outgoing {
+            frames: VecDeque::new(),
+            credit,
+            ending: None,
+        };
         let slot = Arc::new(Slot {
             id,
             node,
             outgoing: Mutex::new(outgoing),
             wake_writer: Notify::new(),
             wake_ending: Notify::new(),
-            incoming: Mutex::new(credit),
+            incoming: Mutex::new(signed(INITIAL_CREDIT)),
             wake_reader: Notify::new(),
         });
         state.links.insert(id, Arc::clone(&slot));
-        Ok(Place { desk: Arc::clone(self), slot })
+        Ok(Place {
+            desk: Arc::clone(self),
+            slot,
+        })
     }
 
     /// Carries out every command but `Dial`. A link that is not up is ignored: its `Down` is on
@@ -159,7 +211,30 @@ impl Desk {
         for slot in links {
             let reason = DownReason::ShuttingDown;
             let text = reason.to_string();
-            slot.end(Ending::Gently { reason, code: code::SHUTTING_DOWN, text });
+            slot.end(Ending::Gently {
+                reason,
+                code: code::SHUTTING_DOWN,
+                text,
+            });
+        }
+    }
+
+    /// Ends all links with a node as if the network had gone.
+    pub(crate) fn silence(&self, node: NodeId) {
+        let links: Vec<_> = {
+            let state = lock(&self.state);
+            state
+                .links
+                .values()
+                .filter(|slot| slot.node == node)
+                .cloned()
+                .collect()
+        };
+        for slot in links {
+            slot.end(Ending::Fault {
+                reason: DownReason::Silent,
+                code: code::INTERNAL,
+            });
         }
     }
 
@@ -184,10 +259,9 @@ impl Slot {
             }
             if bytes.is_empty() || bytes.len() > MAX_FRAME {
                 Some("a frame has from 1 to 262,144 bytes")
-            } else if outgoing.credit <= 0 {
-                Some("more was sent than the link's credit allows")
+            } else if !outgoing.credit.spend(frame_cost(bytes.len())) {
+                Some("more was sent than the link's credit covers")
             } else {
-                outgoing.credit -= signed(frame_cost(bytes.len()));
                 outgoing.frames.push_back(bytes);
                 None
             }
@@ -196,7 +270,10 @@ impl Slot {
             None => self.wake_writer.notify_one(),
             Some(rule) => {
                 let reason = DownReason::Misused(rule);
-                self.end(Ending::Fault { reason, code: code::INTERNAL });
+                self.end(Ending::Fault {
+                    reason,
+                    code: code::INTERNAL,
+                });
             }
         }
     }
@@ -271,8 +348,7 @@ impl Place {
 
     /// Credit for frames that have been written.
     pub(super) fn written(&self, cost: u64) {
-        let mut outgoing = lock(&self.slot.outgoing);
-        outgoing.credit = outgoing.credit.saturating_add(signed(cost));
+        lock(&self.slot.outgoing).credit.grant(cost);
     }
 
     /// Whether another frame may be read.

@@ -69,15 +69,21 @@ impl Buffer {
     /// The next whole frame, `None` when more bytes are needed, an error when what is announced
     /// is no frame.
     fn frame(&mut self) -> Result<Option<Vec<u8>>, DownReason> {
-        let Some(length) = self.announced()? else { return Ok(None) };
-        let Some(body) = self.left().get(PREFIX..PREFIX + length) else { return Ok(None) };
+        let Some(length) = self.announced()? else {
+            return Ok(None);
+        };
+        let Some(body) = self.left().get(PREFIX..PREFIX + length) else {
+            return Ok(None);
+        };
         let frame = body.to_vec();
         self.taken += PREFIX + length;
         Ok(Some(frame))
     }
 
     fn announced(&self) -> Result<Option<usize>, DownReason> {
-        let Some(prefix) = self.left().first_chunk::<PREFIX>() else { return Ok(None) };
+        let Some(prefix) = self.left().first_chunk::<PREFIX>() else {
+            return Ok(None);
+        };
         let length = u32::from_be_bytes(*prefix);
         match usize::try_from(length) {
             Ok(0) => Err(DownReason::Malformed("an empty frame")),
@@ -127,7 +133,10 @@ mod tests {
     }
 
     fn framed(body: &[u8]) -> Vec<u8> {
-        let mut bytes = u32::try_from(body.len()).expect("short").to_be_bytes().to_vec();
+        let mut bytes = u32::try_from(body.len())
+            .expect("short")
+            .to_be_bytes()
+            .to_vec();
         bytes.extend_from_slice(body);
         bytes
     }

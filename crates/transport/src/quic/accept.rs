@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::exporter;
 use crate::{
     limits::{MAX_HANDSHAKES, MAX_HANDSHAKES_PER_ADDRESS},
-    link::{self, Desk, Met},
+    link::{self, Desk, Met, Place},
 };
 
 /// Takes links until the endpoint is closed.
@@ -43,11 +43,11 @@ pub(super) async fn all(endpoint: Endpoint, desk: Arc<Desk>, limit: Duration) {
         }
         let desk = Arc::clone(&desk);
         tokio::spawn(async move {
-            let met = timeout(limit, meet(incoming, address.to_string())).await;
+            let met = timeout(limit, meet(incoming, address.to_string(), &desk)).await;
             drop(entry);
             match met {
-                Ok(Ok((connection, streams, met))) => {
-                    link::run(desk, teller, connection, streams, met).await;
+                Ok(Ok((place, connection, streams, met))) => {
+                    link::run(place, teller, connection, streams, met).await;
                 }
                 Ok(Err(why)) => tracing::debug!(why, "an incoming handshake failed"),
                 Err(_) => tracing::debug!("an incoming handshake took too long"),
@@ -59,18 +59,30 @@ pub(super) async fn all(endpoint: Endpoint, desk: Arc<Desk>, limit: Duration) {
 async fn meet(
     incoming: Incoming,
     remote: String,
-) -> Result<(Connection, (RecvStream, SendStream), Met), String> {
+    desk: &Arc<Desk>,
+) -> Result<(Place, Connection, (RecvStream, SendStream), Met), String> {
     let accepting = incoming.accept().map_err(|error| error.to_string())?;
     let connection = accepting.await.map_err(|error| error.to_string())?;
-    let (mut writer, mut reader) =
-        connection.accept_bi().await.map_err(|error| error.to_string())?;
+    let node = NodeId::from_bytes(*connection.remote_id().as_bytes());
+    let place = desk.admit(node).map_err(|refusal| {
+        link::Wire::close(&connection, refusal.code(), &refusal.to_string());
+        refusal.to_string()
+    })?;
+    let (mut writer, mut reader) = connection
+        .accept_bi()
+        .await
+        .map_err(|error| error.to_string())?;
     if let Err(why) = link::greet(&mut reader, &mut writer).await {
         link::Wire::close(&connection, link::code::MALFORMED, &why);
         return Err(why);
     }
-    let node = NodeId::from_bytes(*connection.remote_id().as_bytes());
-    let met = Met { node, dialled: None, exporter: exporter(&connection)?, remote };
-    Ok((connection, (reader, writer), met))
+    let met = Met {
+        node,
+        dialled: None,
+        exporter: exporter(&connection)?,
+        remote,
+    };
+    Ok((place, connection, (reader, writer), met))
 }
 
 /// Counts the handshakes in progress.
@@ -112,7 +124,10 @@ impl Door {
             return None;
         }
         *here += 1;
-        Some(Entry { door: Arc::clone(self), origin })
+        Some(Entry {
+            door: Arc::clone(self),
+            origin,
+        })
     }
 
     fn is_crowded(&self) -> bool {
@@ -144,8 +159,9 @@ mod tests {
     #[test]
     fn one_address_cannot_fill_the_door() {
         let door = Arc::new(Door::default());
-        let flood: Vec<_> =
-            (0..100).filter_map(|_| door.enter([192, 0, 2, 1].into())).collect();
+        let flood: Vec<_> = (0..100)
+            .filter_map(|_| door.enter([192, 0, 2, 1].into()))
+            .collect();
         assert_eq!(flood.len(), MAX_HANDSHAKES_PER_ADDRESS);
         let other = door.enter([192, 0, 2, 2].into());
         assert!(other.is_some());
@@ -165,7 +181,9 @@ mod tests {
     #[test]
     fn the_door_is_full_at_its_limit() {
         let door = Arc::new(Door::default());
-        let many: Vec<_> = (0..=255).filter_map(|n| door.enter([198, 51, 100, n].into())).collect();
+        let many: Vec<_> = (0..=255)
+            .filter_map(|n| door.enter([198, 51, 100, n].into()))
+            .collect();
         assert_eq!(many.len(), MAX_HANDSHAKES);
         assert!(door.is_crowded());
         drop(many);

@@ -14,9 +14,7 @@ use iroh::{
 };
 
 use super::{ALPN, DEFAULT_PORT};
-use crate::limits::{
-    HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_STREAMS, RECEIVE_WINDOW, SEND_WINDOW,
-};
+use crate::limits::{HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_STREAMS, RECEIVE_WINDOW, SEND_WINDOW};
 
 /// How often a free port is looked for before giving up.
 const PORT_TRIES: u32 = 8;
@@ -66,7 +64,9 @@ impl Config {
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Never the seed.
-        f.debug_struct("Config").field("listen", &self.listen).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,9 +91,9 @@ pub enum OpenError {
 pub(super) async fn endpoint(config: &Config) -> Result<Endpoint, OpenError> {
     match &config.listen {
         Listen::At(addresses) if addresses.is_empty() => Err(OpenError::NoAddress),
-        Listen::At(addresses) => {
-            bind(config, addresses, true).await.map_err(|error| refused(addresses, &error))
-        }
+        Listen::At(addresses) => bind(config, addresses)
+            .await
+            .map_err(|error| refused(addresses, &error)),
         Listen::Default => anywhere(config).await,
     }
 }
@@ -103,12 +103,17 @@ async fn anywhere(config: &Config) -> Result<Endpoint, OpenError> {
     let mut port = DEFAULT_PORT;
     let mut tries = 0;
     loop {
-        let addresses =
-            [(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()];
-        // Both must be bound where the machine has both, else the next port is tried.
-        let both = has_ipv6();
-        let wanted = if both { &addresses[..] } else { &addresses[..1] };
-        match bind(config, wanted, true).await {
+        let addresses = [
+            (Ipv4Addr::UNSPECIFIED, port).into(),
+            (Ipv6Addr::UNSPECIFIED, port).into(),
+        ];
+        // Where the machine has both, both must be free, else the next port is tried.
+        let wanted = if has_ipv6() {
+            &addresses[..]
+        } else {
+            &addresses[..1]
+        };
+        match bind(config, wanted).await {
             Ok(endpoint) => return Ok(endpoint),
             Err(error) if tries == PORT_TRIES => return Err(refused(wanted, &error)),
             Err(_) => {
@@ -131,7 +136,10 @@ fn free_port() -> Option<u16> {
 
 fn refused(addresses: &[SocketAddr], error: &BindError) -> OpenError {
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    OpenError::Bind { addresses: addresses.join(", "), why: with_causes(error) }
+    OpenError::Bind {
+        addresses: addresses.join(", "),
+        why: with_causes(error),
+    }
 }
 
 /// The text of an error and of what caused it: the system's own words stand at the end.
@@ -145,11 +153,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn bind(
-    config: &Config,
-    addresses: &[SocketAddr],
-    required: bool,
-) -> Result<Endpoint, BindError> {
+async fn bind(config: &Config, addresses: &[SocketAddr]) -> Result<Endpoint, BindError> {
     let mut builder = Endpoint::builder(presets::Minimal)
         .secret_key(SecretKey::from_bytes(&config.seed))
         .alpns(vec![ALPN.to_vec()])
@@ -161,21 +165,25 @@ async fn bind(
         // Sessions are not resumed: 0-RTT is not used, and a full handshake proves both keys anew.
         .max_tls_tickets(0)
         .clear_ip_transports();
-    let mut families = [false; 2];
-    for address in addresses {
-        // One socket of each family serves the destinations that none of the others is nearer to.
-        let seen = &mut families[usize::from(address.is_ipv6())];
-        let prefix = match (*seen, address) {
-            (false, _) => 0,
-            (true, SocketAddr::V4(_)) => 32,
-            (true, SocketAddr::V6(_)) => 128,
+    // The first address of each family also serves whatever none of the others is nearer to; iroh
+    // wants it last.
+    for (at, address) in addresses.iter().enumerate().rev() {
+        let is_first = addresses
+            .iter()
+            .position(|other| other.is_ipv6() == address.is_ipv6())
+            == Some(at);
+        let prefix = match (is_first, address) {
+            (true, _) => 0,
+            (false, SocketAddr::V4(_)) => 32,
+            (false, SocketAddr::V6(_)) => 128,
         };
-        *seen = true;
-        let options = BindOpts::default().set_prefix_len(prefix).set_is_required(required);
-        builder = builder.bind_addr_with_opts(*address, options).unwrap_or_else(|error| {
-            // Only a second default route or a prefix over the family's length is refused.
-            unreachable!("a listen address was refused: {error}")
-        });
+        let options = BindOpts::default().set_prefix_len(prefix);
+        builder = builder
+            .bind_addr_with_opts(*address, options)
+            .unwrap_or_else(|error| {
+                // Only a second default route or a prefix over the family's length is refused.
+                unreachable!("a listen address was refused: {error}")
+            });
     }
     builder.bind().await
 }

@@ -12,11 +12,11 @@ use iroh::{
 };
 use tokio::{net::lookup_host, time::timeout};
 
-use super::{ALPN, HostPort, exporter};
+use super::{ALPN, exporter};
 use crate::{
-    DialError, DialToken,
+    DialError, DialToken, HostPort,
     limits::MAX_RESOLVED,
-    link::{self, Desk, Met},
+    link::{self, Desk, Met, Place},
 };
 
 /// The first of the QUIC error codes that carry a TLS alert (RFC 9001, 4.8).
@@ -36,21 +36,23 @@ impl Dialler {
         node: NodeId,
         address: &str,
         token: DialToken,
-    ) -> Result<(Connection, (RecvStream, SendStream), Met), DialError> {
-        let address: HostPort =
-            address.parse().map_err(|_| DialError::BadAddress(address.to_owned()))?;
+    ) -> Result<(Place, Connection, (RecvStream, SendStream), Met), DialError> {
+        let address: HostPort = address
+            .parse()
+            .map_err(|_| DialError::BadAddress(address.to_owned()))?;
         if node == self.own {
             return Err(DialError::Oneself);
         }
         let key = PublicKey::from_bytes(node.as_bytes()).map_err(|_| DialError::BadNodeId)?;
-        if self.desk.is_full() {
-            return Err(DialError::Busy);
-        }
+        let place = self.desk.admit(node)?;
         let all = async {
             let targets = resolve(&address).await?;
             self.meet(node, key, targets, token).await
         };
-        timeout(self.limit, all).await.unwrap_or(Err(DialError::NoAnswer))
+        let met = timeout(self.limit, all)
+            .await
+            .unwrap_or(Err(DialError::NoAnswer));
+        met.map(|(connection, streams, met)| (place, connection, streams, met))
     }
 
     async fn meet(
@@ -61,7 +63,11 @@ impl Dialler {
         token: DialToken,
     ) -> Result<(Connection, (RecvStream, SendStream), Met), DialError> {
         let to = EndpointAddr::from_parts(key, targets.iter().copied().map(TransportAddr::Ip));
-        let connection = self.endpoint.connect(to, ALPN).await.map_err(connect_error)?;
+        let connection = self
+            .endpoint
+            .connect(to, ALPN)
+            .await
+            .map_err(connect_error)?;
         let (mut writer, mut reader) = connection.open_bi().await.map_err(connection_error)?;
         if let Err(why) = link::greet(&mut reader, &mut writer).await {
             // What the peer said with its close tells more than the end of the stream.
@@ -81,7 +87,12 @@ impl Dialler {
             .or_else(|| targets.first().map(ToString::to_string))
             .unwrap_or_default();
         let exporter = exporter(&connection).map_err(DialError::Failed)?;
-        let met = Met { node, dialled: Some(token), exporter, remote };
+        let met = Met {
+            node,
+            dialled: Some(token),
+            exporter,
+            remote,
+        };
         Ok((connection, (reader, writer), met))
     }
 }
@@ -90,29 +101,40 @@ async fn resolve(address: &HostPort) -> Result<Vec<SocketAddr>, DialError> {
     if let Some(ip) = address.ip() {
         return Ok(vec![(ip, address.port()).into()]);
     }
-    let unresolved = |why: String| DialError::Unresolved { host: address.host(), why };
+    let unresolved = |why: String| DialError::Unresolved {
+        host: address.host(),
+        why,
+    };
     let found: Vec<SocketAddr> = lookup_host((address.host(), address.port()))
         .await
         .map_err(|error| unresolved(error.to_string()))?
         .take(MAX_RESOLVED)
         .collect();
-    if found.is_empty() { Err(unresolved("it has no address".to_owned())) } else { Ok(found) }
+    if found.is_empty() {
+        Err(unresolved("it has no address".to_owned()))
+    } else {
+        Ok(found)
+    }
 }
 
 fn connect_error(error: ConnectError) -> DialError {
     match error {
-        ConnectError::Connect { source: ConnectWithOptsError::SelfConnect { .. }, .. } => {
-            DialError::Oneself
-        }
         ConnectError::Connect {
-            source: ConnectWithOptsError::EndpointClosed { .. }, ..
+            source: ConnectWithOptsError::SelfConnect { .. },
+            ..
+        } => DialError::Oneself,
+        ConnectError::Connect {
+            source: ConnectWithOptsError::EndpointClosed { .. },
+            ..
         } => DialError::ShuttingDown,
         ConnectError::Connecting {
-            source: ConnectingError::ConnectionError { source, .. }, ..
+            source: ConnectingError::ConnectionError { source, .. },
+            ..
         }
         | ConnectError::Connection { source, .. } => connection_error(source),
         ConnectError::Connecting {
-            source: ConnectingError::HandshakeFailure { .. }, ..
+            source: ConnectingError::HandshakeFailure { .. },
+            ..
         } => DialError::WrongNode,
         other => DialError::Failed(other.to_string()),
     }

@@ -54,7 +54,11 @@ impl FromStr for HostPort {
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
         let (host, port) = text.rsplit_once(':').ok_or(BadAddress)?;
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or(BadAddress)?;
+        let port = port
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or(BadAddress)?;
         let host = if let Some(inner) = host.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or(BadAddress)?;
             Host::Ip(IpAddr::V6(inner.parse().map_err(|_| BadAddress)?))
@@ -94,8 +98,12 @@ mod tests {
 
     #[test]
     fn what_people_write_is_read_and_written_back() {
-        for text in ["203.0.113.5:4433", "[2001:db8::1]:1", "core.example.org:65535", "localhost:80"]
-        {
+        for text in [
+            "203.0.113.5:4433",
+            "[2001:db8::1]:1",
+            "core.example.org:65535",
+            "localhost:80",
+        ] {
             let address: HostPort = text.parse().expect("a good address");
             assert_eq!(address.to_string(), text);
         }
@@ -104,8 +112,21 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         for text in [
-            "", ":", ":1", "a:", "a:0", "a:65536", "a:b", "a", "2001:db8::1:80", "[::1:80", "1.2.3:80",
-            "a b:1", "[a]:1", "ä:1", "300.1.1.1:80",
+            "",
+            ":",
+            ":1",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:b",
+            "a",
+            "2001:db8::1:80",
+            "[::1:80",
+            "1.2.3:80",
+            "a b:1",
+            "[a]:1",
+            "ä:1",
+            "300.1.1.1:80",
         ] {
             assert_eq!(text.parse::<HostPort>(), Err(BadAddress), "{text:?}");
         }
