@@ -229,20 +229,67 @@ impl Config {
             .map(|at| quoted(&at.to_string()))
             .collect();
         let size = |size: Size| quoted(&size.to_string());
-        TEMPLATE
-            .replace("{name}", &quoted(&self.name))
-            .replace("{listen}", &format!("[{}]", listen.join(", ")))
-            .replace("{public}", &quoted(&self.public))
-            .replace("{trust_clock}", &self.trust_clock.to_string())
-            .replace("{log}", &quoted(self.log.as_str()))
-            .replace("{serve}", &self.core.serve.to_string())
-            .replace("{total}", &size(self.core.total))
-            .replace("{hold_days_max}", &self.core.hold_days_max.to_string())
-            .replace("{topics_max}", &self.core.topics_max.to_string())
-            .replace("{links_max}", &self.core.links_max.to_string())
-            .replace("{store}", &size(self.limits.store))
-            .replace("{floor}", &size(self.limits.free_space_floor))
-            .replace("{links}", &self.limits.links.to_string())
+        let Core {
+            serve,
+            total,
+            hold_days_max,
+            topics_max,
+            links_max,
+        } = self.core.clone();
+        // One pass: a name that looks like a placeholder stays a name.
+        format!(
+            r#"# Settings of this Waystation node. They are read when the node starts.
+# Options of `way up` have been written here when this home was created; later they
+# count for that run alone. Sizes: "500MB", "1GiB". Delete a line for its default.
+
+# The name that others see (at most 64 bytes; `way name` changes it).
+name = {name}
+
+# Where to listen, as addresses of this machine. The port was free at creation and is kept.
+listen = [{listen}]
+
+# The address under which others reach this node, host:port. A core node needs one.
+public = {public}
+
+# Whether the clock of this machine is believed without asking peers. Nothing is deleted
+# and no right ended on a clock that nobody has confirmed. A core node with a clock set by
+# the network (NTP) may say true.
+trust_clock = {trust_clock}
+
+# What is logged: "error", "warn", "info", "debug" or "trace". Addresses and topic ids
+# appear only from "debug" on.
+log = {log}
+
+# Serving clients: what they and the members of their topics have missed is kept, sealed.
+[core]
+serve = {serve}
+# All that is held for clients together. What was promised is kept even if this is lowered.
+total = {total}
+# Longest promise, in days (1 to 366).
+hold_days_max = {hold_days_max}
+# Topics that one client may have held.
+topics_max = {topics_max}
+# Links that one client and its guests may have at a time.
+links_max = {links_max}
+
+[limits]
+# Bytes of the store; "0 B": as much as the disk has, above the floor.
+store = {store}
+# Free space that is left on the disk whatever happens: below it nothing new is taken.
+free_space_floor = {floor}
+# Links at a time.
+links = {links}
+"#,
+            name = quoted(&self.name),
+            listen = listen.join(", "),
+            public = quoted(&self.public),
+            trust_clock = self.trust_clock,
+            log = quoted(self.log.as_str()),
+            total = size(total),
+            store = size(self.limits.store),
+            floor = size(self.limits.free_space_floor),
+            links = self.limits.links,
+        )
     }
 }
 
@@ -294,49 +341,6 @@ fn place(text: &str, at: usize) -> (usize, String) {
     };
     (line, key)
 }
-
-const TEMPLATE: &str = r#"# Settings of this Waystation node. They are read when the node starts.
-# Options of `way up` have been written here when this home was created; later they
-# count for that run alone. Sizes: "500MB", "1GiB". Delete a line for its default.
-
-# The name that others see (at most 64 bytes; `way name` changes it).
-name = {name}
-
-# Where to listen, as addresses of this machine. The port was free at creation and is kept.
-listen = {listen}
-
-# The address under which others reach this node, host:port. A core node needs one.
-public = {public}
-
-# Whether the clock of this machine is believed without asking peers. Nothing is deleted
-# and no right ended on a clock that nobody has confirmed. A core node with a clock set by
-# the network (NTP) may say true.
-trust_clock = {trust_clock}
-
-# What is logged: "error", "warn", "info", "debug" or "trace". Addresses and topic ids
-# appear only from "debug" on.
-log = {log}
-
-# Serving clients: what they and the members of their topics have missed is kept, sealed.
-[core]
-serve = {serve}
-# All that is held for clients together. What was promised is kept even if this is lowered.
-total = {total}
-# Longest promise, in days (1 to 366).
-hold_days_max = {hold_days_max}
-# Topics that one client may have held.
-topics_max = {topics_max}
-# Links that one client and its guests may have at a time.
-links_max = {links_max}
-
-[limits]
-# Bytes of the store; "0 B": as much as the disk has, above the floor.
-store = {store}
-# Free space that is left on the disk whatever happens: below it nothing new is taken.
-free_space_floor = {floor}
-# Links at a time.
-links = {links}
-"#;
 
 #[cfg(test)]
 mod tests {

@@ -151,7 +151,11 @@ impl Failure {
     /// The one line that `--json` prints on standard error.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::json!({ "v": crate::schema::V, "error": self }).to_string()
+        let last = crate::request::Last::Error(self.clone());
+        crate::schema::to_line(&crate::request::LastLine {
+            v: crate::schema::Version,
+            last,
+        })
     }
 }
 

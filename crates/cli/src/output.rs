@@ -1,6 +1,6 @@
 //! Standard output, and how a command ends.
 
-use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 
 use crate::failure::{Code, Exit, Failure};
 
@@ -23,9 +23,8 @@ impl From<Failure> for Stop {
 pub type Outcome = Result<Exit, Stop>;
 
 /// Standard output, buffered; lines become visible with [`Output::flush`].
-#[derive(Debug)]
 pub struct Output {
-    out: BufWriter<io::Stdout>,
+    out: BufWriter<Box<dyn Write + Send>>,
     /// Whether objects are printed instead of words.
     pub json: bool,
 }
@@ -34,8 +33,14 @@ impl Output {
     /// The process's.
     #[must_use]
     pub fn new(json: bool) -> Self {
+        Self::to(Box::new(io::stdout()), json)
+    }
+
+    /// Somewhere else, for tests.
+    #[must_use]
+    pub fn to(out: Box<dyn Write + Send>, json: bool) -> Self {
         Self {
-            out: BufWriter::new(io::stdout()),
+            out: BufWriter::new(out),
             json,
         }
     }
@@ -64,6 +69,14 @@ impl Output {
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         io::stdout().is_terminal()
+    }
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output")
+            .field("json", &self.json)
+            .finish_non_exhaustive()
     }
 }
 

@@ -76,12 +76,20 @@ fn run(cli: Cli) -> Outcome {
         environment,
         out: Output::new(cli.global.json),
     };
-    let exit = dispatch(&mut context, cli.command)?;
+    dispatch(&mut context, cli.command)
+}
+
+/// Carries out a command.
+///
+/// # Errors
+/// Its failure.
+pub fn dispatch(context: &mut Context, command: Command) -> Outcome {
+    let exit = choose(context, command)?;
     context.out.flush()?;
     Ok(exit)
 }
 
-fn dispatch(context: &mut Context, command: Command) -> Outcome {
+fn choose(context: &mut Context, command: Command) -> Outcome {
     match command {
         Command::Up(up) => commands::up::up(context, up),
         Command::Down => commands::up::down(context),

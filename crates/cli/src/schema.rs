@@ -240,9 +240,9 @@ objects! {
     /// `way restore`.
     Restored { v: Version, id: String, home: String, encrypted: bool, }
     /// `way check`.
-    Check { v: Version, ok: bool, batches: u64, records: u64, bytes: u64, }
+    Check { v: Version, ok: bool, commits: u64, rows: u64, files: u64, content: u64, }
     /// `way replay`.
-    Replay { v: Version, same: bool, inputs: u64, outputs: u64, hash: String, }
+    Replay { v: Version, same: bool, lives: u64, turns: u64, outputs: u64, hash: String, }
 }
 
 /// One line of JSON, without its line end.

@@ -1,0 +1,431 @@
+//! One of everything that the node may answer, with every field that may be missing once there and
+//! once not.
+
+use cli::request::{Ask, End, From, Text, WaitState};
+use cli::schema::{self, Version, to_line};
+use cli::translate::{Asked, answer};
+use cli::vocabulary::{self as node, LineKind, Reply, WaitFor};
+use identity::{EnvelopeId, NodeId, TopicId};
+
+pub(crate) fn node_id() -> NodeId {
+    NodeId::from_bytes([7; 32])
+}
+
+pub(crate) fn topic_id() -> TopicId {
+    TopicId::from_bytes([9; 32])
+}
+
+pub(crate) fn message(index: u16) -> node::MessageId {
+    node::MessageId {
+        envelope: EnvelopeId::from_bytes([5; 32]),
+        index,
+    }
+}
+
+const HEX: &str = "0505050505050505050505050505050505050505050505050505050505050505";
+
+pub(crate) fn line(n: u64, kind: LineKind, text: &str) -> node::Line {
+    node::Line {
+        n,
+        id: message(u16::try_from(n % 3).unwrap()),
+        from: HEX.into(),
+        from_name: "bob".into(),
+        at: 1_800_000_000_000 + n,
+        seq: n,
+        kind,
+        text: text.into(),
+    }
+}
+
+pub(crate) fn mail(n: u64) -> node::Mail {
+    node::Mail {
+        n,
+        id: message(0),
+        from: node_id(),
+        from_name: "carol".into(),
+        at: 1_800_000_000_000,
+        text: format!("mail {n}"),
+    }
+}
+
+fn topic_row() -> node::TopicRow {
+    node::TopicRow {
+        id: topic_id(),
+        name: "ops".into(),
+        role: "member".into(),
+        members: 2,
+        unread: 1,
+        lines: 5,
+    }
+}
+
+fn topic_info() -> node::TopicInfo {
+    node::TopicInfo {
+        row: topic_row(),
+        members: vec![node::MemberRow {
+            device: HEX.into(),
+            name: "bob".into(),
+            own: true,
+            left: false,
+            envelopes: 3,
+        }],
+        cores: vec![(node_id(), "core.example.org:4433".into())],
+        envelopes: 5,
+        bytes: 4096,
+        invites: vec![node::InviteRow {
+            grant: HEX.into(),
+            uses: 2,
+            used: 1,
+            until: 1,
+        }],
+        forked: vec![HEX.into()],
+        peers: 1,
+    }
+}
+
+pub(crate) fn status(problems: Vec<node::Problem>) -> node::Status {
+    node::Status {
+        id: node_id(),
+        name: "alice".into(),
+        core: false,
+        links: 1,
+        topics: 1,
+        queued: 0,
+        store_bytes: 10,
+        store_limit: 20,
+        problems,
+    }
+}
+
+fn peer(full: bool) -> node::Peer {
+    node::Peer {
+        id: node_id(),
+        name: "bob".into(),
+        linked: full,
+        transport: "quic".into(),
+        address: "203.0.113.4:4433".into(),
+        round_trip_us: full.then_some(1500),
+        since: full.then_some(1_800_000_000_000),
+        why: "added".into(),
+    }
+}
+
+fn why() -> node::Why {
+    let state = |full: bool| node::State {
+        state: "held".into(),
+        by: node_id().to_string(),
+        by_name: String::new(),
+        at: 1,
+        until: full.then_some(2),
+        reason: full.then(|| "because".into()),
+    };
+    node::Why {
+        id: message(0),
+        to: topic_id().to_string(),
+        states: vec![state(true), state(false)],
+        delivered: 1,
+        members: 2,
+        held: 1,
+        waits_for: vec!["carol".into()],
+        hint: String::new(),
+    }
+}
+
+/// Every reply, and the name of its object.
+pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
+    let problem = node::Problem {
+        code: "full".into(),
+        text: "t".into(),
+        hint: "h".into(),
+    };
+    vec![
+        ("Done", Reply::Done),
+        ("Status", Reply::Status(status(vec![problem]))),
+        (
+            "Identity",
+            Reply::Identity {
+                id: node_id(),
+                name: "a".into(),
+                addresses: vec!["x".into()],
+            },
+        ),
+        ("Peer", Reply::Peers(vec![peer(true), peer(false)])),
+        ("PeerAdded", Reply::PeerAdded { id: node_id() }),
+        (
+            "CoreInvite",
+            Reply::CoreInvited {
+                link: "way:core/x".into(),
+                quota: 1,
+                uses: 1,
+            },
+        ),
+        (
+            "CoreDenied",
+            Reply::CoreDenied {
+                id: node_id(),
+                held_bytes: 1,
+                held_until: Some(2),
+            },
+        ),
+        (
+            "CoreDenied",
+            Reply::CoreDenied {
+                id: node_id(),
+                held_bytes: 0,
+                held_until: None,
+            },
+        ),
+        (
+            "Client",
+            Reply::CoreClients(vec![node::Client {
+                id: node_id(),
+                quota: 1,
+                used: 1,
+                topics: 1,
+                allowed: true,
+                since: 1,
+            }]),
+        ),
+        (
+            "CoreUsed",
+            Reply::CoreUsed {
+                id: node_id(),
+                quota: 1,
+            },
+        ),
+        (
+            "Core",
+            Reply::Cores(vec![node::Core {
+                id: node_id(),
+                address: "a".into(),
+                state: "agreed".into(),
+                quota: 1,
+                used: 1,
+                linked: true,
+                topics: 1,
+            }]),
+        ),
+        (
+            "TopicId",
+            Reply::Topic {
+                id: topic_id(),
+                name: "ops".into(),
+            },
+        ),
+        ("Topic", Reply::Topics(vec![topic_row()])),
+        ("TopicInfo", Reply::TopicInfo(Box::new(topic_info()))),
+        (
+            "Invite",
+            Reply::Invited {
+                link: "way:join/x".into(),
+                topic: topic_id(),
+                uses: 1,
+                expires: 1,
+            },
+        ),
+        (
+            "Invitation",
+            Reply::Invitation {
+                topic: topic_id(),
+                topic_name: "ops".into(),
+                inviter_name: "alice".into(),
+                inviter: HEX.into(),
+                expires: 1,
+            },
+        ),
+        (
+            "Sent",
+            Reply::Sent {
+                ids: vec![message(0), message(1)],
+            },
+        ),
+        (
+            "Sent",
+            Reply::Reached {
+                state: WaitFor::Delivered,
+                count: 1,
+                of: 2,
+            },
+        ),
+        (
+            "Line",
+            Reply::Lines {
+                topic: topic_id(),
+                lines: vec![
+                    line(1, LineKind::Text, "hi"),
+                    line(2, LineKind::Join, ""),
+                    line(3, LineKind::Leave, ""),
+                    line(4, LineKind::Gap, "expired"),
+                ],
+                last: 4,
+                more: false,
+            },
+        ),
+        (
+            "Mail",
+            Reply::Inbox {
+                mails: vec![mail(1)],
+                last: 1,
+                more: false,
+            },
+        ),
+        (
+            "Pong",
+            Reply::Pong {
+                round_trip_us: 1234,
+                path: "quic".into(),
+            },
+        ),
+        ("Why", Reply::Why(Box::new(why()))),
+    ]
+}
+
+/// A line of each object, with its name.
+pub(crate) fn all() -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    let asked = Asked {
+        to: "ops".into(),
+        id: HEX.into(),
+    };
+    for (name, reply) in replies() {
+        let lines = answer(&asked, reply).lines;
+        assert!(!lines.is_empty(), "{name}");
+        all.extend(lines.into_iter().map(|line| (name, line)));
+    }
+    let up = |reachable| schema::Up {
+        v: Version,
+        id: node_id().to_string(),
+        name: "core".into(),
+        home: "/h".into(),
+        addresses: vec!["a".into()],
+        core: true,
+        reachable,
+    };
+    all.push(("Up", to_line(&up(None))));
+    all.push(("Up", to_line(&up(Some(true)))));
+    all.push((
+        "Down",
+        to_line(&schema::Down {
+            v: Version,
+            home: "/h".into(),
+            down: true,
+        }),
+    ));
+    let backup = schema::Backup {
+        v: Version,
+        file: "/f".into(),
+        bytes: 1,
+        encrypted: true,
+    };
+    all.push(("Backup", to_line(&backup)));
+    let (id, home) = (node_id().to_string(), "/h".into());
+    let restored = schema::Restored {
+        v: Version,
+        id,
+        home,
+        encrypted: false,
+    };
+    all.push(("Restored", to_line(&restored)));
+    let check = schema::Check {
+        v: Version,
+        ok: true,
+        commits: 1,
+        rows: 2,
+        files: 3,
+        content: 0,
+    };
+    all.push(("Check", to_line(&check)));
+    let hash = "00".repeat(16);
+    let replay = schema::Replay {
+        v: Version,
+        same: true,
+        lives: 1,
+        turns: 2,
+        outputs: 3,
+        hash,
+    };
+    all.push(("Replay", to_line(&replay)));
+    all
+}
+
+pub(crate) fn ends() -> [End; 2] {
+    let full = End {
+        last: Some(1),
+        more: true,
+        topic: Some(topic_id().to_string()),
+        change: Some(1),
+    };
+    [End::default(), full]
+}
+
+/// Every request.
+pub(crate) fn asks() -> Vec<Ask> {
+    let text = || String::from("x");
+    vec![
+        Ask::Status,
+        Ask::Id,
+        Ask::Name { name: text() },
+        Ask::Peers,
+        Ask::PeerAdd { address: text() },
+        Ask::PeerRemove { peer: text() },
+        Ask::CoreInvite { quota: 1, uses: 1 },
+        Ask::CoreAllow {
+            node: text(),
+            quota: 1,
+        },
+        Ask::CoreDeny { node: text() },
+        Ask::CoreClients,
+        Ask::CoreUse { link: text() },
+        Ask::CoreLeave { core: text() },
+        Ask::CoreList,
+        Ask::TopicCreate { name: text() },
+        Ask::TopicList,
+        Ask::TopicInfo { topic: text() },
+        Ask::TopicLeave { topic: text() },
+        Ask::TopicForget { topic: text() },
+        Ask::Invite {
+            topic: text(),
+            uses: 1,
+            until: None,
+        },
+        Ask::JoinLook {
+            link: text(),
+            timeout_ms: 1,
+        },
+        Ask::Join {
+            link: text(),
+            name: None,
+            timeout_ms: 1,
+        },
+        Ask::Send {
+            to: text(),
+            messages: vec![Text::of(vec![0xff]), Text::of(b"a".to_vec())],
+            expires: Some(1),
+            best_effort: false,
+        },
+        Ask::Wait {
+            id: text(),
+            state: WaitState::Held,
+            of: Some(1),
+            timeout_ms: 1,
+        },
+        Ask::Read {
+            topic: text(),
+            from: From::AfterMessage(text()),
+            limit: 1,
+        },
+        Ask::Confirm {
+            topic: text(),
+            n: 1,
+        },
+        Ask::Inbox { after: 0, limit: 1 },
+        Ask::Ping {
+            node: text(),
+            timeout_ms: 1,
+        },
+        Ask::Why { id: None },
+        Ask::Changed { after: 0 },
+        Ask::Backup { file: text() },
+        Ask::Down,
+    ]
+}
