@@ -94,12 +94,11 @@ fn epoch() -> Value {
     let slices: Vec<Value> = (0..3u8)
         .map(|slice| {
             let seed: [u8; 32] = kdf("slice", &[&secret, &[slice]]);
-            let (key, public) = derive_key_pair(&seed);
+            let (_, public) = derive_key_pair(&seed);
             assert_eq!(made.slice_key(slice).public(), public);
             json!({
                 "slice": slice,
                 "seed": hex(seed),
-                "secret": hex(*key.to_bytes()),
                 "public": hex(public.as_bytes()),
             })
         })
@@ -274,7 +273,8 @@ fn items(of: &Founded) -> Value {
 }
 
 fn unicast() -> Value {
-    let (secret, public) = derive_key_pair(&[0x21; 32]);
+    let sealing_seed = [0x21; 32];
+    let (_, public) = derive_key_pair(&sealing_seed);
     let header = Header {
         destination: SecretKey::from_seed([0x22; 32]).node_id().to_id(),
         previous: [0; 32],
@@ -287,7 +287,8 @@ fn unicast() -> Value {
     let hint: [u8; 32] = kdf("hint", &[public.as_bytes()]);
     assert_eq!(key_hint(&public), hint[..8]);
     json!({
-        "sealing_secret": hex(*secret.to_bytes()),
+        "sealing_seed": hex(sealing_seed),
+        "sealing_key": hex(public.as_bytes()),
         "source": hex(header.author.as_bytes()),
         "destination": hex(header.destination.to_wire()),
         "header_without_body": hex(header.encode_without_body()),

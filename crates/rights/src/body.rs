@@ -178,6 +178,18 @@ impl SenderKeys {
         Self(BTreeMap::new())
     }
 
+    /// How many sender keys are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn get(
         &mut self,
         scope: Scope,

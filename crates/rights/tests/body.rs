@@ -1,8 +1,9 @@
 //! Sealed bodies.
 
 use identity::seal::hash;
-use identity::{EnvelopeId, GrantId, SealingKey};
+use identity::{EnvelopeId, GrantId, PublicKey, SealingKey};
 use proptest::prelude::*;
+use rights::limits::MAX_SENDER_KEYS;
 use rights::{
     Access, Epoch, KeyRing, OpenCache, Opened, SealRefused, SenderKeys, Subject, open, seal,
 };
@@ -62,6 +63,30 @@ fn a_sender_key_lasts_until_the_next_start() {
     assert_ne!(salt_one, salt_two, "a salt of its own in each");
     let (after, _) = enc_of(&mut SenderKeys::new(), 3);
     assert_ne!(one, after, "a fresh one after a start");
+}
+
+#[test]
+fn a_writer_remembers_a_bounded_number_of_sender_keys() {
+    let of = founded(1);
+    let epoch = of.ring.newest_clean().unwrap().epoch();
+    let (mut senders, mut rng) = (SenderKeys::new(), rng(5));
+    for n in 0..=MAX_SENDER_KEYS as u64 {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&n.to_be_bytes());
+        let author = PublicKey::from_bytes(key);
+        let subject = Subject {
+            author,
+            ..subject(&of, 9, 1, 1)
+        };
+        let body = seal(&mut senders, epoch, &subject, &texts(1), &mut rng).unwrap();
+        if n == MAX_SENDER_KEYS as u64 {
+            assert_eq!(
+                opened(&of.ring, &subject, &body),
+                Opened::Messages(texts(1))
+            );
+        }
+    }
+    assert_eq!(senders.len(), MAX_SENDER_KEYS);
 }
 
 #[test]

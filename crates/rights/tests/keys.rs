@@ -1,7 +1,7 @@
 //! Epochs, accesses, rings and device keys.
 
 use identity::EpochId;
-use rights::limits::MAX_EPOCHS;
+use rights::limits::{MAX_EPOCHS, MAX_MEETING_SECRETS};
 use rights::{
     Access, AccessRefused, DeviceSecret, Epoch, EpochRefused, EpochSecret, Incarnation, KeyRing,
 };
@@ -119,6 +119,25 @@ fn a_ring_is_bounded_and_its_newest_epoch_is_the_greatest() {
         );
     }
     assert!(ring.by_id(first).is_none(), "the oldest went");
+}
+
+#[test]
+fn the_newest_meeting_secrets_come_first_and_are_few() {
+    let mut ring = founded(1).ring;
+    let mut rng = rng(3);
+    let mut newest = Vec::new();
+    for generation in 1..=20 {
+        let secret = EpochSecret::generate(&mut rng);
+        let epoch = Epoch::from_item(&Epoch::announce(&secret, generation)).unwrap();
+        let id = epoch.id();
+        newest.insert(0, *secret.meeting().as_bytes());
+        ring.add(epoch, generation);
+        ring.unlock(id, Access::Reader(secret)).unwrap();
+    }
+    newest.truncate(MAX_MEETING_SECRETS);
+    let tried: Vec<[u8; 32]> = ring.meeting_secrets().map(|m| *m.as_bytes()).collect();
+    assert_eq!(tried, newest);
+    assert_eq!(ring.core_secrets().count(), MAX_MEETING_SECRETS);
 }
 
 #[test]
