@@ -1,8 +1,8 @@
 //! Verifying a closed home.
 
 use crate::content::Content;
+use crate::engine::{Engine, describe, keyspace_name};
 use crate::files::{self, Depth};
-use crate::fjall::{Engine, describe, keyspace_name};
 use crate::head::Chain;
 use crate::home::Home;
 use crate::journal::{Nobody, Scan, Watch};

@@ -1,27 +1,21 @@
 //! The embedded store.
 
-use crate::error::io;
-use crate::files::{self, Depth};
+use crate::engine::{COMMITS, Engine, GAP, KNOWN, clear_unfinished, describe, engine_failed};
+use crate::gap::{self, Gap};
 use crate::head::{Writes, merge};
 use crate::home::Home;
-use crate::journal::{Gap, Nobody, Scan, commit_row, parse_row, slot};
+use crate::journal::{Nobody, Scan, commit_row, parse_row, slot};
 use crate::space::{Reserve, enough_for_new};
 use crate::{
-    CACHE, CommitFailed, FLOOR, HISTORY, Head, HomeId, MAX_TABLES, MEMTABLE, MEMTABLES, OpenFailed,
-    Opened, RESERVE, Room, Space, Store, WAITING_FILES, WAITING_MEMTABLES, free_space, tuning,
+    CACHE, CommitFailed, FLOOR, Head, HomeId, MAX_TABLES, MEMTABLE, MEMTABLES, OpenFailed, Opened,
+    RESERVE, Room, Space, Store, WAITING_FILES, WAITING_MEMTABLES, free_space,
 };
 use fjall::{AbstractTree, Database, Keyspace, PersistMode, Readable};
 use machine::{Base, Batch, ReadFailed, Row, Table};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// Where the commit rows and the note of a gap stand.
-pub(crate) const COMMITS: &str = "waystation";
-const GAP: &[u8] = b"gap";
-/// Below this number commits may be missing from the list: a gap there is known.
-const KNOWN: &[u8] = b"known";
 
 /// How an embedded store is sized.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,7 +181,7 @@ impl FjallStore {
     fn settle_gap(&self, gap: Option<Gap>, noted: Option<Head>) -> Result<Option<Gap>, OpenFailed> {
         let Some(gap) = gap else {
             let row = self.0.commits.get(GAP).map_err(engine_failed)?;
-            return Ok(row.and_then(|row| parse_gap(&row)));
+            return Ok(row.and_then(|row| gap::from_text(&row)));
         };
         // A gap that was noticed by the note of a clean end alone has no number after it.
         let lost = noted.map_or(gap.last, |noted| noted.number.max(gap.last));
@@ -215,7 +209,7 @@ impl FjallStore {
         batch.insert(&self.0.commits, key, row);
         match note {
             Some(Note::Gap(gap)) => {
-                batch.insert(&self.0.commits, GAP, gap_text(gap).as_bytes());
+                batch.insert(&self.0.commits, GAP, gap::to_text(gap).as_bytes());
                 batch.insert(&self.0.commits, KNOWN, next.number.to_be_bytes());
             }
             Some(Note::Forget) => batch.remove(&self.0.commits, GAP),
@@ -340,7 +334,7 @@ impl Base for FjallStore {
         if range.0 >= range.1 {
             return Ok(Vec::new());
         }
-        let mut rows = keyspace.range(range.0..range.1);
+        let mut rows = self.0.db.snapshot().range(keyspace, range.0..range.1);
         let mut found = Vec::new();
         while found.len() < limit {
             let next = if back { rows.next_back() } else { rows.next() };
@@ -435,204 +429,6 @@ impl std::fmt::Debug for FjallStore {
     }
 }
 
-/// The engine, opened, before anything is known of its head.
-pub(crate) struct Engine {
-    pub(crate) db: Database,
-    pub(crate) commits: Keyspace,
-    pub(crate) tables: BTreeMap<u8, (Table, Keyspace)>,
-}
-
-impl Engine {
-    pub(crate) fn open(
-        home: &Home,
-        tables: &[Table],
-        options: &Options,
-        room: Room,
-    ) -> Result<Self, OpenFailed> {
-        let open = || -> fjall::Result<Self> {
-            let db = tuning::open(&home.db(), options, room)?;
-            let commits = db.keyspace(COMMITS, || tuning::keyspace(options))?;
-            let mut open = BTreeMap::new();
-            for table in tables {
-                let keyspace = db.keyspace(&keyspace_name(*table), || tuning::keyspace(options))?;
-                open.insert(table.id(), (*table, keyspace));
-            }
-            Ok(Self {
-                db,
-                commits,
-                tables: open,
-            })
-        };
-        verify(home, Depth::Opening)?;
-        // The engine asserts what it reads from disk; a damaged home must not end the process.
-        let failed = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
-            Ok(Ok(opened)) => return Ok(opened),
-            Ok(Err(error)) => engine_failed(error),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-                let what = format!("the engine gave up: {}", text.unwrap_or("no reason given"));
-                OpenFailed::Damaged { what }
-            }
-        };
-        // The engine says that something is wrong, not where.
-        Err(verify(home, Depth::Whole).err().unwrap_or(failed))
-    }
-
-    /// The last commit, and what is missing before or after it.
-    pub(crate) fn find_head(
-        &self,
-        home: &HomeId,
-        scan: &Scan,
-        noted: Option<Head>,
-    ) -> Result<(Head, Option<Gap>), OpenFailed> {
-        let mut rows = BTreeMap::new();
-        for row in self.commits.iter() {
-            let (key, value) = row.into_inner().map_err(engine_failed)?;
-            if let Some(head) = parse_row(home, &key, &value) {
-                rows.insert(head.number, head.hash);
-            }
-        }
-        let last = rows.last_key_value().map(|(number, hash)| Head {
-            number: *number,
-            hash: *hash,
-        });
-        let head = last.unwrap_or(Head::START);
-        let known = self.commits.get(KNOWN).map_err(engine_failed)?;
-        let known = known.and_then(|row| Some(u64::from_be_bytes(row.as_ref().try_into().ok()?)));
-        let gap = scan
-            .gap()
-            .or_else(|| ahead_of_journals(scan, head))
-            .or_else(|| behind_note(head, noted))
-            .or_else(|| hole(&rows, known.unwrap_or(1)));
-        let gap = gap.map(|gap| Gap {
-            ahead: self.ahead(scan),
-            ..gap
-        });
-        Ok((head, gap))
-    }
-
-    /// Tables that hold what no journal holds any more.
-    fn ahead(&self, scan: &Scan) -> Vec<String> {
-        let Some(sequence) = scan.sequence else {
-            return Vec::new();
-        };
-        let tables = self
-            .tables
-            .values()
-            .map(|(table, keyspace)| (table.name(), keyspace));
-        tables
-            .filter(|(_, keyspace)| {
-                keyspace
-                    .tree
-                    .get_highest_persisted_seqno()
-                    .is_some_and(|found| found > sequence)
-            })
-            .map(|(name, _)| name.to_owned())
-            .collect()
-    }
-}
-
-/// The newest commit is always in a journal as long as there is one with anything in it.
-fn ahead_of_journals(scan: &Scan, head: Head) -> Option<Gap> {
-    let last = scan.last?;
-    (head.number > last.number).then(|| Gap {
-        held: last.number,
-        first: last.number + 1,
-        last: head.number,
-        place: "the journals end before the tables do".to_owned(),
-        ahead: Vec::new(),
-    })
-}
-
-fn behind_note(head: Head, noted: Option<Head>) -> Option<Gap> {
-    let noted = noted?;
-    let place = if noted.number > head.number {
-        format!("it was closed at {noted} and begins at {head}")
-    } else if noted.number == head.number && noted.hash != head.hash {
-        format!("it was closed at {noted} and holds another {head}")
-    } else {
-        return None;
-    };
-    let held = head.number.min(noted.number.saturating_sub(1));
-    Some(Gap {
-        held,
-        first: held + 1,
-        last: noted.number,
-        place,
-        ahead: Vec::new(),
-    })
-}
-
-fn hole(rows: &BTreeMap<u64, [u8; 32]>, known: u64) -> Option<Gap> {
-    let (head, _) = rows.last_key_value()?;
-    let mut expected = head.saturating_sub(HISTORY - 1).max(known);
-    let mut numbers = rows.range(expected..).map(|(number, _)| *number);
-    numbers.find_map(|number| {
-        let first = expected;
-        expected = number + 1;
-        (first < number).then(|| Gap {
-            held: first.saturating_sub(1),
-            first,
-            last: number - 1,
-            place: format!(
-                "the list of commits has nothing from {first} to {}",
-                number - 1
-            ),
-            ahead: Vec::new(),
-        })
-    })
-}
-
-fn gap_text(gap: &Gap) -> String {
-    let place = gap.place.replace('\n', " ");
-    format!(
-        "{} {} {}\n{place}\n{}",
-        gap.held,
-        gap.first,
-        gap.last,
-        gap.ahead.join(" ")
-    )
-}
-
-fn parse_gap(row: &[u8]) -> Option<Gap> {
-    let text = std::str::from_utf8(row).ok()?;
-    let mut lines = text.lines();
-    let mut numbers = lines.next()?.split(' ').map(str::parse);
-    let mut next = || numbers.next()?.ok();
-    Some(Gap {
-        held: next()?,
-        first: next()?,
-        last: next()?,
-        place: lines.next()?.to_owned(),
-        ahead: lines
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
-    })
-}
-
-pub(crate) fn keyspace_name(table: Table) -> String {
-    format!("{:03}-{}", table.id(), table.name())
-}
-
-/// An engine that was interrupted while it made its folder cannot open it again. Nothing was ever
-/// committed there.
-fn clear_unfinished(home: &Home, scan: &Scan) -> Result<(), OpenFailed> {
-    let db = home.db();
-    if !db.exists() || db.join("version").exists() {
-        return Ok(());
-    }
-    let tables = std::fs::read_dir(db.join("keyspaces")).map_or(0, Iterator::count);
-    if scan.last.is_some() || tables > 1 {
-        let what = format!("{} is missing", db.join("version").display());
-        return Err(OpenFailed::Damaged { what });
-    }
-    std::fs::remove_dir_all(&db).map_err(io("clearing", &db))
-}
-
 fn check_tables(tables: &[Table]) -> Result<(), OpenFailed> {
     if tables.len() > MAX_TABLES {
         return Err(OpenFailed::Tables(format!("{} of them", tables.len())));
@@ -647,43 +443,9 @@ fn check_tables(tables: &[Table]) -> Result<(), OpenFailed> {
     Ok(())
 }
 
-/// Refuses files that would make the engine end the process, and names them.
-fn verify(home: &Home, depth: Depth) -> Result<(), OpenFailed> {
-    let mut bad = Vec::new();
-    let mut note = |path: PathBuf, what| bad.push(format!("{}: {what}", path.display()));
-    files::verify(&home.db(), depth, &mut note)?;
-    if bad.is_empty() {
-        Ok(())
-    } else {
-        Err(OpenFailed::Damaged {
-            what: bad.join("; "),
-        })
-    }
-}
-
 fn read_failed(table: Table, error: &fjall::Error) -> ReadFailed {
     ReadFailed {
         table: table.name(),
         reason: describe(error),
-    }
-}
-
-pub(crate) fn engine_failed(error: fjall::Error) -> OpenFailed {
-    match error {
-        fjall::Error::Locked => OpenFailed::Engine("its records are locked".to_owned()),
-        fjall::Error::JournalRecovery(_) | fjall::Error::Unrecoverable => OpenFailed::Damaged {
-            what: describe(&error),
-        },
-        other => OpenFailed::Engine(describe(&other)),
-    }
-}
-
-/// The engine's errors print as their Rust form; the causes say more.
-pub(crate) fn describe(error: &fjall::Error) -> String {
-    match error {
-        fjall::Error::Io(error) => error.to_string(),
-        fjall::Error::Storage(error) => format!("{error:?}"),
-        fjall::Error::Poisoned => "an earlier write to the disk failed".to_owned(),
-        other => format!("{other:?}"),
     }
 }

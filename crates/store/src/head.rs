@@ -107,7 +107,9 @@ fn length(bytes: &[u8]) -> [u8; 4] {
 mod tests {
     use super::*;
 
-    fn batch(writes: &[(u8, &[u8], Option<&[u8]>)]) -> Arc<Batch> {
+    type Write<'a> = (u8, &'a [u8], Option<&'a [u8]>);
+
+    fn batch(writes: &[Write<'_>]) -> Arc<Batch> {
         let writes = writes
             .iter()
             .map(|(table, key, value)| {
@@ -127,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_hash_separates_keys_values_tables_and_removals() {
-        let commits: [&[(u8, &[u8], Option<&[u8]>)]; 6] = [
+        let commits: [&[Write<'_>]; 6] = [
             &[(1, b"ab", Some(b"c"))],
             &[(1, b"a", Some(b"bc"))],
             &[(2, b"ab", Some(b"c"))],

@@ -18,12 +18,12 @@
 //! `home id (16) ‖ number (8, big-endian) ‖ hash (32)` under the key `number mod HISTORY (2)`.
 
 use crate::error::io;
+use crate::gap::Gap;
 use crate::head::Head;
 use crate::home::{make_folder, sync_folder};
 use crate::{HISTORY, HomeId, OpenFailed};
 use machine::{MAX_KEY, MAX_RECORD};
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -39,35 +39,6 @@ const ROW: usize = 56;
 const ROW_HEAD: usize = 23;
 /// A sequence number further ahead than this of the one before is taken for a bad byte.
 const MAX_STEP: u64 = 1 << 32;
-
-/// Commits that were durable and are gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// The last commit before it.
-    pub held: u64,
-    /// The first commit that is gone.
-    pub first: u64,
-    /// The last commit that is known to be gone; there may have been more.
-    pub last: u64,
-    /// Where and how it was noticed, in words.
-    pub place: String,
-    /// Tables that already hold parts of the lost commits.
-    pub ahead: Vec<String>,
-}
-
-impl fmt::Display for Gap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "commits {} to {} are lost: {}",
-            self.first, self.last, self.place
-        )?;
-        if !self.ahead.is_empty() {
-            write!(f, "; parts of them remain in {}", self.ahead.join(", "))?;
-        }
-        Ok(())
-    }
-}
 
 /// The row that marks a commit.
 pub(crate) fn commit_row(home: &HomeId, head: &Head) -> ([u8; 2], [u8; ROW]) {

@@ -19,10 +19,12 @@
 
 mod check;
 mod content;
+mod engine;
 mod error;
 mod faulty;
 mod files;
 mod fjall;
+mod gap;
 mod handle;
 mod head;
 mod home;
@@ -39,10 +41,10 @@ pub use content::Content;
 pub use error::{CommitFailed, OpenFailed, SnapshotFailed};
 pub use faulty::{Faulty, Plan};
 pub use fjall::{FjallStore, Options};
+pub use gap::Gap;
 pub use handle::{Opened, Store};
 pub use head::Head;
 pub use home::HomeId;
-pub use journal::Gap;
 pub use limits::*;
 pub use marker::{Doubt, Marker, Staleness};
 pub use memory::MemoryStore;

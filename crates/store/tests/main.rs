@@ -11,6 +11,7 @@ mod model;
 mod snapshot;
 
 use machine::{Batch, Table};
+use std::path::Path;
 use std::sync::Arc;
 use store::{FjallStore, Opened, Options, Store};
 
@@ -27,7 +28,7 @@ pub(crate) fn options() -> Options {
     }
 }
 
-pub(crate) fn open(dir: &std::path::Path) -> (FjallStore, Opened) {
+pub(crate) fn open(dir: &Path) -> (FjallStore, Opened) {
     FjallStore::open(dir, &TABLES, &options()).expect("the home opens")
 }
 
@@ -58,4 +59,18 @@ pub(crate) fn body(number: u64) -> Vec<u8> {
     let mut bytes = vec![0; 1024];
     rng.fill(&mut bytes);
     bytes
+}
+
+/// Copies a folder and all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("writable");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("known").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
 }

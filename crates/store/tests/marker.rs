@@ -1,23 +1,10 @@
 //! The mark outside the home: set-back copies and clones are noticed, crashes are not taken for
 //! them.
 
-use crate::{commit, open};
+use crate::{commit, copy, open};
 use std::fs;
 use std::path::Path;
 use store::{Doubt, HISTORY, Marker, Staleness, Store};
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("writable");
-    for entry in fs::read_dir(from).expect("readable") {
-        let entry = entry.expect("readable");
-        let target = to.join(entry.file_name());
-        if entry.file_type().expect("known").is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("copied");
-        }
-    }
-}
 
 /// Opens, judges, commits up to `number`, marks, ends; gives back the judgement.
 fn life(home: &Path, state: &Path, number: u64, mark: bool) -> Staleness {

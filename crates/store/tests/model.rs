@@ -152,3 +152,35 @@ fn unknown_tables_are_refused_and_change_nothing() {
     assert_eq!(store.get(HEADERS, &[1]).expect("readable"), None);
     assert_eq!(store.head(), Head::START);
 }
+
+#[test]
+fn readers_see_only_whole_commits_while_another_thread_commits() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (store, _) = open(&dir.path().join("home"));
+    let committer = store.clone();
+    let thread = std::thread::spawn(move || {
+        for number in 1..=300_u64 {
+            let value = number.to_be_bytes().to_vec();
+            let rows = (0..20).map(|key| (HEADERS, vec![key], Some(value.clone())));
+            committer
+                .commit(&[batch(rows.collect())])
+                .expect("it commits");
+        }
+    });
+    let mut last = Vec::new();
+    while !thread.is_finished() {
+        let rows = store
+            .scan(HEADERS, (&[], &[255]), 100, false)
+            .expect("readable");
+        let values: Vec<_> = rows.into_iter().map(|(_, value)| value).collect();
+        assert!(
+            values.windows(2).all(|pair| pair[0] == pair[1]),
+            "a commit half seen"
+        );
+        let seen = values.first().cloned().unwrap_or_default();
+        assert!(seen >= last, "a commit unseen");
+        last = seen;
+    }
+    thread.join().expect("the committer ends well");
+    assert_eq!(store.head().number, 300);
+}
