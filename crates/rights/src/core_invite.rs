@@ -79,7 +79,10 @@ impl CoreInviteKey {
         same(&self.mac(link), shown)
     }
 
-    fn mac(&self, link: &LinkSecret) -> [u8; 32] {
+    /// What the holder of the invite sends on this link, for a client that keeps the key instead of
+    /// the seed.
+    #[must_use]
+    pub fn mac(&self, link: &LinkSecret) -> [u8; 32] {
         mac(self.as_bytes(), &[link.bytes()])
     }
 }

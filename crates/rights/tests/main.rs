@@ -2,6 +2,7 @@
 
 mod at_core;
 mod body;
+mod flows;
 mod invite;
 mod item;
 mod keys;
