@@ -4,7 +4,7 @@
 use crate::author::{Author, Root, Tip};
 use crate::invite::Invitation;
 use crate::lace::{Lace, Node, Stored};
-use crate::limits::{FREE_INCARNATIONS, MAX_AHEAD, MAX_LIFESPAN_MS, WEEK_MS};
+use crate::limits::{FREE_INCARNATIONS, MAX_AHEAD, WEEK_MS};
 use crate::park::{self, ParkedEnvelope};
 use crate::rows::{self, Spot};
 use crate::rule::Rule;
@@ -230,30 +230,16 @@ impl Lace {
         }
     }
 
-    /// Rules that the header alone decides.
+    /// Rules that the header alone decides, beyond those of its decoding.
     fn shape(&self, header: &Header) -> Result<(), Rule> {
         if header.topic() != Some(self.id) {
             return Err(Rule::Destination);
         }
-        match header.class {
-            Class::Live => return Err(Rule::Class),
-            Class::Control if header.expires != 0 => return Err(Rule::Lifespan),
-            Class::Content => {
-                let life = header
-                    .expires
-                    .checked_sub(header.created)
-                    .ok_or(Rule::Lifespan)?;
-                if life == 0 || life > MAX_LIFESPAN_MS {
-                    return Err(Rule::Lifespan);
-                }
-            }
-            Class::Control => {}
+        if header.class == Class::Live {
+            return Err(Rule::Class);
         }
-        match header.number {
-            0 => return Err(Rule::Number),
-            1 if header.previous != *self.id.as_bytes() => return Err(Rule::Previous),
-            1 if header.class != Class::Control => return Err(Rule::FirstClass),
-            _ => {}
+        if header.number == 1 && header.class != Class::Control {
+            return Err(Rule::FirstClass);
         }
         if header
             .deps

@@ -150,11 +150,14 @@ impl Lace {
                 push(&mut found.wants, key, fork, *number);
             }
         }
-        if theirs.len() >= MAX_CUT_IDS && theirs != entries_of(author) && self.park.len() > 0 {
+        // A full list may leave branches out. What is missing of those shows as parked.
+        let full = theirs.len() >= MAX_CUT_IDS;
+        if full && self.park.len() > 0 {
             push(&mut found.wants, key, fork, wire::limits::MAX_NUMBER);
         }
+        let listed = theirs.iter().min().filter(|_| full);
         for end in &author.ends {
-            if !theirs.contains(end) {
+            if !theirs.contains(end) && listed.is_none_or(|lowest| end > lowest) {
                 push(&mut found.lacks, key, fork, end.0);
             }
         }
@@ -274,13 +277,6 @@ fn entries(author: &Author, limit: usize) -> Vec<CutEntry> {
         .iter()
         .skip(skipped)
         .map(|(number, id)| entry(*number, *id))
-        .collect()
-}
-
-fn entries_of(author: &Author) -> Vec<(u64, EnvelopeId)> {
-    entries(author, MAX_CUT_IDS)
-        .into_iter()
-        .map(|entry| (entry.number, entry.id))
         .collect()
 }
 

@@ -44,8 +44,8 @@ pub const SERVE_CHUNK: usize = 32;
 /// ends the call early with whatever was found; the cursor goes on from there.
 pub const MAX_SERVE_SKIP: usize = 1024;
 
-/// Envelopes that one names beside the previous one.
-pub const MAX_DEPS: usize = 16;
+/// Envelopes that one names beside the previous one. More are named by later envelopes.
+pub const MAX_DEPS: usize = wire::limits::MAX_DEPS;
 
 /// Heads that are looked at for deps. Those beyond are named by later envelopes.
 pub const MAX_HEADS_LOOKED_AT: usize = 64;
@@ -60,10 +60,6 @@ pub const FREE_INCARNATIONS: u64 = 16;
 
 /// Milliseconds of a week.
 pub const WEEK_MS: u64 = 7 * 24 * 3600 * 1000;
-
-/// Longest time between `created` and `expires` of a content envelope, in milliseconds: a year.
-/// A longer one is refused.
-pub const MAX_LIFESPAN_MS: u64 = 366 * 24 * 3600 * 1000;
 
 /// Bodies are removed in steps of this many milliseconds: an hour, rounded up.
 pub const EXPIRY_STEP_MS: u64 = 3600 * 1000;

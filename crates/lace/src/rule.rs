@@ -1,4 +1,4 @@
-//! The rules of admission, one variant each.
+//! The rules of admission, one variant each, beyond those that decoding and checking keep already.
 
 use thiserror::Error;
 
@@ -13,10 +13,7 @@ pub enum Rule {
     /// Live envelopes have no place in the graph.
     #[error("envelopes of class live have no place in the graph")]
     Class,
-    /// Numbers begin at 1.
-    #[error("its number is not on a chain")]
-    Number,
-    /// `previous` is not the author's envelope with the number before (at number 1: the topic).
+    /// `previous` is not the author's envelope with the number before.
     #[error("its previous envelope is not the author's with the number before")]
     Previous,
     /// `deps` name `previous`.
@@ -28,9 +25,6 @@ pub enum Rule {
     /// It claims to be older than the author's previous envelope.
     #[error("it claims to be older than its previous envelope")]
     Created,
-    /// Content must expire after it was created and within a year; control never.
-    #[error("its lifespan is not one that its class may have")]
-    Lifespan,
     /// The grant differs from that of the previous envelope.
     #[error("its grant is not that of its chain")]
     Grant,
