@@ -42,8 +42,8 @@ pub struct Config {
 pub struct Core {
     /// Whether this node serves clients.
     pub serve: bool,
-    /// All that is held for clients together.
-    pub total: Size,
+    /// What a client gets whose invite names no size.
+    pub quota: Size,
     /// Longest promise, in days.
     #[serde(deserialize_with = "days")]
     pub hold_days_max: u32,
@@ -61,8 +61,6 @@ pub struct Limits {
     pub store: Size,
     /// Free space that is left on the disk whatever happens.
     pub free_space_floor: Size,
-    /// Links at a time.
-    pub links: u32,
 }
 
 /// How much is logged.
@@ -95,9 +93,9 @@ impl Default for Core {
     fn default() -> Self {
         Self {
             serve: false,
-            total: Size(64 << 30),
-            hold_days_max: 90,
-            topics_max: 1_000,
+            quota: Size(1 << 30),
+            hold_days_max: 30,
+            topics_max: 1_024,
             links_max: 64,
         }
     }
@@ -107,8 +105,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             store: Size(0),
-            free_space_floor: Size(256 << 20),
-            links: 1_000,
+            free_space_floor: Size(512 << 20)
         }
     }
 }
@@ -229,9 +226,7 @@ impl Config {
             .map(|at| quoted(&at.to_string()))
             .collect();
         let size = |size: Size| quoted(&size.to_string());
-        let Core {
-            serve,
-            total,
+        let Core { serve, quota,
             hold_days_max,
             topics_max,
             links_max,
@@ -263,8 +258,8 @@ log = {log}
 # Serving clients: what they and the members of their topics have missed is kept, sealed.
 [core]
 serve = {serve}
-# All that is held for clients together. What was promised is kept even if this is lowered.
-total = {total}
+# What a client gets whose invite names no size. Those who are clients keep what they have.
+quota = {quota}
 # Longest promise, in days (1 to 366).
 hold_days_max = {hold_days_max}
 # Topics that one client may have held.
@@ -277,18 +272,15 @@ links_max = {links_max}
 store = {store}
 # Free space that is left on the disk whatever happens: below it nothing new is taken.
 free_space_floor = {floor}
-# Links at a time.
-links = {links}
 "#,
             name = quoted(&self.name),
             listen = listen.join(", "),
             public = quoted(&self.public),
             trust_clock = self.trust_clock,
             log = quoted(self.log.as_str()),
-            total = size(total),
+            quota = size(quota),
             store = size(self.limits.store),
             floor = size(self.limits.free_space_floor),
-            links = self.limits.links,
         )
     }
 }
@@ -372,9 +364,9 @@ mod tests {
         for (text, line, key, why) in [
             ("\nnmae = \"x\"\n", 2, "nmae", "unknown field"),
             (
-                "name = \"a\"\n[core]\ntotal = \"much\"\n",
+                "name = \"a\"\n[core]\nquota = \"much\"\n",
                 3,
-                "total",
+                "quota",
                 "not a size",
             ),
             ("trust_clock = 3\n", 1, "trust_clock", "boolean"),
@@ -387,7 +379,7 @@ mod tests {
             ("public = \"nowhere\"\n", 1, "public", "host:port"),
             ("listen = [\"here\"]\n", 1, "listen", "socket address"),
             ("log = \"loud\"\n", 1, "log", "unknown variant"),
-            ("[limits]\nlinks = -1\n", 2, "links", "-1"),
+            ("[core]\nlinks_max = -1\n", 2, "links_max", "-1"),
             ("name = \"unclosed\n", 1, "name", "string"),
         ] {
             let failure = parse(text).unwrap_err();

@@ -1,16 +1,38 @@
 //! The node inside `way up`: store, transport and engines, put together and taken apart.
 
-use std::path::PathBuf;
+mod disk;
+mod inlet;
+mod outlet;
+mod reach;
+mod shared;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use driver::{End, Ending, Node, Opened, Options};
+use identity::SecretKey;
+use node::command::{Command, Reply};
+use node::io::{Input, Out};
+use rights::DeviceSecret;
+use store::Content;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use transport::Transport as _;
+use transport::quic::{self, Listen, OpenError, Quic};
 
 use crate::backend::Backend;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::failure::{Code, Failure};
-use crate::home::Home;
+use crate::home::{Home, write_private};
 use crate::keys::Keys;
 use crate::schema;
-use crate::vocabulary::{Command, Reply};
+use disk::Disk;
+use outlet::Outlet;
+use shared::Shared;
+
+/// What a command counts for in the node's inbox beside its own bytes.
+const COMMAND: usize = 256;
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -28,84 +50,215 @@ pub struct Setup {
 }
 
 /// A node that runs.
-#[derive(Debug)]
 pub struct Host {
-    changes: watch::Sender<u64>,
-    down: watch::Sender<bool>,
+    home: Home,
+    config: Config,
+    shared: Arc<Shared<Quic>>,
+    disk: Arc<Disk>,
+    node: Node<Input>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Host {
-    /// Opens store and transport and starts the node.
+    /// Opens store and transport and starts the node; returns when it answers.
     ///
     /// # Errors
     /// Whatever keeps it from starting.
-    pub async fn open(_setup: Setup) -> Result<Self, Failure> {
-        Err(Failure::new(
-            Code::Failed,
-            "this build of way has no node yet",
-            "",
-        ))
+    pub async fn open(setup: Setup) -> Result<Self, Failure> {
+        let Setup { home, state, keys, config, record } = setup;
+        let state = state.ok_or_else(|| {
+            let hint = "set HOME or XDG_STATE_HOME";
+            Failure::new(Code::Home, "there is no folder for the marker of this home", hint)
+        })?;
+        let listen = match config.listen.as_slice() {
+            [] => Listen::Default,
+            some => Listen::At(some.to_vec()),
+        };
+        let opened = quic::open(quic::Config::new(keys.node, listen)).await;
+        let (transport, events) = opened.map_err(|error| not_listening(&error))?;
+        let listening = transport.listening();
+        let shared = Arc::new(Shared::new(transport));
+        let floor = config.limits.free_space_floor.0;
+        let disk = Arc::new(Disk::new(home.store(), state, floor));
+        let content = Content::open(&home.store()).map_err(disk::failure)?;
+        let node = start(&shared, &disk, content, listening, &keys, &config, record)?;
+        let tasks = vec![
+            tokio::spawn(inlet::events(events, node.handle(), Arc::clone(&shared))),
+            tokio::spawn(inlet::disk(Arc::clone(&disk), node.handle())),
+        ];
+        let host = Self { home, config, shared, disk, node, tasks };
+        match host.first_answer().await {
+            Ok(()) => Ok(host),
+            Err(failure) => {
+                host.close().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn first_answer(&self) -> Result<(), Failure> {
+        tokio::select! {
+            answer = self.call(Command::Identity) => answer.map(drop),
+            failure = self.ended() => Err(failure),
+        }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn listening(&self) -> Vec<String> {
-        Vec::new()
+        self.shared.transport.listening()
     }
 
     /// The object of `way up`.
     ///
     /// # Errors
     /// When the node has ended.
-    pub async fn describe(&self, _home: &Home) -> Result<schema::Up, Failure> {
-        Err(Failure::new(
-            Code::Failed,
-            "this build of way has no node yet",
-            "",
-        ))
+    pub async fn describe(&self, home: &Home) -> Result<schema::Up, Failure> {
+        let Reply::Identity { id, name, addresses } = self.call(Command::Identity).await? else {
+            return Err(Failure::new(Code::Failed, "the node does not know itself", ""));
+        };
+        let (core, public) = (self.config.core.serve, &self.config.public);
+        let reachable =
+            if core && !public.is_empty() { reach::answers(id, public).await } else { None };
+        Ok(schema::Up {
+            v: schema::Version,
+            id: id.to_string(),
+            name,
+            home: home.folder().display().to_string(),
+            addresses,
+            core,
+            reachable,
+        })
     }
 
     /// Returns when somebody has asked it to go down.
     pub async fn asked_down(&self) {
         // The sender lives as long as this.
-        let _ = self.down.subscribe().wait_for(|down| *down).await;
+        let _ = self.shared.down.subscribe().wait_for(|down| *down).await;
     }
 
     /// Returns when the node has ended by itself, and says why.
     pub async fn ended(&self) -> Failure {
-        std::future::pending().await
+        let end = self.node.ended().await;
+        if let (Some(failure), End::GivenUp(Ending::Open(_))) = (self.disk.failed(), &end) {
+            return failure;
+        }
+        let hint = "look at the log; `way check` looks at the store";
+        Failure::new(Code::Failed, format!("the node has ended: {end}"), hint)
     }
 
-    /// Closes it.
-    pub async fn close(&self) {}
+    /// Says goodbye on every link, commits what is staged, and closes transport and store.
+    pub async fn close(&self) {
+        let handle = self.node.handle();
+        // A node that has ended has said what it had to say.
+        let _ = handle.send(Input::Closing, COMMAND).await;
+        handle.stop();
+        self.node.ended().await;
+        self.shared.end_life();
+        self.shared.transport.shut().await;
+        for task in &self.tasks {
+            task.abort();
+        }
+        let disk = Arc::clone(&self.disk);
+        // A store that is not closed cleanly is whole all the same.
+        let _ = tokio::task::spawn_blocking(move || disk.close()).await;
+    }
+}
+
+fn start(
+    shared: &Arc<Shared<Quic>>,
+    disk: &Arc<Disk>,
+    content: Content,
+    listening: Vec<String>,
+    keys: &Keys,
+    config: &Config,
+    record: Option<PathBuf>,
+) -> Result<Node<Input>, Failure> {
+    let settings = settings(keys, config);
+    let recorder = match record {
+        None => None,
+        Some(_) => return Err(Failure::new(Code::Failed, "recording is not in this build yet", "")),
+    };
+    let (opener, shared) = (Arc::clone(disk), Arc::clone(shared));
+    let open = move |life| {
+        let opened = opener.open(life)?;
+        let config = node::Config { stale: opened.stale, ..settings.clone() };
+        let commit = opened.committer();
+        Ok(Opened::new(node::Node::new(config), opened.store, commit))
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let content = Arc::new(content);
+    let options: Options<Input, Out> = Options { recorder, ..Options::default() };
+    driver::start(options, open, move |handle| Outlet { shared, handle, content, runtime, listening })
+        .map_err(|error| Failure::new(Code::Failed, error.to_string(), ""))
+}
+
+/// The node's own settings.
+fn settings(keys: &Keys, config: &Config) -> node::Config {
+    let day = Duration::from_secs(24 * 3600);
+    node::Config {
+        node_key: SecretKey::from_seed(keys.node),
+        device: DeviceSecret::from_bytes(keys.device),
+        stale: false,
+        core: config.core.serve,
+        name: config.name.clone(),
+        public: Some(config.public.clone()).filter(|at| !at.is_empty()).into_iter().collect(),
+        trust_clock: config.trust_clock,
+        custody: custody::Settings {
+            quota: custody::Quota {
+                bytes: config.core.quota.0,
+                topics: config.core.topics_max,
+                links: config.core.links_max,
+            },
+            longest_hold: day * config.core.hold_days_max,
+            free_floor: config.limits.free_space_floor.0,
+        },
+        store_limit: config.limits.store.0,
+        software: format!("way {}", env!("CARGO_PKG_VERSION")),
+    }
+}
+
+fn not_listening(error: &OpenError) -> Failure {
+    let hint = "is another node or program there? Say --listen ADDR, or change `listen` in \
+                config.toml";
+    Failure::new(Code::Address, error.to_string(), hint)
 }
 
 impl Backend for Host {
-    async fn call(&self, _command: Command) -> Result<Reply, Failure> {
-        Err(Failure::new(
-            Code::NoNode,
-            "this build of way has no node yet",
-            "",
-        ))
+    async fn call(&self, command: Command) -> Result<Reply, Failure> {
+        let bytes = match &command {
+            Command::Send { messages, .. } => messages.iter().map(Vec::len).sum(),
+            _ => 0,
+        };
+        let (request, answer) = self.shared.expect();
+        let ended = || {
+            let hint = "start it with `way up -d` and try again; what was acknowledged is safe";
+            Failure::new(Code::NoNode, "the node went down before it answered", hint)
+        };
+        let sent = self.node.handle().send(Input::Command { request, command }, COMMAND + bytes);
+        sent.await.map_err(|_| ended())?;
+        tokio::select! {
+            answer = answer => answer.map_err(|_| ended()),
+            _ = self.node.ended() => Err(ended()),
+        }
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+        self.shared.changes.subscribe()
     }
 
-    fn keep_name(&self, _name: &str) -> Result<(), Failure> {
-        Ok(())
+    fn keep_name(&self, name: &str) -> Result<(), Failure> {
+        let path = self.home.config();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Failure::io("read", &path, &error))?;
+        write_private(&path, config::with_name(&text, name).as_bytes(), true)
     }
 
     async fn backup(&self, _file: PathBuf) -> Result<schema::Backup, Failure> {
-        Err(Failure::new(
-            Code::Failed,
-            "this build of way has no node yet",
-            "",
-        ))
+        Err(Failure::new(Code::Failed, "not in this build of way yet", ""))
     }
 
     fn down(&self) {
-        self.down.send_replace(true);
+        self.shared.down.send_replace(true);
     }
 }

@@ -16,6 +16,10 @@ pub mod config;
 pub mod daemon;
 pub mod failure;
 pub mod home;
+#[cfg(feature = "node")]
+pub mod host;
+#[cfg(not(feature = "node"))]
+#[path = "unhosted.rs"]
 pub mod host;
 pub mod human;
 pub mod keys;

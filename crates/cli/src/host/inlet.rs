@@ -1,0 +1,94 @@
+//! What reaches the node from outside: the transport's events, and how the disk is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use driver::{Gone, Handle};
+use node::io::{Input, LinkId};
+use transport::{Event, Events, Transport, frame_cost};
+
+use super::disk::Disk;
+use super::shared::Shared;
+
+/// How often the node is told how its disk is.
+const DISK_EVERY: Duration = Duration::from_secs(2);
+/// What an input without content counts for in the node's inbox.
+const SMALL: usize = 64;
+
+fn link(link: transport::LinkId) -> LinkId {
+    LinkId(link.as_u64())
+}
+
+/// Hands the transport's events to the node, no faster than it takes them.
+pub(super) async fn events<T: Transport>(
+    mut events: Events,
+    handle: Handle<Input>,
+    shared: Arc<Shared<T>>,
+) {
+    while let Some(event) = events.next().await {
+        let Some((input, bytes)) = input(event, &shared) else { continue };
+        if let Err(Gone) = handle.send(input, bytes).await {
+            return;
+        }
+    }
+}
+
+/// What an event is for the node; nothing if it belongs to a link of an earlier life.
+fn input<T: Transport>(event: Event, shared: &Shared<T>) -> Option<(Input, usize)> {
+    Some(match event {
+        Event::Up { link: id, node, dialled, exporter, remote } => {
+            shared.up(id);
+            let dialled = dialled.map(|token| token.0);
+            (Input::LinkUp { link: link(id), node, dialled, exporter, remote }, SMALL)
+        }
+        Event::Frame { link: id, bytes } => {
+            if !shared.is_known(id) {
+                return None;
+            }
+            let (length, cost) = (bytes.len(), frame_cost(bytes.len()));
+            (Input::Frame { link: link(id), bytes, cost }, length)
+        }
+        Event::Writable { link: id, cost } => {
+            shared.writable(id, cost);
+            if !shared.is_known(id) {
+                return None;
+            }
+            (Input::Writable { link: link(id), bytes: cost }, SMALL)
+        }
+        Event::Down { link: id, reason } => {
+            if !shared.gone(id) {
+                return None;
+            }
+            (Input::LinkDown { link: link(id), reason: reason.to_string() }, SMALL)
+        }
+        Event::DialFailed { token, reason } => {
+            (Input::DialFailed { token: token.0, reason: reason.to_string() }, SMALL)
+        }
+    })
+}
+
+/// Tells the node how the disk is, when that has changed.
+pub(super) async fn disk(disk: Arc<Disk>, handle: Handle<Input>) {
+    let mut told = None;
+    let mut every = tokio::time::interval(DISK_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        every.tick().await;
+        let asked = Arc::clone(&disk);
+        // It reads from the disk, so not on a thread of the runtime's own.
+        let Ok(Some(space)) = tokio::task::spawn_blocking(move || asked.space()).await else {
+            continue;
+        };
+        // A new life of the node knows nothing.
+        let now = (space, disk.life());
+        if told == Some(now) {
+            continue;
+        }
+        told = Some(now);
+        let full = space.room != store::Room::Plenty;
+        let input = Input::Store { bytes: space.used, free: space.free, full };
+        if handle.send(input, SMALL).await.is_err() {
+            return;
+        }
+    }
+}

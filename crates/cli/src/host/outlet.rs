@@ -1,0 +1,84 @@
+//! Where the node's outputs go. Runs on the node's own thread and waits for nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use driver::{Ending, Handle};
+use machine::ContentEffect;
+use node::io::{Advisory, Held, Input, LinkId, Out, Verbatim};
+use store::Content;
+use transport::{Command, DialToken, Transport};
+
+use super::shared::Shared;
+
+/// The node's hands.
+pub(super) struct Outlet<T> {
+    pub(super) shared: Arc<Shared<T>>,
+    pub(super) handle: Handle<Input>,
+    pub(super) content: Arc<Content>,
+    pub(super) runtime: tokio::runtime::Handle,
+    /// What a new life must be told.
+    pub(super) listening: Vec<String>,
+}
+
+fn link(link: LinkId) -> transport::LinkId {
+    transport::LinkId::from_u64(link.0)
+}
+
+impl<T: Transport> driver::Host<Out> for Outlet<T> {
+    fn held(&mut self, output: Held) {
+        match output {
+            Held::Frame { link: to, bytes } => self.shared.send(link(to), bytes),
+            Held::Reply { request, reply } => self.shared.answer(request, reply),
+            Held::Changed { .. } | Held::Mail { .. } => self.shared.changed(),
+        }
+    }
+
+    fn verbatim(&mut self, output: Verbatim) {
+        self.shared.send(link(output.link()), output.into_bytes());
+    }
+
+    fn advisory(&mut self, output: Advisory) {
+        match output {
+            Advisory::Dial { token, node, address } => {
+                self.shared.transport.command(Command::Dial {
+                    token: DialToken(token),
+                    node,
+                    address,
+                });
+            }
+            Advisory::Close { link: to, code, text } => self.shared.close(link(to), code, text),
+            Advisory::Courtesy { link: to, bytes } => self.shared.send(link(to), bytes),
+            Advisory::Grant { link: to, bytes } => {
+                self.shared.transport.command(Command::Grant { link: link(to), cost: bytes });
+            }
+            Advisory::Check(check) => {
+                self.handle.check(move || Input::Checked(check.run()));
+            }
+            Advisory::Log { event, text } => tracing::info!(event, "{text}"),
+        }
+    }
+
+    fn content(&mut self, effect: ContentEffect) {
+        let (content, handle) = (Arc::clone(&self.content), self.handle.clone());
+        self.runtime.spawn_blocking(move || {
+            // A node that has ended needs no completion.
+            let _ = handle.send_blocking(Input::Content(content.perform(effect)), 0);
+        });
+    }
+
+    fn began(&mut self, life: u64) {
+        self.shared.begin(life);
+        let (handle, addresses) = (self.handle.clone(), self.listening.clone());
+        self.runtime.spawn(async move {
+            // A node that has ended needs no addresses.
+            let _ = handle.send(Input::Listening { addresses }, 0).await;
+        });
+        // Whoever follows looks again.
+        self.shared.changed();
+    }
+
+    fn ended(&mut self, _ending: &Ending, _pause: Option<Duration>) {
+        self.shared.end_life();
+    }
+}
