@@ -3,4 +3,4 @@
 mod seal;
 mod signatures;
 mod text;
-// mod vectors;
+mod vectors;

@@ -9,7 +9,11 @@ use machine::Rng;
 use proptest::prelude::*;
 
 fn hex(text: &str) -> [u8; 32] {
-    data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap().try_into().unwrap()
+    data_encoding::HEXLOWER
+        .decode(text.as_bytes())
+        .unwrap()
+        .try_into()
+        .unwrap()
 }
 
 #[test]
@@ -61,15 +65,41 @@ fn sameness_is_of_all_bytes() {
 fn what_is_sealed_for_one_purpose_opens_for_no_other() {
     let mut rng = Rng::from_seed([3; 32]);
     let secret = HpkeSecret::generate(&mut rng);
-    let (enc, sealed) =
-        seal(&secret.public(), "box", &[b"topic", b"epoch"], b"aad", b"plain", &mut rng).unwrap();
+    let (enc, sealed) = seal(
+        &secret.public(),
+        "box",
+        &[b"topic", b"epoch"],
+        b"aad",
+        b"plain",
+        &mut rng,
+    )
+    .unwrap();
     let opened = open(&secret, "box", &[b"topic", b"epoch"], &enc, b"aad", &sealed);
     assert_eq!(opened.unwrap(), b"plain");
-    assert_eq!(open(&secret, "keys", &[b"topic", b"epoch"], &enc, b"aad", &sealed), Err(NotOpened));
-    assert_eq!(open(&secret, "box", &[b"topic", b"other"], &enc, b"aad", &sealed), Err(NotOpened));
-    assert_eq!(open(&secret, "box", &[b"topic", b"epoch"], &enc, b"", &sealed), Err(NotOpened));
+    assert_eq!(
+        open(
+            &secret,
+            "keys",
+            &[b"topic", b"epoch"],
+            &enc,
+            b"aad",
+            &sealed
+        ),
+        Err(NotOpened)
+    );
+    assert_eq!(
+        open(&secret, "box", &[b"topic", b"other"], &enc, b"aad", &sealed),
+        Err(NotOpened)
+    );
+    assert_eq!(
+        open(&secret, "box", &[b"topic", b"epoch"], &enc, b"", &sealed),
+        Err(NotOpened)
+    );
     let other = HpkeSecret::generate(&mut rng);
-    assert_eq!(open(&other, "box", &[b"topic", b"epoch"], &enc, b"aad", &sealed), Err(NotOpened));
+    assert_eq!(
+        open(&other, "box", &[b"topic", b"epoch"], &enc, b"aad", &sealed),
+        Err(NotOpened)
+    );
 }
 
 #[test]
@@ -78,7 +108,8 @@ fn both_sides_export_the_same_secret() {
     let secret = HpkeSecret::generate(&mut rng);
     let (enc, sent): (_, [u8; 32]) =
         export_sender(&secret.public(), "sender", &[b"f"], "sender key", &mut rng).unwrap();
-    let received: [u8; 32] = export_receiver(&secret, "sender", &[b"f"], "sender key", &enc).unwrap();
+    let received: [u8; 32] =
+        export_receiver(&secret, "sender", &[b"f"], "sender key", &enc).unwrap();
     assert_eq!(sent, received);
     let other: [u8; 32] = export_receiver(&secret, "sender", &[b"f"], "other", &enc).unwrap();
     assert_ne!(sent, other);
@@ -134,7 +165,10 @@ fn keys_of_small_order_are_refused_on_both_sides() {
             // The same as an encapsulated key: whoever sends it would know the secret.
             let received = export_receiver::<32>(&secret, "box", &[], "l", &bytes);
             assert_eq!(received, Err(NotOpened));
-            assert_eq!(open(&secret, "box", &[], &bytes, b"", &[0; 40]), Err(NotOpened));
+            assert_eq!(
+                open(&secret, "box", &[], &bytes, b"", &[0; 40]),
+                Err(NotOpened)
+            );
         }
     }
 }

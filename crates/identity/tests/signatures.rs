@@ -3,10 +3,10 @@
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
-use sha2::{Digest as _, Sha512};
 use identity::{BadSignature, Context, PublicKey, SecretKey, Signature};
 use machine::Rng;
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha512};
 
 const CONTEXT: Context = Context::Envelope;
 const BYTES: &[u8] = b"what was signed";
@@ -27,7 +27,10 @@ fn framed(context: Context, bytes: &[u8]) -> Vec<u8> {
 
 /// k = SHA-512(R ‖ A ‖ M) mod the group order.
 fn challenge(r: &[u8; 32], a: &[u8; 32], bytes: &[u8]) -> Scalar {
-    let hash = Sha512::new().chain_update(r).chain_update(a).chain_update(framed(CONTEXT, bytes));
+    let hash = Sha512::new()
+        .chain_update(r)
+        .chain_update(a)
+        .chain_update(framed(CONTEXT, bytes));
     Scalar::from_bytes_mod_order_wide(&hash.finalize().into())
 }
 
@@ -41,8 +44,10 @@ fn signature(r: [u8; 32], s: [u8; 32]) -> Signature {
 /// The encodings of points of small order: the canonical ones, the same with y + p where that is
 /// below 2²⁵⁵, and those of x = 0 with the sign set.
 fn small_order_encodings() -> Vec<[u8; 32]> {
-    let mut all: Vec<[u8; 32]> =
-        EIGHT_TORSION.iter().map(|point| point.compress().to_bytes()).collect();
+    let mut all: Vec<[u8; 32]> = EIGHT_TORSION
+        .iter()
+        .map(|point| point.compress().to_bytes())
+        .collect();
     for first in [0xed, 0xee] {
         for last in [0x7f, 0xff] {
             let mut encoded = [0xff; 32];
@@ -65,7 +70,11 @@ fn small_order_encodings() -> Vec<[u8; 32]> {
 fn keys_are_those_of_rfc_8032() {
     // RFC 8032 §7.1, test 1.
     let hex = |text: &str| -> [u8; 32] {
-        data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap().try_into().unwrap()
+        data_encoding::HEXLOWER
+            .decode(text.as_bytes())
+            .unwrap()
+            .try_into()
+            .unwrap()
     };
     let seed = hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
     let public = hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
@@ -76,10 +85,19 @@ fn keys_are_those_of_rfc_8032() {
 fn a_signature_is_good_for_its_key_context_and_bytes_alone() {
     let signed = key().sign(CONTEXT, BYTES);
     assert_eq!(key().public().verify(CONTEXT, BYTES, &signed), Ok(()));
-    for context in Context::ALL.into_iter().filter(|context| *context != CONTEXT) {
-        assert_eq!(key().public().verify(context, BYTES, &signed), Err(BadSignature));
+    for context in Context::ALL
+        .into_iter()
+        .filter(|context| *context != CONTEXT)
+    {
+        assert_eq!(
+            key().public().verify(context, BYTES, &signed),
+            Err(BadSignature)
+        );
     }
-    assert_eq!(key().public().verify(CONTEXT, b"other", &signed), Err(BadSignature));
+    assert_eq!(
+        key().public().verify(CONTEXT, b"other", &signed),
+        Err(BadSignature)
+    );
     let other = SecretKey::from_seed([8; 32]).public();
     assert_eq!(other.verify(CONTEXT, BYTES, &signed), Err(BadSignature));
 }
@@ -100,7 +118,10 @@ fn a_context_cannot_be_moved_into_the_bytes() {
     // "waystation/envelope/v1" 00 "waystation/receipt/v1" 00 x is not a receipt over x.
     let inner = framed(Context::Receipt, BYTES);
     let signed = key().sign(Context::Envelope, &inner);
-    assert_eq!(key().public().verify(Context::Receipt, BYTES, &signed), Err(BadSignature));
+    assert_eq!(
+        key().public().verify(Context::Receipt, BYTES, &signed),
+        Err(BadSignature)
+    );
 }
 
 #[test]
@@ -116,7 +137,10 @@ fn s_plus_the_group_order_is_refused() {
     }
     assert_eq!(carry, 0);
     let forged = Signature::from_bytes(forged);
-    assert_eq!(key().public().verify(CONTEXT, BYTES, &forged), Err(BadSignature));
+    assert_eq!(
+        key().public().verify(CONTEXT, BYTES, &forged),
+        Err(BadSignature)
+    );
 }
 
 #[test]
@@ -143,7 +167,10 @@ fn r_of_small_order_is_refused() {
     let r = EdwardsPoint::default().compress().to_bytes();
     let s = challenge(&r, &public, BYTES) * a;
     let made = signature(r, s.to_bytes());
-    assert_eq!(PublicKey::from_bytes(public).verify(CONTEXT, BYTES, &made), Err(BadSignature));
+    assert_eq!(
+        PublicKey::from_bytes(public).verify(CONTEXT, BYTES, &made),
+        Err(BadSignature)
+    );
 }
 
 #[test]
@@ -160,7 +187,11 @@ fn the_cofactor_is_not_multiplied() {
         let k = challenge(&r, &public, &[number]);
         let made = signature(r, (r_scalar + k * a).to_bytes());
         let verdict = PublicKey::from_bytes(public).verify(CONTEXT, &[number], &made);
-        assert_eq!(verdict.is_ok(), k.to_bytes()[0] % 8 == 0, "message {number}");
+        assert_eq!(
+            verdict.is_ok(),
+            k.to_bytes()[0] % 8 == 0,
+            "message {number}"
+        );
         refused += u32::from(verdict.is_err());
     }
     assert!(refused > 0);
@@ -200,7 +231,11 @@ fn bytes_that_are_no_point_verify_nothing() {
     for first in 0..=255 {
         let mut bytes = [3; 32];
         bytes[0] = first;
-        refused += u32::from(PublicKey::from_bytes(bytes).verify(CONTEXT, BYTES, &signed).is_err());
+        refused += u32::from(
+            PublicKey::from_bytes(bytes)
+                .verify(CONTEXT, BYTES, &signed)
+                .is_err(),
+        );
     }
     assert_eq!(refused, 256);
 }

@@ -9,7 +9,11 @@ fn topic() -> TopicId {
 
 fn any_id() -> impl Strategy<Value = Id> {
     (0_u8..5, 0_u8..2, any::<[u8; 32]>()).prop_map(|(kind, scheme, bytes)| {
-        Id::new(Kind::from_u8(kind).unwrap(), Scheme::from_u8(scheme).unwrap(), bytes)
+        Id::new(
+            Kind::from_u8(kind).unwrap(),
+            Scheme::from_u8(scheme).unwrap(),
+            bytes,
+        )
     })
 }
 
@@ -17,7 +21,11 @@ fn any_id() -> impl Strategy<Value = Id> {
 fn kinds_show_in_the_text() {
     assert!(topic().to_string().starts_with("topic1"));
     assert!(NodeId::from_bytes([1; 32]).to_string().starts_with("node1"));
-    assert!(EngineId::from_bytes([1; 32]).to_string().starts_with("engine1"));
+    assert!(
+        EngineId::from_bytes([1; 32])
+            .to_string()
+            .starts_with("engine1")
+    );
     assert_eq!(NodeId::from_bytes([1; 32]).to_string().len(), 64);
 }
 
@@ -36,8 +44,17 @@ fn upper_case_is_read_and_mixed_case_is_not() {
 #[test]
 fn an_id_of_another_kind_is_refused_with_both_kinds_named() {
     let error = topic().to_string().parse::<NodeId>().unwrap_err();
-    assert_eq!(error, TextError::OtherKind { wanted: "node", found: "topic" });
-    assert_eq!(error.to_string(), "this is the id of a topic, and a node was asked for");
+    assert_eq!(
+        error,
+        TextError::OtherKind {
+            wanted: "node",
+            found: "topic"
+        }
+    );
+    assert_eq!(
+        error.to_string(),
+        "this is the id of a topic, and a node was asked for"
+    );
     // A node's id by hash is no node's id either.
     let odd = Id::new(Kind::Node, Scheme::Hash, [1; 32]).to_string();
     assert!(odd.parse::<NodeId>().is_err());
@@ -73,11 +90,20 @@ fn the_older_checksum_and_other_padding_are_refused() {
     let mut digits: Vec<Fe32> = data.iter().copied().bytes_to_fes().collect();
     let last = digits.len() - 1;
     digits[last] = Fe32::try_from(digits[last].to_u8() | 1).unwrap();
-    let padded: String =
-        digits.iter().copied().with_checksum::<Bech32m>(&hrp).chars().collect();
+    let padded: String = digits
+        .iter()
+        .copied()
+        .with_checksum::<Bech32m>(&hrp)
+        .chars()
+        .collect();
     assert!(padded.parse::<TopicId>().is_err(), "{padded}");
     digits[last] = Fe32::try_from(digits[last].to_u8() & !1).unwrap();
-    let right: String = digits.iter().copied().with_checksum::<Bech32m>(&hrp).chars().collect();
+    let right: String = digits
+        .iter()
+        .copied()
+        .with_checksum::<Bech32m>(&hrp)
+        .chars()
+        .collect();
     assert_eq!(right.parse(), Ok(topic()));
 }
 
@@ -87,10 +113,19 @@ fn other_prefixes_lengths_and_schemes_are_refused() {
     let encode = |prefix: &str, data: &[u8]| {
         bech32::encode::<Bech32m>(Hrp::parse(prefix).unwrap(), data).unwrap()
     };
-    assert_eq!(encode("person", &[1; 33]).parse::<Id>(), Err(TextError::UnknownKind));
-    assert_eq!(encode("topic", &[2; 33]).parse::<Id>(), Err(TextError::UnknownScheme));
+    assert_eq!(
+        encode("person", &[1; 33]).parse::<Id>(),
+        Err(TextError::UnknownKind)
+    );
+    assert_eq!(
+        encode("topic", &[2; 33]).parse::<Id>(),
+        Err(TextError::UnknownScheme)
+    );
     for len in [0, 1, 31, 32, 34, 64, 300] {
-        assert!(encode("topic", &vec![1; len]).parse::<Id>().is_err(), "{len}");
+        assert!(
+            encode("topic", &vec![1; len]).parse::<Id>().is_err(),
+            "{len}"
+        );
     }
     for text in ["", "1", "topic", "topic1", "node1@", &"q".repeat(10_000)] {
         assert!(text.parse::<Id>().is_err());
@@ -114,7 +149,13 @@ fn hexadecimal_in_one_case_and_of_one_length() {
     let id = EnvelopeId::from_bytes([0xab; 32]);
     assert_eq!(id.to_string(), "ab".repeat(32));
     assert_eq!("AB".repeat(32).parse(), Ok(id));
-    for text in ["Ab".repeat(32), "ab".repeat(31), "ab".repeat(33), "ag".repeat(32), String::new()] {
+    for text in [
+        "Ab".repeat(32),
+        "ab".repeat(31),
+        "ab".repeat(33),
+        "ag".repeat(32),
+        String::new(),
+    ] {
         assert_eq!(text.parse::<EnvelopeId>(), Err(TextError::NotHex), "{text}");
     }
 }

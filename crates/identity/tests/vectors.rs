@@ -11,11 +11,15 @@ fn vectors() -> Value {
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
-    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
+    value[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name} in {value}"))
 }
 
 fn bytes(value: &Value, name: &str) -> Vec<u8> {
-    data_encoding::HEXLOWER.decode(text(value, name).as_bytes()).unwrap()
+    data_encoding::HEXLOWER
+        .decode(text(value, name).as_bytes())
+        .unwrap()
 }
 
 fn fixed<const N: usize>(value: &Value, name: &str) -> [u8; N] {
@@ -45,13 +49,19 @@ fn ids() {
 fn signatures() {
     let all = vectors();
     for vector in each(&all, "signatures") {
-        let context =
-            Context::ALL.into_iter().find(|c| c.name() == text(vector, "context")).unwrap();
+        let context = Context::ALL
+            .into_iter()
+            .find(|c| c.name() == text(vector, "context"))
+            .unwrap();
         let public = PublicKey::from_bytes(fixed(vector, "public"));
         let signed = Signature::from_bytes(fixed(vector, "signature"));
         let message = bytes(vector, "bytes");
         let valid = vector["valid"].as_bool().unwrap();
-        assert_eq!(public.verify(context, &message, &signed).is_ok(), valid, "{vector}");
+        assert_eq!(
+            public.verify(context, &message, &signed).is_ok(),
+            valid,
+            "{vector}"
+        );
         if valid {
             let secret = SecretKey::from_seed(fixed(vector, "seed"));
             assert_eq!(secret.public(), public);
@@ -72,7 +82,11 @@ fn derivations() {
         assert_eq!(out, fixed(vector, "output"));
     }
     for vector in each(&all, "aead") {
-        let opened = aead_open(&fixed(vector, "key"), &bytes(vector, "ad"), &bytes(vector, "sealed"));
+        let opened = aead_open(
+            &fixed(vector, "key"),
+            &bytes(vector, "ad"),
+            &bytes(vector, "sealed"),
+        );
         assert_eq!(opened.unwrap(), bytes(vector, "plain"));
     }
 }

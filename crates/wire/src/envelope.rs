@@ -175,6 +175,18 @@ impl Envelope {
     }
 }
 
+impl Checked<Verified> {
+    /// The same without the body of its content: for whoever takes the header alone. The items of a
+    /// control envelope stay, and so does the body that they are in.
+    pub fn without_body(self) -> Self {
+        let mut verified = self.into_inner();
+        if verified.items.is_none() {
+            verified.body = None;
+        }
+        Self::new(verified)
+    }
+}
+
 /// Verifies an envelope from outside: encoding, rules of the header, hash and length of the body
 /// if it came, strict signature, items of a control body and the signatures inside them. Pure; a
 /// driver runs it on worker threads.

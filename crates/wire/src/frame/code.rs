@@ -65,6 +65,8 @@ codes! {
     DUPLICATE_LINK = 19, "duplicate-link";
     /// Too many links or topics.
     TOO_MANY = 20, "too-many";
+    /// It is sealed to a key that the recipient does not have, or no longer.
+    SEALING_KEY = 21, "sealing-key";
 }
 
 impl fmt::Debug for Code {

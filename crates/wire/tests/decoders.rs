@@ -1,0 +1,128 @@
+//! Every decoder as one table, for tests that hold of all of them.
+
+use wire::plain::{BoxContents, CoreList, Profile, Title, decode_messages, encode_messages};
+use wire::{
+    Frame, Genesis, Item, MailReceipt, NodeAdvert, Raw, RawHeader, RawStatement, Receipt,
+    ReceiptKind, Ticket, decode_header, decode_items, encode_items,
+};
+
+use crate::samples;
+
+/// Decodes and encodes again.
+pub(crate) type Again = fn(&[u8]) -> Option<Vec<u8>>;
+
+/// A decoder's name, the decoder, and encodings that it accepts.
+pub(crate) type Entry = (&'static str, Again, Vec<Vec<u8>>);
+
+pub(crate) fn all() -> Vec<Entry> {
+    let headers: Vec<Vec<u8>> = samples::headers()
+        .into_iter()
+        .map(|(_, header, body)| samples::raw(header, body).header_bytes)
+        .collect();
+    let raws: Vec<Raw> = samples::headers()
+        .into_iter()
+        .map(|(_, header, body)| samples::raw(header, body))
+        .collect();
+    vec![
+        (
+            "header",
+            |b| decode_header(b).ok().map(|v| v.encode()),
+            headers,
+        ),
+        (
+            "raw",
+            |b| Raw::decode(b).ok().map(|v| v.encode()),
+            raws.iter().map(Raw::encode).collect(),
+        ),
+        (
+            "raw header",
+            |b| RawHeader::decode(b).ok().map(|v| v.encode()),
+            raws.iter().map(|raw| raw.to_header().encode()).collect(),
+        ),
+        (
+            "statement",
+            |b| RawStatement::decode(b).ok().map(|v| v.encode()),
+            samples::statements()
+                .iter()
+                .map(|(_, raw)| raw.encode())
+                .collect(),
+        ),
+        (
+            "item",
+            |b| Item::decode(b).ok().map(|v| v.encode()),
+            samples::items().iter().map(Item::encode).collect(),
+        ),
+        (
+            "items",
+            |b| decode_items(b).ok().map(|v| encode_items(&v)),
+            vec![encode_items(&samples::items()), encode_items(&[])],
+        ),
+        (
+            "genesis",
+            |b| Genesis::decode(b).ok().map(|v| v.encode()),
+            vec![samples::genesis().encode()],
+        ),
+        (
+            "receipt",
+            |b| Receipt::decode(b).ok().map(|v| v.encode()),
+            vec![
+                samples::receipt(ReceiptKind::Held).encode(),
+                samples::receipt(ReceiptKind::Read).encode(),
+            ],
+        ),
+        (
+            "mail receipt",
+            |b| MailReceipt::decode(b).ok().map(|v| v.encode()),
+            vec![samples::mail_receipt().encode()],
+        ),
+        (
+            "advert",
+            |b| NodeAdvert::decode(b).ok().map(|v| v.encode()),
+            vec![samples::advert().encode()],
+        ),
+        (
+            "ticket",
+            |b| Ticket::decode(b).ok().map(|v| v.encode()),
+            vec![samples::ticket().encode()],
+        ),
+        (
+            "frame",
+            |b| Frame::decode(b).ok().map(|v| v.encode()),
+            samples::frames().iter().map(Frame::encode).collect(),
+        ),
+        (
+            "messages",
+            |b| decode_messages(b).ok().map(|v| encode_messages(&v)),
+            vec![encode_messages(&samples::messages())],
+        ),
+        (
+            "profile",
+            |b| Profile::decode(b).ok().map(|v| v.encode()),
+            vec![samples::profile().encode()],
+        ),
+        (
+            "cores",
+            |b| CoreList::decode(b).ok().map(|v| v.encode()),
+            vec![samples::core_list().encode(), CoreList::default().encode()],
+        ),
+        (
+            "title",
+            |b| Title::decode(b).ok().map(|v| v.encode()),
+            vec![samples::title().encode()],
+        ),
+        (
+            "box",
+            |b| BoxContents::decode(b).ok().and_then(|v| v.encode().ok()),
+            vec![samples::box_contents().encode().unwrap()],
+        ),
+    ]
+}
+
+#[test]
+fn every_sample_is_accepted_and_gives_its_bytes_back() {
+    for (name, again, encodings) in all() {
+        for bytes in encodings {
+            assert_eq!(again(&bytes).as_ref(), Some(&bytes), "{name}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Invite links and addresses as text.
+
+use proptest::prelude::*;
+use wire::{AddressError, CoreLink, Host, JoinLink, Link, LinkError, NodeAddress, limits};
+
+use crate::samples::{address, core, core_link, join_link, named_address, node};
+use crate::strategies::any_address;
+
+#[test]
+fn links_are_read_in_either_case() {
+    let text = join_link().to_text().unwrap();
+    assert!(text.starts_with("way:join/"));
+    assert_eq!(text.parse(), Ok(join_link()));
+    assert_eq!(text.to_uppercase().parse(), Ok(join_link()));
+    assert_eq!(text.parse(), Ok(Link::Join(join_link())));
+    let text = core_link().to_text().unwrap();
+    assert_eq!(text.to_uppercase().parse(), Ok(core_link()));
+    assert_eq!(text.parse(), Ok(Link::Core(core_link())));
+    assert_eq!(text.parse::<JoinLink>(), Err(LinkError::Prefix));
+}
+
+#[test]
+fn upper_case_links_are_what_qr_codes_store_tightly() {
+    let text = join_link().to_text().unwrap().to_uppercase();
+    assert!(
+        text.bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b":/".contains(&b))
+    );
+}
+
+#[test]
+fn lengths_are_within_what_is_promised() {
+    let one =
+        |host: &str| -> NodeAddress { format!("{}@{host}", node().node_id()).parse().unwrap() };
+    let longest = format!("{}.{}:65535", "a".repeat(26), "b".repeat(11));
+    for (hosts, expected) in [
+        (vec!["1.2.3.4:1"], limits::MIN_LINK),
+        (vec!["[2001:db8::1]:4433"], limits::MIN_LINK),
+        (vec!["a:1"], limits::MIN_LINK),
+        (vec![longest.as_str(), longest.as_str()], limits::MAX_LINK),
+    ] {
+        let link = JoinLink {
+            seed: [0xff; 16],
+            at: hosts.iter().map(|host| one(host)).collect(),
+        };
+        let text = link.to_text().unwrap();
+        assert_eq!(text.len(), expected, "{text}");
+        assert_eq!(text.parse(), Ok(link));
+    }
+    let too_long = format!("{}.{}:1", "a".repeat(26), "b".repeat(12));
+    let link = JoinLink {
+        seed: [0; 16],
+        at: vec![one(&too_long)],
+    };
+    assert_eq!(link.to_text(), Err(LinkError::Address));
+    for count in [0, 3] {
+        let link = JoinLink {
+            seed: [0; 16],
+            at: vec![address(); count],
+        };
+        assert_eq!(link.to_text(), Err(LinkError::Address));
+    }
+}
+
+#[test]
+fn every_wrong_character_is_noticed() {
+    let text = join_link().to_text().unwrap();
+    for at in 0..text.len() {
+        for replacement in ['a', '7', '0', ' ', 'é', 'A'] {
+            let mut changed: Vec<char> = text.chars().collect();
+            if changed[at] == replacement {
+                continue;
+            }
+            changed[at] = replacement;
+            let changed: String = changed.into_iter().collect();
+            assert!(changed.parse::<Link>().is_err(), "{changed}");
+        }
+        assert!(text[..at].parse::<Link>().is_err());
+    }
+    assert!(format!("{text}a").parse::<Link>().is_err());
+}
+
+#[test]
+fn an_invite_of_one_kind_does_not_pass_for_the_other() {
+    let text = core_link().to_text().unwrap();
+    let swapped = text.replacen("core", "join", 1);
+    assert_eq!(swapped.parse::<Link>(), Err(LinkError::Checksum));
+}
+
+#[test]
+fn garbage_is_answered_with_its_reason() {
+    assert_eq!("".parse::<Link>(), Err(LinkError::Prefix));
+    assert_eq!(
+        "https://example.org".parse::<Link>(),
+        Err(LinkError::Prefix)
+    );
+    assert_eq!("way:join/".parse::<Link>(), Err(LinkError::Garbled));
+    assert_eq!("way:join/aaaa".parse::<CoreLink>(), Err(LinkError::Garbled));
+    let long = format!("way:join/{}", "a".repeat(100_000));
+    assert_eq!(long.parse::<Link>(), Err(LinkError::Garbled));
+}
+
+#[test]
+fn links_made_later_say_so() {
+    // The first byte is the version, the second the flags.
+    for byte in [0, 1] {
+        let text = core_link().to_text().unwrap();
+        let digits = text.strip_prefix("way:core/").unwrap().to_uppercase();
+        let mut bytes = data_encoding::BASE32_NOPAD
+            .decode(digits.as_bytes())
+            .unwrap();
+        bytes[byte] = 1;
+        let content = bytes.len() - 4;
+        let checksum = identity::seal::hash(&[b"way:core/", &bytes[..content]]);
+        bytes[content..].copy_from_slice(&checksum[..4]);
+        let later = format!("WAY:CORE/{}", data_encoding::BASE32_NOPAD.encode(&bytes));
+        assert_eq!(later.parse::<Link>(), Err(LinkError::Version));
+    }
+}
+
+#[test]
+fn seeds_are_not_printed() {
+    let shown = format!("{:?} {:?}", join_link(), core_link());
+    assert!(!shown.contains("177") && !shown.contains("b1b1"), "{shown}");
+}
+
+#[test]
+fn addresses_have_two_forms() {
+    let plain = named_address().to_string();
+    assert!(plain.starts_with("node1") && plain.ends_with("@core.example.org:4433"));
+    assert_eq!(plain.parse(), Ok(named_address()));
+    assert_eq!(format!("quic://{plain}").parse(), Ok(named_address()));
+    assert_eq!(named_address().uri().parse(), Ok(named_address()));
+    assert_eq!(named_address().authority(), "core.example.org:4433");
+    let mixed = format!("{}@Core.Example.ORG:4433", node().node_id());
+    assert_eq!(mixed.parse(), Ok(named_address()));
+    let mapped = format!("{}@[::ffff:198.51.100.7]:4433", core().node_id());
+    assert_eq!(mapped.parse(), Ok(address()));
+}
+
+#[test]
+fn addresses_that_are_none() {
+    let id = node().node_id();
+    for (text, error) in [
+        (String::new(), AddressError::Node),
+        ("core.example.org:4433".to_owned(), AddressError::Node),
+        ("node1qqqq@host:1".to_owned(), AddressError::Node),
+        (format!("tls://{id}@host:1"), AddressError::Scheme),
+        (format!("{id}@host"), AddressError::Port),
+        (format!("{id}@host:"), AddressError::Port),
+        (format!("{id}@host:0"), AddressError::Port),
+        (format!("{id}@host:65536"), AddressError::Port),
+        (format!("{id}@host:+1"), AddressError::Port),
+        (format!("{id}@:1"), AddressError::Host),
+        (format!("{id}@2001:db8::1:4433"), AddressError::Host),
+        (format!("{id}@[1.2.3.4]:1"), AddressError::Host),
+        (format!("{id}@[fe80::1%eth0]:1"), AddressError::Host),
+        (format!("{id}@1.2.3:1"), AddressError::Host),
+        (format!("{id}@1.2.3.256:1"), AddressError::Host),
+        (format!("{id}@-a.example:1"), AddressError::Host),
+        (format!("{id}@a..b:1"), AddressError::Host),
+        (format!("{id}@a_b:1"), AddressError::Host),
+        (format!("{id}@{}:1", "a".repeat(64)), AddressError::Host),
+        (format!("{id}@{}:1", "a".repeat(400)), AddressError::Host),
+    ] {
+        assert_eq!(text.parse::<NodeAddress>(), Err(error), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn addresses_give_themselves_back(address in any_address()) {
+        prop_assert_eq!(address.to_string().parse(), Ok(address.clone()));
+        prop_assert_eq!(address.uri().parse(), Ok(address));
+    }
+
+    #[test]
+    fn links_give_themselves_back(
+        seed in any::<[u8; 16]>(),
+        at in prop::collection::vec(any_address(), 1..3),
+    ) {
+        let link = JoinLink { seed, at };
+        let short = |address: &NodeAddress| match &address.host {
+            Host::Ip(_) => true,
+            Host::Name(name) => name.len() <= 38,
+        };
+        match link.to_text() {
+            Ok(text) => {
+                prop_assert!((limits::MIN_LINK..=limits::MAX_LINK).contains(&text.len()));
+                prop_assert_eq!(text.parse(), Ok(link.clone()));
+                prop_assert_eq!(text.to_uppercase().parse(), Ok(link));
+            }
+            Err(error) => {
+                prop_assert_eq!(error, LinkError::Address);
+                prop_assert!(!link.at.iter().all(short));
+            }
+        }
+    }
+
+    #[test]
+    fn random_payloads_under_a_right_checksum_are_answered(
+        content in prop::collection::vec(any::<u8>(), 60..166),
+        version in any::<bool>(),
+    ) {
+        let mut bytes = content;
+        if version {
+            bytes[0] = 0;
+            bytes[1] = 0;
+        }
+        let checksum = identity::seal::hash(&[b"way:join/", &bytes]);
+        bytes.extend_from_slice(&checksum[..4]);
+        let mut text = data_encoding::BASE32_NOPAD.encode(&bytes);
+        text.make_ascii_lowercase();
+        let text = format!("way:join/{text}");
+        if let Ok(link) = text.parse::<JoinLink>() {
+            prop_assert_eq!(link.to_text(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn any_text_is_answered(text in any::<String>()) {
+        let _ = text.parse::<Link>();
+        let _ = text.parse::<NodeAddress>();
+        let _ = format!("way:join/{text}").parse::<Link>();
+    }
+}

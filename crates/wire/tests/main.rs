@@ -1,0 +1,18 @@
+//! Tests of the public face of `wire`: every decoder under attack, every rule, the vectors.
+
+#[path = "../examples/vectors/identity_vectors.rs"]
+mod identity_vectors;
+#[path = "../examples/vectors/samples.rs"]
+mod samples;
+#[path = "../examples/vectors/wire_vectors.rs"]
+mod wire_vectors;
+
+mod cbor;
+mod checks;
+mod decoders;
+mod header;
+mod links;
+mod mutations;
+mod roundtrips;
+mod strategies;
+mod vectors;
