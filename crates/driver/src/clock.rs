@@ -13,7 +13,9 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock that stands at [`Time::ZERO`] now.
     pub(crate) fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
     /// Microseconds since the life began.
@@ -29,7 +31,9 @@ impl Clock {
 
     /// What the host's clock says; before 1970 it says 1970.
     pub(crate) fn wall() -> WallTime {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         WallTime::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -18,6 +18,9 @@ use crate::{fault::panic_text, inbox::Inbox};
 /// and are visible to reads.
 pub(crate) type Commit = Box<dyn FnMut(&[Arc<Batch>]) -> Result<(), String> + Send>;
 
+/// Notes that the store was closed in order.
+pub(crate) type Close = Box<dyn FnOnce() -> Result<(), String>>;
+
 /// The thread. Ends when this is dropped, after the batches it has been given.
 #[derive(Debug)]
 pub(crate) struct Committer {
@@ -35,7 +38,10 @@ impl Committer {
         let thread = thread::Builder::new()
             .name("commit".to_owned())
             .spawn(move || work(commit, life, &inbox, &batches))?;
-        Ok(Self { batches: Some(sender), thread: Some(thread) })
+        Ok(Self {
+            batches: Some(sender),
+            thread: Some(thread),
+        })
     }
 
     /// Hands a batch over. Never blocks: the kernel gives out no more than the channel holds.

@@ -60,7 +60,11 @@ impl<I: Send + 'static> Handle<I> {
     /// [`Full`], which holds the input.
     pub fn try_send(&self, input: I, bytes: usize) -> Result<(), Full<I>> {
         self.inbox.try_push(input, bytes).map_err(|(input, gone)| {
-            if gone { Full::Gone(input) } else { Full::Full(input) }
+            if gone {
+                Full::Gone(input)
+            } else {
+                Full::Full(input)
+            }
         })
     }
 
@@ -70,7 +74,8 @@ impl<I: Send + 'static> Handle<I> {
     ///
     /// For the node's own thread: [`Host`](crate::Host) calls it when the machine asks for a check.
     pub fn check(&self, job: impl FnOnce() -> I + Send + 'static) {
-        self.pool.submit(self.inbox.ask(), self.inbox.checks(), Box::new(job));
+        self.pool
+            .submit(self.inbox.ask(), self.inbox.checks(), Box::new(job));
     }
 
     /// Asks the node to stop: it works off what waits, commits, releases, and ends.
@@ -81,7 +86,10 @@ impl<I: Send + 'static> Handle<I> {
 
 impl<I> Clone for Handle<I> {
     fn clone(&self) -> Self {
-        Self { inbox: Arc::clone(&self.inbox), pool: Arc::clone(&self.pool) }
+        Self {
+            inbox: Arc::clone(&self.inbox),
+            pool: Arc::clone(&self.pool),
+        }
     }
 }
 

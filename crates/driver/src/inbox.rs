@@ -63,7 +63,11 @@ struct Checks<I> {
 
 impl<I> Checks<I> {
     const fn new() -> Self {
-        Self { asked: 0, taken: 0, done: BTreeMap::new() }
+        Self {
+            asked: 0,
+            taken: 0,
+            done: BTreeMap::new(),
+        }
     }
 
     fn next(&mut self) -> Option<Result<I, String>> {
@@ -83,14 +87,18 @@ pub(crate) struct Turn {
 impl<I> Inbox<I> {
     pub(crate) fn new() -> Self {
         let state = State {
-            life: 0,
+            life: 1,
             commits: VecDeque::new(),
             checks: Checks::new(),
             inputs: VecDeque::new(),
             stop: Stop::No,
         };
         let room = Semaphore::new(INBOX_BYTES as usize);
-        Self { state: Mutex::new(state), wake: Condvar::new(), room }
+        Self {
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            room,
+        }
     }
 
     /// How much room an input of so many bytes takes.
@@ -131,7 +139,10 @@ impl<I> Inbox<I> {
         let mut state = self.lock();
         let number = state.checks.asked;
         state.checks.asked += 1;
-        Turn { life: state.life, number }
+        Turn {
+            life: state.life,
+            number,
+        }
     }
 
     /// How many checks have been asked for and not yet taken.
@@ -173,18 +184,22 @@ impl<I> Inbox<I> {
         self.lock().stop != Stop::No
     }
 
-    /// Begins a life: everything that waits from the one before is dropped.
-    pub(crate) fn begin(&self) -> u64 {
+    /// The number of the life that is being lived.
+    pub(crate) fn life(&self) -> u64 {
+        self.lock().life
+    }
+
+    /// Ends a life: everything that waits for it is dropped. What comes from now on is for the
+    /// next.
+    pub(crate) fn next_life(&self) {
         let mut state = self.lock();
         state.life += 1;
         state.commits.clear();
         state.checks = Checks::new();
         let inputs = std::mem::take(&mut state.inputs);
-        let life = state.life;
         drop(state);
         let room: usize = inputs.iter().map(|(size, _)| *size as usize).sum();
         self.room.add_permits(room);
-        life
     }
 
     /// Takes no further input, from anybody.
@@ -208,10 +223,16 @@ impl<I> Inbox<I> {
                 },
             };
             state = match left {
-                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .wake
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() => return Wake::Due,
                 Some(left) => {
-                    self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.wake
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
                 }
             };
         }

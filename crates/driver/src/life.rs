@@ -62,11 +62,17 @@ where
         if self.kernel.is_full() {
             return self.inbox.next(None, false);
         }
-        let Some(deadline) = self.kernel.deadline() else { return self.inbox.next(None, true) };
+        let Some(deadline) = self.kernel.deadline() else {
+            return self.inbox.next(None, true);
+        };
         if deadline > self.clock.now() {
             return self.inbox.next(self.clock.instant(deadline), true);
         }
-        let first = if rested { self.inbox.try_next(false) } else { self.inbox.try_next(true) };
+        let first = if rested {
+            self.inbox.try_next(false)
+        } else {
+            self.inbox.try_next(true)
+        };
         first.unwrap_or(Wake::Due)
     }
 

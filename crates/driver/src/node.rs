@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::{
     Handle,
     clock::{self, Clock},
-    commit::{Commit, Committer},
+    commit::{Close, Commit, Committer},
     fault::{End, Ending, panic_text},
     inbox::{Inbox, Wake},
     life::Life,
@@ -57,6 +57,7 @@ pub struct Opened<M, B> {
     machine: M,
     base: B,
     commit: Commit,
+    close: Close,
 }
 
 impl<M, B> Opened<M, B> {
@@ -68,17 +69,32 @@ impl<M, B> Opened<M, B> {
         base: B,
         commit: impl FnMut(&[Arc<Batch>]) -> Result<(), String> + Send + 'static,
     ) -> Self {
-        Self { machine, base, commit: Box::new(commit) }
+        Self {
+            machine,
+            base,
+            commit: Box::new(commit),
+            close: Box::new(|| Ok(())),
+        }
+    }
+
+    /// Does this as well when the node has stopped and everything is committed.
+    #[must_use]
+    pub fn closing(mut self, close: impl FnOnce() -> Result<(), String> + 'static) -> Self {
+        self.close = Box::new(close);
+        self
     }
 }
 
 impl<M, S: store::Store> Opened<M, S> {
-    /// A machine over a store.
+    /// A machine over a store, which is closed when the node has stopped.
     pub fn over(machine: M, store: S) -> Self {
-        let disk = store.clone();
+        let (disk, last) = (store.clone(), store.clone());
         Self::new(machine, store, move |batches| {
-            disk.commit(batches).map(drop).map_err(|error| error.to_string())
+            disk.commit(batches)
+                .map(drop)
+                .map_err(|error| error.to_string())
         })
+        .closing(move || last.close().map(drop).map_err(|error| error.to_string()))
     }
 }
 
@@ -153,7 +169,9 @@ impl<I: Send + 'static> Node<I> {
 
 /// Only when the thread ended without a word.
 fn lost() -> End {
-    End::GivenUp(Ending::Panic("the node's thread ended without a reason".to_owned()))
+    End::GivenUp(Ending::Panic(
+        "the node's thread ended without a reason".to_owned(),
+    ))
 }
 
 /// Starts a node on a thread of its own.
@@ -181,15 +199,28 @@ where
     let handle = Handle { inbox, pool };
     let (sender, end) = watch::channel(None);
     let own = handle.clone();
-    let spawned = thread::Builder::new().name(options.name.clone()).spawn(move || {
-        let host = host(own.clone());
-        let end = Lives { options, open, host, handle: own.clone(), faults: VecDeque::new() }.run();
-        own.inbox.close();
-        own.pool.close();
-        sender.send_replace(Some(end));
-    });
+    let spawned = thread::Builder::new()
+        .name(options.name.clone())
+        .spawn(move || {
+            let host = host(own.clone());
+            let end = Lives {
+                options,
+                open,
+                host,
+                handle: own.clone(),
+                faults: VecDeque::new(),
+            }
+            .run();
+            own.inbox.close();
+            own.pool.close();
+            sender.send_replace(Some(end));
+        });
     match spawned {
-        Ok(thread) => Ok(Node { handle, end, thread }),
+        Ok(thread) => Ok(Node {
+            handle,
+            end,
+            thread,
+        }),
         Err(error) => {
             handle.pool.close();
             Err(error.into())
@@ -215,13 +246,14 @@ impl<I: Send + 'static, P: Ports, O, H: Host<P>> Lives<I, P, O, H> {
         O: FnMut(u64) -> Result<Opened<M, B>, String>,
     {
         loop {
-            let life = self.handle.inbox.begin();
+            let life = self.handle.inbox.life();
             let ending = match catch_unwind(AssertUnwindSafe(|| self.live(life))) {
                 Ok(Ok(end)) => return end,
                 Ok(Err(ending)) => ending,
                 Err(panic) => Ending::Panic(panic_text(&*panic)),
             };
             self.handle.pool.clear();
+            self.handle.inbox.next_life();
             if let Some(recorder) = &mut self.options.recorder {
                 recorder.fault();
             }
@@ -229,7 +261,9 @@ impl<I: Send + 'static, P: Ports, O, H: Host<P>> Lives<I, P, O, H> {
             let pause = if hopeless { None } else { self.pause() };
             tracing::error!(life, %ending, "a life of the node has ended");
             let told = catch_unwind(AssertUnwindSafe(|| self.host.ended(&ending, pause)));
-            let (Some(pause), Ok(())) = (pause, told) else { return End::GivenUp(ending) };
+            let (Some(pause), Ok(())) = (pause, told) else {
+                return End::GivenUp(ending);
+            };
             if self.stopped_within(pause) {
                 return End::Unsettled;
             }
@@ -242,7 +276,12 @@ impl<I: Send + 'static, P: Ports, O, H: Host<P>> Lives<I, P, O, H> {
         B: Base,
         O: FnMut(u64) -> Result<Opened<M, B>, String>,
     {
-        let Opened { machine, base, commit } = (self.open)(number).map_err(Ending::Open)?;
+        let Opened {
+            machine,
+            base,
+            commit,
+            close,
+        } = (self.open)(number).map_err(Ending::Open)?;
         let seed = clock::entropy().map_err(Ending::System)?;
         if let Some(recorder) = &mut self.options.recorder {
             recorder.begin(seed, &base);
@@ -260,7 +299,20 @@ impl<I: Send + 'static, P: Ports, O, H: Host<P>> Lives<I, P, O, H> {
         let clock = Clock::start();
         let recorder = self.options.recorder.as_mut();
         let host = &mut self.host;
-        let end = Life { kernel, committer, clock, inbox, host, recorder }.run()?;
+        let end = Life {
+            kernel,
+            committer,
+            clock,
+            inbox,
+            host,
+            recorder,
+        }
+        .run()?;
+        if end == End::Stopped
+            && let Err(error) = close()
+        {
+            tracing::warn!(error, "the store was not closed cleanly");
+        }
         if let Some(recorder) = &mut self.options.recorder {
             recorder.flush();
         }
@@ -270,7 +322,11 @@ impl<I: Send + 'static, P: Ports, O, H: Host<P>> Lives<I, P, O, H> {
     /// How long to wait before the next life; `None` when there have been too many.
     fn pause(&mut self) -> Option<Duration> {
         let now = Instant::now();
-        while self.faults.front().is_some_and(|then| now.duration_since(*then) > RESTART_WINDOW) {
+        while self
+            .faults
+            .front()
+            .is_some_and(|then| now.duration_since(*then) > RESTART_WINDOW)
+        {
             self.faults.pop_front();
         }
         self.faults.push_back(now);
@@ -278,7 +334,11 @@ impl<I: Send + 'static, P: Ports, O, H: Host<P>> Lives<I, P, O, H> {
             return None;
         }
         let doublings = u32::try_from(self.faults.len() - 1).unwrap_or(u32::MAX);
-        Some(BACK_OFF.saturating_mul(2_u32.saturating_pow(doublings)).min(MAX_BACK_OFF))
+        Some(
+            BACK_OFF
+                .saturating_mul(2_u32.saturating_pow(doublings))
+                .min(MAX_BACK_OFF),
+        )
     }
 
     /// Waits between two lives, or less if the node is asked to stop.

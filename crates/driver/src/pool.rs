@@ -33,13 +33,23 @@ impl<I: Send + 'static> Pool<I> {
         inbox: Arc<Inbox<I>>,
         workers: Option<usize>,
     ) -> std::io::Result<Arc<Self>> {
-        let queue = Queue { jobs: VecDeque::new(), open: true };
-        let pool = Arc::new(Self { queue: Mutex::new(queue), wake: Condvar::new(), inbox });
+        let queue = Queue {
+            jobs: VecDeque::new(),
+            open: true,
+        };
+        let pool = Arc::new(Self {
+            queue: Mutex::new(queue),
+            wake: Condvar::new(),
+            inbox,
+        });
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         for number in 0..workers.unwrap_or_else(cores).clamp(1, MAX_WORKERS) {
             let worker = Arc::clone(&pool);
             let name = format!("check {number}");
-            if let Err(error) = thread::Builder::new().name(name).spawn(move || worker.work()) {
+            if let Err(error) = thread::Builder::new()
+                .name(name)
+                .spawn(move || worker.work())
+            {
                 pool.close();
                 return Err(error);
             }
@@ -65,7 +75,10 @@ impl<I: Send + 'static> Pool<I> {
                 if !queue.open {
                     return;
                 }
-                queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = self
+                    .wake
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
             };
             drop(queue);
             self.carry_out(turn, job);

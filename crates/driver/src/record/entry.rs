@@ -124,7 +124,11 @@ impl Entry {
                 let (&[table, low, high], rest) = body.split_first_chunk()?;
                 let length = usize::from(u16::from_le_bytes([low, high]));
                 let (key, value) = rest.split_at_checked(length)?;
-                Self::Row { table, key: key.to_vec(), value: value.to_vec() }
+                Self::Row {
+                    table,
+                    key: key.to_vec(),
+                    value: value.to_vec(),
+                }
             }
             3 | 4 => {
                 let (now, rest) = body.split_first_chunk()?;
@@ -154,7 +158,10 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
 }
 
 pub(super) fn bad() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "this is no record, or it is damaged")
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "this is no record, or it is damaged",
+    )
 }
 
 #[cfg(test)]
@@ -165,13 +172,21 @@ mod tests {
         vec![
             Entry::Header(b"about".to_vec()),
             Entry::Life([7; 32]),
-            Entry::Row { table: 3, key: b"key".to_vec(), value: vec![] },
+            Entry::Row {
+                table: 3,
+                key: b"key".to_vec(),
+                value: vec![],
+            },
             Entry::Turn {
                 now: Time::from_micros(5),
                 wall: WallTime::from_millis(6),
                 input: Some(vec![]),
             },
-            Entry::Turn { now: Time::ZERO, wall: WallTime::from_millis(0), input: None },
+            Entry::Turn {
+                now: Time::ZERO,
+                wall: WallTime::from_millis(0),
+                input: None,
+            },
             Entry::Took(1),
             Entry::Done(u64::MAX),
             Entry::Hash([9; 16]),
@@ -203,7 +218,10 @@ mod tests {
         for end in 0..bytes.len() {
             let mut rest = &bytes[..end];
             let mut read = 0;
-            while Entry::read(&mut rest).expect("what is whole is good").is_some() {
+            while Entry::read(&mut rest)
+                .expect("what is whole is good")
+                .is_some()
+            {
                 read += 1;
             }
             assert!(read < some().len());

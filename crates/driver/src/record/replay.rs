@@ -98,9 +98,17 @@ where
     if &magic != MAGIC {
         return Err(bad().into());
     }
-    let Some(Entry::Header(header)) = Entry::read(&mut input)? else { return Err(bad().into()) };
+    let Some(Entry::Header(header)) = Entry::read(&mut input)? else {
+        return Err(bad().into());
+    };
     let running = Running::new();
-    let mut player = Player { header, build, running, stage: Stage::Before, found: Replayed::default() };
+    let mut player = Player {
+        header,
+        build,
+        running,
+        stage: Stage::Before,
+        found: Replayed::default(),
+    };
     while let Some(entry) = Entry::read(&mut input)? {
         player.play(entry)?;
     }
@@ -149,7 +157,10 @@ where
             Entry::Life(seed) => {
                 self.found.lives += 1;
                 self.running.restart();
-                self.stage = Stage::Loading { seed, base: MemoryBase::new() };
+                self.stage = Stage::Loading {
+                    seed,
+                    base: MemoryBase::new(),
+                };
                 Ok(())
             }
             Entry::Row { table, key, value } => match &mut self.stage {
@@ -163,7 +174,10 @@ where
                 let event = match input {
                     None => Event::Deadline,
                     Some(bytes) => Event::Input(M::Input::decode(&bytes).ok_or_else(|| {
-                        ReplayFailed::Input { life: self.found.lives, turn: self.turn() + 1 }
+                        ReplayFailed::Input {
+                            life: self.found.lives,
+                            turn: self.turn() + 1,
+                        }
                     })?),
                 };
                 self.found.turns += 1;
@@ -225,8 +239,11 @@ where
             let machine = (self.build)(&self.header, &base)
                 .map_err(|why| ReplayFailed::Build { life, why })?;
             let kernel = Kernel::new(machine, base, clock::rng(*seed));
-            self.stage =
-                Stage::Living(Box::new(Living { kernel, disk: VecDeque::new(), due: None }));
+            self.stage = Stage::Living(Box::new(Living {
+                kernel,
+                disk: VecDeque::new(),
+                due: None,
+            }));
         }
         match &mut self.stage {
             Stage::Living(living) => Ok(living),
@@ -236,7 +253,9 @@ where
 
     /// Takes everything that may leave, in the order in which the driver takes it.
     fn drain(&mut self) -> Result<(), ReplayFailed> {
-        let Stage::Living(living) = &mut self.stage else { return Err(bad().into()) };
+        let Stage::Living(living) = &mut self.stage else {
+            return Err(bad().into());
+        };
         while let Some(exempt) = living.kernel.exempt() {
             self.running.exempt(&exempt);
         }
@@ -255,6 +274,9 @@ where
     }
 
     fn differs(&self) -> ReplayFailed {
-        ReplayFailed::Differs { life: self.found.lives, turn: self.turn() }
+        ReplayFailed::Differs {
+            life: self.found.lives,
+            turn: self.turn(),
+        }
     }
 }

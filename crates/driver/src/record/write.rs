@@ -27,14 +27,17 @@ pub struct Recorder<I, P: Ports> {
     running: Running<P>,
 }
 
+/// How to feed one output to a hash.
+type DigestOf<O> = fn(&O, &mut dyn FnMut(&[u8]));
+
 /// The running hash over the outputs of one life, the same for recording and replay.
 pub(super) struct Running<P: Ports> {
     hasher: blake3::Hasher,
     fresh: bool,
     outputs: u64,
-    verbatim: fn(&P::Verbatim, &mut dyn FnMut(&[u8])),
-    advisory: fn(&P::Advisory, &mut dyn FnMut(&[u8])),
-    held: fn(&P::Held, &mut dyn FnMut(&[u8])),
+    verbatim: DigestOf<P::Verbatim>,
+    advisory: DigestOf<P::Advisory>,
+    held: DigestOf<P::Held>,
 }
 
 impl<I: Recordable, P: Ports> Recorder<I, P>
@@ -68,7 +71,12 @@ where
     ) -> io::Result<Self> {
         out.write_all(MAGIC)?;
         Entry::Header(header.to_vec()).write(&mut out)?;
-        Ok(Self { out: Some(out), tables, encode: I::encode, running: Running::new() })
+        Ok(Self {
+            out: Some(out),
+            tables,
+            encode: I::encode,
+            running: Running::new(),
+        })
     }
 }
 
@@ -94,7 +102,11 @@ impl<I, P: Ports> Recorder<I, P> {
             from = last.clone();
             from.push(0);
             for (key, value) in rows {
-                self.write(&Entry::Row { table: table.id(), key, value });
+                self.write(&Entry::Row {
+                    table: table.id(),
+                    key,
+                    value,
+                });
             }
         }
         Ok(())
@@ -167,7 +179,9 @@ impl<I, P: Ports> Drop for Recorder<I, P> {
 
 impl<I, P: Ports> fmt::Debug for Recorder<I, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").field("tables", &self.tables).finish_non_exhaustive()
+        f.debug_struct("Recorder")
+            .field("tables", &self.tables)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,6 @@
+//! Tests of the driver: when outputs leave, how lives end, and that records replay.
+
+mod lives;
+mod record;
+mod release;
+mod world;
