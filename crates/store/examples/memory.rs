@@ -27,6 +27,7 @@ fn main() {
     {
         ["write", home, records] => write(Path::new(home), records.parse().expect("a number")),
         ["read", home, records] => read(Path::new(home), records.parse().expect("a number")),
+        ["expire", home, records] => expire(Path::new(home), records.parse().expect("a number")),
         ["empty", home] => empty(Path::new(home)),
         rest => measure(rest),
     }
@@ -42,6 +43,7 @@ fn measure(args: &[&str]) {
     child(&["empty", &format!("{home}-empty")]);
     child(&["write", &home, records]);
     child(&["read", &home, records]);
+    child(&["expire", &home, records]);
 }
 
 fn child(args: &[&str]) {
@@ -162,6 +164,52 @@ fn read(home: &Path, records: u64) {
         "closed in {closing:.2} s, opened again in {seconds:.2} s, clean: {}",
         opened.clean
     );
+}
+
+/// Removes nine bodies of ten, as expiry does, and looks at what the disk gets back.
+fn expire(home: &Path, records: u64) {
+    let (store, _) = FjallStore::open(home, &TABLES, &options()).expect("it opens");
+    let before = store.space().used >> 20;
+    let begin = Instant::now();
+    for group in 0..(records * 9 / 10).div_ceil(GROUP) {
+        let numbers = group * GROUP..(group + 1) * GROUP;
+        let writes = numbers
+            .map(|number| (BODIES, number.to_be_bytes().to_vec(), None))
+            .collect();
+        store
+            .commit(&[Arc::new(Batch {
+                number: group,
+                last_turn: group,
+                writes,
+            })])
+            .expect("ok");
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    println!(
+        "nine of ten bodies removed in {seconds:.1} s, {} KiB resident",
+        resident()
+    );
+    let begin = Instant::now();
+    store.reclaim().expect("it reclaims");
+    let seconds = begin.elapsed().as_secs_f64();
+    let now = store.space().used >> 20;
+    println!(
+        "reclaimed in {seconds:.1} s: {before} MiB on disk before, {now} MiB now, {} KiB resident",
+        resident()
+    );
+    let begin = Instant::now();
+    for number in 0..1000_u64 {
+        let writes = vec![(ORDER, number.to_be_bytes().to_vec(), Some(vec![1; 100]))];
+        store
+            .commit(&[Arc::new(Batch {
+                number,
+                last_turn: number,
+                writes,
+            })])
+            .expect("ok");
+    }
+    let each = begin.elapsed().as_micros() / 1000;
+    println!("durable commits of one small record: {each} µs each");
 }
 
 fn options() -> Options {

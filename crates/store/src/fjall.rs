@@ -8,7 +8,8 @@ use crate::journal::{Nobody, Scan, commit_row, parse_row, slot};
 use crate::space::{Reserve, enough_for_new};
 use crate::{
     CACHE, CommitFailed, FLOOR, Head, HomeId, MAX_TABLES, MEMTABLE, MEMTABLES, OpenFailed, Opened,
-    RESERVE, Room, Space, Store, WAITING_FILES, WAITING_MEMTABLES, free_space,
+    RECLAIM_FROM, RECLAIM_PART, RECLAIM_PASSES, RECLAIM_ROWS, RESCUE, RESERVE, Room, Space, Store,
+    WAITING_FILES, WAITING_MEMTABLES, free_space,
 };
 use fjall::{AbstractTree, Database, Keyspace, PersistMode, Readable};
 use machine::{Base, Batch, ReadFailed, Row, Table};
@@ -120,9 +121,70 @@ impl FjallStore {
     /// As [`Store::commit`].
     pub fn forget_gap(&self) -> Result<(), CommitFailed> {
         let mut committer = self.committer();
-        let Committer { head, .. } = *committer;
-        let next = head.after(&Writes::new());
+        if let Some(ended) = &committer.ended {
+            return Err(ended.clone());
+        }
+        let next = committer.head.after(&Writes::new());
         self.write(&mut committer, next, &Writes::new(), Some(Note::Forget))
+    }
+
+    /// Gives the disk back what removed rows took, of every table from which much was removed since
+    /// the last time. It takes a while, and in the meantime some room; reads and commits go on. The
+    /// engine does the same by itself, but only as new rows push old ones on.
+    ///
+    /// # Errors
+    /// When the disk fails; the next commit says the same.
+    pub fn reclaim(&self) -> Result<(), CommitFailed> {
+        if self.0.room == Room::Rescue {
+            return Ok(());
+        }
+        let failed = |error: fjall::Error| self.classify(&error);
+        for (_, keyspace) in self.0.tables.values() {
+            let tree = &keyspace.tree;
+            if !tree.active_memtable().is_empty() {
+                keyspace.rotate_memtable().map_err(failed)?;
+            }
+            while tree.sealed_memtable_count() > 0 {
+                self.0.db.persist(PersistMode::Buffer).map_err(failed)?;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // The first pass removes the rows; files of values that have become empty go, and those
+            // that have become sparse are written anew, with the next one.
+            for _ in 0..RECLAIM_PASSES {
+                if !self.worth_reclaiming(keyspace) {
+                    break;
+                }
+                keyspace.major_compact().map_err(failed)?;
+            }
+        }
+        // The engine lets go of files that are in no newer version of a table when it next looks at
+        // all tables after a commit.
+        let mut committer = self.committer();
+        if let Some(ended) = &committer.ended {
+            return Err(ended.clone());
+        }
+        let next = committer.head.after(&Writes::new());
+        self.write(&mut committer, next, &Writes::new(), None)?;
+        self.0.commits.rotate_memtable().map_err(failed)?;
+        Ok(())
+    }
+
+    fn worth_reclaiming(&self, keyspace: &Keyspace) -> bool {
+        let tree = &keyspace.tree;
+        let removed = tree.tombstone_count();
+        let rows = tree.approximate_len() as u64;
+        let many = removed >= RECLAIM_ROWS && removed.saturating_mul(RECLAIM_PART) >= rows;
+        if !many && tree.stale_blob_bytes() < RECLAIM_FROM {
+            return false;
+        }
+        // All sorted files of the table are written anew before the old ones go.
+        let sorted: u64 = tree
+            .current_version()
+            .iter_levels()
+            .map(|level| level.size())
+            .sum();
+        let needed = sorted.saturating_add(RESCUE);
+        free_space(&self.0.home.dir).is_ok_and(|free| free >= needed)
     }
 
     /// The folder of the home.

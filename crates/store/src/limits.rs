@@ -58,6 +58,20 @@ pub const WAITING_MEMTABLES: usize = 3;
 /// Sorted files of one table that may wait to be merged; a commit waits until there are fewer.
 pub const WAITING_FILES: usize = 20;
 
+/// Bytes of removed values in one table for which it is worth while to write files anew.
+pub const RECLAIM_FROM: u64 = 4 * 1024 * 1024;
+
+/// Removed rows of one table from which on its files are written anew, if they are also one in
+/// [`RECLAIM_PART`].
+pub const RECLAIM_ROWS: u64 = 256;
+
+/// See [`RECLAIM_ROWS`].
+pub const RECLAIM_PART: u64 = 16;
+
+/// Passes over one table in which the disk is given back what removed rows took; what is left then
+/// waits for the next time.
+pub const RECLAIM_PASSES: usize = 3;
+
 /// Bytes of one piece of content. A larger one is refused.
 pub const MAX_CONTENT: usize = 64 * 1024 * 1024;
 

@@ -98,9 +98,12 @@ impl Reserve {
             }
             return Ok(Room::Plenty);
         }
+        let rescue = RESCUE.min(self.floor);
+        if free >= rescue {
+            return Ok(Room::Full);
+        }
         self.release()?;
-        let free = enough(dir, dir)?;
-        Ok(if free < RESCUE.min(self.floor) {
+        Ok(if enough(dir, dir)? < rescue {
             Room::Rescue
         } else {
             Room::Full

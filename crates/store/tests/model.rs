@@ -184,3 +184,57 @@ fn readers_see_only_whole_commits_while_another_thread_commits() {
     thread.join().expect("the committer ends well");
     assert_eq!(store.head().number, 300);
 }
+
+#[test]
+fn the_disk_gets_back_what_removed_rows_took() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (store, _) = open(&dir.path().join("home"));
+    let value = |number: u64| {
+        let mut value = vec![0; 4000];
+        Rng::from_seed([number as u8; 32]).fill(&mut value);
+        value
+    };
+    for group in 0..50_u64 {
+        let numbers = group * 100..(group + 1) * 100;
+        let rows = numbers.map(|n| (BODIES, n.to_be_bytes().to_vec(), Some(value(n))));
+        store.commit(&[batch(rows.collect())]).expect("it commits");
+    }
+    let removed = (0..4500_u64).map(|n| (BODIES, n.to_be_bytes().to_vec(), None));
+    store
+        .commit(&[batch(removed.collect())])
+        .expect("it commits");
+    // The newest commit is always kept whole.
+    crate::commit(&store, 5000);
+    let before = disk(dir.path());
+    store.reclaim().expect("it reclaims");
+    let after = disk(dir.path());
+    assert!(
+        after + (10 << 20) < before,
+        "{before} before, {after} after"
+    );
+    let left = store
+        .scan(BODIES, (&[], &[255]), usize::MAX, false)
+        .expect("readable");
+    assert_eq!(left.len(), 501);
+    let sound = |(key, found): &(Vec<u8>, Vec<u8>)| {
+        *found
+            == value(u64::from_be_bytes(
+                key.as_slice().try_into().expect("eight bytes"),
+            ))
+    };
+    assert!(left[..500].iter().all(sound));
+}
+
+/// Bytes in the engine's files of rows.
+fn disk(dir: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(dir)
+        .expect("readable")
+        .map(|entry| entry.expect("readable"));
+    entries
+        .map(|entry| match entry.file_type().expect("known") {
+            kind if kind.is_dir() => disk(&entry.path()),
+            _ if entry.path().extension().is_some_and(|end| end == "jnl") => 0,
+            _ => entry.metadata().map_or(0, |meta| meta.len()),
+        })
+        .sum()
+}
