@@ -1,0 +1,580 @@
+//! Links from their beginning to their end: hello, strangers, duplicates, silence.
+
+use identity::NodeId;
+use machine::{Cx, Outbox};
+use wire::{Code, Frame};
+
+use crate::event::{LinkId, Output, Problem, Standing};
+use crate::limits::{
+    CLAIM_BYTES, CLAIM_TIME, HELLO_TIME, MAX_LINKS_PER_NODE, PING_FIRST, PING_LONGEST,
+    PING_PATIENCE, PINGS, SIMULTANEOUS, STRANGER_BYTES, STRANGER_TIME, UNNEEDED_TIME, VERSION_MAX,
+    VERSION_MIN,
+};
+use crate::links::{Greeted, Link, Phase, Stays, Trust, stays};
+use crate::router::{Router, Timer};
+
+impl Router {
+    /// Strangers with a link.
+    pub(crate) fn strangers(&self) -> usize {
+        let strange = |link: &&Link| link.phase != Phase::Closing && !link.is_known();
+        self.links.values().filter(strange).count()
+    }
+
+    pub(crate) fn link_up(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        mut link: Link,
+        out: &mut Outbox<Output>,
+    ) {
+        let node = link.node;
+        if node == self.me {
+            self.self_link(cx, id, link, out);
+            return;
+        }
+        if self.targets.has(&node) {
+            link.trust = Trust::Known;
+        }
+        let known = link.is_known();
+        if !known && self.strangers() >= self.config.max_strangers {
+            link.phase = Phase::Closing;
+            self.links.insert(id, link);
+            let text = "too many strangers at once; try again later";
+            self.say_bye(id, Code::RATE, text, out);
+            return;
+        }
+        let same = self
+            .links
+            .iter()
+            .filter(|(_, l)| l.node == node && l.phase != Phase::Closing);
+        let same: Vec<LinkId> = same.map(|(id, _)| *id).collect();
+        if same.len() >= MAX_LINKS_PER_NODE
+            && let Some(oldest) = same.first()
+        {
+            self.close(
+                cx,
+                *oldest,
+                Code::DUPLICATE_LINK,
+                "too many links of one node",
+                out,
+            );
+        }
+        self.links.insert(id, link);
+        self.timers.set(Timer::Hello(id), cx.now.after(HELLO_TIME));
+        self.say_hello(cx, id, out);
+        if !known {
+            self.timers
+                .set(Timer::Stranger(id), cx.now.after(STRANGER_TIME));
+            out.push(Output::Met { link: id, node });
+        }
+    }
+
+    /// A link with our own id: either both ends of one link are here, or somebody else has our key.
+    fn self_link(&mut self, cx: &mut Cx<'_>, id: LinkId, link: Link, out: &mut Outbox<Output>) {
+        let exporter = link.exporter;
+        let twin = self
+            .links
+            .iter()
+            .find(|(_, l)| l.node == self.me && l.exporter == exporter);
+        let twin = twin.map(|(id, _)| *id);
+        self.links.insert(id, link);
+        if let Some(twin) = twin {
+            self.close(cx, id, Code::CLOSING, "this is this node itself", out);
+            self.close(cx, twin, Code::CLOSING, "this is this node itself", out);
+            return;
+        }
+        self.timers.set(Timer::Hello(id), cx.now.after(HELLO_TIME));
+        self.say_hello(cx, id, out);
+    }
+
+    fn say_hello(&self, cx: &Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
+        let software: String = self.config.software.chars().take(32).collect();
+        let hello = Frame::Hello {
+            min: VERSION_MIN,
+            max: VERSION_MAX,
+            wall: cx.wall.as_millis().min(wire::limits::MAX_TIME_MS),
+            advert: self.own.version,
+            software,
+        };
+        out.push(Output::Send {
+            link: id,
+            frame: hello,
+        });
+    }
+
+    /// Says goodbye and closes, without looking at anything else.
+    fn say_bye(&self, id: LinkId, code: Code, text: &str, out: &mut Outbox<Output>) {
+        let text = cut(text, wire::limits::MAX_TEXT);
+        let bye = Frame::Bye {
+            code,
+            text: text.clone(),
+        };
+        out.push(Output::Advise {
+            link: id,
+            frame: bye,
+        });
+        out.push(Output::Close {
+            link: id,
+            code,
+            text,
+        });
+    }
+
+    /// Closes a link; whatever still comes on it is ignored.
+    pub(crate) fn close(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        code: Code,
+        text: &str,
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        if link.phase == Phase::Closing {
+            return;
+        }
+        let was_open = link.phase == Phase::Open;
+        let node = link.node;
+        link.phase = Phase::Closing;
+        self.say_bye(id, code, text, out);
+        self.clear_timers(id);
+        if was_open {
+            self.no_longer_open(cx, id, node, out);
+        }
+    }
+
+    fn clear_timers(&mut self, id: LinkId) {
+        self.timers.clear(Timer::Hello(id));
+        self.timers.clear(Timer::Stranger(id));
+        self.timers.clear(Timer::Ping(id));
+    }
+
+    fn no_longer_open(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        node: NodeId,
+        out: &mut Outbox<Output>,
+    ) {
+        self.open.remove(&node);
+        out.push(Output::Closed { link: id, node });
+        self.close_lanes(&node);
+        let spare = self
+            .links
+            .iter()
+            .find(|(_, l)| l.node == node && l.phase == Phase::Spare);
+        if let Some(spare) = spare.map(|(id, _)| *id) {
+            self.open_link(cx, spare, out);
+        } else {
+            self.sync_mail_targets(cx, out);
+        }
+    }
+
+    pub(crate) fn link_down(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        reason: String,
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(link) = self.links.remove(&id) else {
+            return;
+        };
+        self.clear_timers(id);
+        if link.phase == Phase::Open {
+            self.no_longer_open(cx, id, link.node, out);
+        }
+        let another = self
+            .links
+            .values()
+            .any(|l| l.node == link.node && l.phase != Phase::Closing);
+        if another {
+            return;
+        }
+        if let Some(target) = self.targets.get_mut(&link.node) {
+            let reason = if target.last_error.is_empty() || link.opened {
+                reason
+            } else {
+                target.last_error.clone()
+            };
+            let at = if link.opened {
+                target.lost(cx.now, cx.rng, reason)
+            } else {
+                target.failed(cx.now, cx.rng, reason)
+            };
+            self.timers.set(Timer::Dial(link.node), at);
+            self.sync_mail_targets(cx, out);
+        }
+    }
+
+    /// Any frame.
+    pub(crate) fn frame(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        frame: Frame,
+        len: usize,
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        if link.phase == Phase::Closing {
+            return;
+        }
+        link.heard = cx.now;
+        link.unanswered = 0;
+        if !spend(link, len) {
+            let text = "more than a stranger may send; this node does not know you";
+            self.refused_by_us(cx, id, Code::STRANGER, text, out);
+            return;
+        }
+        let (node, known, phase) = (link.node, link.is_known(), link.phase);
+        match frame {
+            Frame::Hello {
+                min,
+                max,
+                wall,
+                advert,
+                software,
+            } => {
+                let greeted = Greeted {
+                    at: cx.now,
+                    wall_ms: wall,
+                    advert,
+                    version: 0,
+                    software,
+                };
+                self.hello(cx, id, (min, max), greeted, out);
+            }
+            Frame::Bye { code, text } => self.bye(cx, id, code, &text, out),
+            _ if phase == Phase::Greeting => {
+                self.close(
+                    cx,
+                    id,
+                    Code::MISBEHAVED,
+                    "the first frame must be a hello",
+                    out,
+                );
+            }
+            Frame::Ping { nonce } => {
+                out.push(Output::Advise {
+                    link: id,
+                    frame: Frame::Pong { nonce },
+                });
+            }
+            Frame::Pong { nonce } => self.pong(cx, id, nonce),
+            other => {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.was_used(cx.now);
+                }
+                match other {
+                    Frame::Advert(raw) => self.advert_came(cx, id, raw, out),
+                    Frame::AdvertAsk => self.show_advert(id, out),
+                    Frame::Mail(raw) => self.mail_came(cx, id, raw, out),
+                    Frame::MailReceipt(raw) => self.receipt_came(cx, id, raw, out),
+                    Frame::Refused {
+                        subject: wire::frame::Subject::Mail(mail),
+                        code,
+                        text,
+                        ..
+                    } => {
+                        self.mail_was_refused(cx, node, mail, code, &text, out);
+                    }
+                    frame => out.push(Output::Pass {
+                        link: id,
+                        node,
+                        known,
+                        frame,
+                    }),
+                }
+            }
+        }
+    }
+
+    fn hello(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        (min, max): (u16, u16),
+        mut greeted: Greeted,
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let node = link.node;
+        if link.greeted.is_some() {
+            self.close(cx, id, Code::MISBEHAVED, "a second hello", out);
+            return;
+        }
+        if node == self.me {
+            self.met_a_double(cx, self.own.version, out);
+            self.close(
+                cx,
+                id,
+                Code::MISBEHAVED,
+                "another node has this node's key",
+                out,
+            );
+            return;
+        }
+        let version = VERSION_MAX.min(max);
+        if version < VERSION_MIN.max(min) {
+            let text = format!(
+                "no common version: this node speaks {VERSION_MIN} to {VERSION_MAX}, the other \
+                 {min} to {max}"
+            );
+            if self.targets.has(&node) {
+                out.push(Output::Problem(Problem::Version {
+                    node,
+                    text: text.clone(),
+                }));
+            }
+            self.refused_by_us(cx, id, Code::VERSION, &text, out);
+            return;
+        }
+        greeted.version = version;
+        link.greeted = Some(greeted);
+        self.timers.clear(Timer::Hello(id));
+        self.settle(cx, id, out);
+        if self.links.get(&id).is_some_and(Link::is_known) {
+            self.is_known_and_greeted(cx, id, out);
+        }
+    }
+
+    /// Decides between this link and the one in use with the same node.
+    fn settle(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        link.phase = Phase::Spare;
+        let link = link.clone();
+        let Some(old_id) = self.open.get(&link.node).copied() else {
+            self.open_link(cx, id, out);
+            return;
+        };
+        let Some(old) = self.links.get(&old_id) else {
+            return;
+        };
+        let simultaneous = cx.now.since(old.up) < SIMULTANEOUS;
+        match stays(self.me, (old_id, old), (id, &link), simultaneous) {
+            // Closing the old one opens the spare one.
+            Stays::New => self.close(cx, old_id, Code::DUPLICATE_LINK, "a newer link stays", out),
+            Stays::Old => self.close(cx, id, Code::DUPLICATE_LINK, "an older link stays", out),
+            Stays::Both => self.timers.set(Timer::Ping(id), cx.now.after(PING_FIRST)),
+        }
+    }
+
+    fn open_link(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        link.phase = Phase::Open;
+        link.opened = true;
+        let node = link.node;
+        let opened = Output::Opened {
+            link: id,
+            node,
+            dialled: link.dialled,
+            exporter: link.exporter,
+            known: link.is_known(),
+        };
+        self.open.insert(node, id);
+        out.push(opened);
+        self.target_linked(&node);
+        self.ping(cx, id, out);
+        self.open_lanes(cx, node);
+        self.sync_mail_targets(cx, out);
+    }
+
+    /// Both hold from now on: the peer is known and has said hello.
+    pub(crate) fn is_known_and_greeted(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
+        let (node, Some(greeted)) = (link.node, link.greeted.clone()) else {
+            return;
+        };
+        self.clock.sample(node, greeted.at, greeted.wall_ms);
+        self.look_at_clock(cx, out);
+        self.compare_adverts(cx, id, node, greeted.advert, out);
+    }
+
+    /// The node has found out something about a peer.
+    pub(crate) fn standing(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        standing: Standing,
+        out: &mut Outbox<Output>,
+    ) {
+        let links = self.links.iter().filter(|(_, link)| link.node == node);
+        let links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
+        for id in links {
+            let Some(link) = self.links.get_mut(&id) else {
+                continue;
+            };
+            match (standing, link.trust) {
+                (Standing::Denied, _) => {
+                    let text = "the operator of this node denied yours";
+                    self.refused_by_us(cx, id, Code::DENIED, text, out);
+                }
+                (Standing::Claiming, Trust::Stranger(bytes)) => {
+                    link.trust = Trust::Claiming(bytes);
+                    self.timers
+                        .set(Timer::Stranger(id), cx.now.after(CLAIM_TIME));
+                }
+                (Standing::Claiming, _) | (_, Trust::Known) => {}
+                (Standing::Member | Standing::Client, _) => {
+                    link.trust = Trust::Known;
+                    self.timers.clear(Timer::Stranger(id));
+                    self.is_known_and_greeted(cx, id, out);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn stranger_late(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
+        if self.links.get(&id).is_some_and(|link| !link.is_known()) {
+            let text = "this node does not know you and takes no strangers";
+            self.refused_by_us(cx, id, Code::STRANGER, text, out);
+        }
+    }
+
+    /// Closes a link for a reason that will not pass soon.
+    fn refused_by_us(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        code: Code,
+        text: &str,
+        out: &mut Outbox<Output>,
+    ) {
+        if let Some(link) = self.links.get(&id)
+            && let Some(target) = self.targets.get_mut(&link.node)
+        {
+            target.refused();
+            text.clone_into(&mut target.last_error);
+        }
+        self.close(cx, id, code, text, out);
+    }
+
+    /// The peer closes.
+    fn bye(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        code: Code,
+        text: &str,
+        out: &mut Outbox<Output>,
+    ) {
+        if let Some(link) = self.links.get(&id)
+            && let Some(target) = self.targets.get_mut(&link.node)
+            && code != Code::DUPLICATE_LINK
+        {
+            target.last_error = format!("the peer closed the link ({code}): {text}");
+            if matches!(
+                code,
+                Code::VERSION | Code::STRANGER | Code::DENIED | Code::RATE
+            ) {
+                target.refused();
+            }
+        }
+        self.close(cx, id, Code::CLOSING, "as you say", out);
+    }
+
+    fn ping(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let nonce = cx.rng.next_u64();
+        link.ping = Some((nonce, cx.now));
+        out.push(Output::Advise {
+            link: id,
+            frame: Frame::Ping { nonce },
+        });
+        self.timers
+            .set(Timer::Ping(id), cx.now.after(PING_PATIENCE));
+    }
+
+    fn pong(&mut self, cx: &mut Cx<'_>, id: LinkId, nonce: u64) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let Some((asked, sent)) = link.ping else {
+            return;
+        };
+        if asked != nonce {
+            return;
+        }
+        link.ping = None;
+        link.round_trip = Some(cx.now.since(sent));
+        // A link that only pings is asked ever more rarely.
+        let interval = link.interval;
+        link.interval = interval.saturating_mul(2).min(PING_LONGEST);
+        self.timers.set(Timer::Ping(id), cx.now.after(interval));
+    }
+
+    /// The link may have been silent for too long, or nobody may need it any more.
+    pub(crate) fn look_at_silence(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let unneeded = link.dialled && !self.targets.has(&link.node);
+        if unneeded && cx.now.since(link.used) >= UNNEEDED_TIME {
+            self.close(cx, id, Code::CLOSING, "the link is no longer needed", out);
+            return;
+        }
+        let silence = cx.now.since(link.heard);
+        match link.ping {
+            Some((_, sent)) if link.heard < sent => {
+                link.unanswered = link.unanswered.saturating_add(1);
+                if link.unanswered >= PINGS {
+                    self.close(cx, id, Code::CLOSING, "no answer to pings", out);
+                } else {
+                    self.ping(cx, id, out);
+                }
+            }
+            _ if silence >= link.interval => self.ping(cx, id, out),
+            _ => {
+                let at = link.heard.after(link.interval);
+                self.timers.set(Timer::Ping(id), at);
+            }
+        }
+    }
+}
+
+/// Counts the bytes of a peer that is not known; says whether it may go on.
+fn spend(link: &mut Link, len: usize) -> bool {
+    // usize is at most 64 bits wide on every platform Rust supports.
+    let len = len as u64;
+    let (bytes, limit) = match &mut link.trust {
+        Trust::Stranger(bytes) => (bytes, STRANGER_BYTES),
+        Trust::Claiming(bytes) => (bytes, CLAIM_BYTES),
+        Trust::Known => return true,
+    };
+    *bytes = bytes.saturating_add(len);
+    *bytes <= limit
+}
+
+/// The longest beginning of a text that has at most so many bytes.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

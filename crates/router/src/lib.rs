@@ -1,0 +1,45 @@
+//! Where an envelope for one node goes, and which links there are.
+//!
+//! - Links: hello and version, the budget of strangers, one link between two nodes, keep-alive,
+//!   neighbours and dialling, NodeAdverts, whether the clock is confirmed.
+//! - Unicast ("mail"): a queue that survives restarts, sealing, delivery once, the inbox, echo.
+//!
+//! ```text
+//!   dialler                        acceptor
+//!     | hello {versions, clock, …}    |     both at once, before anything else
+//!     |<----------------------------->|
+//!     | advert-ask, advert            |     when the hello named a newer version, known peers only
+//!     |<----------------------------->|
+//!     | frames of the other engines   |     Output::Pass
+//!     |<----------------------------->|
+//!     | mail                          |     sealed to the recipient
+//!     |------------------------------>|     window and inbox rows, then
+//!     | mail-receipt                  |     the signed receipt
+//!     |<------------------------------|
+//! ```
+//!
+//! What it does not do: it knows no topic, no grant and no quota. Whether a peer is a client or has
+//! shown a topic it is told ([`Input::Standing`]); what a core node holds for clients it hands on
+//! ([`Output::Mailbox`]). It relays nothing for anybody else. The rules are in docs/spec/router.md.
+
+mod adverts;
+mod clock;
+mod config;
+mod event;
+mod hello;
+pub mod limits;
+mod links;
+mod mail;
+mod names;
+mod peers;
+mod router;
+mod row;
+mod targets;
+mod window;
+
+pub use config::{Address, Config};
+pub use event::{EchoResult, Input, LinkId, Output, Problem, Standing, Why};
+pub use mail::{Class, InboxMail, MailError, MailState, Send};
+pub use names::{Labels, label, look_alike};
+pub use peers::{PeerError, PeerState};
+pub use router::Router;

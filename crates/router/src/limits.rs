@@ -1,0 +1,132 @@
+//! Every bound of this crate and what happens when it is reached.
+
+use core::time::Duration;
+
+/// Lowest version of the protocol between two nodes that is spoken here.
+pub const VERSION_MIN: u16 = 0;
+/// Highest version of the protocol between two nodes that is spoken here.
+pub const VERSION_MAX: u16 = 0;
+
+/// Bytes that a peer may send before it is known. One more closes the link.
+pub const STRANGER_BYTES: u64 = 16 * 1024;
+/// Time that a peer has to become known. Then the link is closed.
+pub const STRANGER_TIME: Duration = Duration::from_secs(10);
+/// Time that the node may give a peer which takes up an invite. Then the link is closed.
+pub const CLAIM_TIME: Duration = Duration::from_secs(120);
+/// Bytes that a peer which takes up an invite may send.
+pub const CLAIM_BYTES: u64 = 256 * 1024;
+/// Strangers with a link at once. The next is closed at once with a reason.
+pub const MAX_STRANGERS: usize = 32;
+/// Links with one node at once; a third closes the oldest.
+pub const MAX_LINKS_PER_NODE: usize = 2;
+/// Time after which the other side's hello must be here. Then the link is closed.
+pub const HELLO_TIME: Duration = Duration::from_secs(10);
+/// Links that are younger than this may have been dialled by both sides at once. Of older ones the
+/// new one counts: its dialler would not have dialled if the old one still lived at its end.
+pub const SIMULTANEOUS: Duration = Duration::from_secs(10);
+
+/// Silence after which a link that was just used is asked whether it lives. A guess from the
+/// timeouts of address translators for UDP, which are often 30 s.
+pub const PING_FIRST: Duration = Duration::from_secs(20);
+/// Silence between pings of a link that is idle for long.
+pub const PING_LONGEST: Duration = Duration::from_secs(150);
+/// Time in which a ping must be answered.
+pub const PING_PATIENCE: Duration = Duration::from_secs(10);
+/// Pings without an answer after which the link is closed.
+pub const PINGS: u32 = 2;
+
+/// Peers added by hand. The next is refused.
+pub const MAX_PEERS: usize = 256;
+/// Nodes that are dialled, for whatever reason. Beyond it those with the least reason are dropped.
+pub const MAX_TARGETS: usize = 512;
+/// Addresses of one node that are tried. The rest is ignored.
+pub const MAX_TARGET_ADDRESSES: usize = 8;
+/// Longest address. Longer ones are ignored.
+pub const MAX_ADDRESS: usize = 384;
+/// Dials in progress at once. Others wait.
+pub const MAX_DIALS: usize = 32;
+/// Head start of one address over the next (the idea of RFC 8305, which has 250 ms).
+pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
+/// Time after which a dial without any answer is given up.
+pub const DIAL_PATIENCE: Duration = Duration::from_secs(30);
+/// First wait after a failed dial.
+pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// Longest wait between dials.
+pub const BACKOFF_LONGEST: Duration = Duration::from_secs(300);
+/// What a refusal by the peer counts in doublings: about a minute.
+pub const BACKOFF_REFUSED: u32 = 6;
+/// A link that we dialled and nobody needs is closed after so much silence.
+pub const UNNEEDED_TIME: Duration = Duration::from_secs(300);
+
+/// Adverts of others that are kept. Beyond it the oldest of nodes that are neither linked nor
+/// dialled goes.
+pub const MAX_ADVERTS: usize = 16_384;
+/// Age at which the own sealing key is replaced.
+pub const SEALING_TURN: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a replaced sealing key still opens: two lifespans of mail.
+pub const SEALING_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Sealing keys kept. Beyond it the own key is not replaced until a confirmed clock lets old ones go.
+pub const MAX_SEALING_KEYS: usize = 8;
+
+/// Two clocks agree when they differ by at most this.
+pub const CLOCK_AGREES: Duration = Duration::from_secs(300);
+/// Peers that must agree for the clock to be confirmed.
+pub const CLOCK_PEERS: usize = 2;
+/// How long what a peer's clock said counts.
+pub const CLOCK_SAMPLE_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Peers whose clocks are remembered. Beyond it the oldest is forgotten.
+pub const MAX_CLOCK_SAMPLES: usize = 64;
+
+/// Default lifespan of mail.
+pub const MAIL_LIFESPAN: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Longest lifespan of mail; longer ones are cut to it.
+pub const MAX_MAIL_LIFESPAN: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Longest payload of one mail. A longer one is refused: it would be a file.
+pub const MAX_PAYLOAD: usize = 60_000;
+/// Longest name of an engine, in bytes.
+pub const MAX_ENGINE: usize = 32;
+/// Mails that wait, for all nodes together. The next is refused.
+pub const MAX_QUEUED: u64 = 20_000;
+/// Nodes for which mails wait. Mail for the next is refused.
+pub const MAX_DESTINATIONS: usize = 1_024;
+/// Mails on their way to one peer before receipts are awaited.
+pub const LANE_MAILS: usize = 16;
+/// Bytes on their way to one peer before receipts are awaited.
+pub const LANE_BYTES: usize = 256 * 1024;
+/// Time in which receipts must come before mails are sent again on the same link.
+pub const LANE_PATIENCE: Duration = Duration::from_secs(30);
+/// Longest such time.
+pub const LANE_PATIENCE_LONGEST: Duration = Duration::from_secs(3600);
+/// Core nodes of a recipient to which one mail is handed.
+pub const MAX_HOLDERS: usize = 2;
+/// Times that one mail is sealed anew because its recipient could not open it. Then it fails.
+pub const MAX_SEALS: u32 = 8;
+/// Mails whose end is known (delivered, expired, failed) that are remembered for questions.
+pub const MAX_DONE: usize = 10_000;
+/// Best-effort mails that wait for a link. The next pushes out the oldest.
+pub const MAX_BEST_EFFORT: usize = 64;
+/// How long a best-effort mail waits for a link or an answer.
+pub const BEST_EFFORT_TIME: Duration = Duration::from_secs(20);
+/// Numberings remembered at once, one for each destination. Beyond it all begin anew.
+pub const MAX_NUMBERINGS: usize = 4_096;
+
+/// Mails in the inbox. The next is refused for now, unless confirmed ones can go.
+pub const MAX_INBOX: u64 = 100_000;
+/// Bytes in the inbox; as [`MAX_INBOX`].
+pub const MAX_INBOX_BYTES: u64 = 256 << 20;
+/// Windows (starts of a source) remembered for one source. Mail of the next is refused for now.
+pub const MAX_WINDOWS: usize = 1_024;
+/// Gaps in one window. A mail that would open one more is refused for now.
+pub const MAX_INTERVALS: usize = 1_024;
+/// How far ahead of a confirmed clock mail may claim to have been written. Later mail is refused
+/// for now.
+pub const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
+/// Answers to echo that one peer gets in [`ECHO_WINDOW`]. Further questions are ignored.
+pub const MAX_ECHOES: u32 = 60;
+/// See [`MAX_ECHOES`].
+pub const ECHO_WINDOW: Duration = Duration::from_secs(60);
+
+/// How often what is over is looked for.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(300);
+/// Rows that one sweep removes in one turn; the rest follows in the next.
+pub const SWEEP_ROWS: usize = 512;

@@ -1,0 +1,125 @@
+//! What is known of each link.
+
+use core::time::Duration;
+
+use identity::NodeId;
+use machine::Time;
+
+use crate::event::LinkId;
+use crate::limits::PING_FIRST;
+
+/// How far a link has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The peer's hello has not come.
+    Greeting,
+    /// The other engines use it.
+    Open,
+    /// Both hellos are exchanged, but another link with this node is the one in use.
+    Spare,
+    /// It was closed here; whatever comes is ignored.
+    Closing,
+}
+
+/// Whether the peer may use more than a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Nothing is known; so many bytes have come.
+    Stranger(u64),
+    /// It takes up an invite; so many bytes have come.
+    Claiming(u64),
+    /// It is known, and stays so while the link lasts.
+    Known,
+}
+
+/// The peer's hello.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Greeted {
+    pub(crate) at: Time,
+    pub(crate) wall_ms: u64,
+    pub(crate) advert: u32,
+    pub(crate) version: u16,
+    pub(crate) software: String,
+}
+
+/// A link.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) node: NodeId,
+    pub(crate) dialled: bool,
+    pub(crate) exporter: [u8; 32],
+    pub(crate) address: String,
+    pub(crate) up: Time,
+    pub(crate) up_wall_ms: u64,
+    pub(crate) phase: Phase,
+    pub(crate) trust: Trust,
+    pub(crate) greeted: Option<Greeted>,
+    /// When anything last came.
+    pub(crate) heard: Time,
+    /// When anything but ping and pong last came.
+    pub(crate) used: Time,
+    /// The ping that is not answered yet.
+    pub(crate) ping: Option<(u64, Time)>,
+    pub(crate) unanswered: u32,
+    pub(crate) interval: Duration,
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) opened: bool,
+}
+
+impl Link {
+    pub(crate) fn is_known(&self) -> bool {
+        self.trust == Trust::Known
+    }
+
+    /// Whether the peer has been greeted and the link is not closing.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Spare)
+    }
+
+    /// The node whose dial made this link.
+    pub(crate) fn dialler(&self, me: NodeId) -> NodeId {
+        if self.dialled { me } else { self.node }
+    }
+
+    /// Notes that something came that was neither ping nor pong.
+    pub(crate) fn was_used(&mut self, now: Time) {
+        self.used = now;
+        self.interval = PING_FIRST;
+    }
+}
+
+/// Of two links with one node, which stays.
+pub(crate) fn stays(
+    me: NodeId,
+    old: (LinkId, &Link),
+    new: (LinkId, &Link),
+    simultaneous: bool,
+) -> Stays {
+    let (first, second) = (old.1.dialler(me), new.1.dialler(me));
+    if !simultaneous {
+        // Whoever dialled the new one had no living link at its end.
+        return Stays::New;
+    }
+    if first != second {
+        // Both dialled at once: both ends keep the one that the smaller id dialled.
+        return if second < first {
+            Stays::New
+        } else {
+            Stays::Old
+        };
+    }
+    if first == me {
+        // Two of our own dials: we decide.
+        return Stays::Old;
+    }
+    // Two dials of the peer: it decides, both are kept until it has.
+    Stays::Both
+}
+
+/// The outcome of [`stays`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stays {
+    Old,
+    New,
+    Both,
+}

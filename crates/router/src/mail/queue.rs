@@ -1,0 +1,538 @@
+//! What this node sends: from the command to the receipt.
+
+use core::time::Duration;
+
+use identity::{EnvelopeId, NodeId};
+use machine::{Cx, Outbox};
+use wire::{Code, SignedMailReceipt};
+
+use super::{ECHO, Mail, name};
+use crate::event::Output;
+use crate::limits::{
+    MAIL_LIFESPAN, MAX_DESTINATIONS, MAX_DONE, MAX_ENGINE, MAX_MAIL_LIFESPAN, MAX_PAYLOAD,
+    MAX_QUEUED, SWEEP_ROWS,
+};
+use crate::router::{Router, Timer};
+use crate::row::{
+    self, COUNTS, HeldRow, InboxRow, QUEUE, QUEUE_ALL, QUEUE_ENDS, QUEUE_ENVELOPES, QUEUE_ORDER,
+    QUEUE_PAYLOADS, QUEUE_SEALED, QueueRow, RefusalRow, millis,
+};
+
+/// How much is done for a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Kept in the queue until it is acknowledged or expires, handed to the recipient's core nodes
+    /// while it is away, delivered once.
+    Reliable,
+    /// Sent if there is a link within seconds, never acknowledged, never stored on its way.
+    BestEffort,
+}
+
+/// A mail to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// To which node.
+    pub to: NodeId,
+    /// To which engine there, at most 32 bytes; `inbox` is the one that people read.
+    pub engine: String,
+    /// What.
+    pub payload: Vec<u8>,
+    /// How much is done for it.
+    pub class: Class,
+    /// For how long it is worth delivering; nothing = 7 days.
+    pub lifespan: Option<Duration>,
+}
+
+/// Why a mail was not taken. The caller's mistake or a full queue; nothing was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// Too long.
+    #[error("a mail has at most {MAX_PAYLOAD} bytes; longer things are files")]
+    TooLong,
+    /// No such engine name.
+    #[error("the name of an engine has 1 to {MAX_ENGINE} bytes and is not \"echo\"")]
+    Engine,
+    /// The queue is full.
+    #[error(
+        "{MAX_QUEUED} mails wait for delivery, or mails for {MAX_DESTINATIONS} nodes; try later"
+    )]
+    Full,
+}
+
+/// What is known of a mail of ours, for `way why`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailState {
+    /// Its name.
+    pub id: EnvelopeId,
+    /// To whom.
+    pub to: NodeId,
+    /// To which engine.
+    pub engine: String,
+    /// When it was stored here, in milliseconds since 1970 by this node's clock.
+    pub stored_ms: u64,
+    /// When it expires, by the same clock.
+    pub expires_ms: u64,
+    /// The envelope it travels in; nothing while the recipient's sealing key is not known.
+    pub envelope: Option<EnvelopeId>,
+    /// Core nodes that promised to hold it: which, until when, since when.
+    pub held: Vec<(NodeId, u64, u64)>,
+    /// When the recipient's receipt came.
+    pub delivered_ms: Option<u64>,
+    /// The recipient's receipt.
+    pub receipt: Option<SignedMailReceipt>,
+    /// When it expired undelivered.
+    pub expired_ms: Option<u64>,
+    /// When it was given up, for the reason in `refusal`.
+    pub failed_ms: Option<u64>,
+    /// The last refusal: by whom, why, in whose words, when.
+    pub refusal: Option<(NodeId, Code, String, u64)>,
+    /// What it waits for, in words; nothing when it waits for nothing.
+    pub waits_for: Option<String>,
+    /// What would help, in words; may be empty.
+    pub hint: String,
+}
+
+pub(super) const WAITING: u8 = 0;
+pub(super) const DELIVERED: u8 = 1;
+pub(super) const EXPIRED: u8 = 2;
+pub(super) const FAILED: u8 = 3;
+
+impl Mail {
+    /// What waits, counted from the store.
+    pub(crate) fn load(cx: &mut Cx<'_>) -> Self {
+        let mut mail = Self::default();
+        // A usize holds the number on the platforms that this program is built for.
+        for (key, value) in cx.store.prefix(QUEUE_ORDER, &[], MAX_QUEUED as usize) {
+            let Some(to) = row::part(&key, 0).map(NodeId::from_bytes) else {
+                continue;
+            };
+            let destination = mail.destinations.entry(to).or_default();
+            destination.waiting = destination.waiting.saturating_add(1);
+            if value.last() == Some(&0) {
+                destination.unheld = destination.unheld.saturating_add(1);
+            }
+        }
+        mail
+    }
+
+    /// Mails that wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.destinations
+            .values()
+            .map(|destination| destination.waiting)
+            .sum()
+    }
+}
+
+impl Router {
+    /// Sends a mail. Gives its name, which [`Router::state_of`] knows; a best-effort mail is
+    /// forgotten as soon as it has left. A reliable one is durable when this turn is.
+    ///
+    /// # Errors
+    /// [`MailError`].
+    pub fn send(
+        &mut self,
+        cx: &mut Cx<'_>,
+        send: Send,
+        out: &mut Outbox<Output>,
+    ) -> Result<EnvelopeId, MailError> {
+        if send.payload.len() > MAX_PAYLOAD {
+            return Err(MailError::TooLong);
+        }
+        if send.engine.is_empty() || send.engine.len() > MAX_ENGINE || send.engine == ECHO {
+            return Err(MailError::Engine);
+        }
+        if send.to == self.me {
+            return self.send_to_self(cx, send, out);
+        }
+        if send.class == Class::BestEffort {
+            return Ok(self.send_best_effort(cx, send, out));
+        }
+        let new = !self.mail.destinations.contains_key(&send.to);
+        if self.mail.waiting() >= MAX_QUEUED
+            || (new && self.mail.destinations.len() >= MAX_DESTINATIONS)
+        {
+            return Err(MailError::Full);
+        }
+        let to = send.to;
+        let id = self.store_mail(cx, &send);
+        cx.store.put(QUEUE_PAYLOADS, *id.as_bytes(), send.payload);
+        let destination = self.mail.destinations.entry(to).or_default();
+        destination.waiting = destination.waiting.saturating_add(1);
+        destination.unheld = destination.unheld.saturating_add(1);
+        self.open_lanes(cx, to);
+        self.wake_lanes(cx, &to);
+        self.sync_mail_targets(cx, out);
+        Ok(id)
+    }
+
+    /// Writes the rows of a mail that waits.
+    fn store_mail(&mut self, cx: &mut Cx<'_>, send: &Send) -> EnvelopeId {
+        let number = self.mail.number(cx, send.to);
+        let id = name(&self.me, &send.to, number);
+        let mut counts = row::counts(&mut cx.store);
+        let sequence = counts.next_sequence;
+        counts.next_sequence = sequence.saturating_add(1);
+        row::put(&mut cx.store, COUNTS, &[], &counts);
+        let lifespan = send
+            .lifespan
+            .unwrap_or(MAIL_LIFESPAN)
+            .min(MAX_MAIL_LIFESPAN);
+        let queued = QueueRow {
+            to: *send.to.as_bytes(),
+            number,
+            sequence,
+            engine: send.engine.clone(),
+            queued_ms: cx.wall.as_millis(),
+            lifespan_ms: millis(lifespan).max(1),
+            seals: 0,
+            envelope: None,
+            held: Vec::new(),
+            end: WAITING,
+            end_ms: 0,
+            receipt: Vec::new(),
+            refusal: None,
+        };
+        row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
+        cx.store
+            .put(QUEUE_ALL, sequence.to_be_bytes(), *id.as_bytes());
+        cx.store.put(QUEUE_ENDS, end_key(&queued, &id), []);
+        let order = [id.as_bytes().as_slice(), &[0]].concat();
+        cx.store.put(QUEUE_ORDER, order_key(&queued), order);
+        id
+    }
+
+    /// What is for this node itself needs no seal and no link.
+    fn send_to_self(
+        &mut self,
+        cx: &mut Cx<'_>,
+        send: Send,
+        out: &mut Outbox<Output>,
+    ) -> Result<EnvelopeId, MailError> {
+        if !self.inbox_has_room(cx, send.payload.len()) {
+            return Err(MailError::Full);
+        }
+        let id = self.store_mail(cx, &send);
+        let Some(queued) = queue_row(cx, &id) else {
+            return Err(MailError::Full);
+        };
+        let mail = InboxRow {
+            name: id.to_bytes(),
+            source: self.me.to_bytes(),
+            engine: send.engine,
+            created_ms: queued.queued_ms,
+            arrived_ms: queued.queued_ms,
+            clock_unconfirmed: !self.clock_confirmed(),
+            payload: send.payload,
+        };
+        self.put_into_inbox(cx, &mail, out);
+        self.finish(cx, &id, queued, DELIVERED, out);
+        Ok(id)
+    }
+
+    /// What is known of a mail of ours, by its name or by the id of its envelope.
+    #[must_use]
+    pub fn state_of(&self, cx: &mut Cx<'_>, id: &EnvelopeId) -> Option<MailState> {
+        let id = match cx.store.get(QUEUE_ENVELOPES, id.as_bytes()) {
+            Some(name) => EnvelopeId::from_bytes(row::part(&name, 0)?),
+            None => *id,
+        };
+        let queued = queue_row(cx, &id)?;
+        let to = NodeId::from_bytes(queued.to);
+        let ended = |end: u8| (queued.end == end).then_some(queued.end_ms);
+        let (waits_for, hint) = if queued.end == WAITING {
+            let (waits_for, hint) = self.waits_for(&to, &queued);
+            (Some(waits_for), hint)
+        } else {
+            (None, String::new())
+        };
+        let receipt = wire::RawStatement::decode(&queued.receipt).ok();
+        Some(MailState {
+            id,
+            to,
+            engine: queued.engine.clone(),
+            stored_ms: queued.queued_ms,
+            expires_ms: queued.queued_ms.saturating_add(queued.lifespan_ms),
+            envelope: queued.envelope.map(EnvelopeId::from_bytes),
+            held: queued
+                .held
+                .iter()
+                .map(|held| (NodeId::from_bytes(held.core), held.until_ms, held.at_ms))
+                .collect(),
+            delivered_ms: ended(DELIVERED),
+            receipt: receipt.and_then(|raw| SignedMailReceipt::from_stored(raw).ok()),
+            expired_ms: ended(EXPIRED),
+            failed_ms: ended(FAILED),
+            refusal: queued.refusal.as_ref().map(|refusal| {
+                let by = NodeId::from_bytes(refusal.by);
+                (by, Code(refusal.code), refusal.text.clone(), refusal.at_ms)
+            }),
+            waits_for,
+            hint,
+        })
+    }
+
+    /// The mail that was sent last, whatever became of it.
+    #[must_use]
+    pub fn last_sent(&self, cx: &mut Cx<'_>) -> Option<EnvelopeId> {
+        let rows = cx.store.scan_back(QUEUE_ALL, &[], &[0xff; 9], 1);
+        rows.first()
+            .and_then(|(_, name)| row::part(name, 0))
+            .map(EnvelopeId::from_bytes)
+    }
+
+    /// How many mails wait for their recipients.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.mail.waiting()
+    }
+
+    fn waits_for(&self, to: &NodeId, queued: &QueueRow) -> (String, String) {
+        if self.open.contains_key(to) {
+            let waits = if queued.envelope.is_none() {
+                "the recipient's advert, which names the key to seal to"
+            } else {
+                "the recipient's receipt"
+            };
+            return (waits.to_owned(), String::new());
+        }
+        let target = self.targets.get(to);
+        let waits = if queued.held.is_empty() {
+            "a link with the recipient, or with one of its core nodes"
+        } else {
+            "the recipient, who must fetch it from its core node"
+        };
+        let hint = match target {
+            Some(target) if !target.last_error.is_empty() => {
+                format!("the last attempt to reach it failed: {}", target.last_error)
+            }
+            Some(_) => String::new(),
+            None => "add its address with `way peer add`".to_owned(),
+        };
+        (waits.to_owned(), hint)
+    }
+
+    /// A custodian or the recipient acknowledges mails of ours. Gives back the ids that are not
+    /// ours.
+    pub(super) fn acknowledged(
+        &mut self,
+        cx: &mut Cx<'_>,
+        receipt: &SignedMailReceipt,
+        out: &mut Outbox<Output>,
+    ) -> Vec<EnvelopeId> {
+        let holder = receipt.value.holder;
+        let mut others = Vec::new();
+        for envelope in &receipt.value.ids {
+            let Some(id) = self.name_of(cx, envelope) else {
+                others.push(*envelope);
+                continue;
+            };
+            let Some(mut queued) = queue_row(cx, &id) else {
+                continue;
+            };
+            if queued.end != WAITING {
+                continue;
+            }
+            let to = NodeId::from_bytes(queued.to);
+            match receipt.value.kind {
+                wire::ReceiptKind::Delivered | wire::ReceiptKind::Read if holder == to => {
+                    queued.receipt = receipt.to_raw().encode();
+                    self.finish(cx, &id, queued, DELIVERED, out);
+                }
+                wire::ReceiptKind::Held if holder != to => {
+                    self.arrived(cx, &to, &holder, envelope);
+                    self.now_held(cx, &id, queued, &holder, receipt.value.until, out);
+                }
+                _ => {}
+            }
+        }
+        self.sync_mail_targets(cx, out);
+        others
+    }
+
+    fn now_held(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &EnvelopeId,
+        mut queued: QueueRow,
+        core: &NodeId,
+        until_ms: u64,
+        out: &mut Outbox<Output>,
+    ) {
+        if queued.held.is_empty() {
+            let order = [id.as_bytes().as_slice(), &[1]].concat();
+            cx.store.put(QUEUE_ORDER, order_key(&queued), order);
+            if let Some(to) = self
+                .mail
+                .destinations
+                .get_mut(&NodeId::from_bytes(queued.to))
+            {
+                to.unheld = to.unheld.saturating_sub(1);
+            }
+        }
+        let held = HeldRow {
+            core: *core.as_bytes(),
+            until_ms,
+            at_ms: cx.wall.as_millis(),
+        };
+        queued.held.retain(|known| known.core != held.core);
+        queued.held.push(held);
+        queued.refusal = None;
+        row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
+        out.push(Output::MailState { id: *id });
+    }
+
+    /// The end of a mail of ours: what is needed only to send it goes.
+    pub(super) fn finish(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &EnvelopeId,
+        mut queued: QueueRow,
+        end: u8,
+        out: &mut Outbox<Output>,
+    ) {
+        let to = NodeId::from_bytes(queued.to);
+        let held = !queued.held.is_empty();
+        queued.end = end;
+        queued.end_ms = cx.wall.as_millis();
+        if end == DELIVERED {
+            queued.refusal = None;
+        }
+        row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
+        cx.store.delete(QUEUE_PAYLOADS, *id.as_bytes());
+        cx.store.delete(QUEUE_SEALED, *id.as_bytes());
+        cx.store.delete(QUEUE_ORDER, order_key(&queued));
+        cx.store.delete(QUEUE_ENDS, end_key(&queued, id));
+        out.push(Output::MailState { id: *id });
+        if let Some(destination) = self.mail.destinations.get_mut(&to) {
+            destination.waiting = destination.waiting.saturating_sub(1);
+            if !held {
+                destination.unheld = destination.unheld.saturating_sub(1);
+            }
+            if destination.waiting == 0 {
+                self.mail.destinations.remove(&to);
+                self.drop_lanes_for(&to);
+            }
+        }
+        if let Some(envelope) = queued.envelope.map(EnvelopeId::from_bytes) {
+            self.arrived_anywhere(cx, &to, &envelope);
+        }
+    }
+
+    /// A peer would not take a mail of ours.
+    pub(crate) fn mail_was_refused(
+        &mut self,
+        cx: &mut Cx<'_>,
+        by: NodeId,
+        envelope: EnvelopeId,
+        code: Code,
+        text: &str,
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(id) = self.name_of(cx, &envelope) else {
+            return;
+        };
+        let Some(mut queued) = queue_row(cx, &id) else {
+            return;
+        };
+        let to = NodeId::from_bytes(queued.to);
+        if queued.end != WAITING || (by != to && !self.mail.lanes.contains_key(&(to, by))) {
+            return;
+        }
+        let by_recipient = by == to;
+        let text = crate::hello::cut(text, wire::limits::MAX_TEXT);
+        queued.refusal = Some(RefusalRow {
+            by: *by.as_bytes(),
+            code: code.0,
+            text,
+            at_ms: cx.wall.as_millis(),
+        });
+        let seal_again = code == Code::SEALING_KEY || code == Code::EXPIRED;
+        let lasting = code == Code::TOO_LARGE || code == Code::INADMISSIBLE;
+        if by_recipient && (lasting || (seal_again && queued.seals >= crate::limits::MAX_SEALS)) {
+            self.finish(cx, &id, queued, FAILED, out);
+        } else {
+            if by_recipient && seal_again && queued.envelope == Some(envelope.to_bytes()) {
+                // Sealed to a key that is gone, or dated by a clock that was wrong: again, with
+                // what is known now.
+                cx.store.delete(QUEUE_SEALED, *id.as_bytes());
+                cx.store.delete(QUEUE_ENVELOPES, envelope.to_bytes());
+                queued.envelope = None;
+            }
+            row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
+            out.push(Output::MailState { id });
+            self.refused_on_lane(cx, &to, &by, &envelope, seal_again);
+        }
+        self.sync_mail_targets(cx, out);
+    }
+
+    fn name_of(&self, cx: &mut Cx<'_>, envelope: &EnvelopeId) -> Option<EnvelopeId> {
+        let name = cx.store.get(QUEUE_ENVELOPES, envelope.as_bytes())?;
+        row::part(&name, 0).map(EnvelopeId::from_bytes)
+    }
+
+    /// Ends mails that are over and forgets those that ended long ago; says whether more wait.
+    pub(crate) fn sweep_queue(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) -> bool {
+        let mut more = false;
+        if self.clock_confirmed() {
+            let to = cx.wall.as_millis().saturating_add(1).to_be_bytes();
+            let due = cx.store.scan(QUEUE_ENDS, &[], &to, SWEEP_ROWS);
+            more |= due.len() == SWEEP_ROWS;
+            for (key, _) in due {
+                cx.store.delete(QUEUE_ENDS, key.clone());
+                let Some(id) = row::part(&key, 8).map(EnvelopeId::from_bytes) else {
+                    continue;
+                };
+                if let Some(queued) = queue_row(cx, &id).filter(|queued| queued.end == WAITING) {
+                    self.finish(cx, &id, queued, EXPIRED, out);
+                }
+            }
+        }
+        let counts = row::counts(&mut cx.store);
+        // usize is at most 64 bits wide on every platform Rust supports.
+        let keep = counts
+            .next_sequence
+            .saturating_sub(MAX_DONE as u64)
+            .to_be_bytes();
+        for (key, name) in cx.store.scan(QUEUE_ALL, &[], &keep, SWEEP_ROWS) {
+            let Some(id) = row::part(&name, 0).map(EnvelopeId::from_bytes) else {
+                continue;
+            };
+            let queued = queue_row(cx, &id);
+            if queued.as_ref().is_some_and(|queued| queued.end == WAITING) {
+                continue;
+            }
+            if let Some(envelope) = queued.and_then(|queued| queued.envelope) {
+                cx.store.delete(QUEUE_ENVELOPES, envelope);
+            }
+            cx.store.delete(QUEUE, *id.as_bytes());
+            cx.store.delete(QUEUE_ALL, key);
+        }
+        self.sync_mail_targets(cx, out);
+        more
+    }
+
+    /// Removes what is over; says whether more waits.
+    pub(crate) fn sweep_mail(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) -> bool {
+        let queue = self.sweep_queue(cx, out);
+        let windows = self.sweep_windows(cx);
+        self.mail.echoes.forget(cx.now);
+        if !self.mail.best_effort.is_empty() {
+            self.timers.set_earlier(Timer::BestEffort, cx.now);
+        }
+        queue | windows
+    }
+}
+
+pub(super) fn queue_row(cx: &mut Cx<'_>, id: &EnvelopeId) -> Option<QueueRow> {
+    row::get(&mut cx.store, QUEUE, id.as_bytes())
+}
+
+pub(super) fn order_key(queued: &QueueRow) -> Vec<u8> {
+    [queued.to.as_slice(), &queued.sequence.to_be_bytes()].concat()
+}
+
+fn end_key(queued: &QueueRow, id: &EnvelopeId) -> Vec<u8> {
+    let end = queued.queued_ms.saturating_add(queued.lifespan_ms);
+    [end.to_be_bytes().as_slice(), id.as_bytes()].concat()
+}

@@ -1,0 +1,376 @@
+//! Neighbours: peers added by hand, whoever the node wants kept, and dialling them all.
+
+use core::time::Duration;
+use identity::NodeId;
+use machine::{Cx, Outbox};
+
+use crate::event::{Output, Why};
+use crate::limits::{
+    DIAL_PATIENCE, DIAL_STAGGER, MAX_ADDRESS, MAX_DIALS, MAX_PEERS, MAX_TARGET_ADDRESSES,
+};
+use crate::links::Phase as LinkPhase;
+use crate::names::Labels;
+use crate::router::{Router, Timer};
+use crate::row::{self, PEERS, PeerRow};
+use crate::targets::Phase;
+
+/// Why a peer was not added. The caller's mistake; nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// That is this node.
+    #[error("this is this node's own id")]
+    Oneself,
+    /// As many as allowed.
+    #[error("{MAX_PEERS} peers were added, which is the limit; remove one first")]
+    TooMany,
+    /// An address is too long, or there are too many.
+    #[error("an address is too long, or there are more than {MAX_TARGET_ADDRESSES}")]
+    Address,
+}
+
+/// A peer, linked or dialled, for lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerState {
+    /// Who.
+    pub node: NodeId,
+    /// Its name as it should be shown.
+    pub name: String,
+    /// The strongest reason for which it is kept, if it is.
+    pub why: Option<Why>,
+    /// Whether it was added by hand.
+    pub added: bool,
+    /// Whether a link with it is open.
+    pub linked: bool,
+    /// Whether it is no stranger; true for whatever is kept.
+    pub known: bool,
+    /// Where it is linked, or the first address to be tried.
+    pub address: String,
+    /// Whether we dialled the link.
+    pub dialled: bool,
+    /// The round trip last measured.
+    pub round_trip: Option<Duration>,
+    /// Since when there is a link, in milliseconds since 1970 by this node's clock.
+    pub since_ms: Option<u64>,
+    /// The version spoken and the program at the other end.
+    pub software: Option<(u16, String)>,
+    /// In how long it is dialled next.
+    pub next_dial: Option<Duration>,
+    /// Why there is no link, or why the last one ended; empty if nothing failed yet.
+    pub last_error: String,
+}
+
+impl Router {
+    pub(crate) fn load_peers(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) {
+        for (key, value) in cx.store.prefix(PEERS, &[], MAX_PEERS) {
+            let (Some(node), Some(row)) = (row::part(&key, 0), row::decode::<PeerRow>(&value))
+            else {
+                continue;
+            };
+            self.keep(cx, NodeId::from_bytes(node), Why::Peer, row.addresses, out);
+        }
+    }
+
+    /// Adds a peer by hand, or further addresses of one: it is dialled and kept from now on, and is
+    /// no stranger.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn peer_add(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        addresses: &[String],
+        out: &mut Outbox<Output>,
+    ) -> Result<(), PeerError> {
+        if node == self.me {
+            return Err(PeerError::Oneself);
+        }
+        let known: Option<PeerRow> = row::get(&mut cx.store, PEERS, node.as_bytes());
+        if known.is_none() && cx.store.prefix(PEERS, &[], MAX_PEERS).len() >= MAX_PEERS {
+            return Err(PeerError::TooMany);
+        }
+        let mut peer = known.unwrap_or_else(|| PeerRow {
+            added_ms: cx.wall.as_millis(),
+            ..PeerRow::default()
+        });
+        for address in addresses {
+            if address.len() > MAX_ADDRESS {
+                return Err(PeerError::Address);
+            }
+            // The newest first: it is what the owner has just seen to be right.
+            peer.addresses.retain(|known| known != address);
+            peer.addresses.insert(0, address.clone());
+        }
+        peer.addresses.truncate(MAX_TARGET_ADDRESSES);
+        row::put(&mut cx.store, PEERS, node.as_bytes(), &peer);
+        self.keep(cx, node, Why::Peer, peer.addresses, out);
+        Ok(())
+    }
+
+    /// Keeps a peer no longer; a link that is open may stay as long as it is used. Says whether it
+    /// had been added.
+    pub fn peer_remove(&mut self, cx: &mut Cx<'_>, node: &NodeId) -> bool {
+        let known = cx.store.has(PEERS, node.as_bytes());
+        cx.store.delete(PEERS, *node.as_bytes());
+        self.targets.release(node, Why::Peer);
+        known
+    }
+
+    /// Everybody who is linked or dialled.
+    #[must_use]
+    pub fn peers(&self, cx: &mut Cx<'_>) -> Vec<PeerState> {
+        let mut nodes: Vec<NodeId> = self.targets.iter().map(|(node, _)| *node).collect();
+        nodes.extend(self.open.keys());
+        nodes.sort_unstable();
+        nodes.dedup();
+        let labels = self.labels(cx, &nodes);
+        nodes
+            .into_iter()
+            .map(|node| self.peer(cx, node, labels.show(&node)))
+            .collect()
+    }
+
+    /// The names of these nodes, as far as their adverts are stored, so that no two look alike. The
+    /// own name is among those compared.
+    #[must_use]
+    pub fn labels(&self, cx: &mut Cx<'_>, nodes: &[NodeId]) -> Labels {
+        let mut names = vec![(self.me, self.config.name.clone())];
+        for node in nodes {
+            if let Some(advert) = self.advert(cx, node) {
+                names.push((*node, advert.name));
+            }
+        }
+        Labels::new(names)
+    }
+
+    fn peer(&self, cx: &mut Cx<'_>, node: NodeId, name: String) -> PeerState {
+        let link = self.open.get(&node).and_then(|link| self.links.get(link));
+        let target = self.targets.get(&node);
+        let advert = self.advert_addresses(cx, &node);
+        let first = target.and_then(|target| target.addresses(advert).pop_front());
+        let next_dial = match target.map(|target| &target.phase) {
+            Some(Phase::Waiting(Some(at))) => Some(at.since(cx.now)),
+            _ => None,
+        };
+        PeerState {
+            node,
+            name,
+            why: target.and_then(crate::targets::Target::why),
+            added: self.targets.is(&node, Why::Peer),
+            linked: link.is_some(),
+            known: target.is_some() || link.is_some_and(crate::links::Link::is_known),
+            address: link
+                .map(|link| link.address.clone())
+                .or(first)
+                .unwrap_or_default(),
+            dialled: link.is_some_and(|link| link.dialled),
+            round_trip: link.and_then(|link| link.round_trip),
+            since_ms: link.map(|link| link.up_wall_ms),
+            software: link
+                .and_then(|link| link.greeted.as_ref())
+                .map(|greeted| (greeted.version, greeted.software.clone())),
+            next_dial,
+            last_error: target
+                .map(|target| target.last_error.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Keeps a node for a reason and sees to it that it is dialled.
+    pub(crate) fn keep(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        why: Why,
+        addresses: Vec<String>,
+        out: &mut Outbox<Output>,
+    ) {
+        if node == self.me {
+            return;
+        }
+        let dial = self.targets.keep(node, why, addresses);
+        let linked = self
+            .links
+            .values()
+            .any(|l| l.node == node && l.phase != LinkPhase::Closing);
+        if linked {
+            self.target_linked(&node);
+            self.become_known(cx, &node, out);
+        } else if dial {
+            self.timers.set(Timer::Dial(node), cx.now);
+        }
+    }
+
+    /// A linked stranger is one that we keep from now on.
+    fn become_known(&mut self, cx: &mut Cx<'_>, node: &NodeId, out: &mut Outbox<Output>) {
+        let mut fresh = Vec::new();
+        for (id, link) in &mut self.links {
+            if link.node == *node && !link.is_known() {
+                link.trust = crate::links::Trust::Known;
+                self.timers.clear(Timer::Stranger(*id));
+                fresh.push(*id);
+            }
+        }
+        for id in fresh {
+            self.is_known_and_greeted(cx, id, out);
+        }
+    }
+
+    pub(crate) fn target_linked(&mut self, node: &NodeId) {
+        if let Some(target) = self.targets.get_mut(node) {
+            target.phase = Phase::Linked;
+            target.attempts = 0;
+            target.last_error.clear();
+        }
+        self.timers.clear(Timer::Dial(*node));
+    }
+
+    /// The next step of dialling a node.
+    pub(crate) fn dial(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
+        let advert = self.advert_addresses(cx, &node);
+        let dials = self.targets.dials();
+        let Some(target) = self.targets.get_mut(&node) else {
+            return;
+        };
+        if dials >= MAX_DIALS {
+            self.timers.set(
+                Timer::Dial(node),
+                cx.now.after(crate::limits::BACKOFF_FIRST),
+            );
+            return;
+        }
+        match &mut target.phase {
+            Phase::Linked => {}
+            Phase::Waiting(_) => {
+                let rest = target.addresses(advert);
+                if rest.is_empty() {
+                    target.phase = Phase::Waiting(None);
+                    "no address of this node is known".clone_into(&mut target.last_error);
+                    self.sync_mail_targets(cx, out);
+                    return;
+                }
+                let tokens = std::collections::BTreeMap::new();
+                target.phase = Phase::Dialling {
+                    since: cx.now,
+                    tokens,
+                    rest,
+                };
+                self.dial_next(cx, node, out);
+            }
+            Phase::Dialling {
+                since,
+                rest,
+                tokens,
+            } => {
+                if !rest.is_empty() {
+                    self.dial_next(cx, node, out);
+                } else if cx.now.since(*since) >= DIAL_PATIENCE {
+                    for token in core::mem::take(tokens).into_keys() {
+                        self.targets.done(token);
+                    }
+                    self.dial_gave_up(cx, node, "no answer in time".to_owned(), out);
+                }
+            }
+        }
+    }
+
+    fn dial_next(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
+        let token = self.targets.token(node);
+        let Some(target) = self.targets.get_mut(&node) else {
+            return;
+        };
+        let Phase::Dialling {
+            since,
+            tokens,
+            rest,
+        } = &mut target.phase
+        else {
+            return;
+        };
+        let Some(address) = rest.pop_front() else {
+            return;
+        };
+        tokens.insert(token, address.clone());
+        let next = if rest.is_empty() {
+            since.after(DIAL_PATIENCE)
+        } else {
+            cx.now.after(DIAL_STAGGER)
+        };
+        out.push(Output::Dial {
+            token,
+            node,
+            address,
+        });
+        self.timers.set(Timer::Dial(node), next);
+    }
+
+    pub(crate) fn dial_failed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        token: u64,
+        reason: String,
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(node) = self.targets.done(token) else {
+            return;
+        };
+        let Some(target) = self.targets.get_mut(&node) else {
+            return;
+        };
+        let Phase::Dialling { tokens, rest, .. } = &mut target.phase else {
+            return;
+        };
+        tokens.remove(&token);
+        if !rest.is_empty() {
+            self.dial_next(cx, node, out);
+        } else if tokens.is_empty() {
+            self.dial_gave_up(cx, node, reason, out);
+        }
+    }
+
+    fn dial_gave_up(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        reason: String,
+        out: &mut Outbox<Output>,
+    ) {
+        if let Some(target) = self.targets.get_mut(&node) {
+            let at = target.failed(cx.now, cx.rng, reason);
+            self.timers.set(Timer::Dial(node), at);
+        }
+        self.sync_mail_targets(cx, out);
+    }
+
+    /// A dial has become a link.
+    pub(crate) fn dial_answered(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        token: u64,
+        address: &str,
+        out: &mut Outbox<Output>,
+    ) {
+        self.targets.done(token);
+        let Some(target) = self.targets.get_mut(&node) else {
+            return;
+        };
+        if let Phase::Dialling { tokens, rest, .. } = &mut target.phase {
+            // Other addresses need no longer be tried; this one is tried first next time.
+            target.last_good = tokens.remove(&token).or_else(|| Some(address.to_owned()));
+            rest.clear();
+            target.phase = Phase::Linked;
+            self.timers.clear(Timer::Dial(node));
+        }
+        self.sync_mail_targets(cx, out);
+    }
+
+    pub(crate) fn advert_addresses(&self, cx: &mut Cx<'_>, node: &NodeId) -> Vec<String> {
+        let mut addresses = self
+            .advert(cx, node)
+            .map(|a| a.addresses)
+            .unwrap_or_default();
+        addresses.sort_by_key(|address| core::cmp::Reverse(address.weight));
+        addresses.into_iter().map(|address| address.uri).collect()
+    }
+}

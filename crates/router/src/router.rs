@@ -1,0 +1,264 @@
+//! The router: its parts, its deadlines, and who handles what.
+
+use std::collections::BTreeMap;
+
+use core::time::Duration;
+use identity::NodeId;
+use machine::{Cx, Outbox, Time, Timers};
+use wire::{Code, Frame};
+
+use crate::adverts::Own;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::event::{Input, LinkId, Output, Problem};
+use crate::limits::SWEEP_EVERY;
+use crate::links::{Link, Phase};
+use crate::mail::Mail;
+use crate::targets::Targets;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// The link's hello must have come. Cleared by the hello.
+    Hello(LinkId),
+    /// The peer must have become known. Cleared when it has.
+    Stranger(LinkId),
+    /// The link may have been silent for too long. Lasts as long as the link.
+    Ping(LinkId),
+    /// The next dial, or the next address of one in progress.
+    Dial(NodeId),
+    /// Mail for the first, on a link with the second, is to be sent (again).
+    Lane(NodeId, NodeId),
+    /// Receipts are to be signed.
+    Receipts,
+    /// A best-effort mail or an echo may be over.
+    BestEffort,
+    /// What is over is to be removed; the own sealing key may be due.
+    Sweep,
+}
+
+/// Timers of one deadline that are handled in one turn; the rest follows in the next.
+const TIMERS_PER_TURN: usize = 64;
+
+/// The router of a node.
+#[derive(Debug)]
+pub struct Router {
+    pub(crate) config: Config,
+    pub(crate) me: NodeId,
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    /// The link in use with each node.
+    pub(crate) open: BTreeMap<NodeId, LinkId>,
+    pub(crate) targets: Targets,
+    pub(crate) clock: Clock,
+    pub(crate) own: Own,
+    pub(crate) mail: Mail,
+    pub(crate) timers: Timers<Timer>,
+    confirmed: bool,
+    disagreed: bool,
+}
+
+impl Router {
+    /// The router over what the store holds: dials neighbours, and sends on what waits.
+    #[must_use]
+    pub fn open(cx: &mut Cx<'_>, config: Config, out: &mut Outbox<Output>) -> Self {
+        let mut router = Self {
+            me: config.secret.node_id(),
+            clock: Clock::new(config.trusted_clock),
+            own: Own::load(cx),
+            mail: Mail::load(cx),
+            config,
+            links: BTreeMap::new(),
+            open: BTreeMap::new(),
+            targets: Targets::default(),
+            timers: Timers::new(),
+            confirmed: false,
+            disagreed: false,
+        };
+        router.timers.set(Timer::Sweep, cx.now.after(SWEEP_EVERY));
+        router.load_peers(cx, out);
+        router.turn_sealing_key(cx);
+        router.renew_advert(cx, out);
+        router.sync_mail_targets(cx, out);
+        router.look_at_clock(cx, out);
+        router
+    }
+
+    /// This node's id.
+    #[must_use]
+    pub const fn id(&self) -> NodeId {
+        self.me
+    }
+
+    /// Whether the host's clock may be acted on.
+    #[must_use]
+    pub const fn clock_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// The best guess of the time, in milliseconds since 1970, for what is dated here.
+    #[must_use]
+    pub fn time(&self, cx: &Cx<'_>) -> u64 {
+        self.clock.guess(cx)
+    }
+
+    /// The open link with a node.
+    #[must_use]
+    pub fn link_of(&self, node: &NodeId) -> Option<LinkId> {
+        self.open.get(node).copied()
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input, out: &mut Outbox<Output>) {
+        match input {
+            Input::Up {
+                link,
+                node,
+                dialled,
+                exporter,
+                address,
+            } => {
+                if let Some(token) = dialled {
+                    self.dial_answered(cx, node, token, &address, out);
+                }
+                let fresh = Link {
+                    node,
+                    dialled: dialled.is_some(),
+                    exporter,
+                    address,
+                    up: cx.now,
+                    up_wall_ms: cx.wall.as_millis(),
+                    phase: Phase::Greeting,
+                    trust: crate::links::Trust::Stranger(0),
+                    greeted: None,
+                    heard: cx.now,
+                    used: cx.now,
+                    ping: None,
+                    unanswered: 0,
+                    interval: crate::limits::PING_FIRST,
+                    round_trip: None,
+                    opened: false,
+                };
+                self.link_up(cx, link, fresh, out);
+            }
+            Input::Down { link, reason } => self.link_down(cx, link, reason, out),
+            Input::DialFailed { token, reason } => self.dial_failed(cx, token, reason, out),
+            Input::Frame { link, frame, len } => self.frame(cx, link, frame, len, out),
+            Input::Garbage { link, why } => {
+                self.close(cx, link, Code::MALFORMED, &why.to_string(), out);
+            }
+            Input::Checked { link, id, result } => self.mail_checked(cx, link, id, result, out),
+            Input::Standing { node, standing } => self.standing(cx, node, standing, out),
+            Input::Keep {
+                node,
+                why,
+                addresses,
+            } => {
+                self.keep(cx, node, why, addresses, out);
+            }
+            Input::Release { node, why } => {
+                self.targets.release(&node, why);
+            }
+            Input::Listening { addresses } => {
+                self.own.listening = Some(addresses);
+                self.renew_advert(cx, out);
+            }
+            Input::MyCores { cores } => {
+                self.own.cores = Some(cores);
+                self.renew_advert(cx, out);
+            }
+            Input::Advert(raw) => self.advert_told(cx, raw, out),
+        }
+    }
+
+    /// When [`Router::on_deadline`] is wanted.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) {
+        for _ in 0..TIMERS_PER_TURN {
+            let Some(timer) = self.timers.expired(cx.now) else {
+                break;
+            };
+            match timer {
+                Timer::Hello(link) => {
+                    self.close(cx, link, Code::MISBEHAVED, "no hello came in time", out);
+                }
+                Timer::Stranger(link) => self.stranger_late(cx, link, out),
+                Timer::Ping(link) => self.look_at_silence(cx, link, out),
+                Timer::Dial(node) => self.dial(cx, node, out),
+                Timer::Lane(to, target) => self.pump(cx, to, target, out),
+                Timer::Receipts => self.sign_receipts(cx, out),
+                Timer::BestEffort => self.end_best_effort(cx, out),
+                Timer::Sweep => self.sweep(cx, out),
+            }
+        }
+    }
+
+    /// Says once when the clock becomes confirmed, or no longer is, or others disagree with it.
+    pub(crate) fn look_at_clock(&mut self, cx: &Cx<'_>, out: &mut Outbox<Output>) {
+        let confirmed = self.clock.confirmed(cx);
+        if confirmed != self.confirmed {
+            self.confirmed = confirmed;
+            out.push(Output::Clock { confirmed });
+        }
+        let disagreement = if confirmed {
+            None
+        } else {
+            self.clock.disagreement(cx)
+        };
+        if let Some(ahead_ms) = disagreement
+            && !self.disagreed
+        {
+            out.push(Output::Problem(Problem::Clock { ahead_ms }));
+        }
+        self.disagreed = disagreement.is_some();
+    }
+
+    fn sweep(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) {
+        self.clock.forget(cx.now);
+        self.look_at_clock(cx, out);
+        self.turn_sealing_key(cx);
+        self.renew_advert(cx, out);
+        let more = self.sweep_mail(cx, out);
+        let next = if more { Duration::ZERO } else { SWEEP_EVERY };
+        self.timers.set(Timer::Sweep, cx.now.after(next));
+    }
+
+    /// Sends a frame to a node over its open link; says whether there is one.
+    pub(crate) fn send_to(&self, node: &NodeId, frame: Frame, out: &mut Outbox<Output>) -> bool {
+        let Some(link) = self.open.get(node).copied() else {
+            return false;
+        };
+        out.push(Output::Send { link, frame });
+        true
+    }
+
+    /// Checks what must always hold; for tests and the simulator.
+    ///
+    /// # Panics
+    /// When it does not hold: a bug of this crate.
+    pub fn check_invariants(&self) {
+        for (node, link) in &self.open {
+            let link = self.links.get(link).expect("an open link is known");
+            assert_eq!(link.node, *node, "an open link is that node's");
+            assert_eq!(link.phase, Phase::Open, "an open link is open");
+        }
+        for (id, link) in &self.links {
+            let in_use = self.open.get(&link.node) == Some(id);
+            assert_eq!(
+                link.phase == Phase::Open,
+                in_use,
+                "one open link with a node"
+            );
+        }
+        let strangers = self.strangers();
+        assert!(
+            strangers <= self.config.max_strangers,
+            "{strangers} strangers"
+        );
+        self.mail.check_invariants();
+    }
+}

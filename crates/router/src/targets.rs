@@ -1,0 +1,222 @@
+//! Which nodes are dialled, where, and when again.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use core::time::Duration;
+use identity::NodeId;
+use machine::{Rng, Time};
+
+use crate::event::Why;
+use crate::limits::{
+    BACKOFF_FIRST, BACKOFF_LONGEST, BACKOFF_REFUSED, MAX_ADDRESS, MAX_TARGET_ADDRESSES, MAX_TARGETS,
+};
+
+/// Where dialling a node stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing is done before this time; nothing at all without one.
+    Waiting(Option<Time>),
+    /// Some addresses are being tried, the rest is to follow.
+    Dialling {
+        since: Time,
+        tokens: BTreeMap<u64, String>,
+        rest: VecDeque<String>,
+    },
+    /// There is a link, or one that says hello.
+    Linked,
+}
+
+/// A node that is to be dialled and kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Addresses by the reason for which they were given.
+    pub(crate) whys: BTreeMap<Why, Vec<String>>,
+    pub(crate) attempts: u32,
+    pub(crate) phase: Phase,
+    pub(crate) last_error: String,
+    pub(crate) last_good: Option<String>,
+}
+
+impl Target {
+    /// Addresses to try, the one that worked last first, then those that were given for the
+    /// strongest reason, then those of the advert.
+    pub(crate) fn addresses(&self, advert: Vec<String>) -> VecDeque<String> {
+        let mut seen = BTreeSet::new();
+        let given = self.whys.values().rev().flatten().cloned();
+        let all = self.last_good.iter().cloned().chain(given).chain(advert);
+        all.filter(|address| address.len() <= MAX_ADDRESS && seen.insert(address.clone()))
+            .take(MAX_TARGET_ADDRESSES)
+            .collect()
+    }
+
+    /// The strongest reason.
+    pub(crate) fn why(&self) -> Option<Why> {
+        self.whys.last_key_value().map(|(why, _)| *why)
+    }
+
+    /// Whether dialling it has failed or cannot be tried.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.phase != Phase::Linked && (self.attempts > 0 || self.phase == Phase::Waiting(None))
+    }
+
+    /// A dial, or a link that never opened, has come to nothing; gives the time of the next.
+    pub(crate) fn failed(&mut self, now: Time, rng: &mut Rng, reason: String) -> Time {
+        self.attempts = self.attempts.saturating_add(1);
+        self.last_error = reason;
+        let at = now.after(backoff(self.attempts, rng));
+        self.phase = Phase::Waiting(Some(at));
+        at
+    }
+
+    /// A link that was open is gone; gives the time of the next dial.
+    pub(crate) fn lost(&mut self, now: Time, rng: &mut Rng, reason: String) -> Time {
+        self.last_error = reason;
+        let at = now.after(backoff(self.attempts.saturating_add(1), rng));
+        self.phase = Phase::Waiting(Some(at));
+        at
+    }
+
+    /// The peer refused for a reason that will not pass soon.
+    pub(crate) fn refused(&mut self) {
+        self.attempts = self.attempts.max(BACKOFF_REFUSED);
+    }
+}
+
+/// The wait before the dial after `attempts` failures: doubles from a second to five minutes; a
+/// random half of it is left out, so that the peers of a node that was away do not come at once.
+pub(crate) fn backoff(attempts: u32, rng: &mut Rng) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(16);
+    let full = BACKOFF_FIRST
+        .saturating_mul(1 << doublings)
+        .min(BACKOFF_LONGEST);
+    let half = full / 2;
+    let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
+    half.saturating_add(Duration::from_micros(rng.below(micros.saturating_add(1))))
+}
+
+/// All nodes that are to be dialled.
+#[derive(Debug, Default)]
+pub(crate) struct Targets {
+    map: BTreeMap<NodeId, Target>,
+    tokens: BTreeMap<u64, NodeId>,
+    next_token: u64,
+}
+
+impl Targets {
+    pub(crate) fn has(&self, node: &NodeId) -> bool {
+        self.map.contains_key(node)
+    }
+
+    pub(crate) fn get(&self, node: &NodeId) -> Option<&Target> {
+        self.map.get(node)
+    }
+
+    pub(crate) fn get_mut(&mut self, node: &NodeId) -> Option<&mut Target> {
+        self.map.get_mut(node)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Target)> {
+        self.map.iter()
+    }
+
+    pub(crate) fn is(&self, node: &NodeId, why: Why) -> bool {
+        self.map
+            .get(node)
+            .is_some_and(|target| target.whys.contains_key(&why))
+    }
+
+    /// Adds a reason; says whether the node should be dialled now. When there are too many, one
+    /// with the weakest reason makes room, or this one is not taken.
+    pub(crate) fn keep(&mut self, node: NodeId, why: Why, addresses: Vec<String>) -> bool {
+        if !self.map.contains_key(&node) && self.map.len() >= MAX_TARGETS {
+            let weakest = self.map.iter().min_by_key(|(node, t)| (t.why(), **node));
+            match weakest.map(|(node, target)| (*node, target.why())) {
+                Some((weakest, its)) if its < Some(why) => self.remove(&weakest),
+                _ => return false,
+            }
+        }
+        let target = self.map.entry(node).or_insert_with(|| Target {
+            whys: BTreeMap::new(),
+            attempts: 0,
+            phase: Phase::Waiting(None),
+            last_error: String::new(),
+            last_good: None,
+        });
+        let known = target.whys.insert(why, addresses.clone());
+        let new_addresses = known.as_ref() != Some(&addresses) && !addresses.is_empty();
+        matches!(target.phase, Phase::Waiting(_)) && (known.is_none() || new_addresses)
+    }
+
+    /// Takes a reason away; says whether none remains and the node was forgotten.
+    pub(crate) fn release(&mut self, node: &NodeId, why: Why) -> bool {
+        let Some(target) = self.map.get_mut(node) else {
+            return false;
+        };
+        target.whys.remove(&why);
+        if target.whys.is_empty() {
+            self.remove(node);
+            return true;
+        }
+        false
+    }
+
+    /// Dials in progress.
+    pub(crate) fn dials(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// A token for a dial.
+    pub(crate) fn token(&mut self, node: NodeId) -> u64 {
+        self.next_token = self.next_token.saturating_add(1);
+        self.tokens.insert(self.next_token, node);
+        self.next_token
+    }
+
+    /// A dial has come to its end; gives whose it was.
+    pub(crate) fn done(&mut self, token: u64) -> Option<NodeId> {
+        self.tokens.remove(&token)
+    }
+
+    fn remove(&mut self, node: &NodeId) {
+        self.map.remove(node);
+        self.tokens.retain(|_, dialled| dialled != node);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_to_five_minutes_and_never_vanishes() {
+        let mut rng = Rng::from_seed([7; 32]);
+        for attempts in 1..100 {
+            let wait = backoff(attempts, &mut rng);
+            let full = BACKOFF_FIRST.saturating_mul(1 << (attempts - 1).min(16));
+            let full = full.min(BACKOFF_LONGEST);
+            assert!(wait >= full / 2 && wait <= full, "{attempts}: {wait:?}");
+        }
+        let waits: BTreeSet<_> = (0..20).map(|_| backoff(9, &mut rng)).collect();
+        assert!(waits.len() > 10, "peers of one node must not come at once");
+    }
+
+    #[test]
+    fn the_weakest_reason_makes_room() {
+        let node = |n: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
+            NodeId::from_bytes(bytes)
+        };
+        let mut targets = Targets::default();
+        for n in 0..MAX_TARGETS {
+            assert!(targets.keep(node(n), Why::Member, Vec::new()));
+        }
+        assert!(
+            !targets.keep(node(9_999), Why::Errand, Vec::new()),
+            "no weaker one to drop"
+        );
+        assert!(targets.keep(node(9_998), Why::Peer, Vec::new()));
+        assert_eq!(targets.iter().count(), MAX_TARGETS);
+        assert!(!targets.has(&node(0)) && targets.has(&node(9_998)));
+    }
+}
