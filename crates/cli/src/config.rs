@@ -105,7 +105,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             store: Size(0),
-            free_space_floor: Size(512 << 20)
+            free_space_floor: Size(512 << 20),
         }
     }
 }
@@ -226,7 +226,9 @@ impl Config {
             .map(|at| quoted(&at.to_string()))
             .collect();
         let size = |size: Size| quoted(&size.to_string());
-        let Core { serve, quota,
+        let Core {
+            serve,
+            quota,
             hold_days_max,
             topics_max,
             links_max,

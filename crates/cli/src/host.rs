@@ -65,10 +65,20 @@ impl Host {
     /// # Errors
     /// Whatever keeps it from starting.
     pub async fn open(setup: Setup) -> Result<Self, Failure> {
-        let Setup { home, state, keys, config, record } = setup;
+        let Setup {
+            home,
+            state,
+            keys,
+            config,
+            record,
+        } = setup;
         let state = state.ok_or_else(|| {
             let hint = "set HOME or XDG_STATE_HOME";
-            Failure::new(Code::Home, "there is no folder for the marker of this home", hint)
+            Failure::new(
+                Code::Home,
+                "there is no folder for the marker of this home",
+                hint,
+            )
         })?;
         let listen = match config.listen.as_slice() {
             [] => Listen::Default,
@@ -86,7 +96,14 @@ impl Host {
             tokio::spawn(inlet::events(events, node.handle(), Arc::clone(&shared))),
             tokio::spawn(inlet::disk(Arc::clone(&disk), node.handle())),
         ];
-        let host = Self { home, config, shared, disk, node, tasks };
+        let host = Self {
+            home,
+            config,
+            shared,
+            disk,
+            node,
+            tasks,
+        };
         match host.first_answer().await {
             Ok(()) => Ok(host),
             Err(failure) => {
@@ -114,12 +131,24 @@ impl Host {
     /// # Errors
     /// When the node has ended.
     pub async fn describe(&self, home: &Home) -> Result<schema::Up, Failure> {
-        let Reply::Identity { id, name, addresses } = self.call(Command::Identity).await? else {
-            return Err(Failure::new(Code::Failed, "the node does not know itself", ""));
+        let Reply::Identity {
+            id,
+            name,
+            addresses,
+        } = self.call(Command::Identity).await?
+        else {
+            return Err(Failure::new(
+                Code::Failed,
+                "the node does not know itself",
+                "",
+            ));
         };
         let (core, public) = (self.config.core.serve, &self.config.public);
-        let reachable =
-            if core && !public.is_empty() { reach::answers(id, public).await } else { None };
+        let reachable = if core && !public.is_empty() {
+            reach::answers(id, public).await
+        } else {
+            None
+        };
         Ok(schema::Up {
             v: schema::Version,
             id: id.to_string(),
@@ -177,20 +206,38 @@ fn start(
     let settings = settings(keys, config);
     let recorder = match record {
         None => None,
-        Some(_) => return Err(Failure::new(Code::Failed, "recording is not in this build yet", "")),
+        Some(_) => {
+            return Err(Failure::new(
+                Code::Failed,
+                "recording is not in this build yet",
+                "",
+            ));
+        }
     };
     let (opener, shared) = (Arc::clone(disk), Arc::clone(shared));
     let open = move |life| {
         let opened = opener.open(life)?;
-        let config = node::Config { stale: opened.stale, ..settings.clone() };
+        let config = node::Config {
+            stale: opened.stale,
+            ..settings.clone()
+        };
         let commit = opened.committer();
         Ok(Opened::new(node::Node::new(config), opened.store, commit))
     };
     let runtime = tokio::runtime::Handle::current();
     let content = Arc::new(content);
-    let options: Options<Input, Out> = Options { recorder, ..Options::default() };
-    driver::start(options, open, move |handle| Outlet { shared, handle, content, runtime, listening })
-        .map_err(|error| Failure::new(Code::Failed, error.to_string(), ""))
+    let options: Options<Input, Out> = Options {
+        recorder,
+        ..Options::default()
+    };
+    driver::start(options, open, move |handle| Outlet {
+        shared,
+        handle,
+        content,
+        runtime,
+        listening,
+    })
+    .map_err(|error| Failure::new(Code::Failed, error.to_string(), ""))
 }
 
 /// The node's own settings.
@@ -202,7 +249,10 @@ fn settings(keys: &Keys, config: &Config) -> node::Config {
         stale: false,
         core: config.core.serve,
         name: config.name.clone(),
-        public: Some(config.public.clone()).filter(|at| !at.is_empty()).into_iter().collect(),
+        public: Some(config.public.clone())
+            .filter(|at| !at.is_empty())
+            .into_iter()
+            .collect(),
         trust_clock: config.trust_clock,
         custody: custody::Settings {
             quota: custody::Quota {
@@ -235,7 +285,10 @@ impl Backend for Host {
             let hint = "start it with `way up -d` and try again; what was acknowledged is safe";
             Failure::new(Code::NoNode, "the node went down before it answered", hint)
         };
-        let sent = self.node.handle().send(Input::Command { request, command }, COMMAND + bytes);
+        let sent = self
+            .node
+            .handle()
+            .send(Input::Command { request, command }, COMMAND + bytes);
         sent.await.map_err(|_| ended())?;
         tokio::select! {
             answer = answer => answer.map_err(|_| ended()),
@@ -249,13 +302,17 @@ impl Backend for Host {
 
     fn keep_name(&self, name: &str) -> Result<(), Failure> {
         let path = self.home.config();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::io("read", &path, &error))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
         write_private(&path, config::with_name(&text, name).as_bytes(), true)
     }
 
     async fn backup(&self, _file: PathBuf) -> Result<schema::Backup, Failure> {
-        Err(Failure::new(Code::Failed, "not in this build of way yet", ""))
+        Err(Failure::new(
+            Code::Failed,
+            "not in this build of way yet",
+            "",
+        ))
     }
 
     fn down(&self) {

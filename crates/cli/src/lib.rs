@@ -14,6 +14,7 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod demo;
 pub mod failure;
 pub mod home;
 #[cfg(feature = "node")]

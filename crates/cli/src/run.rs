@@ -69,6 +69,9 @@ fn run(cli: Cli) -> Outcome {
         out.flush()?;
         return Ok(Exit::Done);
     }
+    if let Command::Demo(demo) = &cli.command {
+        return crate::demo::run(&mut Output::new(false), demo);
+    }
     let environment = Environment::of_process();
     let home = Home::resolve(cli.global.home.as_deref(), &environment)?;
     let mut context = Context {
@@ -110,11 +113,10 @@ fn choose(context: &mut Context, command: Command) -> Outcome {
         Command::Backup { .. }
         | Command::Restore { .. }
         | Command::Check
-        | Command::Replay { .. }
-        | Command::Demo(_) => {
+        | Command::Replay { .. } => {
             Err(Failure::new(Code::Failed, "not in this build of way yet", "").into())
         }
         // Dealt with before a home was looked for.
-        Command::Completions { .. } => Ok(Exit::Done),
+        Command::Completions { .. } | Command::Demo(_) => Ok(Exit::Done),
     }
 }

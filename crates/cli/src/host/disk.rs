@@ -41,13 +41,24 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Disk {
     pub(super) fn new(folder: PathBuf, state: PathBuf, floor: u64) -> Self {
-        let options = Options { floor, ..Options::default() };
-        Self { folder, state, options, now: Mutex::default() }
+        let options = Options {
+            floor,
+            ..Options::default()
+        };
+        Self {
+            folder,
+            state,
+            options,
+            now: Mutex::default(),
+        }
     }
 
     /// Opens the store for a life of the node. The one of the life before is let go of.
     pub(super) fn open(&self, life: u64) -> Result<Life, String> {
-        *locked(&self.now) = Now { life, ..Now::default() };
+        *locked(&self.now) = Now {
+            life,
+            ..Now::default()
+        };
         self.try_open(life).map_err(|failure| {
             let text = failure.message.clone();
             locked(&self.now).failed = Some(failure);
@@ -61,7 +72,11 @@ impl Disk {
             FjallStore::open(&self.folder, &tables, &self.options).map_err(failure)?;
         let marker = Marker::open(&self.state, &opened.home).map_err(failure)?;
         let staleness = marker.judge(&opened, &store).map_err(|error| {
-            Failure::new(Code::Damaged, error.to_string(), "look at it with `way check`")
+            Failure::new(
+                Code::Damaged,
+                error.to_string(),
+                "look at it with `way check`",
+            )
         })?;
         let stale = match staleness {
             Staleness::Fresh | Staleness::Plain => false,
@@ -80,7 +95,12 @@ impl Disk {
             life,
             failed: None,
         };
-        Ok(Life { store, stale, gap: opened.gap.is_some(), marker })
+        Ok(Life {
+            store,
+            stale,
+            gap: opened.gap.is_some(),
+            marker,
+        })
     }
 
     /// Why it could not be opened.
@@ -106,11 +126,17 @@ impl Disk {
     /// Closes the store cleanly, once the node has ended, and writes its marker.
     pub(super) fn close(&self) {
         let Now { store, marker, .. } = std::mem::take(&mut *locked(&self.now));
-        let (Some(store), Some(marker)) = (store, marker) else { return };
+        let (Some(store), Some(marker)) = (store, marker) else {
+            return;
+        };
         let noted = store
             .close()
             .map_err(|error| error.to_string())
-            .and_then(|head| locked(&marker).write(head).map_err(|error| error.to_string()));
+            .and_then(|head| {
+                locked(&marker)
+                    .write(head)
+                    .map_err(|error| error.to_string())
+            });
         if let Err(error) = noted {
             tracing::warn!(error, "the store could not be closed cleanly; it is whole");
         }
@@ -144,17 +170,21 @@ impl Life {
 pub(super) fn failure(error: OpenFailed) -> Failure {
     let message = error.to_string();
     match error {
-        OpenFailed::Locked { .. } => {
-            Failure::new(Code::HomeInUse, message, "stop the other node first with `way down`")
-        }
+        OpenFailed::Locked { .. } => Failure::new(
+            Code::HomeInUse,
+            message,
+            "stop the other node first with `way down`",
+        ),
         OpenFailed::Damaged { .. } => Failure::new(
             Code::Damaged,
             message,
             "`way check` names what is wrong; `way restore` brings a backup back",
         ),
-        OpenFailed::NoRoom { .. } => {
-            Failure::new(Code::Full, message, "free some space and start again; nothing is lost")
-        }
+        OpenFailed::NoRoom { .. } => Failure::new(
+            Code::Full,
+            message,
+            "free some space and start again; nothing is lost",
+        ),
         OpenFailed::Io { path, source, .. } => Failure::io("use", &path, &source),
         _ => Failure::new(Code::Failed, message, "look at it with `way check`"),
     }

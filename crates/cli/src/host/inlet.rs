@@ -26,7 +26,9 @@ pub(super) async fn events<T: Transport>(
     shared: Arc<Shared<T>>,
 ) {
     while let Some(event) = events.next().await {
-        let Some((input, bytes)) = input(event, &shared) else { continue };
+        let Some((input, bytes)) = input(event, &shared) else {
+            continue;
+        };
         if let Err(Gone) = handle.send(input, bytes).await {
             return;
         }
@@ -36,34 +38,72 @@ pub(super) async fn events<T: Transport>(
 /// What an event is for the node; nothing if it belongs to a link of an earlier life.
 fn input<T: Transport>(event: Event, shared: &Shared<T>) -> Option<(Input, usize)> {
     Some(match event {
-        Event::Up { link: id, node, dialled, exporter, remote } => {
+        Event::Up {
+            link: id,
+            node,
+            dialled,
+            exporter,
+            remote,
+        } => {
             shared.up(id);
             let dialled = dialled.map(|token| token.0);
-            (Input::LinkUp { link: link(id), node, dialled, exporter, remote }, SMALL)
+            (
+                Input::LinkUp {
+                    link: link(id),
+                    node,
+                    dialled,
+                    exporter,
+                    remote,
+                },
+                SMALL,
+            )
         }
         Event::Frame { link: id, bytes } => {
             if !shared.is_known(id) {
                 return None;
             }
             let (length, cost) = (bytes.len(), frame_cost(bytes.len()));
-            (Input::Frame { link: link(id), bytes, cost }, length)
+            (
+                Input::Frame {
+                    link: link(id),
+                    bytes,
+                    cost,
+                },
+                length,
+            )
         }
         Event::Writable { link: id, cost } => {
             shared.writable(id, cost);
             if !shared.is_known(id) {
                 return None;
             }
-            (Input::Writable { link: link(id), bytes: cost }, SMALL)
+            (
+                Input::Writable {
+                    link: link(id),
+                    bytes: cost,
+                },
+                SMALL,
+            )
         }
         Event::Down { link: id, reason } => {
             if !shared.gone(id) {
                 return None;
             }
-            (Input::LinkDown { link: link(id), reason: reason.to_string() }, SMALL)
+            (
+                Input::LinkDown {
+                    link: link(id),
+                    reason: reason.to_string(),
+                },
+                SMALL,
+            )
         }
-        Event::DialFailed { token, reason } => {
-            (Input::DialFailed { token: token.0, reason: reason.to_string() }, SMALL)
-        }
+        Event::DialFailed { token, reason } => (
+            Input::DialFailed {
+                token: token.0,
+                reason: reason.to_string(),
+            },
+            SMALL,
+        ),
     })
 }
 
@@ -86,7 +126,11 @@ pub(super) async fn disk(disk: Arc<Disk>, handle: Handle<Input>) {
         }
         told = Some(now);
         let full = space.room != store::Room::Plenty;
-        let input = Input::Store { bytes: space.used, free: space.free, full };
+        let input = Input::Store {
+            bytes: space.used,
+            free: space.free,
+            full,
+        };
         if handle.send(input, SMALL).await.is_err() {
             return;
         }

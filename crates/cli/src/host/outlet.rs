@@ -40,17 +40,28 @@ impl<T: Transport> driver::Host<Out> for Outlet<T> {
 
     fn advisory(&mut self, output: Advisory) {
         match output {
-            Advisory::Dial { token, node, address } => {
+            Advisory::Dial {
+                token,
+                node,
+                address,
+            } => {
                 self.shared.transport.command(Command::Dial {
                     token: DialToken(token),
                     node,
                     address,
                 });
             }
-            Advisory::Close { link: to, code, text } => self.shared.close(link(to), code, text),
+            Advisory::Close {
+                link: to,
+                code,
+                text,
+            } => self.shared.close(link(to), code, text),
             Advisory::Courtesy { link: to, bytes } => self.shared.send(link(to), bytes),
             Advisory::Grant { link: to, bytes } => {
-                self.shared.transport.command(Command::Grant { link: link(to), cost: bytes });
+                self.shared.transport.command(Command::Grant {
+                    link: link(to),
+                    cost: bytes,
+                });
             }
             Advisory::Check(check) => {
                 self.handle.check(move || Input::Checked(check.run()));

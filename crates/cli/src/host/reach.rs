@@ -19,7 +19,11 @@ pub(super) async fn answers(node: NodeId, address: &str) -> Option<bool> {
     let any = Listen::At(vec![(std::net::Ipv4Addr::UNSPECIFIED, 0).into()]);
     let (stranger, mut events) = quic::open(Config::new(seed, any)).await.ok()?;
     let address = address.to_owned();
-    stranger.command(Command::Dial { token: DialToken(0), node, address });
+    stranger.command(Command::Dial {
+        token: DialToken(0),
+        node,
+        address,
+    });
     let met = async {
         loop {
             match events.next().await {

@@ -85,34 +85,48 @@ impl<T: Transport> Shared<T> {
         let links = std::mem::take(&mut *locked(&self.links));
         for link in links.into_keys() {
             let text = "this node starts again".to_owned();
-            self.transport.command(Command::Close { link, code: 0, text });
+            self.transport.command(Command::Close {
+                link,
+                code: 0,
+                text,
+            });
         }
     }
 
     /// A link came up in this life.
     pub(super) fn up(&self, link: LinkId) {
         let life = self.life.load(Ordering::Relaxed);
-        let fresh =
-            Link { life, credit: limits::INITIAL_CREDIT, queue: VecDeque::new(), queued: 0 };
+        let fresh = Link {
+            life,
+            credit: limits::INITIAL_CREDIT,
+            queue: VecDeque::new(),
+            queued: 0,
+        };
         locked(&self.links).insert(link, fresh);
     }
 
     /// Whether the node knows this link.
     pub(super) fn is_known(&self, link: LinkId) -> bool {
         let life = self.life.load(Ordering::Relaxed);
-        locked(&self.links).get(&link).is_some_and(|known| known.life == life)
+        locked(&self.links)
+            .get(&link)
+            .is_some_and(|known| known.life == life)
     }
 
     /// A link is gone; whether the node knew it.
     pub(super) fn gone(&self, link: LinkId) -> bool {
         let life = self.life.load(Ordering::Relaxed);
-        locked(&self.links).remove(&link).is_some_and(|known| known.life == life)
+        locked(&self.links)
+            .remove(&link)
+            .is_some_and(|known| known.life == life)
     }
 
     /// Sends a frame, or keeps it until the link takes it.
     pub(super) fn send(&self, link: LinkId, bytes: Vec<u8>) {
         let mut links = locked(&self.links);
-        let Some(state) = links.get_mut(&link) else { return };
+        let Some(state) = links.get_mut(&link) else {
+            return;
+        };
         let cost = frame_cost(bytes.len());
         if state.queue.is_empty() && state.credit >= cost {
             state.credit -= cost;
@@ -126,20 +140,28 @@ impl<T: Transport> Shared<T> {
             state.queue.clear();
             state.queued = 0;
             let text = "too slow for what it asks".to_owned();
-            self.transport.command(Command::Close { link, code: TOO_SLOW, text });
+            self.transport.command(Command::Close {
+                link,
+                code: TOO_SLOW,
+                text,
+            });
         }
     }
 
     /// A link takes more again.
     pub(super) fn writable(&self, link: LinkId, cost: u64) {
         let mut links = locked(&self.links);
-        let Some(state) = links.get_mut(&link) else { return };
+        let Some(state) = links.get_mut(&link) else {
+            return;
+        };
         state.credit += cost;
         while let Some(next) = state.queue.front().map(|bytes| frame_cost(bytes.len())) {
             if next > state.credit {
                 break;
             }
-            let Some(bytes) = state.queue.pop_front() else { break };
+            let Some(bytes) = state.queue.pop_front() else {
+                break;
+            };
             state.credit -= next;
             state.queued -= next;
             self.transport.command(Command::Send { link, bytes });
