@@ -7,9 +7,9 @@ use crate::home::Home;
 use crate::journal::{Nobody, Scan, commit_row, parse_row, slot};
 use crate::space::{Reserve, enough_for_new};
 use crate::{
-    CACHE, CommitFailed, FLOOR, Head, HomeId, MAX_TABLES, MEMTABLE, MEMTABLES, OpenFailed, Opened,
-    RECLAIM_FROM, RECLAIM_PART, RECLAIM_PASSES, RECLAIM_ROWS, RESCUE, RESERVE, Room, Space, Store,
-    WAITING_FILES, WAITING_MEMTABLES, free_space,
+    CommitFailed, Head, HomeId, MAX_TABLES, OpenFailed, Opened, Options, RECLAIM_FROM,
+    RECLAIM_PART, RECLAIM_PASSES, RECLAIM_ROWS, RESCUE, Room, Space, Store, WAITING_FILES,
+    WAITING_MEMTABLES, free_space,
 };
 use fjall::{AbstractTree, Database, Keyspace, PersistMode, Readable};
 use machine::{Base, Batch, ReadFailed, Row, Table};
@@ -17,33 +17,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// How an embedded store is sized.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Bytes of the cache of blocks.
-    pub cache: u64,
-    /// Bytes of one memtable.
-    pub memtable: u64,
-    /// Bytes of all memtables together.
-    pub memtables: u64,
-    /// Bytes set aside for a full disk; 0 for none.
-    pub reserve: u64,
-    /// Free bytes below which the home counts as full.
-    pub floor: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            cache: CACHE,
-            memtable: MEMTABLE,
-            memtables: MEMTABLES,
-            reserve: RESERVE,
-            floor: FLOOR,
-        }
-    }
-}
 
 /// A shareable handle on an embedded store. The home stays locked until the last handle is gone.
 #[derive(Clone)]

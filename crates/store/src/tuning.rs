@@ -1,11 +1,40 @@
 //! How the engine is set: small, because a node shares its machine with everything else.
 
-use crate::{APART, JOURNALS, OPEN_FILES, Options, Room, TABLE_FILE};
+use crate::{
+    APART, CACHE, FLOOR, JOURNALS, MEMTABLE, MEMTABLES, OPEN_FILES, RESERVE, Room, TABLE_FILE,
+};
 use fjall::compaction::Leveled;
 use fjall::config::{BlockSizePolicy, CompressionPolicy, PinningPolicy, RestartIntervalPolicy};
 use fjall::{Database, KeyspaceCreateOptions, KvSeparationOptions};
 use std::path::Path;
 use std::sync::Arc;
+
+/// How an embedded store is sized.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of the cache of blocks.
+    pub cache: u64,
+    /// Bytes of one memtable.
+    pub memtable: u64,
+    /// Bytes of all memtables together.
+    pub memtables: u64,
+    /// Bytes set aside for a full disk; 0 for none.
+    pub reserve: u64,
+    /// Free bytes below which the home counts as full.
+    pub floor: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache: CACHE,
+            memtable: MEMTABLE,
+            memtables: MEMTABLES,
+            reserve: RESERVE,
+            floor: FLOOR,
+        }
+    }
+}
 
 /// One worker empties memtables, the other merges files.
 const WORKERS: usize = 2;
