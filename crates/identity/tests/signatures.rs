@@ -189,7 +189,7 @@ fn the_cofactor_is_not_multiplied() {
         let verdict = PublicKey::from_bytes(public).verify(CONTEXT, &[number], &made);
         assert_eq!(
             verdict.is_ok(),
-            k.to_bytes()[0] % 8 == 0,
+            k.to_bytes()[0].is_multiple_of(8),
             "message {number}"
         );
         refused += u32::from(verdict.is_err());

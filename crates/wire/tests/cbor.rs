@@ -11,8 +11,8 @@ enum Value {
     Negative(u64),
     Bytes(Vec<u8>),
     Text(String),
-    List(Vec<Value>),
-    Map(Vec<(u64, Value)>),
+    List(Vec<Self>),
+    Map(Vec<(u64, Self)>),
     Simple(u8),
 }
 

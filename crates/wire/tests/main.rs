@@ -10,6 +10,7 @@ mod wire_vectors;
 mod cbor;
 mod checks;
 mod decoders;
+mod documents;
 mod header;
 mod links;
 mod mutations;

@@ -1,0 +1,128 @@
+//! docs/spec/wire.md against the code: limits, codes, and the header that it takes apart.
+
+use wire::{Code, limits};
+
+fn read(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn page() -> String {
+    read("../../docs/spec/wire.md")
+}
+
+/// The limits by name, so that a new one that is not listed here fails the test below.
+macro_rules! values {
+    ($($name:ident)*) => {
+        [$((stringify!($name), u128::try_from(limits::$name).unwrap())),*]
+    };
+}
+
+fn grouped(value: u128) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[test]
+fn every_limit_stands_in_the_table() {
+    let all = values!(
+        FORMAT VERSION_MIN VERSION_MAX MAX_DEPTH MAX_HEADER MAX_DEPS MAX_EXTENSIONS
+        MAX_EXTENSIONS_LEN MAX_EXTENSION_KEY MAX_MESSAGES MAX_HOPS MAX_BODY MAX_CONTROL_BODY
+        MAX_ITEMS MAX_MANIFEST_BYTES MAX_LIFESPAN_MS MAX_LIVE_LIFESPAN_MS DAY_MS MAX_TIME_MS
+        MAX_NUMBER MAX_PLAIN SEALED_BODY_OVERHEAD MAX_SEALED_ITEM MAX_INVITE_USES MAX_GENESIS
+        MAX_HISTORY_DAYS MAX_SLICES MAX_RECEIPT_CUT MAX_BRANCHES MAX_RECEIPT_EXCEPTIONS
+        MAX_STATEMENT MAX_RECEIPT MAX_MAIL_RECEIPT_IDS MAX_MAIL_RECEIPT MAX_ADVERT MAX_ADDRESSES
+        MAX_URI MAX_CORES MAX_NAME MAX_SOFTWARE MAX_TEXT MAX_FRAME MIN_TAGS MAX_TAGS
+        MAX_ENVELOPES MAX_RAW MAX_INNER_SIGNATURES MAX_ENVELOPES_LEN MAX_PROOF_ENVELOPES
+        MAX_CUT_PAGE MAX_RANGES MAX_BODIES MAX_RECEIPTS MAX_EVIDENCE MAX_CORE_PEERS MAX_AT_CORE
+        MAX_TICKET BOX_LEN BOX_PLAIN_LEN MIN_LINK MAX_LINK MAX_LINK_ADDRESSES MAX_LINK_ADDRESS
+        MAX_HOST
+    );
+    let source = read("src/limits.rs");
+    let declared: Vec<&str> = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const ")?.split(':').next())
+        .collect();
+    let listed: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+    assert_eq!(declared, listed);
+    let page = page();
+    for (name, value) in all {
+        let row = format!("| `{name}` | {} |", grouped(value));
+        assert!(page.contains(&row), "docs/spec/wire.md lacks the row {row}");
+    }
+}
+
+#[test]
+fn every_code_stands_in_the_table() {
+    let page = page();
+    for number in 0..100 {
+        let code = Code(number);
+        let row = format!("| {number} | {} |", code.name());
+        assert_eq!(page.contains(&row), code.name() != "other", "{row}");
+    }
+}
+
+#[test]
+fn the_header_that_is_taken_apart_is_the_vectors() {
+    let page = page();
+    let block = page
+        .split("```header\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let shown: String = block
+        .lines()
+        .flat_map(|line| line.split('|').next().unwrap().split_whitespace())
+        .collect();
+    let vectors: serde_json::Value =
+        serde_json::from_str(&read("../../vectors/wire.json")).unwrap();
+    assert_eq!(shown, vectors["envelopes"][0]["header"].as_str().unwrap());
+}
+
+#[test]
+fn the_schema_names_the_same_sizes() {
+    let schema = read("waystation.cddl");
+    for (rule, limit) in [
+        ("number      = 1..", u128::from(limits::MAX_NUMBER)),
+        ("time        = 0..", u128::from(limits::MAX_TIME_MS)),
+        ("8 => 1..", limits::MAX_BODY as u128),
+        ("10 => 1..", u128::from(limits::MAX_MESSAGES)),
+        ("13 => 0..", u128::from(limits::MAX_HOPS)),
+        ("? 14 => [1*", limits::MAX_DEPS as u128),
+        (
+            "header-bytes = bytes .size (0..",
+            limits::MAX_HEADER as u128,
+        ),
+        ("body       = bytes .size (0..", limits::MAX_BODY as u128),
+        ("control-body = [*", limits::MAX_ITEMS as u128),
+        ("2 => 1..", u128::from(limits::MAX_INVITE_USES)),
+        (
+            "statement = [bytes .size (0..",
+            limits::MAX_STATEMENT as u128,
+        ),
+        ("? 5 => [1*", limits::MAX_RECEIPT_CUT as u128),
+        ("messages  = [1*", u128::from(limits::MAX_MESSAGES)),
+        ("name        = text .size (0..", limits::MAX_NAME as u128),
+        ("reason      = text .size (0..", limits::MAX_TEXT as u128),
+        ("uri         = text .size (1..", limits::MAX_URI as u128),
+        ("sealed-box   = bytes .size ", limits::BOX_LEN as u128),
+        ("; at most 262144", limits::MAX_FRAME as u128),
+    ] {
+        let digits = rule.chars().rev().take_while(char::is_ascii_digit).count();
+        let rule = &rule[..rule.len() - digits];
+        let found = schema.split(rule).skip(1).any(|rest| {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits == limit.to_string()
+        });
+        assert!(found, "{rule} {limit}");
+    }
+}
