@@ -412,16 +412,11 @@ impl Lace {
             self.write_author(store, no);
             return Admission::Void;
         }
-        let level = if self.by_no(no).is_some_and(|author| author.closed.is_some()) {
-            1
-        } else {
-            2
-        };
         let named = parents
             .deps
             .iter()
             .map(|(id, node)| Spot::new(node.author, node.number, id));
-        self.mark(store, named.collect(), level, report);
+        self.mark(store, named.collect(), report);
         let body_missing = body.is_none() && header.body_len > 0;
         let n = self.give_place(store, &spot, &envelope, body_missing);
         self.extend_chain(store, no, &envelope, parents);
@@ -468,11 +463,9 @@ impl Lace {
     /// Who names whom, so that a fork can be judged without reading the whole graph.
     fn write_names(&self, store: &mut Staged<'_>, spot: &Spot, parents: &Parents) {
         for (id, dep) in &parents.deps {
-            if dep.author != spot.author {
-                let dep = Spot::new(dep.author, dep.number, id);
-                let key = rows::key(self.local, &[&dep.encode(), &spot.encode()]);
-                store.put(rows::NAMED, key, []);
-            }
+            let dep = Spot::new(dep.author, dep.number, id);
+            let key = rows::key(self.local, &[&dep.encode(), &spot.encode()]);
+            store.put(rows::NAMED, key, []);
         }
     }
 

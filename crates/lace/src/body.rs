@@ -59,7 +59,7 @@ impl Lace {
         let Some(stored) = self.stored(store, &spot) else {
             return AddedBody::NoEnvelope;
         };
-        if self.level(store, spot.author, spot.number, stored.place) == 0 {
+        if !self.is_kept(store, &spot) {
             return AddedBody::NoEnvelope;
         }
         if self.put_missing_body(store, &spot, &body) {
@@ -90,7 +90,7 @@ impl Lace {
             };
             reached = n;
             if let Some((place, no)) = self.placed(store, n)
-                && self.level(store, no, place.number, n) > 0
+                && self.is_kept(store, &Spot::new(no, place.number, &place.id))
             {
                 missing.push(MissingBody {
                     n,
@@ -169,7 +169,7 @@ impl Lace {
     }
 
     /// The row that says when a body goes; nothing for control, which stays.
-    fn expiry_key(&self, spot: &Spot, header: &Header) -> Option<Vec<u8>> {
+    pub(crate) fn expiry_key(&self, spot: &Spot, header: &Header) -> Option<Vec<u8>> {
         if header.expires == 0 {
             return None;
         }

@@ -1,22 +1,19 @@
 //! What stands of an author that has forked, and the places of the local order.
 //!
-//! Beyond the fork an envelope is *kept* while the past of an envelope on an unclosed chain, or
-//! below a fork, holds it (level 1 or 2), and *effective* while it is content and the past of an
-//! envelope of an unclosed author holds it (level 2). Only rows beyond forks carry a level, so a
+//! Beyond the fork an envelope is *kept* while something that is kept names it; content that is kept
+//! is effective, control there is void. Only envelopes beyond forks have a row that says so, so a
 //! topic without forks pays nothing but the index of who names whom.
 
 use crate::admit::Admission;
 use crate::author::Tip;
-use crate::lace::{Lace, Stored, all_rows};
-use crate::limits::OPEN_PAGE;
+use crate::lace::{Lace, Stored};
+use crate::limits::{OPEN_PAGE, SERVE_CHUNK};
 use crate::rows::{self, Bytes, Spot};
+use core::cmp::Reverse;
 use identity::EnvelopeId;
 use machine::Staged;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use wire::{Class, Envelope};
-
-/// What stands beyond a fork: level, place and id.
-type Standing = BTreeMap<Spot, (u8, u64, EnvelopeId)>;
 
 impl Lace {
     /// Gives an envelope the next place in the local order.
@@ -55,17 +52,16 @@ impl Lace {
         store.delete(rows::MISSING, key);
     }
 
-    /// Something of this level names these: whatever of them and of their past lies beyond a fork
-    /// stands at least at this level from now on.
+    /// Something that is kept names these: whatever of them and of their past lies beyond a fork
+    /// is kept from now on.
     pub(crate) fn mark(
         &mut self,
         store: &mut Staged<'_>,
         named: Vec<Spot>,
-        level: u8,
         report: &mut Vec<(EnvelopeId, Admission)>,
     ) {
         let mut todo: Vec<(Spot, bool)> = named.into_iter().map(|spot| (spot, false)).collect();
-        let mut found: BTreeMap<Spot, (u8, Stored)> = BTreeMap::new();
+        let mut found: BTreeMap<Spot, Stored> = BTreeMap::new();
         while let Some((spot, inner)) = todo.pop() {
             if !self.is_closed_at(spot.author, spot.number) {
                 continue;
@@ -73,26 +69,23 @@ impl Lace {
             let Some(stored) = self.stored(store, &spot) else {
                 continue;
             };
-            let now = self.level(store, spot.author, spot.number, stored.place);
             let end = (spot.number, stored.envelope.id);
             if inner {
                 self.remove_end(store, spot.author, end);
             }
-            if now >= level || found.contains_key(&spot) {
+            if found.contains_key(&spot) || self.stands(store, &spot, stored.place) {
                 continue;
             }
-            if now == 0 && !inner {
+            if !inner {
                 self.add_end(store, spot.author, end);
             }
             todo.extend(self.named_by(store, &spot, &stored.envelope));
-            found.insert(spot, (now, stored));
+            found.insert(spot, stored);
         }
-        let mut found: Vec<(Spot, (u8, Stored))> = found.into_iter().collect();
-        found.sort_by_key(|(_, (_, stored))| {
-            (stored.envelope.header.generation, stored.envelope.id)
-        });
-        for (spot, (before, stored)) in found {
-            self.raise(store, spot, (before, stored), level, report);
+        let mut found: Vec<(Spot, Stored)> = found.into_iter().collect();
+        found.sort_by_key(|(_, stored)| (stored.envelope.header.generation, stored.envelope.id));
+        for (spot, stored) in found {
+            self.raise(store, spot, &stored, report);
         }
     }
 
@@ -100,30 +93,24 @@ impl Lace {
         &mut self,
         store: &mut Staged<'_>,
         spot: Spot,
-        (before, stored): (u8, Stored),
-        level: u8,
+        stored: &Stored,
         report: &mut Vec<(EnvelopeId, Admission)>,
     ) {
-        let mut place = stored.place;
-        if before == 0 {
-            // What was void may have been passed over by a reader: it comes again, after what has
-            // a place already.
-            if place > 0 {
-                self.take_place(store, place);
-            }
-            let body_missing = self.has_no_body(store, &spot, &stored.envelope.header);
-            place = self.give_place(store, &spot, &stored.envelope, body_missing);
-            self.cut_hash.set(None);
-            let body = !body_missing;
-            report.push((stored.envelope.id, Admission::Admitted { n: place, body }));
+        // What was void may have been passed over by a reader: it comes again, after what has a
+        // place already.
+        if stored.place > 0 {
+            self.take_place(store, stored.place);
         }
-        self.write_standing(store, &spot, level, place);
+        let body_missing = self.has_no_body(store, &spot, &stored.envelope.header);
+        let n = self.give_place(store, &spot, &stored.envelope, body_missing);
+        self.write_standing(store, &spot, n);
+        self.cut_hash.set(None);
+        let body = !body_missing;
+        report.push((stored.envelope.id, Admission::Admitted { n, body }));
     }
 
-    fn write_standing(&self, store: &mut Staged<'_>, spot: &Spot, level: u8, place: u64) {
-        let mut row = vec![level];
-        row.extend_from_slice(&spot.number.to_be_bytes());
-        row.extend_from_slice(&spot.branch);
+    fn write_standing(&self, store: &mut Staged<'_>, spot: &Spot, place: u64) {
+        let row = [&spot.number.to_be_bytes()[..], &spot.branch].concat();
         store.put(rows::STANDS, self.stands_key(spot.author, place), row);
     }
 
@@ -179,7 +166,7 @@ impl Lace {
         if author.closed.is_some_and(|closed| closed <= from) {
             return;
         }
-        author.closed = Some(from);
+        let before = author.closed.replace(from);
         let (key, tip) = (author.key, author.tip.filter(|tip| tip.number >= from));
         if let Some(tip) = tip {
             self.tips.remove(&tip.id);
@@ -193,7 +180,7 @@ impl Lace {
             }
         }
         self.park.drop_from(&key, from);
-        self.restand(store);
+        self.restand(store, no, from, before);
         self.write_author(store, no);
         self.cut_hash.set(None);
     }
@@ -216,120 +203,136 @@ impl Lace {
         })
     }
 
-    /// Decides afresh what stands beyond all forks. It can only become less, since an author was
-    /// closed. Its cost is that of what is named beyond forks, not of the topic.
-    fn restand(&mut self, store: &mut Staged<'_>) {
-        let closed: Vec<(u32, u64)> = self
-            .authors
-            .iter()
-            .filter_map(|author| Some((author.no, author.closed?)))
-            .collect();
-        let mut todo = Vec::new();
-        for (no, from) in &closed {
-            self.named_from_outside(store, *no, *from, &mut todo);
-        }
-        let mut standing = Standing::new();
-        let mut inner = BTreeSet::new();
-        while let Some((spot, level)) = todo.pop() {
-            let outside = !self.is_closed_at(spot.author, spot.number);
-            if outside
-                || standing
-                    .get(&spot)
-                    .is_some_and(|(before, ..)| *before >= level)
-            {
-                continue;
-            }
+    /// An author was closed from a number on: decides afresh what of it still stands, and then what
+    /// stood because of that. What names is decided before what it names, so each envelope is
+    /// looked at once. The cost is that of what lies beyond the fork, not of the topic.
+    fn restand(&mut self, store: &mut Staged<'_>, no: u32, from: u64, before: Option<u64>) {
+        let mut todo = Todo::new();
+        self.queue_fallen(store, no, (from, before), &mut todo);
+        while let Some((_, (spot, fallen))) = todo.pop_first() {
             let Some(stored) = self.stored(store, &spot) else {
                 continue;
             };
-            for (named, previous) in self.named_by(store, &spot, &stored.envelope) {
-                todo.push((named, level));
-                if previous {
-                    inner.insert(named);
+            let (stands, end) = self.support(store, &spot, &stored);
+            let at = (spot.number, stored.envelope.id);
+            if stands && end {
+                self.add_end(store, spot.author, at);
+            } else {
+                self.remove_end(store, spot.author, at);
+            }
+            if stands {
+                self.write_standing(store, &spot, stored.place);
+            } else if fallen || self.stands(store, &spot, stored.place) {
+                store.delete(rows::STANDS, self.stands_key(spot.author, stored.place));
+                for (named, _) in self.named_by(store, &spot, &stored.envelope) {
+                    self.queue(store, named, false, &mut todo);
                 }
             }
-            standing.insert(spot, (level, stored.place, stored.envelope.id));
-        }
-        for (no, _) in closed {
-            self.replace_standing(store, no, &standing, &inner);
         }
     }
 
-    /// Envelopes of a closed author that something on an unclosed chain, or below a fork, names.
-    fn named_from_outside(
+    /// The envelopes of an author that were not beyond its fork and now are.
+    fn queue_fallen(
         &self,
         store: &mut Staged<'_>,
         no: u32,
-        from: u64,
-        todo: &mut Vec<(Spot, u8)>,
+        (from, before): (u64, Option<u64>),
+        todo: &mut Todo,
     ) {
         let mut low = rows::from_number(self.local, no, from);
-        let high = rows::after_number(self.local, no, u64::MAX);
+        let last = before.map_or(u64::MAX, |before| before.saturating_sub(1));
+        let high = rows::after_number(self.local, no, last);
         loop {
-            let page = store.scan(rows::NAMED, &low, &high, OPEN_PAGE);
+            let page = store.scan(rows::HEADER, &low, &high, OPEN_PAGE);
             for (key, _) in &page {
-                let mut bytes = Bytes(key.get(4..).unwrap_or(&[]));
-                let (Some(named), Some(namer)) = (Spot::read(&mut bytes), Spot::read(&mut bytes))
-                else {
-                    continue;
-                };
-                let Some(author) = self.by_no(namer.author) else {
-                    continue;
-                };
-                if !author.is_closed_at(namer.number) {
-                    todo.push((named, if author.closed.is_some() { 1 } else { 2 }));
+                let spot = key.get(4..).and_then(|key| Spot::read(&mut Bytes(key)));
+                if let Some(spot) = spot {
+                    self.queue(store, spot, true, todo);
                 }
             }
-            match page.last() {
-                Some((last, _)) if page.len() == OPEN_PAGE => {
-                    low.clone_from(last);
-                    low.push(0);
-                }
-                _ => return,
+            match page.into_iter().last() {
+                Some((last, _)) => low = last,
+                None => return,
             }
+            low.push(0);
         }
     }
 
-    fn replace_standing(
-        &mut self,
-        store: &mut Staged<'_>,
-        no: u32,
-        standing: &Standing,
-        inner: &BTreeSet<Spot>,
-    ) {
-        let prefix = rows::key(self.local, &[&no.to_be_bytes()]);
-        loop {
-            let page = store.prefix(rows::STANDS, &prefix, OPEN_PAGE);
-            for (key, _) in &page {
-                store.delete(rows::STANDS, key.clone());
-            }
-            if page.len() < OPEN_PAGE {
-                break;
-            }
+    fn queue(&self, store: &mut Staged<'_>, spot: Spot, fallen: bool, todo: &mut Todo) {
+        if !self.is_closed_at(spot.author, spot.number) {
+            return;
         }
-        for (key, _) in all_rows(store, self.local, &[&b"s"[..], &no.to_be_bytes()].concat()) {
-            store.delete(rows::LACE, key);
-        }
-        let low = Spot {
-            author: no,
-            number: 0,
-            branch: [0; 16],
-        };
-        let high = Spot {
-            author: no,
-            number: u64::MAX,
-            branch: [u8::MAX; 16],
-        };
-        let mut ends = BTreeSet::new();
-        for (spot, (level, place, id)) in standing.range(low..=high) {
-            self.write_standing(store, spot, *level, *place);
-            if !inner.contains(spot) {
-                ends.insert((spot.number, *id));
-                store.put(rows::LACE, self.end_key(no, (spot.number, *id)), []);
-            }
-        }
-        if let Some(author) = self.by_no_mut(no) {
-            author.ends = ends;
+        if let Some(stored) = self.stored(store, &spot)
+            && stored.place > 0
+        {
+            let order = Reverse((stored.envelope.header.generation, spot));
+            let entry = todo.entry(order).or_insert((spot, false));
+            entry.1 |= fallen;
         }
     }
+
+    /// Whether something that is kept names an envelope beyond a fork, and whether nothing that is
+    /// kept follows it on its own chain.
+    fn support(&self, store: &mut Staged<'_>, spot: &Spot, stored: &Stored) -> (bool, bool) {
+        let mut followed = false;
+        for next in self.successors(store, spot, &stored.envelope) {
+            followed |= self.is_kept(store, &next);
+        }
+        if followed {
+            return (true, false);
+        }
+        let mut low = rows::key(self.local, &[&spot.encode()]);
+        let high = rows::key(self.local, &[&spot.encode(), &[u8::MAX; 29]]);
+        loop {
+            let page = store.scan(rows::NAMED, &low, &high, SERVE_CHUNK);
+            let mut namers = page.iter().filter_map(|(key, _)| read_namer(key));
+            if namers.any(|namer| self.is_kept(store, &namer)) {
+                return (true, true);
+            }
+            match page.into_iter().last() {
+                Some((last, _)) => low = last,
+                None => return (false, true),
+            }
+            low.push(0);
+        }
+    }
+
+    /// The envelopes that follow one on its own chain.
+    pub(crate) fn successors(
+        &self,
+        store: &mut Staged<'_>,
+        spot: &Spot,
+        envelope: &Envelope,
+    ) -> Vec<Spot> {
+        let Some(next) = spot.number.checked_add(1) else {
+            return Vec::new();
+        };
+        let mut low = rows::from_number(self.local, spot.author, next);
+        let high = rows::after_number(self.local, spot.author, next);
+        let mut successors = Vec::new();
+        loop {
+            let page = store.scan(rows::HEADER, &low, &high, SERVE_CHUNK);
+            for next in page.iter().filter_map(|(_, row)| Stored::decode(row)) {
+                if next.envelope.header.previous == *envelope.id.as_bytes() {
+                    successors.push(self.spot_of(spot.author, &next.envelope));
+                }
+            }
+            match page.into_iter().last() {
+                Some((last, _)) => low = last,
+                None => return successors,
+            }
+            low.push(0);
+        }
+    }
+}
+
+/// Envelopes to look at, the highest generation first, and whether each has just fallen beyond a
+/// fork.
+type Todo = BTreeMap<Reverse<(u64, Spot)>, (Spot, bool)>;
+
+/// Who names, in a row of [`rows::NAMED`].
+fn read_namer(key: &[u8]) -> Option<Spot> {
+    let mut bytes = Bytes(key.get(4..)?);
+    Spot::read(&mut bytes)?;
+    Spot::read(&mut bytes)
 }

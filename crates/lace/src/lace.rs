@@ -243,17 +243,19 @@ impl Lace {
         Root::read(&mut Bytes(&store.get(rows::LACE, &key)?))
     }
 
-    /// How much an envelope stands for: 2 effective if it is content, 1 kept as somebody's past,
-    /// 0 neither.
-    pub(crate) fn level(&self, store: &mut Staged<'_>, no: u32, number: u64, place: u64) -> u8 {
-        if !self.is_closed_at(no, number) {
-            return 2;
+    /// Whether an envelope beyond its author's fork is kept; `place` is that of its row.
+    pub(crate) fn stands(&self, store: &mut Staged<'_>, spot: &Spot, place: u64) -> bool {
+        place > 0 && store.has(rows::STANDS, &self.stands_key(spot.author, place))
+    }
+
+    /// Whether an envelope is kept.
+    pub(crate) fn is_kept(&self, store: &mut Staged<'_>, spot: &Spot) -> bool {
+        if !self.is_closed_at(spot.author, spot.number) {
+            return true;
         }
-        if place == 0 {
-            return 0;
-        }
-        let row = store.get(rows::STANDS, &self.stands_key(no, place));
-        row.and_then(|row| row.first().copied()).unwrap_or(0)
+        let place = store.get(rows::HEADER, &rows::at_spot(self.local, spot));
+        let place = place.and_then(|row| Bytes(&row).u64());
+        place.is_some_and(|place| self.stands(store, spot, place))
     }
 
     pub(crate) fn stands_key(&self, no: u32, place: u64) -> Vec<u8> {

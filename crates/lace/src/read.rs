@@ -49,8 +49,7 @@ impl Lace {
             None if self.has_no_body(store, &spot, header) => Body::Missing,
             None => Body::Gone,
         };
-        let level = self.level(store, node.author, node.number, stored.place);
-        let effective = self.stands(node.author, node.number, header.class, level);
+        let effective = self.is_effective(store, &spot, header.class);
         Some(Held {
             n: stored.place,
             envelope: stored.envelope,
@@ -66,41 +65,29 @@ impl Lace {
         Some(self.stored(store, &spot)?.envelope)
     }
 
-    /// Whether an envelope stands. It does unless its author has forked at or below its number; then
-    /// it is void, but for content that the past of an effective envelope of an unclosed author
-    /// holds.
+    /// Whether an envelope is effective. It is unless its author has forked at or below its number;
+    /// then it is void, but for content in the past of what is kept.
     pub fn effective(&self, store: &mut Staged<'_>, id: &EnvelopeId) -> bool {
-        self.node(store, id).is_some_and(|node| {
-            if !self.is_closed_at(node.author, node.number) {
-                return true;
-            }
-            let spot = Spot::new(node.author, node.number, id);
-            self.stored(store, &spot).is_some_and(|stored| {
-                let level = self.level(store, node.author, node.number, stored.place);
-                self.stands(
-                    node.author,
-                    node.number,
-                    stored.envelope.header.class,
-                    level,
-                )
-            })
-        })
+        let Some(node) = self.node(store, id) else {
+            return false;
+        };
+        let spot = Spot::new(node.author, node.number, id);
+        if !self.is_closed_at(node.author, node.number) {
+            return true;
+        }
+        let stored = self.stored(store, &spot);
+        stored.is_some_and(|stored| self.is_effective(store, &spot, stored.envelope.header.class))
     }
 
     /// Whether an envelope belongs to the kept set: it is effective, or in the past of what is.
     pub fn kept(&self, store: &mut Staged<'_>, id: &EnvelopeId) -> bool {
-        self.node(store, id).is_some_and(|node| {
-            if !self.is_closed_at(node.author, node.number) {
-                return true;
-            }
-            let spot = Spot::new(node.author, node.number, id);
-            self.stored(store, &spot)
-                .is_some_and(|stored| self.level(store, node.author, node.number, stored.place) > 0)
-        })
+        let node = self.node(store, id);
+        node.is_some_and(|node| self.is_kept(store, &Spot::new(node.author, node.number, id)))
     }
 
-    fn stands(&self, no: u32, number: u64, class: Class, level: u8) -> bool {
-        !self.is_closed_at(no, number) || (level == 2 && class == Class::Content)
+    fn is_effective(&self, store: &mut Staged<'_>, spot: &Spot, class: Class) -> bool {
+        let below = !self.is_closed_at(spot.author, spot.number);
+        below || (class == Class::Content && self.is_kept(store, spot))
     }
 
     /// The envelopes of the kept set with this number: one, or several beyond a fork, in the order
@@ -120,7 +107,7 @@ impl Lace {
         let mut ids = Vec::new();
         for (_, row) in store.scan(rows::HEADER, &from, &to, limit) {
             if let Some(stored) = crate::lace::Stored::decode(&row)
-                && self.level(store, author.no, number, stored.place) > 0
+                && self.is_kept(store, &self.spot_of(author.no, &stored.envelope))
             {
                 ids.push(stored.envelope.id);
             }

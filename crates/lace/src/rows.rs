@@ -18,7 +18,7 @@
 //! lace.missing  local ‖ place                          body length u32
 //! lace.expiry   local ‖ hour u64 ‖ author ‖ number ‖ branch   bytes of the body that are here u32
 //! lace.named    local ‖ author ‖ number ‖ branch ‖ author ‖ number ‖ branch   (nothing): the second names the first
-//! lace.stands   local ‖ author ‖ place                 level u8 ‖ number ‖ branch
+//! lace.stands   local ‖ author ‖ place                 number ‖ branch
 //! ```
 //!
 //! A *branch* is the first 16 bytes of an envelope's id: enough that nobody can make two envelopes

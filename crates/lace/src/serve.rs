@@ -218,7 +218,7 @@ impl Lace {
         rows.iter()
             .filter_map(|(key, row)| {
                 let place = Bytes(key.get(8..)?).u64()?;
-                let mut bytes = Bytes(row.get(1..)?);
+                let mut bytes = Bytes(row);
                 let number = bytes.u64()?;
                 let spot = Spot {
                     author: no,

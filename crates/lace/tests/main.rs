@@ -2,6 +2,7 @@
 
 mod bodies;
 mod laws;
+mod membership;
 mod open;
 mod oracle;
 mod parking;

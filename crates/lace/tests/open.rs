@@ -79,3 +79,18 @@ fn forgetting_removes_every_row_of_this_topic_and_none_of_another() {
     }
     assert!(world.turn(|cx| Lace::open(&mut cx.store, 12345)).is_none());
 }
+
+#[test]
+fn an_envelope_costs_its_rows_and_no_more() {
+    let pair = Pair::new(62);
+    let mut replica = pair.replica(1);
+    let mut before = pair.joined.clone();
+    for at in 0..500_u32 {
+        let header = follow(pair.topic.header(pair.topic.grant), Some(&before), &[]);
+        before = content(header, &at.to_be_bytes(), &pair.guest);
+        let rows = replica.world.base().rows().count();
+        replica.admitted(&before);
+        // Header, body, id, place, expiry: nothing grows with the length of the chain.
+        assert_eq!(replica.world.base().rows().count(), rows + 5);
+    }
+}

@@ -40,12 +40,8 @@ pub(crate) fn judge(
             .is_none_or(|from| header(id).number < *from)
     };
     let base: BTreeSet<EnvelopeId> = admitted.keys().filter(below).copied().collect();
-    let unclosed = base
-        .iter()
-        .filter(|id| !closed.contains_key(&header(id).author));
-    let held = past(&mut unclosed.copied());
     let kept = past(&mut base.iter().copied());
     let mut effective = base;
-    effective.extend(held.iter().filter(|id| header(id).class == Class::Content));
+    effective.extend(kept.iter().filter(|id| header(id).class == Class::Content));
     Oracle { kept, effective }
 }
