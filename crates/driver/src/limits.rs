@@ -37,7 +37,7 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a node that stops waits for its last commits, after draining.
 pub const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Turns between two looks at the clock's wish to stop, while there is no other event.
+/// Rows read at once while the store is copied into a record.
 pub const ROWS_PER_SCAN: usize = 256;
 
 /// Longest entry of a record that a replay reads. A longer one means that the file is no record.

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     Command, DialError, DialToken, DownReason, Event, Events, HostPort, Transport,
-    limits::SHUTDOWN_TIMEOUT,
+    limits::{MAX_LINKS, SHUTDOWN_TIMEOUT},
     link::{self, Desk, Met, Place, Refusal, Teller},
 };
 
@@ -75,7 +75,7 @@ impl Net {
         let inner = Arc::new(Inner {
             node,
             address: address.clone(),
-            desk: Desk::new(sender),
+            desk: Desk::new(sender, MAX_LINKS),
         });
         state.nodes.insert(address, Arc::clone(&inner));
         let runtime = tokio::runtime::Handle::current();

@@ -53,7 +53,7 @@ pub async fn open(config: Config) -> Result<(Quic, Events), OpenError> {
     let endpoint = bind::endpoint(&config).await?;
     let node = NodeId::from_bytes(*endpoint.id().as_bytes());
     let (sender, events) = Events::channel();
-    let desk = Desk::new(sender);
+    let desk = Desk::new(sender, config.max_links);
     tokio::spawn(accept::all(
         endpoint.clone(),
         Arc::clone(&desk),

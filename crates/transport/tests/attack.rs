@@ -304,6 +304,46 @@ async fn a_peer_that_falls_silent_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_all_its_links_refuses_strangers_and_does_not_dial() {
+    let mut config = Config::new([1; 32], loopback());
+    config.max_links = 1;
+    let (node, mut events) = quic::open(config).await.expect("loopback can be bound");
+    let (endpoint, connection, ..) = linked(&node, &mut events).await;
+    let (other, mut other_events) = quic(2).await;
+    let address = node.listening()[0].clone();
+    other.command(Command::Dial {
+        token: DialToken(1),
+        node: node.node(),
+        address,
+    });
+    let Event::DialFailed { reason, .. } = next(&mut other_events).await else {
+        panic!("linked")
+    };
+    assert!(matches!(reason, DialError::Refused(_)), "{reason:?}");
+    let address = other.listening()[0].clone();
+    node.command(Command::Dial {
+        token: DialToken(2),
+        node: other.node(),
+        address,
+    });
+    let reason = DialError::Busy;
+    assert_eq!(
+        next(&mut events).await,
+        Event::DialFailed {
+            token: DialToken(2),
+            reason
+        }
+    );
+    // The place is free again with the link.
+    connection.close(0_u32.into(), b"");
+    let Event::Down { .. } = next(&mut events).await else {
+        panic!("still up")
+    };
+    endpoint.close().await;
+    linked(&node, &mut events).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_packets_disturb_nobody() {
     let (node, mut events) = quic(1).await;
     let target: SocketAddr = node.listening()[0].parse().expect("a socket address");

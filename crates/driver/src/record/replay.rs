@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use machine::{Batch, Effect, Event, Kernel, Machine, MemoryBase, Ports};
+use machine::{Batch, Effect, Event, Kernel, Machine, MemoryBase, Ports, Time, WallTime};
 use thiserror::Error;
 
 use super::{
@@ -170,31 +170,7 @@ where
                 }
                 Stage::Before | Stage::Living(_) => Err(bad().into()),
             },
-            Entry::Turn { now, wall, input } => {
-                let event = match input {
-                    None => Event::Deadline,
-                    Some(bytes) => Event::Input(M::Input::decode(&bytes).ok_or_else(|| {
-                        ReplayFailed::Input {
-                            life: self.found.lives,
-                            turn: self.turn() + 1,
-                        }
-                    })?),
-                };
-                self.found.turns += 1;
-                let kernel = &mut self.living()?.kernel;
-                let turn = kernel.turns() + 1;
-                let ran = catch_unwind(AssertUnwindSafe(|| kernel.turn(now, wall, event)));
-                let life = self.found.lives;
-                match ran {
-                    // Memory can always be read, and no commit fails here.
-                    Ok(_) => {}
-                    Err(panic) => {
-                        let text = panic_text(&*panic);
-                        return Err(ReplayFailed::Panicked { life, turn, text });
-                    }
-                }
-                self.drain()
-            }
+            Entry::Turn { now, wall, input } => self.turn(now, wall, input),
             Entry::Took(number) => {
                 let living = self.living()?;
                 match living.kernel.take_batch() {
@@ -227,6 +203,32 @@ where
                 } else {
                     Err(self.differs())
                 }
+            }
+        }
+    }
+
+    fn turn(
+        &mut self,
+        now: Time,
+        wall: WallTime,
+        input: Option<Vec<u8>>,
+    ) -> Result<(), ReplayFailed> {
+        let (life, turn) = (self.found.lives, self.turns() + 1);
+        let event = match input {
+            None => Event::Deadline,
+            Some(bytes) => {
+                let input = M::Input::decode(&bytes);
+                Event::Input(input.ok_or(ReplayFailed::Input { life, turn })?)
+            }
+        };
+        self.found.turns += 1;
+        let kernel = &mut self.living()?.kernel;
+        match catch_unwind(AssertUnwindSafe(|| kernel.turn(now, wall, event))) {
+            // Memory can always be read, and no commit fails here.
+            Ok(_) => self.drain(),
+            Err(panic) => {
+                let text = panic_text(&*panic);
+                Err(ReplayFailed::Panicked { life, turn, text })
             }
         }
     }
@@ -266,7 +268,8 @@ where
         Ok(())
     }
 
-    fn turn(&self) -> u64 {
+    /// Turns of this life so far.
+    fn turns(&self) -> u64 {
         match &self.stage {
             Stage::Living(living) => living.kernel.turns(),
             Stage::Before | Stage::Loading { .. } => 0,
@@ -276,7 +279,7 @@ where
     fn differs(&self) -> ReplayFailed {
         ReplayFailed::Differs {
             life: self.found.lives,
-            turn: self.turn(),
+            turn: self.turns(),
         }
     }
 }

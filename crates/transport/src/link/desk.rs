@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use super::code;
 use crate::{
     Command, DialError, DownReason, Event, LinkId, frame_cost,
-    limits::{INITIAL_CREDIT, MAX_FRAME, MAX_LINKS, MAX_LINKS_PER_NODE, WRITE_BATCH},
+    limits::{INITIAL_CREDIT, MAX_FRAME, MAX_LINKS_PER_NODE, WRITE_BATCH},
 };
 
 /// Where events go. Whoever has one keeps the event queue open.
@@ -31,6 +31,7 @@ impl Teller {
 pub(crate) struct Desk {
     state: Mutex<State>,
     emptied: Notify,
+    max_links: usize,
 }
 
 #[derive(Debug)]
@@ -117,7 +118,7 @@ pub(crate) struct Place {
 }
 
 impl Desk {
-    pub(crate) fn new(events: mpsc::Sender<Event>) -> Arc<Self> {
+    pub(crate) fn new(events: mpsc::Sender<Event>, max_links: usize) -> Arc<Self> {
         let state = State {
             events: Some(events),
             next: 1,
@@ -126,6 +127,7 @@ impl Desk {
         Arc::new(Self {
             state: Mutex::new(state),
             emptied: Notify::new(),
+            max_links,
         })
     }
 
@@ -137,7 +139,7 @@ impl Desk {
     /// Whether there is no room for a further link.
     pub(crate) fn is_full(&self) -> bool {
         let state = lock(&self.state);
-        state.events.is_none() || state.links.len() >= MAX_LINKS
+        state.events.is_none() || state.links.len() >= self.max_links
     }
 
     /// A place for one more link with a node, or why there is none. Taken before anything is said
@@ -152,7 +154,7 @@ impl Desk {
             .values()
             .filter(|slot| slot.node == node)
             .count();
-        if state.links.len() >= MAX_LINKS || with_node >= MAX_LINKS_PER_NODE {
+        if state.links.len() >= self.max_links || with_node >= MAX_LINKS_PER_NODE {
             return Err(Refusal::TooMany);
         }
         let id = LinkId::from_u64(state.next);

@@ -14,7 +14,9 @@ use iroh::{
 };
 
 use super::{ALPN, DEFAULT_PORT};
-use crate::limits::{HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_STREAMS, RECEIVE_WINDOW, SEND_WINDOW};
+use crate::limits::{
+    HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_LINKS, MAX_STREAMS, RECEIVE_WINDOW, SEND_WINDOW,
+};
 
 /// How often a free port is looked for before giving up.
 const PORT_TRIES: u32 = 8;
@@ -42,6 +44,8 @@ pub struct Config {
     pub seed: [u8; 32],
     /// Where to listen.
     pub listen: Listen,
+    /// See [`MAX_LINKS`], its usual value.
+    pub max_links: usize,
     /// See [`HANDSHAKE_TIMEOUT`], its usual value.
     pub handshake_timeout: Duration,
     /// See [`IDLE_TIMEOUT`], its usual value.
@@ -55,6 +59,7 @@ impl Config {
         Self {
             seed,
             listen,
+            max_links: MAX_LINKS,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
         }
