@@ -1,5 +1,6 @@
 //! The node inside `way up`: store, transport and engines, put together and taken apart.
 
+pub mod care;
 mod disk;
 mod inlet;
 mod outlet;
@@ -137,11 +138,7 @@ impl Host {
             addresses,
         } = self.call(Command::Identity).await?
         else {
-            return Err(Failure::new(
-                Code::Failed,
-                "the node does not know itself",
-                "",
-            ));
+            return Err(unknown_to_itself());
         };
         let (core, public) = (self.config.core.serve, &self.config.public);
         let reachable = if core && !public.is_empty() {
@@ -268,6 +265,10 @@ fn settings(keys: &Keys, config: &Config) -> node::Config {
     }
 }
 
+fn unknown_to_itself() -> Failure {
+    Failure::new(Code::Failed, "the node does not know itself", "")
+}
+
 fn not_listening(error: &OpenError) -> Failure {
     let hint = "is another node or program there? Say --listen ADDR, or change `listen` in \
                 config.toml";
@@ -285,11 +286,9 @@ impl Backend for Host {
             let hint = "start it with `way up -d` and try again; what was acknowledged is safe";
             Failure::new(Code::NoNode, "the node went down before it answered", hint)
         };
-        let sent = self
-            .node
-            .handle()
-            .send(Input::Command { request, command }, COMMAND + bytes);
-        sent.await.map_err(|_| ended())?;
+        let handle = self.node.handle();
+        let sent = handle.send(Input::Command { request, command }, COMMAND + bytes).await;
+        sent.map_err(|_| ended())?;
         tokio::select! {
             answer = answer => answer.map_err(|_| ended()),
             _ = self.node.ended() => Err(ended()),
@@ -307,12 +306,23 @@ impl Backend for Host {
         write_private(&path, config::with_name(&text, name).as_bytes(), true)
     }
 
-    async fn backup(&self, _file: PathBuf) -> Result<schema::Backup, Failure> {
-        Err(Failure::new(
-            Code::Failed,
-            "not in this build of way yet",
-            "",
-        ))
+    async fn backup(&self, file: PathBuf) -> Result<schema::Backup, Failure> {
+        if !file.is_absolute() {
+            let message = format!("{} is not an absolute path", file.display());
+            return Err(Failure::new(Code::Usage, message, ""));
+        }
+        let Reply::Identity { id, .. } = self.call(Command::Identity).await? else {
+            return Err(unknown_to_itself());
+        };
+        let (home, store) = (self.home.clone(), self.disk.store());
+        let write = move || match store {
+            Some(store) => care::back_up(&home, &store, &id.to_string(), &file),
+            None => Err(Failure::new(Code::Failed, "the store is not open at the moment", "try again")),
+        };
+        match tokio::task::spawn_blocking(write).await {
+            Ok(done) => done,
+            Err(error) => Err(Failure::new(Code::Failed, format!("the backup failed: {error}"), "")),
+        }
     }
 
     fn down(&self) {

@@ -1,5 +1,6 @@
 //! `up` and `down`: the life of the node's process.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::config::{Config, check_name, check_public};
 use crate::failure::{Code, Exit, Failure};
 use crate::home::{Home, write_private};
 use crate::host::{Host, Setup};
-use crate::keys::{Keys, KeysError};
+use crate::keys::{Keys, KeysError, Passphrase};
 use crate::output::{Outcome, Stop};
 use crate::request::Ask;
 use crate::{daemon, human, logs, passphrase, schema, server, socket};
@@ -157,47 +158,62 @@ impl Signals {
 /// The keys of the home; new ones if it has none. A plain key file is sealed when a passphrase
 /// file is named.
 fn load_keys(home: &Home, child: bool) -> Result<Keys, Failure> {
-    let path = home.keys();
-    let damaged = |error: KeysError| {
-        let code = match error {
-            KeysError::PassphraseNeeded | KeysError::PassphraseWrong => Code::Passphrase,
-            _ => Code::Home,
+    if home.exists() {
+        let ask = |question: &str| {
+            if child { passphrase::from_starter() } else { passphrase::ask(question) }
         };
-        let hint = match error {
-            KeysError::PassphraseWrong => "try again; without the passphrase the keys are lost",
-            _ => "restore the home from a backup with `way restore`",
-        };
-        Failure::new(code, format!("{}: {error}", path.display()), hint)
-    };
-    let given = passphrase::named_file()
-        .map(|file| passphrase::from_file(&file))
-        .transpose()?;
-    if !home.exists() {
-        if home.store().exists() {
-            let message = format!("{} has a store but no keys", home.folder().display());
-            let hint = "put keys.toml back, or restore the home from a backup with `way restore`";
-            return Err(Failure::new(Code::Home, message, hint));
-        }
-        let keys = Keys::generate().map_err(damaged)?;
-        let text = keys.write(given.as_ref()).map_err(damaged)?;
-        write_private(&path, text.as_bytes(), false)?;
-        return Ok(keys);
+        return read_keys(home, ask);
     }
+    if home.store().exists() {
+        let message = format!("{} has a store but no keys", home.folder().display());
+        let hint = "put keys.toml back, or restore the home from a backup with `way restore`";
+        return Err(Failure::new(Code::Home, message, hint));
+    }
+    let path = home.keys();
+    let given = passphrase::named_file().map(|file| passphrase::from_file(&file)).transpose()?;
+    let keys = Keys::generate().map_err(|error| unusable(&path, &error))?;
+    let text = keys.write(given.as_ref()).map_err(|error| unusable(&path, &error))?;
+    write_private(&path, text.as_bytes(), false)?;
+    Ok(keys)
+}
+
+/// The keys of a home that has some; `ask` is asked for a passphrase if one is needed and no file
+/// is named.
+///
+/// # Errors
+/// `passphrase` when it is missing or wrong, `home` when the file is damaged.
+pub fn read_keys(
+    home: &Home,
+    ask: impl FnOnce(&str) -> Result<Passphrase, Failure>,
+) -> Result<Keys, Failure> {
+    let path = home.keys();
     let text = std::fs::read_to_string(&path)
         .map(zeroize::Zeroizing::new)
         .map_err(|error| Failure::io("read", &path, &error))?;
-    let sealed = Keys::is_sealed(&text).map_err(damaged)?;
+    let given = passphrase::named_file().map(|file| passphrase::from_file(&file)).transpose()?;
+    let sealed = Keys::is_sealed(&text).map_err(|error| unusable(&path, &error))?;
     let passphrase = match given {
-        None if sealed && child => Some(passphrase::from_starter()?),
-        None if sealed => Some(passphrase::ask("passphrase: ")?),
+        None if sealed => Some(ask("passphrase: ")?),
         given => given,
     };
-    let keys = Keys::read(&text, passphrase.as_ref()).map_err(damaged)?;
+    let keys =
+        Keys::read(&text, passphrase.as_ref()).map_err(|error| unusable(&path, &error))?;
     if let (false, Some(passphrase)) = (sealed, &passphrase) {
-        let text = keys.write(Some(passphrase)).map_err(damaged)?;
+        let text = keys.write(Some(passphrase)).map_err(|error| unusable(&path, &error))?;
         write_private(&path, text.as_bytes(), true)?;
     }
     Ok(keys)
+}
+
+fn unusable(path: &Path, error: &KeysError) -> Failure {
+    let (code, hint) = match error {
+        KeysError::PassphraseNeeded => return passphrase::needed(),
+        KeysError::PassphraseWrong => {
+            (Code::Passphrase, "try again; without the passphrase the keys are lost")
+        }
+        _ => (Code::Home, "restore the home from a backup with `way restore`"),
+    };
+    Failure::new(code, format!("{}: {error}", path.display()), hint)
 }
 
 /// The settings, and whether they have yet to be written.
