@@ -25,7 +25,7 @@ pub const MAX_EXTENSIONS_LEN: usize = 1_024;
 pub const MAX_EXTENSION_KEY: u64 = 65_535;
 /// Messages in a body; for a control body the items.
 pub const MAX_MESSAGES: u16 = 1_024;
-/// Hops that a header may allow. From experience with flooding networks; to be measured.
+/// Hops that a header may allow. A guess, to be measured.
 pub const MAX_HOPS: u8 = 64;
 /// Body of class content or live. What is larger travels as blocks.
 pub const MAX_BODY: usize = 65_536;
@@ -41,7 +41,7 @@ pub const MAX_LIFESPAN_MS: u64 = 366 * DAY_MS;
 pub const MAX_LIVE_LIFESPAN_MS: u64 = DAY_MS;
 /// A day in milliseconds.
 pub const DAY_MS: u64 = 86_400_000;
-/// Times are below this (the year 10889), so that sums of two never overflow.
+/// Times are at most this (the year 10889), so that sums of two never overflow.
 pub const MAX_TIME_MS: u64 = (1 << 48) - 1;
 /// Numbers and generations in topics are at most this, so that adding one never overflows.
 pub const MAX_NUMBER: u64 = (1 << 63) - 1;
