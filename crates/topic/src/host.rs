@@ -1,0 +1,153 @@
+//! What topics ask the node for: keys, and what it wants to hold.
+
+use crate::event::LinkId;
+use identity::{EnvelopeId, NodeId, PublicKey};
+use machine::Cx;
+use thiserror::Error;
+use wire::plain::Message;
+use wire::{Checked, Code, Envelope, Header, Item, Receipt, SignedReceipt, Verified};
+
+/// The node's own short number of a topic. Never on the wire.
+pub type Local = u32;
+
+/// Why a sealed body cannot be read here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum OpenError {
+    /// The author's fault, and the same for every reader: it is shown as one gap.
+    #[error("the body is not what its header says")]
+    Malformed,
+    /// This node has not got the key: it is shown as a gap.
+    #[error("no key opens the body here")]
+    NoKey,
+}
+
+/// Why a body cannot be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SealError {
+    /// This node may not write here, or has no key to seal with.
+    #[error("no key to seal with")]
+    NoKey,
+    /// Sealed, the messages exceed an envelope.
+    #[error("the messages are too large for one envelope")]
+    TooLarge,
+}
+
+/// The keys of this node's part in its topics; the node implements it with `rights`.
+pub trait Keys {
+    /// Opens a content body. Must give exactly `header.count` messages, else `Malformed`.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    fn open(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: Local,
+        envelope: &Envelope,
+        body: &[u8],
+    ) -> Result<Vec<Message>, OpenError>;
+
+    /// Seals the body of an envelope with this header, in which body length and hash are not yet
+    /// set.
+    ///
+    /// # Errors
+    /// See [`SealError`].
+    fn seal(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: Local,
+        header: &Header,
+        messages: &[Message],
+    ) -> Result<Vec<u8>, SealError>;
+
+    /// Opens an item sealed to readers or members, if this node has the key: title, profile. Its
+    /// kind is bound into the seal.
+    fn open_item(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: Local,
+        envelope: &Envelope,
+        item: &Item,
+    ) -> Option<Vec<u8>>;
+
+    /// The author key with which this node writes in the topic now.
+    fn author(&self, topic: Local) -> Option<PublicKey>;
+
+    /// The device key of this node in the topic; none for a custodian.
+    fn device(&self, topic: Local) -> Option<PublicKey>;
+
+    /// Signs an envelope as the current author ([`wire::sign_envelope`]).
+    fn sign_envelope(
+        &self,
+        topic: Local,
+        header: Header,
+        body: Vec<u8>,
+    ) -> Option<Checked<Verified>>;
+
+    /// The key that signs this node's receipts about the topic: its current author for a member,
+    /// its node key for a custodian.
+    fn holder(&self, topic: Local) -> Option<PublicKey>;
+
+    /// Signs a receipt of [`Keys::holder`] ([`wire::sign_receipt`]).
+    fn sign_receipt(&self, topic: Local, receipt: Receipt) -> Option<Checked<SignedReceipt>>;
+}
+
+/// An envelope that a peer offers.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer<'a> {
+    /// The link that it came on: on whose account it may be held.
+    pub link: LinkId,
+    /// Its id.
+    pub id: EnvelopeId,
+    /// Its header.
+    pub header: &'a Header,
+    /// Bytes of header and proof.
+    pub header_bytes: usize,
+    /// Bytes of the body that came with it.
+    pub body_bytes: usize,
+}
+
+/// Why this node does not take something now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Refused is the body alone (the header is taken, so that what depends on it can be), or all.
+    pub what: RefusedPart,
+    /// Why.
+    pub code: Code,
+    /// Why, in a sentence for people; cut to what a frame takes.
+    pub text: String,
+    /// When it may be offered again, in milliseconds since 1970.
+    pub retry_at: u64,
+}
+
+/// How much of an envelope is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedPart {
+    /// The body; the header is admitted without it.
+    Body,
+    /// Header and body.
+    All,
+}
+
+/// What the node wants to hold; implemented with `custody`.
+pub trait Policy {
+    /// Whether to take an envelope that is new here. What is accepted counts as reserved.
+    ///
+    /// # Errors
+    /// [`Refusal`], with the time after which to ask again.
+    fn accept(&mut self, cx: &mut Cx<'_>, topic: Local, offer: Offer<'_>) -> Result<(), Refusal>;
+
+    /// Bytes of bodies that are gone.
+    fn freed(&mut self, cx: &mut Cx<'_>, topic: Local, author: &PublicKey, bytes: u64);
+
+    /// Whether a node is known to hold the topic for somebody: receipts of others are not counted.
+    fn is_core(&self, topic: Local, node: &NodeId) -> bool;
+
+    /// Until when (milliseconds since 1970) a custodian promises to hold what it holds now, or
+    /// nothing when it promises nothing.
+    fn hold_until(&mut self, cx: &mut Cx<'_>, topic: Local) -> Option<u64>;
+}
+
+/// All that topics ask the node for.
+pub trait Host: Keys + Policy {}
+
+impl<T: Keys + Policy> Host for T {}

@@ -1,0 +1,614 @@
+//! Taking: envelopes, bodies, evidence from peers.
+
+use crate::check::{Done, Job, Results, Work};
+use crate::event::{LinkId, Output, Rule};
+use crate::host::{Offer, RefusedPart};
+use crate::limits::{
+    ANSWER_PATIENCE, MAX_BODIES_PER_FRAME, MAX_CHECKING, MAX_ENVELOPES_PER_FRAME, PARKED_PATIENCE,
+    RECEIPT_DELAY,
+};
+use crate::peer::Wanted;
+use crate::rows::{self, Phase};
+use crate::state::{Shared, Timer, Topic};
+use crate::topics::Env;
+use identity::{EnvelopeId, PublicKey};
+use lace::{AddedBody, Admission, Verdict};
+use std::collections::BTreeSet;
+use wire::{Checked, CheckedBody, Class, Envelope, Evidence, Raw, RawHeader, TopicFrame, Verified};
+
+impl Topic {
+    pub(crate) fn on_envelopes(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        (envelopes, last): (Vec<Raw>, bool),
+    ) {
+        if envelopes.len() > MAX_ENVELOPES_PER_FRAME {
+            self.misbehaved(env, link, Rule::TooMuch);
+            return;
+        }
+        if self
+            .peers
+            .get(&link)
+            .is_some_and(|peer| peer.asked.is_some())
+        {
+            shared.timers.set(
+                Timer::Answer(self.local, link),
+                env.cx.now.after(ANSWER_PATIENCE),
+            );
+        }
+        let mut bytes = 0_usize;
+        let mut work = Vec::new();
+        for raw in envelopes {
+            if self.is_worth_checking(shared, env, link, &raw) {
+                bytes = bytes.saturating_add(raw.encoded_len());
+                work.push(raw);
+            }
+        }
+        if !self.may_check(shared, link, bytes) {
+            work.clear();
+            bytes = 0;
+        }
+        // An empty job still goes round, so that the end of an answer comes after its beginning.
+        if !work.is_empty() || last {
+            self.send_job(
+                shared,
+                env,
+                link,
+                Job::new(Work::Envelopes(work), bytes, last),
+            );
+        }
+    }
+
+    /// Whether a link may have this much more out for checking. What is dropped is asked for again.
+    fn may_check(&mut self, shared: &mut Shared, link: LinkId, bytes: usize) -> bool {
+        let checking = shared.links.get(&link).map_or(0, |link| link.checking);
+        let may = checking.saturating_add(bytes) <= MAX_CHECKING;
+        if !may && let Some(peer) = self.peers.get_mut(&link) {
+            peer.lost = true;
+            self.parked_by.insert(link);
+        }
+        may
+    }
+
+    fn send_job(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId, job: Job) {
+        if let Some(state) = shared.links.get_mut(&link) {
+            state.checking = state.checking.saturating_add(job.bytes);
+        }
+        if let Some(peer) = self.peers.get_mut(&link) {
+            peer.jobs = peer.jobs.saturating_add(1);
+        }
+        env.out.push(Output::Check {
+            link,
+            topic: self.local,
+            job,
+        });
+    }
+
+    fn is_worth_checking(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        raw: &Raw,
+    ) -> bool {
+        let Ok(header) = wire::decode_header(&raw.header_bytes) else {
+            self.misbehaved(env, link, Rule::BadEnvelope);
+            return false;
+        };
+        let id = wire::Header::id_of(&raw.header_bytes);
+        let wall = env.cx.wall.as_millis();
+        let declined = self
+            .declined
+            .get(&header.author)
+            .is_some_and(|until| *until > wall);
+        if self.row.phase != Phase::Active || declined {
+            return false;
+        }
+        match self.lace.judge(&mut env.cx.store, &id, &header) {
+            Verdict::New => true,
+            Verdict::Closed => self
+                .peers
+                .get(&link)
+                .is_some_and(|peer| peer.asked.is_some()),
+            Verdict::BodyWanted => {
+                self.has_it(link, &header.author, header.number);
+                raw.body.is_some() && !self.declines_bodies(env)
+            }
+            Verdict::Known => {
+                self.has_it(link, &header.author, header.number);
+                false
+            }
+            Verdict::NoRoom => {
+                self.look_for_past(shared, env, link);
+                false
+            }
+            Verdict::Refused(_) => {
+                self.inadmissible(shared, env, link);
+                false
+            }
+        }
+    }
+
+    fn declines_bodies(&self, env: &Env<'_, '_>) -> bool {
+        self.bodies_declined > env.cx.wall.as_millis()
+    }
+
+    fn has_it(&mut self, link: LinkId, author: &PublicKey, number: u64) {
+        if let Some(peer) = self.peers.get_mut(&link) {
+            peer.learn(&self.lace, author, number);
+            peer.announce.remove(author);
+            if peer.due.get(author).is_some_and(|(_, to)| *to <= number) {
+                peer.due.remove(author);
+            }
+        }
+    }
+
+    fn look_for_past(&mut self, shared: &mut Shared, env: &Env<'_, '_>, link: LinkId) {
+        self.parked_by.insert(link);
+        shared.soon(Timer::Parked(self.local), env.cx.now, PARKED_PATIENCE);
+    }
+
+    fn inadmissible(&self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
+        if shared.note_inadmissible(link) {
+            self.misbehaved(env, link, Rule::Inadmissible);
+        }
+    }
+
+    pub(crate) fn on_checked(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        done: Done,
+    ) {
+        if let Some(peer) = self.peers.get_mut(&link) {
+            peer.jobs = peer.jobs.saturating_sub(1);
+            if done.last
+                && let Some(asked) = &mut peer.asked
+            {
+                asked.ended = true;
+            }
+        }
+        match done.results {
+            Results::Envelopes(results) => {
+                for result in results {
+                    match result {
+                        Ok(verified) => self.take(shared, env, link, verified),
+                        Err(_) => self.misbehaved(env, link, Rule::BadEnvelope),
+                    }
+                }
+            }
+            Results::Bodies(results) => {
+                for result in results {
+                    match result {
+                        Ok(body) => self.take_body(shared, env, link, body),
+                        Err(_) => self.misbehaved(env, link, Rule::BadBody),
+                    }
+                }
+            }
+            Results::Receipts(results) => {
+                for result in results {
+                    match result {
+                        Ok(receipt) => self.take_receipt(env, Some(link), receipt.into_inner()),
+                        Err(_) => self.misbehaved(env, link, Rule::BadReceipt),
+                    }
+                }
+            }
+            Results::Evidence(results) => {
+                for result in results {
+                    match result {
+                        Ok(evidence) => self.take_evidence(env, link, &evidence),
+                        Err(_) => self.misbehaved(env, link, Rule::BadEvidence),
+                    }
+                }
+            }
+        }
+        self.finish_answer(shared, env, link);
+    }
+
+    fn take(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        verified: Checked<Verified>,
+    ) {
+        if self.row.phase != Phase::Active {
+            return;
+        }
+        let envelope = &verified.get().envelope;
+        let (id, header) = (envelope.id, &envelope.header);
+        let (author, number) = (header.author, header.number);
+        let bare = header.class == Class::Content && verified.get().body.is_none();
+        if env.host.author(self.local) == Some(author) && number > self.tip(&author) {
+            self.stale = true;
+            env.out.push(Output::OwnChainAhead {
+                topic: self.local,
+                author,
+                number,
+            });
+        }
+        let Some(verified) = self.welcome(shared, env, link, verified) else {
+            return;
+        };
+        self.has_it(link, &author, number);
+        self.admit(shared, env, Some(link), verified);
+        if bare && let Some(peer) = self.peers.get_mut(&link) {
+            // Whoever gives a header without its body has not got the body.
+            peer.is_gone(id);
+            self.waiting.look_again();
+        }
+    }
+
+    /// Asks the node whether it wants to hold an envelope that is new here. What is refused alone
+    /// for its body is taken without it: what depends on its header must not suffer.
+    fn welcome(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        verified: Checked<Verified>,
+    ) -> Option<Checked<Verified>> {
+        let envelope = &verified.get().envelope;
+        let (id, header) = (envelope.id, &envelope.header);
+        let known = self.lace.contains(&mut env.cx.store, &id);
+        if known && (verified.get().body.is_none() || self.lacking(env, &id).is_none()) {
+            return Some(verified);
+        }
+        let header_bytes = envelope.header_bytes.len().saturating_add(64);
+        let offer = Offer {
+            link,
+            id,
+            header,
+            header_bytes: if known { 0 } else { header_bytes },
+            body_bytes: verified.get().body.as_ref().map_or(0, Vec::len),
+        };
+        let Err(refusal) = env.host.accept(env.cx, self.local, offer) else {
+            return Some(verified);
+        };
+        let (author, number) = (header.author, header.number);
+        let control = header.class == Class::Control;
+        let body_alone = known || (refusal.what == RefusedPart::Body && !control);
+        let mut text = refusal.text;
+        while text.len() > wire::limits::MAX_TEXT {
+            text.pop();
+        }
+        let (code, retry) = (refusal.code, refusal.retry_at);
+        if body_alone {
+            self.bodies_declined = self.bodies_declined.max(retry);
+        } else {
+            self.declined.insert(author, retry);
+            let from = self.tip(&author).saturating_add(1);
+            if let Some(peer) = self.peers.get_mut(&link) {
+                peer.learn(&self.lace, &author, number);
+                peer.want(
+                    author,
+                    Wanted {
+                        from,
+                        to: number,
+                        hunt: false,
+                    },
+                );
+            }
+        }
+        self.retry_at(shared, env, retry);
+        // Whoever gave it hears of it, unless its link is full; it is told for its sender's sake.
+        if shared.has_little_room(link) {
+            let frame = TopicFrame::Refused {
+                author,
+                number,
+                code,
+                text,
+                retry,
+            };
+            self.say(shared, env, link, frame);
+        }
+        (body_alone && !known).then(|| verified.without_body())
+    }
+
+    /// Admits an envelope, of a peer or of this home, and does what follows from it.
+    pub(crate) fn admit(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        giver: Option<LinkId>,
+        verified: Checked<Verified>,
+    ) -> Vec<(EnvelopeId, Admission)> {
+        let reports = self.lace.admit(&mut env.cx.store, verified);
+        for (id, admission) in &reports {
+            match admission {
+                Admission::Admitted { .. } => {
+                    if let Some(peer) = giver.and_then(|link| self.peers.get_mut(&link))
+                        && let Some(asked) = &mut peer.asked
+                    {
+                        asked.news = true;
+                    }
+                    self.admitted(shared, env, id);
+                }
+                Admission::Duplicate {
+                    body_was_missing: true,
+                } => {
+                    self.body_came(shared, env, id);
+                }
+                Admission::Parked { .. } | Admission::NoRoom => {
+                    if let Some(link) = giver {
+                        self.look_for_past(shared, env, link);
+                    }
+                }
+                Admission::Refused(_) => {
+                    if let Some(link) = giver {
+                        self.inadmissible(shared, env, link);
+                    }
+                }
+                Admission::Fork(evidence) => {
+                    if let Some(peer) = giver.and_then(|link| self.peers.get_mut(&link))
+                        && let Some(asked) = &mut peer.asked
+                    {
+                        asked.news = true;
+                    }
+                    self.forked(env, giver, &evidence.first);
+                }
+                Admission::Void
+                | Admission::Duplicate {
+                    body_was_missing: false,
+                } => {}
+            }
+        }
+        reports
+    }
+
+    fn admitted(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, id: &EnvelopeId) {
+        let Some(envelope) = self.lace.header(&mut env.cx.store, id) else {
+            return;
+        };
+        let header = &envelope.header;
+        self.offer(&header.author, header.number);
+        if header.class == Class::Control {
+            env.out.push(Output::Control {
+                topic: self.local,
+                id: *id,
+            });
+        }
+        self.note_acknowledged(env, &envelope);
+        if env.host.author(self.local) != Some(header.author) {
+            shared.soon(Timer::Receipt(self.local), env.cx.now, RECEIPT_DELAY);
+        }
+    }
+
+    /// An author has contradicted itself: its chain is closed, others hear of it.
+    fn forked(&mut self, env: &mut Env<'_, '_>, giver: Option<LinkId>, first: &Envelope) {
+        let author = first.header.author;
+        for (link, peer) in &mut self.peers {
+            if Some(*link) != giver {
+                peer.evidence.insert(author);
+            }
+            peer.announce.insert(author);
+            peer.due.remove(&author);
+        }
+        self.waiting.look_again();
+        env.out.push(Output::Problem {
+            topic: self.local,
+            code: "forked",
+            text: format!("author {author} has signed two envelopes with one number"),
+        });
+    }
+
+    fn take_evidence(&mut self, env: &mut Env<'_, '_>, link: LinkId, evidence: &Checked<Evidence>) {
+        if evidence.get().first.header.topic() != Some(self.id) {
+            self.misbehaved(env, link, Rule::BadEvidence);
+        } else if self.lace.add_evidence(&mut env.cx.store, evidence) {
+            self.forked(env, Some(link), &evidence.get().first);
+        }
+    }
+
+    pub(crate) fn on_evidence(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        pairs: Vec<(RawHeader, RawHeader)>,
+    ) {
+        let bytes = pairs
+            .iter()
+            .map(|(a, b)| a.header_bytes.len().saturating_add(b.header_bytes.len()))
+            .fold(0, usize::saturating_add);
+        if pairs.len() > wire::limits::MAX_EVIDENCE {
+            self.misbehaved(env, link, Rule::TooMuch);
+        } else if self.may_check(shared, link, bytes) {
+            self.send_job(
+                shared,
+                env,
+                link,
+                Job::new(Work::Evidence(pairs), bytes, false),
+            );
+        }
+    }
+
+    pub(crate) fn on_receipts(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        receipts: Vec<wire::RawStatement>,
+    ) {
+        let bytes = receipts
+            .iter()
+            .map(|raw| raw.bytes.len())
+            .fold(0, usize::saturating_add);
+        if receipts.len() > crate::limits::MAX_RECEIPTS_PER_FRAME {
+            self.misbehaved(env, link, Rule::TooMuch);
+        } else if !receipts.is_empty() && self.may_check(shared, link, bytes) {
+            self.send_job(
+                shared,
+                env,
+                link,
+                Job::new(Work::Receipts(receipts), bytes, false),
+            );
+        }
+    }
+
+    /// Asks a peer for bodies that are missing and that it may have, each at most once a link.
+    pub(crate) fn ask_bodies(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
+        let declines = self.declines_bodies(env);
+        let Some(peer) = self.peers.get(&link) else {
+            return;
+        };
+        let busy = !peer.bodies.is_empty() || peer.muted || peer.asked.is_some();
+        let full = peer.gone.len() >= crate::limits::MAX_GONE;
+        if busy || full || declines || !peer.is_compared() || self.row.phase != Phase::Active {
+            return;
+        }
+        let after = peer.body_from;
+        let (missing, next) =
+            self.lace
+                .missing_bodies(&mut env.cx.store, after, MAX_BODIES_PER_FRAME);
+        let ids: Vec<EnvelopeId> = missing
+            .iter()
+            .filter(|body| peer.has(&body.author, body.number))
+            .filter(|body| !peer.gone.contains(&body.id) && !self.asked_bodies.contains(&body.id))
+            .map(|body| body.id)
+            .collect();
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        peer.body_from = next.or(missing.last().map(|body| body.n)).unwrap_or(after);
+        if ids.is_empty() {
+            if next.is_some() {
+                shared.work(self.local, env.cx.now);
+            }
+            return;
+        }
+        peer.bodies.extend(&ids);
+        self.asked_bodies.extend(&ids);
+        shared.timers.set(
+            Timer::Answer(self.local, link),
+            env.cx.now.after(ANSWER_PATIENCE),
+        );
+        self.say(shared, env, link, TopicFrame::BodyWant { ids });
+    }
+
+    /// These bodies may be asked of others.
+    pub(crate) fn bodies_given_up(&mut self, ids: &BTreeSet<EnvelopeId>) {
+        if ids.is_empty() {
+            return;
+        }
+        for id in ids {
+            self.asked_bodies.remove(id);
+        }
+        for peer in self.peers.values_mut() {
+            peer.body_from = 0;
+        }
+    }
+
+    pub(crate) fn on_bodies(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        bodies: Vec<(EnvelopeId, Option<Vec<u8>>)>,
+    ) {
+        if bodies.len() > MAX_BODIES_PER_FRAME {
+            self.misbehaved(env, link, Rule::TooMuch);
+            return;
+        }
+        let mut bytes = 0_usize;
+        let mut work = Vec::new();
+        let mut gone = BTreeSet::new();
+        for (id, body) in bodies {
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return;
+            };
+            peer.bodies.remove(&id);
+            self.asked_bodies.remove(&id);
+            match body {
+                Some(body) => {
+                    if let Some(envelope) = self.lacking(env, &id) {
+                        bytes = bytes.saturating_add(body.len());
+                        work.push((envelope, body));
+                    }
+                }
+                None => {
+                    peer.is_gone(id);
+                    self.waiting.look_again();
+                    gone.insert(id);
+                }
+            }
+        }
+        self.bodies_given_up(&gone);
+        if !work.is_empty() && !self.declines_bodies(env) && self.may_check(shared, link, bytes) {
+            self.send_job(
+                shared,
+                env,
+                link,
+                Job::new(Work::Bodies(work), bytes, false),
+            );
+        }
+    }
+
+    /// The envelope, if its body is missing here.
+    fn lacking(&self, env: &mut Env<'_, '_>, id: &EnvelopeId) -> Option<Envelope> {
+        let held = self.lace.envelope(&mut env.cx.store, id)?;
+        (held.body == lace::Body::Missing).then_some(held.envelope)
+    }
+
+    fn take_body(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        body: Checked<CheckedBody>,
+    ) {
+        let id = body.get().id;
+        let Some(envelope) = self.lacking(env, &id) else {
+            return;
+        };
+        let offer = Offer {
+            link,
+            id,
+            header: &envelope.header,
+            header_bytes: 0,
+            body_bytes: body.get().body.len(),
+        };
+        if let Err(refusal) = env.host.accept(env.cx, self.local, offer) {
+            self.bodies_declined = self.bodies_declined.max(refusal.retry_at);
+            self.retry_at(shared, env, refusal.retry_at);
+            return;
+        }
+        if let AddedBody::Added { .. } = self.lace.add_body(&mut env.cx.store, body) {
+            self.body_came(shared, env, &id);
+        }
+    }
+
+    fn body_came(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, id: &EnvelopeId) {
+        self.show_late(env, id);
+        self.offer_body(id);
+        shared.soon(Timer::Receipt(self.local), env.cx.now, RECEIPT_DELAY);
+    }
+
+    /// Naming an envelope of this home says that its body is held: deps are receipts.
+    fn note_acknowledged(&self, env: &mut Env<'_, '_>, envelope: &Envelope) {
+        let Some(mine) = env.host.device(self.local) else {
+            return;
+        };
+        let Some(device) = self.device_of(envelope).filter(|device| *device != mine) else {
+            return;
+        };
+        for dep in &envelope.header.deps {
+            let named = self.lace.header(&mut env.cx.store, dep);
+            let own = named.and_then(|named| self.device_of(&named)) == Some(mine);
+            if own {
+                let key = rows::key_bytes(self.local, &[dep.as_bytes(), device.as_bytes()]);
+                env.cx
+                    .store
+                    .put(rows::ACK, key, envelope.header.created.to_be_bytes());
+            }
+        }
+    }
+
+    /// The device that certified an envelope's author.
+    pub(crate) fn device_of(&self, envelope: &Envelope) -> Option<PublicKey> {
+        Some(*self.lace.author(&envelope.header.author)?.device())
+    }
+}

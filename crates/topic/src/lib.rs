@@ -1,0 +1,55 @@
+//! Pushing, repairing and syncing topics among their subscribers; receipts; delivery to
+//! applications. The protocol is described in docs/spec/sync.md.
+//!
+//! [`Topics`] holds all topics of a node. The node gives it inputs ([`Input`]) and commands (its
+//! methods), together with an [`Env`]: the turn's context, the [`Host`] that answers for keys and
+//! quotas, and an outbox that takes [`Output`]s.
+//!
+//! ```text
+//!  link proven ─► hello ─► cut ─► want ─► envelopes ─► Check ─► admitted by the lace
+//!                                                                  ├─► pushed to peers that have all before it
+//!                                                                  ├─► lines ─► application
+//!                                                                  └─► receipts
+//! ```
+//!
+//! - A topic without peers and without work costs a row in the store and an entry in a map; its
+//!   lace is opened when it is used and dropped again afterwards.
+//! - Nothing waits in queues here. What is due to a peer is computed from cursors and from what the
+//!   peer is known to have, when the link has room.
+//! - All rows: `rows.rs`. All limits: `limits.rs`.
+//!
+//! What it does not do: it decides no admission (the lace does), knows no secret, proves no link,
+//! promises no quota, and makes no connection.
+
+mod boxes;
+mod check;
+mod cost;
+mod delivery;
+mod event;
+mod evidence;
+mod host;
+mod intake;
+mod intervals;
+pub mod limits;
+mod lines;
+mod peer;
+mod publish;
+mod push;
+mod read;
+mod receipts;
+pub mod rows;
+mod state;
+mod states;
+mod sync;
+mod topics;
+
+pub use check::{Done, Job};
+pub use event::{Forward, Input, LinkId, Output, Peer, Rule};
+pub use host::{Host, Keys, Local, Offer, OpenError, Policy, Refusal, RefusedPart, SealError};
+pub use intervals::Intervals;
+pub use lines::{Line, LineKind, Page, ReadFrom};
+pub use rows::{GapReason, Phase, Role};
+pub use states::{By, State, StateKind, States};
+pub use topics::{
+    Draft, Env, InviteBox, Payload, PublishError, Published, ReadError, Summary, Topics, Unknown,
+};

@@ -1,0 +1,130 @@
+//! Every bound of topics, and what happens when it is reached.
+
+use core::time::Duration;
+
+/// Envelopes in one frame. More go into the next frame.
+pub const MAX_ENVELOPES_PER_FRAME: usize = 64;
+
+/// Bytes of envelopes in one frame, unless a single envelope is larger. More go into the next.
+pub const MAX_BYTES_PER_FRAME: usize = 192 * 1024;
+
+/// Credit that a link must have before a large frame is made for it: room for the largest single
+/// envelope and [`RESERVE`]. With less, what is due waits until the link says that it takes more.
+pub const MIN_ROOM: i64 = 96 * 1024;
+
+/// Credit that large frames leave for small ones (hellos, wants, refusals).
+pub const RESERVE: i64 = 16 * 1024;
+
+/// Frames that carry envelopes, bodies or pages of a cut and that one turn sends. The rest waits
+/// for another turn, which is asked for at once.
+pub const MAX_FRAMES_PER_TURN: usize = 8;
+
+/// Envelopes that one turn delivers to the application. The rest waits for another turn.
+pub const MAX_DELIVERIES_PER_TURN: usize = 256;
+
+/// Ranges in one want. Authors beyond are wanted after these have come.
+pub const MAX_RANGES: usize = 256;
+
+/// Authors of a peer's cut that this node does not know and nevertheless remembers for the peer.
+/// What a peer names beyond is not remembered: it costs that peer another exchange.
+pub const MAX_STRANGE_AUTHORS: usize = 4096;
+
+/// Bodies asked for, or given, in one frame. More follow when these have been answered.
+pub const MAX_BODIES_PER_FRAME: usize = 64;
+
+/// Bodies that a peer may have asked for and not yet got. What it asks beyond is dropped: an
+/// honest peer waits for the answer.
+pub const MAX_BODIES_OWED: usize = 128;
+
+/// Envelopes with a missing body, and what depends on them, whose lines wait. Beyond, the oldest
+/// becomes a gap at once.
+pub const MAX_WAITING: usize = 4096;
+
+/// How long a missing body holds back the lines of its author and of what depends on it, while at
+/// least one peer of the topic is proven.
+pub const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the answer to a want or to a question for bodies may keep silent. Afterwards others
+/// are asked, and this peer again only after [`ASK_AGAIN`].
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a peer that did not answer is left alone.
+pub const ASK_AGAIN: Duration = Duration::from_secs(120);
+
+/// How long an envelope waits for its past to come by itself before its giver is asked for it.
+/// Frames of different classes may overtake one another on their way out of a node.
+pub const PARKED_PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long `delivered` and `held` receipts wait for more to acknowledge.
+pub const RECEIPT_DELAY: Duration = Duration::from_millis(100);
+
+/// The least time between two cuts sent to one peer about one topic.
+pub const CUT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The least time between two hellos on one link about one topic. The second is sent only when
+/// something was lost on the way in, or waits for a past that nobody announced.
+pub const HELLO_AGAIN: Duration = Duration::from_secs(5);
+
+/// Receipt slots of one topic. Beyond, receipts of unknown holders are dropped.
+pub const MAX_SLOTS: usize = 4096;
+
+/// Receipts in one frame. More go into the next frame.
+pub const MAX_RECEIPTS_PER_FRAME: usize = 16;
+
+/// Invite boxes of one topic. Beyond, the one that ends first is dropped.
+pub const MAX_BOXES: usize = 64;
+
+/// Longest contents of an invite box, in bytes. A longer one is refused.
+pub const MAX_BOX: usize = 2048;
+
+/// Bytes given out for checking that one link may have at once. What a link sends beyond is
+/// dropped, as if the link had lost it; [`crate::Topics::checking`] tells the node to stop reading
+/// long before.
+pub const MAX_CHECKING: usize = 4 * 1024 * 1024;
+
+/// Answers of one link that did not hold what the link had claimed to have, before the link is
+/// reported.
+pub const MAX_HOLLOW_ANSWERS: u32 = 8;
+
+/// Envelopes of one link that no rule of the topic admits, before the link is reported.
+pub const MAX_INADMISSIBLE: u32 = 64;
+
+/// Messages in one envelope.
+pub const MAX_MESSAGES: usize = 1024;
+
+/// Lines that one call of [`crate::Topics::read`] gives back.
+pub const MAX_READ: usize = 1024;
+
+/// Bytes of messages that one call of [`crate::Topics::read`] gives back, unless one is larger.
+pub const MAX_READ_BYTES: usize = 4 * 1024 * 1024;
+
+/// Rows that one turn removes while a topic is being forgotten.
+pub const MAX_FORGET_PER_TURN: usize = 1024;
+
+/// Bodies that one turn removes because they have expired.
+pub const MAX_EXPIRE_PER_TURN: usize = 256;
+
+/// Topics that one turn looks through for expired bodies. The rest waits for another turn.
+pub const MAX_SWEPT_PER_TURN: usize = 16;
+
+/// How often expired bodies are looked for.
+pub const EXPIRE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long a topic without a peer and without work stays in memory.
+pub const IDLE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bodies of which one peer may say that they are gone. Beyond, it is not asked for bodies any more
+/// on that link.
+pub const MAX_GONE: usize = 4096;
+
+/// Receipt slots of holders that the lace does not know. Beyond, such receipts are dropped.
+pub const MAX_STRANGE_SLOTS: usize = 64;
+
+/// Authors in a receipt. In a topic with more, those that changed last are named.
+pub const MAX_RECEIPT_AUTHORS: usize = 256;
+
+/// Missing bodies looked at for a receipt. With more, no receipt is issued until some have come.
+pub const MAX_MISSING_FOR_RECEIPT: usize = 4096;
+
+/// Deadlines that one turn handles. The rest comes in the next turn.
+pub const MAX_DEADLINES_PER_TURN: usize = 64;

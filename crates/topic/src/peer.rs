@@ -1,0 +1,202 @@
+//! What is known of a peer in one topic, and what is due to it.
+
+use crate::event::Peer;
+use crate::limits::{MAX_GONE, MAX_STRANGE_AUTHORS};
+use crate::receipts::SlotKey;
+use identity::{EnvelopeId, PublicKey};
+use lace::{Cursor, Lace};
+use machine::Time;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How far the exchange of cuts with a peer has got.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CutState {
+    /// Pages are to be sent, those after this author next; `Some(None)` begins at the first.
+    pub(crate) sending: Option<Option<PublicKey>>,
+    /// A cut was sent since the peer's last hello.
+    pub(crate) sent: bool,
+    /// Not before this time.
+    pub(crate) not_before: Option<Time>,
+    /// A cut of the peer is coming; its pages so far end with this author.
+    pub(crate) coming: Option<Option<PublicKey>>,
+}
+
+/// What was asked of a peer and is not yet answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// For each author up to which number.
+    pub(crate) ranges: BTreeMap<PublicKey, u64>,
+    /// The last frame of the answer has come.
+    pub(crate) ended: bool,
+    /// Something of it was news.
+    pub(crate) news: bool,
+}
+
+/// A range to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// It looks for another branch of what is here, and is asked for as it is.
+    pub(crate) hunt: bool,
+}
+
+/// A peer in one topic.
+#[derive(Debug)]
+pub(crate) struct PeerState {
+    pub(crate) who: Peer,
+    pub(crate) hello_due: bool,
+    /// Not before this time is another hello sent on this link.
+    pub(crate) hello_again: Option<Time>,
+    /// Something that it sent was dropped here for want of room.
+    pub(crate) lost: bool,
+    /// Its cut is known as a whole.
+    compared: bool,
+    /// Up to which number it has a chain, or will have it with what is on its way.
+    knows: BTreeMap<PublicKey, u64>,
+    strange: usize,
+    pub(crate) cut: CutState,
+    /// Entries of its cut about other branches than those here: compared again after each answer.
+    pub(crate) others: BTreeMap<PublicKey, Vec<(u64, EnvelopeId)>>,
+    /// What it has and this node lacks.
+    pub(crate) wants: BTreeMap<PublicKey, Wanted>,
+    pub(crate) asked: Option<Asked>,
+    /// Jobs out for checking.
+    pub(crate) jobs: u32,
+    /// It did not answer and is left alone.
+    pub(crate) muted: bool,
+    /// The answer to its want.
+    pub(crate) answering: Option<Cursor>,
+    /// What is being pushed.
+    pub(crate) pushing: Option<Cursor>,
+    /// What is to be pushed next: first and last number.
+    pub(crate) due: BTreeMap<PublicKey, (u64, u64)>,
+    /// Authors whose entries have changed and cannot be pushed.
+    pub(crate) announce: BTreeSet<PublicKey>,
+    /// Chains that it does not take, and until when (milliseconds since 1970).
+    pub(crate) refuses: BTreeMap<PublicKey, u64>,
+    /// Bodies that it has asked for.
+    pub(crate) owed: VecDeque<EnvelopeId>,
+    /// Bodies that it was told are not here.
+    pub(crate) told_gone: BTreeSet<EnvelopeId>,
+    /// Bodies that it was asked for.
+    pub(crate) bodies: BTreeSet<EnvelopeId>,
+    /// Missing bodies up to this place have been looked at for it.
+    pub(crate) body_from: u64,
+    /// Bodies that it said are gone.
+    pub(crate) gone: BTreeSet<EnvelopeId>,
+    pub(crate) receipts: BTreeSet<SlotKey>,
+    pub(crate) evidence: BTreeSet<PublicKey>,
+    pub(crate) boxes: BTreeSet<[u8; 32]>,
+}
+
+impl PeerState {
+    pub(crate) fn new(who: Peer) -> Self {
+        Self {
+            who,
+            hello_due: true,
+            hello_again: None,
+            lost: false,
+            compared: false,
+            knows: BTreeMap::new(),
+            strange: 0,
+            cut: CutState::default(),
+            others: BTreeMap::new(),
+            wants: BTreeMap::new(),
+            asked: None,
+            jobs: 0,
+            muted: false,
+            answering: None,
+            pushing: None,
+            due: BTreeMap::new(),
+            announce: BTreeSet::new(),
+            refuses: BTreeMap::new(),
+            owed: VecDeque::new(),
+            told_gone: BTreeSet::new(),
+            bodies: BTreeSet::new(),
+            body_from: 0,
+            gone: BTreeSet::new(),
+            receipts: BTreeSet::new(),
+            evidence: BTreeSet::new(),
+            boxes: BTreeSet::new(),
+        }
+    }
+
+    /// Whether its cut is known as a whole.
+    pub(crate) const fn is_compared(&self) -> bool {
+        self.compared
+    }
+
+    pub(crate) const fn set_compared(&mut self) {
+        self.compared = true;
+    }
+
+    /// Whether it has an envelope, or will have it with what is on its way.
+    pub(crate) fn has(&self, author: &PublicKey, number: u64) -> bool {
+        self.knows_to(author) >= number
+    }
+
+    pub(crate) fn knows_to(&self, author: &PublicKey) -> u64 {
+        self.knows.get(author).copied().unwrap_or(0)
+    }
+
+    /// It has all that this lace has.
+    pub(crate) fn knows_all(&mut self, lace: &Lace) {
+        for author in lace.authors() {
+            if let Some(tip) = author.tip() {
+                self.knows.insert(*author.key(), tip.number);
+            }
+        }
+        self.compared = true;
+        self.wants.clear();
+        self.others.clear();
+        self.announce.clear();
+    }
+
+    /// It has this chain at least up to here. An author that the lace does not know is remembered
+    /// only while there is room.
+    pub(crate) fn learn(&mut self, lace: &Lace, author: &PublicKey, number: u64) {
+        if !self.knows.contains_key(author) && lace.author(author).is_none() {
+            if self.strange >= MAX_STRANGE_AUTHORS {
+                return;
+            }
+            self.strange += 1;
+        }
+        let known = self.knows.entry(*author).or_insert(0);
+        *known = (*known).max(number);
+    }
+
+    /// It has this chain up to here and no further.
+    pub(crate) fn cap(&mut self, author: &PublicKey, number: u64) {
+        self.knows.insert(*author, number);
+    }
+
+    /// It says that a body is gone. Beyond the limit it is not asked for bodies any more.
+    pub(crate) fn is_gone(&mut self, id: EnvelopeId) {
+        if self.gone.len() < MAX_GONE {
+            self.gone.insert(id);
+        }
+    }
+
+    /// Something new is here: it is pushed if the peer has all before it, else announced.
+    pub(crate) fn offer(&mut self, author: &PublicKey, number: u64, closed: bool) {
+        if self.refuses.contains_key(author) || (!closed && self.has(author, number)) {
+            return;
+        }
+        let next = self.knows_to(author).saturating_add(1);
+        if self.compared && !closed && next == number {
+            self.knows.insert(*author, number);
+            self.due.entry(*author).or_insert((number, number)).1 = number;
+        } else {
+            self.announce.insert(*author);
+        }
+    }
+
+    /// Adds a range to what it is asked for.
+    pub(crate) fn want(&mut self, author: PublicKey, wanted: Wanted) {
+        let known = self.wants.entry(author).or_insert(wanted);
+        known.from = known.from.min(wanted.from);
+        known.to = known.to.max(wanted.to);
+        known.hunt |= wanted.hunt;
+    }
+}

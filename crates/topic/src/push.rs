@@ -1,0 +1,362 @@
+//! Giving: answers to wants, pushes, bodies, and all that is synced beside the graph.
+
+use crate::cost::cost;
+use crate::event::{Forward, LinkId, Output, Peer};
+use crate::limits::{
+    MAX_BODIES_OWED, MAX_BODIES_PER_FRAME, MAX_ENVELOPES_PER_FRAME, MAX_GONE, MIN_ROOM,
+};
+use crate::peer::PeerState;
+use crate::state::{Shared, Timer, Topic};
+use crate::topics::Env;
+use identity::{EnvelopeId, PublicKey};
+use lace::{Body, Budget, Cursor, Range, Served};
+use wire::{Class, Raw, TopicFrame};
+
+const fn budget(bytes: usize) -> Budget {
+    Budget {
+        envelopes: MAX_ENVELOPES_PER_FRAME,
+        bytes,
+    }
+}
+
+impl Topic {
+    /// Sends what is due to one peer, as far as link and turn allow; says whether more is due than
+    /// the turn allows.
+    pub(crate) fn pump(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+    ) -> bool {
+        if !shared.has_little_room(link) {
+            if let Some(state) = shared.links.get_mut(&link) {
+                state.blocked.insert(self.local);
+            }
+            return false;
+        }
+        if self.peers.get(&link).is_some_and(|peer| peer.hello_due) {
+            self.send_hello(shared, env, link);
+        }
+        let mut more = self.send_evidence(shared, env, link);
+        more |= self.send_cut(shared, env, link);
+        self.ask(shared, env, link);
+        self.ask_bodies(shared, env, link);
+        more |= self.send_bodies(shared, env, link);
+        more |= self.send_answer(shared, env, link);
+        more |= self.send_pushes(shared, env, link);
+        more |= self.send_changes(shared, env, link);
+        more |= self.send_boxes(shared, env, link);
+        more |= self.send_receipts(shared, env, link);
+        if !more {
+            return false;
+        }
+        // Either the turn's frames are used up, or the link's credit.
+        match shared.links.get_mut(&link) {
+            Some(state) if state.credit < MIN_ROOM => {
+                state.blocked.insert(self.local);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    pub(crate) fn on_want(&mut self, link: LinkId, ranges: &[Range], control_only: bool) {
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        for range in ranges {
+            peer.note_want(&self.lace, range);
+        }
+        peer.answering = Some(self.lace.cursor(ranges, control_only));
+    }
+
+    fn send_answer(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) -> bool {
+        loop {
+            let cursor = self
+                .peers
+                .get_mut(&link)
+                .and_then(|peer| peer.answering.take());
+            let Some(mut cursor) = cursor else {
+                return false;
+            };
+            let Some(room) = shared.room(link) else {
+                self.put_back(link, |peer| &mut peer.answering, cursor);
+                return true;
+            };
+            let served = self
+                .lace
+                .serve(&mut env.cx.store, &mut cursor, budget(room));
+            shared.frames_left = shared.frames_left.saturating_sub(1);
+            let last = served.done;
+            if !last {
+                self.put_back(link, |peer| &mut peer.answering, cursor);
+            }
+            if served.envelopes.is_empty() && !last {
+                continue;
+            }
+            self.note_bare(link, &served);
+            let frame = TopicFrame::Envelopes {
+                envelopes: served.envelopes,
+                last,
+            };
+            self.say(shared, env, link, frame);
+        }
+    }
+
+    fn put_back(
+        &mut self,
+        link: LinkId,
+        place: impl Fn(&mut PeerState) -> &mut Option<Cursor>,
+        cursor: Cursor,
+    ) {
+        if let Some(peer) = self.peers.get_mut(&link) {
+            *place(peer) = Some(cursor);
+        }
+    }
+
+    /// Pushes what is new. Other authors' envelopes leave at once, since they say nothing about
+    /// this store; a frame with an own envelope waits for its commit.
+    fn send_pushes(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) -> bool {
+        loop {
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return false;
+            };
+            if peer.answering.is_some() {
+                return false;
+            }
+            let cursor = match peer.pushing.take() {
+                Some(cursor) => cursor,
+                None if peer.due.is_empty() => return false,
+                None => {
+                    let mut ranges = Vec::new();
+                    while ranges.len() < lace::limits::MAX_RANGES
+                        && let Some((author, (from, to))) = peer.due.pop_first()
+                    {
+                        ranges.push(Range { author, from, to });
+                    }
+                    self.lace.cursor(&ranges, false)
+                }
+            };
+            let Some(room) = shared.room(link) else {
+                self.put_back(link, |peer| &mut peer.pushing, cursor);
+                return true;
+            };
+            self.push_some(shared, env, link, (cursor, room));
+        }
+    }
+
+    fn push_some(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        (mut cursor, room): (Cursor, usize),
+    ) {
+        let served = self
+            .lace
+            .serve(&mut env.cx.store, &mut cursor, budget(room));
+        if !served.done {
+            self.put_back(link, |peer| &mut peer.pushing, cursor);
+        }
+        if served.envelopes.is_empty() {
+            return;
+        }
+        self.note_bare(link, &served);
+        let own = served.envelopes.iter().any(|raw| self.is_own(env, raw));
+        shared.frames_left = shared.frames_left.saturating_sub(1);
+        let frame = TopicFrame::Envelopes {
+            envelopes: served.envelopes,
+            last: false,
+        };
+        if own {
+            self.say(shared, env, link, frame);
+        } else {
+            shared.spend(link, cost(self.id, &frame));
+            let (topic, forward) = (self.id, Forward(frame));
+            env.out.push(Output::Forward {
+                link,
+                topic,
+                forward,
+            });
+        }
+    }
+
+    /// Headers that go without their bodies: a body that comes later is sent after them.
+    fn note_bare(&mut self, link: LinkId, served: &Served) {
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        for (raw, id) in served.envelopes.iter().zip(&served.ids) {
+            if raw.body.is_none() && peer.told_gone.len() < MAX_GONE {
+                peer.told_gone.insert(*id);
+            }
+        }
+    }
+
+    fn is_own(&self, env: &Env<'_, '_>, raw: &Raw) -> bool {
+        let Ok(header) = wire::decode_header(&raw.header_bytes) else {
+            return true;
+        };
+        let device = self
+            .lace
+            .author(&header.author)
+            .map(|author| *author.device());
+        device.is_none() || device == env.host.device(self.local)
+    }
+
+    /// Something was admitted: every peer that lacks it hears of it.
+    pub(crate) fn offer(&mut self, author: &PublicKey, number: u64) {
+        let closed = self.is_closed(author);
+        for peer in self.peers.values_mut() {
+            peer.offer(author, number, closed);
+        }
+    }
+
+    pub(crate) fn on_body_want(&mut self, link: LinkId, ids: &[EnvelopeId]) {
+        if let Some(peer) = self.peers.get_mut(&link) {
+            let room = MAX_BODIES_OWED.saturating_sub(peer.owed.len());
+            peer.owed.extend(ids.iter().take(room));
+        }
+    }
+
+    fn send_bodies(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) -> bool {
+        loop {
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return false;
+            };
+            if peer.owed.is_empty() {
+                return false;
+            }
+            let Some(room) = shared.room(link) else {
+                return true;
+            };
+            let mut bodies = Vec::new();
+            let mut bytes = 0_usize;
+            while bodies.len() < MAX_BODIES_PER_FRAME
+                && let Some(id) = peer.owed.pop_front()
+            {
+                let held = self.lace.envelope(&mut env.cx.store, &id);
+                let body = held.and_then(|held| match held.body {
+                    Body::Here(body) if held.envelope.header.class == Class::Content => Some(body),
+                    Body::Here(_) | Body::Missing | Body::Gone => None,
+                });
+                let size = body.as_ref().map_or(0, Vec::len).saturating_add(48);
+                if !bodies.is_empty() && bytes.saturating_add(size) > room {
+                    peer.owed.push_front(id);
+                    break;
+                }
+                if body.is_none() && peer.told_gone.len() < MAX_GONE {
+                    peer.told_gone.insert(id);
+                }
+                bytes = bytes.saturating_add(size);
+                bodies.push((id, body));
+            }
+            shared.frames_left = shared.frames_left.saturating_sub(1);
+            self.say(shared, env, link, TopicFrame::Bodies { bodies });
+        }
+    }
+
+    /// A body has come late: whoever was told that it is not here gets it.
+    pub(crate) fn offer_body(&mut self, id: &EnvelopeId) {
+        for peer in self.peers.values_mut() {
+            if peer.told_gone.remove(id) && peer.owed.len() < MAX_BODIES_OWED {
+                peer.owed.push_back(*id);
+            }
+        }
+    }
+
+    fn send_evidence(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) -> bool {
+        loop {
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return false;
+            };
+            if peer.evidence.is_empty() {
+                return false;
+            }
+            if !shared.has_room(link) {
+                return true;
+            }
+            let mut pairs = Vec::new();
+            while pairs.len() < wire::limits::MAX_EVIDENCE
+                && let Some(author) = peer.evidence.pop_first()
+            {
+                let evidence = self.lace.evidence(&mut env.cx.store, &author);
+                pairs.extend(evidence.map(|evidence| {
+                    (
+                        evidence.first.to_raw_header(),
+                        evidence.second.to_raw_header(),
+                    )
+                }));
+            }
+            if pairs.is_empty() {
+                return false;
+            }
+            shared.frames_left = shared.frames_left.saturating_sub(1);
+            self.say(shared, env, link, TopicFrame::Evidence { pairs });
+        }
+    }
+
+    /// A peer does not take an envelope of a chain.
+    pub(crate) fn on_refused(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        refused: crate::evidence::RefusedRow,
+    ) {
+        let author = PublicKey::from_bytes(refused.author);
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        let who = match peer.who {
+            Peer::Member { device, .. } => device.to_bytes(),
+            Peer::Core { node } => node.to_bytes(),
+        };
+        // A refusal of everything stops the chain; one of a body does not, and says so by naming
+        // an envelope that the refuser has taken.
+        if refused.retry > 0 {
+            peer.refuses.insert(author, refused.retry);
+            peer.due.remove(&author);
+            let known = peer.knows_to(&author).min(refused.number.saturating_sub(1));
+            peer.cap(&author, known);
+        }
+        self.retry_at(shared, env, refused.retry);
+        self.note_refusal(env, &author, &who, &refused);
+    }
+
+    /// Looks again at refusals when a time (milliseconds since 1970) has come.
+    pub(crate) fn retry_at(&self, shared: &mut Shared, env: &Env<'_, '_>, at: u64) {
+        let wait = at.saturating_sub(env.cx.wall.as_millis()).max(1_000);
+        let wait = core::time::Duration::from_millis(wait);
+        shared.soon(Timer::Retry(self.local), env.cx.now, wait);
+    }
+
+    /// Times that were given in refusals have come, some of them.
+    pub(crate) fn on_retry(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>) {
+        let wall = env.cx.wall.as_millis();
+        let mut next: Option<u64> = None;
+        let mut note = |until: u64| next = Some(next.map_or(until, |next| next.min(until)));
+        self.declined.retain(|_, until| *until > wall);
+        self.declined.values().copied().for_each(&mut note);
+        if self.bodies_declined > wall {
+            note(self.bodies_declined);
+        }
+        for peer in self.peers.values_mut() {
+            let over: Vec<PublicKey> = peer
+                .refuses
+                .iter()
+                .filter(|(_, until)| **until <= wall)
+                .map(|(author, _)| *author)
+                .collect();
+            for author in over {
+                peer.refuses.remove(&author);
+                peer.announce.insert(author);
+            }
+            peer.refuses.values().copied().for_each(&mut note);
+            peer.body_from = 0;
+        }
+        if let Some(next) = next {
+            self.retry_at(shared, env, next);
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! Receipts: one slot for each holder and kind, beside the graph.
+
+use crate::event::{LinkId, Rule};
+use crate::evidence::{Best, RefusedRow, Word};
+use crate::intervals::Intervals;
+use crate::limits::{
+    MAX_MISSING_FOR_RECEIPT, MAX_RECEIPT_AUTHORS, MAX_RECEIPTS_PER_FRAME, MAX_SLOTS,
+    MAX_STRANGE_SLOTS, RECEIPT_DELAY,
+};
+use crate::rows::{self, Bytes, Phase};
+use crate::state::{Shared, Timer, Topic};
+use crate::topics::Env;
+use core::time::Duration;
+use identity::seal::kdf;
+use identity::{NodeId, PublicKey};
+use lace::Coverage;
+use machine::Cx;
+use std::collections::{BTreeMap, BTreeSet};
+use wire::{CutEntry, RawStatement, Receipt, ReceiptKind, Signed, SignedReceipt, TopicFrame};
+
+/// Whose receipt, and what it says.
+pub(crate) type SlotKey = (PublicKey, ReceiptKind);
+
+/// The receipts that are kept: counters in memory, bytes in the store.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    counters: BTreeMap<SlotKey, u64>,
+}
+
+impl Slots {
+    /// Two replicas with equal hashes have the same receipts.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        let mut bytes = Vec::with_capacity(self.counters.len().saturating_mul(41));
+        for ((holder, kind), counter) in &self.counters {
+            bytes.extend_from_slice(holder.as_bytes());
+            bytes.push(*kind as u8);
+            bytes.extend_from_slice(&counter.to_be_bytes());
+        }
+        kdf("receipt slots", &[&bytes])
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &SlotKey> {
+        self.counters.keys()
+    }
+}
+
+const fn kind_of(code: u8) -> Option<ReceiptKind> {
+    Some(match code {
+        0 => ReceiptKind::Held,
+        1 => ReceiptKind::Carried,
+        2 => ReceiptKind::Delivered,
+        3 => ReceiptKind::Read,
+        _ => return None,
+    })
+}
+
+const fn is_of_node(kind: ReceiptKind) -> bool {
+    matches!(kind, ReceiptKind::Held | ReceiptKind::Carried)
+}
+
+impl Topic {
+    fn slot_key(&self, (holder, kind): &SlotKey) -> Vec<u8> {
+        rows::key_bytes(self.local, &[holder.as_bytes(), &[*kind as u8]])
+    }
+
+    pub(crate) fn load_slots(&mut self, cx: &mut Cx<'_>) {
+        for (key, row) in cx
+            .store
+            .prefix(rows::SLOT, &rows::key(self.local), MAX_SLOTS)
+        {
+            let slot = key.get(4..).and_then(|key| {
+                let mut key = Bytes(key);
+                Some((PublicKey::from_bytes(key.array()?), kind_of(key.u8()?)?))
+            });
+            if let (Some(slot), Some(counter)) = (slot, Bytes(&row).u64()) {
+                self.slots.counters.insert(slot, counter);
+            }
+        }
+    }
+
+    /// The receipt in a slot.
+    fn slot(&self, cx: &mut Cx<'_>, slot: &SlotKey) -> Option<SignedReceipt> {
+        let row = cx.store.get(rows::SLOT, &self.slot_key(slot))?;
+        let mut bytes = Bytes(&row);
+        bytes.u64()?;
+        Signed::<Receipt>::from_stored(RawStatement::decode(bytes.rest()).ok()?).ok()
+    }
+
+    /// Takes a verified receipt of a peer, or this home's own.
+    pub(crate) fn take_receipt(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        giver: Option<LinkId>,
+        receipt: SignedReceipt,
+    ) {
+        let slot = (receipt.value.holder, receipt.value.kind);
+        if receipt.value.topic != self.id {
+            if let Some(link) = giver {
+                self.misbehaved(env, link, Rule::BadReceipt);
+            }
+            return;
+        }
+        let known = self.slots.counters.get(&slot).copied();
+        if known.is_some_and(|counter| counter >= receipt.value.counter)
+            || !self.has_room_for(env, &slot)
+        {
+            return;
+        }
+        if !is_of_node(slot.1) && !self.replace_incarnations(env, &slot) {
+            return;
+        }
+        let mut row = receipt.value.counter.to_be_bytes().to_vec();
+        row.extend_from_slice(&receipt.to_raw().encode());
+        env.cx.store.put(rows::SLOT, self.slot_key(&slot), row);
+        self.slots.counters.insert(slot, receipt.value.counter);
+        for (link, peer) in &mut self.peers {
+            if Some(*link) != giver {
+                peer.receipts.insert(slot);
+            }
+        }
+        self.learn_from(env, &receipt.value);
+    }
+
+    /// Whether a slot may be kept: those of members and of cores that serve the topic, and a few
+    /// others whose holder may become known.
+    fn has_room_for(&self, env: &Env<'_, '_>, slot: &SlotKey) -> bool {
+        if self.slots.counters.contains_key(slot) {
+            return true;
+        }
+        if self.slots.counters.len() >= MAX_SLOTS {
+            return false;
+        }
+        let strange = |(holder, kind): &SlotKey| {
+            if is_of_node(*kind) {
+                !env.host.is_core(self.local, &holder.node_id())
+            } else {
+                self.lace.author(holder).is_none()
+            }
+        };
+        !strange(slot)
+            || self
+                .slots
+                .counters
+                .keys()
+                .filter(|slot| strange(slot))
+                .count()
+                < MAX_STRANGE_SLOTS
+    }
+
+    /// A newer incarnation's slot replaces the older ones of the device; says whether this slot is
+    /// the newest.
+    fn replace_incarnations(&mut self, env: &mut Env<'_, '_>, slot: &SlotKey) -> bool {
+        let Some(author) = self.lace.author(&slot.0) else {
+            return true;
+        };
+        let (device, index) = (*author.device(), author.index());
+        let mut older = Vec::new();
+        for other in self.slots.counters.keys().filter(|other| other.1 == slot.1) {
+            let Some(author) = self.lace.author(&other.0).filter(|_| other.0 != slot.0) else {
+                continue;
+            };
+            if *author.device() == device {
+                if (author.index(), other.0) > (index, slot.0) {
+                    return false;
+                }
+                older.push(*other);
+            }
+        }
+        for other in older {
+            self.slots.counters.remove(&other);
+            env.cx.store.delete(rows::SLOT, self.slot_key(&other));
+        }
+        true
+    }
+
+    /// Keeps what a receipt says about the chains of this home.
+    fn learn_from(&mut self, env: &mut Env<'_, '_>, receipt: &Receipt) {
+        let Some(mine) = env.host.device(self.local) else {
+            return;
+        };
+        let who = if is_of_node(receipt.kind) {
+            receipt.holder.to_bytes()
+        } else {
+            match self.lace.author(&receipt.holder) {
+                Some(author) if *author.device() != mine => author.device().to_bytes(),
+                // One's own word is no evidence, and a stranger's is looked at when it is known.
+                _ => return,
+            }
+        };
+        for (place, entry) in (0_u16..).zip(&receipt.cut) {
+            let own = self
+                .lace
+                .author(&entry.author)
+                .is_some_and(|author| *author.device() == mine);
+            if !own || self.lace.covers(&mut env.cx.store, entry) != Coverage::Covers {
+                continue;
+            }
+            let lacks = receipt.exceptions.iter().filter(|(at, _)| *at == place);
+            let word = Word {
+                kind: receipt.kind,
+                number: entry.number,
+                until: receipt.until,
+                at: receipt.time,
+                exceptions: lacks.map(|(_, number)| (*number, *number)).collect(),
+            };
+            let key = self.best_key(&entry.author, receipt.kind, &who);
+            let row = env.cx.store.get(rows::BEST, &key);
+            let mut best = row.and_then(|row| Best::decode(&row)).unwrap_or_default();
+            if best.take(&word) {
+                env.cx.store.put(rows::BEST, key, best.encode());
+                self.new_receipts = true;
+            }
+        }
+    }
+
+    fn best_key(&self, author: &PublicKey, kind: ReceiptKind, who: &[u8; 32]) -> Vec<u8> {
+        rows::key_bytes(self.local, &[author.as_bytes(), &[kind as u8], who])
+    }
+
+    /// Everything kept about one chain of this home: kind, device or node, evidence.
+    pub(crate) fn best(
+        &self,
+        cx: &mut Cx<'_>,
+        author: &PublicKey,
+    ) -> Vec<(ReceiptKind, [u8; 32], Best)> {
+        let prefix = rows::key_bytes(self.local, &[author.as_bytes()]);
+        let rows = cx.store.prefix(rows::BEST, &prefix, MAX_SLOTS);
+        rows.iter()
+            .filter_map(|(key, row)| {
+                let mut key = Bytes(key.get(36..)?);
+                Some((kind_of(key.u8()?)?, key.array()?, Best::decode(row)?))
+            })
+            .collect()
+    }
+
+    /// Issues this home's receipt if there is anything new to say.
+    pub(crate) fn issue(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>) {
+        let Some(holder) = env.host.holder(self.local) else {
+            return;
+        };
+        let member = self.is_member();
+        if self.row.phase == Phase::Forgetting || (member && self.lace.author(&holder).is_none()) {
+            return;
+        }
+        let wall = env.cx.wall.as_millis();
+        let (kind, until) = if member {
+            (ReceiptKind::Delivered, 0)
+        } else {
+            match env.host.hold_until(env.cx, self.local) {
+                Some(until) => (ReceiptKind::Held, until),
+                None => return,
+            }
+        };
+        let before = self
+            .slot(env.cx, &(holder, kind))
+            .map(|signed| signed.value);
+        let Some((cut, exceptions)) = self.coverage(env, member.then_some(holder)) else {
+            shared.soon(
+                Timer::Receipt(self.local),
+                env.cx.now,
+                Duration::from_secs(10),
+            );
+            return;
+        };
+        let same = before.as_ref().is_some_and(|before| {
+            before.cut == cut && before.exceptions == exceptions && !renews(before, until, wall)
+        });
+        self.renew_later(shared, env, before.as_ref().filter(|_| same), until);
+        if same || cut.is_empty() {
+            return;
+        }
+        let counter = before
+            .map_or(0, |before| before.counter)
+            .saturating_add(1)
+            .max(wall);
+        let receipt = Receipt {
+            topic: self.id,
+            holder,
+            counter,
+            kind,
+            cut,
+            exceptions,
+            until,
+            time: wall,
+        };
+        if let Some(signed) = env.host.sign_receipt(self.local, receipt) {
+            self.take_receipt(env, None, signed.into_inner());
+            shared.work(self.local, env.cx.now);
+        }
+    }
+
+    /// A promise is renewed when half of it is over.
+    fn renew_later(
+        &self,
+        shared: &mut Shared,
+        env: &Env<'_, '_>,
+        stands: Option<&Receipt>,
+        until: u64,
+    ) {
+        let until = stands.map_or(until, |receipt| receipt.until);
+        if until > 0 {
+            let half = until.saturating_sub(env.cx.wall.as_millis()) / 2;
+            let half = Duration::from_millis(half).max(RECEIPT_DELAY);
+            shared
+                .timers
+                .set(Timer::Promise(self.local), env.cx.now.after(half));
+        }
+    }
+
+    /// What a receipt of now covers: a cut, and what of it is lacking. An author's entry ends before
+    /// the first lacking body that does not fit any more. Nothing when too much is missing to say.
+    #[expect(
+        clippy::type_complexity,
+        reason = "the two fields of a receipt, as wire has them"
+    )]
+    fn coverage(
+        &self,
+        env: &mut Env<'_, '_>,
+        without: Option<PublicKey>,
+    ) -> Option<(Vec<CutEntry>, Vec<(u16, u64)>)> {
+        let (missing, more) =
+            self.lace
+                .missing_bodies(&mut env.cx.store, 0, MAX_MISSING_FOR_RECEIPT);
+        if more.is_some() {
+            return None;
+        }
+        let wall = env.cx.wall.as_millis();
+        let mut lacks: BTreeMap<PublicKey, Intervals> = BTreeMap::new();
+        for body in missing {
+            let header = self.lace.header(&mut env.cx.store, &body.id);
+            // A receipt is silent about what had expired when it was made.
+            if header.is_some_and(|envelope| envelope.header.expires > wall) {
+                lacks
+                    .entry(body.author)
+                    .or_default()
+                    .insert(body.number, body.number);
+            }
+        }
+        let mut newest: Vec<(u64, PublicKey)> = self
+            .lace
+            .authors()
+            .filter(|author| Some(*author.key()) != without)
+            .map(|author| (author.tip().map_or(0, |tip| tip.created), *author.key()))
+            .collect();
+        newest.sort_unstable_by(|a, b| b.cmp(a));
+        newest.truncate(MAX_RECEIPT_AUTHORS);
+        let named: BTreeSet<PublicKey> = newest.into_iter().map(|(_, author)| author).collect();
+        let mut cut = Vec::new();
+        let mut exceptions = Vec::new();
+        for entry in self
+            .lace
+            .cut()
+            .filter(|entry| named.contains(&entry.author))
+        {
+            if cut.len() >= wire::limits::MAX_RECEIPT_CUT {
+                break;
+            }
+            let lacks = lacks.get(&entry.author);
+            let mut entry = entry;
+            let place = u16::try_from(cut.len()).unwrap_or(u16::MAX);
+            let numbers = lacks
+                .into_iter()
+                .flat_map(Intervals::ranges)
+                .flat_map(|(a, b)| a..=b);
+            for number in numbers.filter(|number| *number <= entry.number) {
+                if exceptions.len() < wire::limits::MAX_RECEIPT_EXCEPTIONS {
+                    exceptions.push((place, number));
+                    continue;
+                }
+                let before = number.saturating_sub(1);
+                let at = self.lace.at(&mut env.cx.store, &entry.author, before, 1);
+                entry.number = if at.is_empty() { 0 } else { before };
+                entry.id = at.first().copied().unwrap_or(entry.id);
+                break;
+            }
+            if entry.number > 0 {
+                cut.push(entry);
+            } else {
+                exceptions.retain(|(at, _)| *at != place);
+            }
+        }
+        Some((cut, exceptions))
+    }
+
+    pub(crate) fn send_receipts(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+    ) -> bool {
+        loop {
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return false;
+            };
+            if peer.receipts.is_empty() {
+                return false;
+            }
+            if !shared.has_room(link) {
+                return true;
+            }
+            let mut slots = Vec::new();
+            while slots.len() < MAX_RECEIPTS_PER_FRAME
+                && let Some(slot) = peer.receipts.pop_first()
+            {
+                slots.push(slot);
+            }
+            let mut receipts = Vec::new();
+            let mut bytes = 0_usize;
+            for slot in slots {
+                let Some(signed) = self.slot(env.cx, &slot) else {
+                    continue;
+                };
+                let size = signed.bytes.len().saturating_add(80);
+                if !receipts.is_empty() && bytes.saturating_add(size) > 64 * 1024 {
+                    if let Some(peer) = self.peers.get_mut(&link) {
+                        peer.receipts.insert(slot);
+                    }
+                    continue;
+                }
+                bytes = bytes.saturating_add(size);
+                receipts.push(signed.to_raw());
+            }
+            if receipts.is_empty() {
+                continue;
+            }
+            shared.frames_left = shared.frames_left.saturating_sub(1);
+            self.say(shared, env, link, TopicFrame::Receipts { receipts });
+        }
+    }
+
+    /// Notes that a peer did not take an envelope of this home.
+    pub(crate) fn note_refusal(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        author: &PublicKey,
+        who: &[u8; 32],
+        refused: &RefusedRow,
+    ) {
+        let mine = env.host.device(self.local);
+        let own = self
+            .lace
+            .author(author)
+            .is_some_and(|author| Some(*author.device()) == mine);
+        if own {
+            let key = rows::key_bytes(self.local, &[author.as_bytes(), who]);
+            env.cx.store.put(rows::REFUSED, key, refused.encode());
+            self.new_receipts = true;
+        }
+    }
+
+    /// The refusals of one chain of this home that are on record.
+    pub(crate) fn refusals(
+        &self,
+        cx: &mut Cx<'_>,
+        author: &PublicKey,
+    ) -> Vec<([u8; 32], RefusedRow)> {
+        let prefix = rows::key_bytes(self.local, &[author.as_bytes()]);
+        let rows = cx.store.prefix(rows::REFUSED, &prefix, MAX_SLOTS);
+        rows.iter()
+            .filter_map(|(key, row)| {
+                Some((Bytes(key.get(36..)?).array()?, RefusedRow::decode(row)?))
+            })
+            .collect()
+    }
+}
+
+/// Whether a promise that says nothing new but its time is due to be said again.
+fn renews(before: &Receipt, until: u64, wall: u64) -> bool {
+    let left = before.until.saturating_sub(wall);
+    until > before.until && left.saturating_mul(2) <= until.saturating_sub(wall)
+}
+
+/// A node's id as it stands in a slot.
+pub(crate) const fn node_of(who: [u8; 32]) -> NodeId {
+    NodeId::from_bytes(who)
+}

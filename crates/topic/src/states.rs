@@ -1,0 +1,232 @@
+//! Where an envelope of this home stands, on evidence.
+
+use crate::limits::MAX_SLOTS;
+use crate::receipts::node_of;
+use crate::rows::{self, Bytes};
+use crate::state::Topic;
+use crate::topics::Env;
+use identity::{EnvelopeId, NodeId, PublicKey};
+use machine::Cx;
+use std::collections::{BTreeMap, BTreeSet};
+use wire::ReceiptKind;
+
+/// How far an envelope has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StateKind {
+    /// It is durable at its sender's.
+    Stored,
+    /// A custodian promised to hold it until a time.
+    Held,
+    /// It is durable at a member's device, body included.
+    Delivered,
+    /// A person has seen it.
+    Read,
+    /// A peer did not take it, for a reason and until a time.
+    Refused,
+    /// Its time is over before every member had it.
+    Expired,
+}
+
+/// Who vouches for a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// This home.
+    Home,
+    /// A device of a member, and the name it gave itself.
+    Device(PublicKey, Option<String>),
+    /// A node.
+    Node(NodeId),
+}
+
+/// One piece of evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// What it says.
+    pub kind: StateKind,
+    /// Who says it.
+    pub by: By,
+    /// When, in milliseconds since 1970, as they claim.
+    pub at: u64,
+    /// Until when, for `held`; when it may be offered again, for `refused`.
+    pub until: Option<u64>,
+    /// Why, for `refused`.
+    pub reason: Option<String>,
+}
+
+/// All that is known about one envelope of this home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct States {
+    /// The envelope.
+    pub id: EnvelopeId,
+    /// The evidence, in the order of kinds.
+    pub states: Vec<State>,
+    /// Custodians whose promise stands.
+    pub held: usize,
+    /// Member devices, without the sender's, that have it.
+    pub delivered: usize,
+    /// Member devices without the sender's.
+    pub members: usize,
+    /// Member devices that lack it, as far as is known.
+    pub waits_for: Vec<(PublicKey, Option<String>)>,
+}
+
+impl Topic {
+    /// All that is known about one envelope of this home; nothing when it is not here. Of another
+    /// home's envelope it says that it is stored here.
+    pub(crate) fn states(&self, env: &mut Env<'_, '_>, id: &EnvelopeId) -> Option<States> {
+        let held = self.lace.envelope(&mut env.cx.store, id)?;
+        let header = &held.envelope.header;
+        let writer = self.device_of(&held.envelope);
+        let mut found = Found::default();
+        found.add(StateKind::Stored, By::Home, header.created);
+        let mut delivered = BTreeMap::new();
+        for (device, at) in self.acknowledged(env.cx, id) {
+            delivered.insert(device, at);
+        }
+        let wall = env.cx.wall.as_millis();
+        for (kind, who, best) in self.best(env.cx, &header.author) {
+            let Some(at) = best.covers(header.number, header.expires) else {
+                continue;
+            };
+            match kind {
+                ReceiptKind::Delivered => {
+                    let known = delivered.entry(PublicKey::from_bytes(who)).or_insert(at);
+                    *known = (*known).min(at);
+                }
+                ReceiptKind::Read => {
+                    let by = self.by_device(env.cx, PublicKey::from_bytes(who));
+                    found.add(StateKind::Read, by, at);
+                }
+                ReceiptKind::Held if env.host.is_core(self.local, &node_of(who)) => {
+                    if best.until > wall {
+                        found.held += 1;
+                        found.held(node_of(who), at, best.until);
+                    }
+                }
+                ReceiptKind::Held | ReceiptKind::Carried => {}
+            }
+        }
+        let members: Vec<PublicKey> = self
+            .members(env.cx)
+            .into_iter()
+            .filter(|device| Some(*device) != writer)
+            .collect();
+        let mut waits_for = Vec::new();
+        for device in &members {
+            let by = self.by_device(env.cx, *device);
+            match delivered.get(device) {
+                Some(at) => found.add(StateKind::Delivered, by, *at),
+                None => waits_for.push((*device, self.name(env.cx, device))),
+            }
+        }
+        let had = members.len().saturating_sub(waits_for.len());
+        self.add_refusals(env, header.author, header.number, &mut found);
+        if header.expires != 0 && header.expires <= wall && !waits_for.is_empty() {
+            found.add(StateKind::Expired, By::Home, header.expires);
+        }
+        found.states.sort_by_key(|state| (state.kind, state.at));
+        Some(States {
+            id: *id,
+            states: found.states,
+            held: found.held,
+            delivered: had,
+            members: members.len(),
+            waits_for,
+        })
+    }
+
+    fn add_refusals(
+        &self,
+        env: &mut Env<'_, '_>,
+        author: PublicKey,
+        number: u64,
+        found: &mut Found,
+    ) {
+        for (who, refused) in self.refusals(env.cx, &author) {
+            if refused.number > number {
+                continue;
+            }
+            let by = if refused.node {
+                By::Node(node_of(who))
+            } else {
+                self.by_device(env.cx, PublicKey::from_bytes(who))
+            };
+            // Whoever has it by now has changed its mind.
+            if found
+                .states
+                .iter()
+                .any(|state| state.by == by && state.kind != StateKind::Stored)
+            {
+                continue;
+            }
+            found.states.push(State {
+                kind: StateKind::Refused,
+                by,
+                at: refused.at,
+                until: (refused.retry > 0).then_some(refused.retry),
+                reason: Some(format!("{}: {}", wire::Code(refused.code), refused.text)),
+            });
+        }
+    }
+
+    /// Devices that named an envelope, and when.
+    fn acknowledged(&self, cx: &mut Cx<'_>, id: &EnvelopeId) -> Vec<(PublicKey, u64)> {
+        let prefix = rows::key_bytes(self.local, &[id.as_bytes()]);
+        let rows = cx.store.prefix(rows::ACK, &prefix, MAX_SLOTS);
+        rows.iter()
+            .filter_map(|(key, row)| {
+                let device = PublicKey::from_bytes(Bytes(key.get(36..)?).array()?);
+                Some((device, Bytes(row).u64()?))
+            })
+            .collect()
+    }
+
+    /// The devices that take part now.
+    pub(crate) fn members(&self, cx: &mut Cx<'_>) -> BTreeSet<PublicKey> {
+        let devices: BTreeSet<PublicKey> =
+            self.lace.authors().map(|author| *author.device()).collect();
+        let left = |cx: &mut Cx<'_>, device: &PublicKey| {
+            let key = rows::key_bytes(self.local, &[device.as_bytes()]);
+            cx.store
+                .get(rows::DEVICE, &key)
+                .is_some_and(|row| row == [1])
+        };
+        devices
+            .into_iter()
+            .filter(|device| !left(cx, device))
+            .collect()
+    }
+
+    fn by_device(&self, cx: &mut Cx<'_>, device: PublicKey) -> By {
+        By::Device(device, self.name(cx, &device))
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    states: Vec<State>,
+    held: usize,
+}
+
+impl Found {
+    fn add(&mut self, kind: StateKind, by: By, at: u64) {
+        self.states.push(State {
+            kind,
+            by,
+            at,
+            until: None,
+            reason: None,
+        });
+    }
+
+    fn held(&mut self, node: NodeId, at: u64, until: u64) {
+        let (kind, by) = (StateKind::Held, By::Node(node));
+        self.states.push(State {
+            kind,
+            by,
+            at,
+            until: Some(until),
+            reason: None,
+        });
+    }
+}

@@ -1,0 +1,572 @@
+//! Bringing two replicas together: hello, cut, want.
+
+use crate::cost::cost;
+use crate::event::{LinkId, Output, Rule};
+use crate::limits::{ANSWER_PATIENCE, ASK_AGAIN, CUT_INTERVAL, HELLO_AGAIN, MAX_RANGES};
+use crate::peer::{Asked, PeerState, Wanted};
+use crate::rows::Phase;
+use crate::state::{Shared, Timer, Topic};
+use crate::topics::Env;
+use identity::{EnvelopeId, PublicKey};
+use lace::{Coverage, CutEntry, Range};
+use std::collections::BTreeMap;
+use wire::TopicFrame;
+
+/// The four hashes of a hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hashes {
+    pub(crate) cut: [u8; 32],
+    pub(crate) evidence: [u8; 32],
+    pub(crate) receipts: [u8; 32],
+    pub(crate) invites: [u8; 32],
+}
+
+impl Topic {
+    pub(crate) fn hashes(&self) -> Hashes {
+        Hashes {
+            cut: self.lace.cut_hash(),
+            evidence: self.lace.evidence_hash(),
+            receipts: self.slots.hash(),
+            invites: self.boxes_hash(),
+        }
+    }
+
+    pub(crate) fn say(
+        &self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        frame: TopicFrame,
+    ) {
+        shared.spend(link, cost(self.id, &frame));
+        env.out.push(Output::Send {
+            link,
+            topic: self.id,
+            frame,
+        });
+    }
+
+    pub(crate) fn send_hello(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
+        let Hashes {
+            cut,
+            evidence,
+            receipts,
+            invites,
+        } = self.hashes();
+        let frame = TopicFrame::Hello {
+            cut,
+            evidence,
+            receipts,
+            invites,
+        };
+        self.say(shared, env, link, frame);
+        if let Some(peer) = self.peers.get_mut(&link) {
+            peer.hello_due = false;
+        }
+    }
+
+    pub(crate) fn on_hello(&mut self, link: LinkId, theirs: Hashes) {
+        let mine = self.hashes();
+        let evidence: Vec<PublicKey> = self.lace.forks().map(|(author, _)| *author).collect();
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        if theirs.cut == mine.cut {
+            peer.knows_all(&self.lace);
+        } else {
+            peer.cut.sent = false;
+            peer.cut.begin();
+        }
+        if theirs.evidence != mine.evidence {
+            peer.evidence.extend(evidence);
+        }
+        if theirs.receipts != mine.receipts {
+            peer.receipts.extend(self.slots.keys());
+        }
+        if theirs.invites != mine.invites {
+            peer.boxes.extend(self.boxes.keys());
+        }
+    }
+
+    pub(crate) fn on_cut(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        entries: &[CutEntry],
+        (first, last): (bool, bool),
+    ) {
+        let ascending = entries.is_sorted_by(|a, b| a < b);
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        if !ascending || entries.iter().any(|entry| entry.number == 0) {
+            self.misbehaved(env, link, Rule::BadCut);
+            return;
+        }
+        // A page that begins no cut and belongs to none tells what has changed.
+        let change = !first && peer.cut.coming.is_none();
+        if first {
+            peer.cut.coming = Some(None);
+            if !peer.cut.sent {
+                peer.cut.begin();
+            }
+        }
+        let mut by_author: BTreeMap<PublicKey, Vec<CutEntry>> = BTreeMap::new();
+        for entry in entries {
+            by_author.entry(entry.author).or_default().push(*entry);
+        }
+        for (author, entries) in by_author {
+            self.compare_author(env, link, &author, &entries);
+        }
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        if last {
+            peer.cut.coming = None;
+            peer.set_compared();
+        } else if !change {
+            peer.cut.coming = Some(entries.last().map(|entry| entry.author));
+        }
+    }
+
+    /// What one author's entries in a peer's cut mean.
+    fn compare_author(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        author: &PublicKey,
+        entries: &[CutEntry],
+    ) {
+        let store = &mut env.cx.store;
+        let found = self.lace.compare(store, entries, None, false);
+        let tip = self.tip(author);
+        let closed = self.is_closed(author);
+        let mut other = closed;
+        let mut reached = 0;
+        for entry in entries {
+            match self.lace.covers(store, entry) {
+                Coverage::Covers | Coverage::Ahead => reached = reached.max(entry.number),
+                Coverage::OtherBranch => other = true,
+            }
+        }
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        if reached > 0 && !closed {
+            peer.learn(&self.lace, author, reached);
+        }
+        if other {
+            let ends = entries
+                .iter()
+                .map(|entry| (entry.number, entry.id))
+                .collect();
+            peer.others.insert(*author, ends);
+        } else {
+            peer.others.remove(author);
+        }
+        for range in found.wants.iter().filter(|range| range.author == *author) {
+            let hunt = closed || range.to <= tip;
+            peer.want(
+                *author,
+                Wanted {
+                    from: range.from,
+                    to: range.to,
+                    hunt,
+                },
+            );
+        }
+    }
+
+    /// Number of the newest envelope of a chain that is here.
+    pub(crate) fn tip(&self, author: &PublicKey) -> u64 {
+        let tip = self.lace.author(author).and_then(|author| author.tip());
+        tip.map_or(0, |tip| tip.number)
+    }
+
+    pub(crate) fn is_closed(&self, author: &PublicKey) -> bool {
+        self.lace
+            .author(author)
+            .is_some_and(|author| author.closed().is_some())
+    }
+
+    /// Sends pages of the cut that are due; says whether more are and cannot be sent now.
+    pub(crate) fn send_cut(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+    ) -> bool {
+        loop {
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return false;
+            };
+            let Some(after) = peer.cut.sending else {
+                return false;
+            };
+            if after.is_none()
+                && let Some(at) = peer.cut.not_before.filter(|at| *at > env.cx.now)
+            {
+                shared
+                    .timers
+                    .set_earlier(Timer::Again(self.local, link), at);
+                return false;
+            }
+            if !shared.has_room(link) {
+                return true;
+            }
+            let limit = wire::limits::MAX_CUT_PAGE;
+            let (entries, more) = self.lace.cut_page(after.as_ref(), limit);
+            peer.cut.sending = more.then(|| entries.last().map(|entry| entry.author));
+            if after.is_none() {
+                peer.cut.sent = true;
+                peer.cut.not_before = Some(env.cx.now.after(CUT_INTERVAL));
+                peer.announce.clear();
+            }
+            let frame = TopicFrame::Cut {
+                entries,
+                first: after.is_none(),
+                last: !more,
+            };
+            shared.frames_left = shared.frames_left.saturating_sub(1);
+            self.say(shared, env, link, frame);
+        }
+    }
+
+    /// Tells a peer entries of the cut that have changed and could not be pushed.
+    pub(crate) fn send_changes(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+    ) -> bool {
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return false;
+        };
+        if peer.announce.is_empty() || !peer.is_compared() || peer.cut.sending.is_some() {
+            return false;
+        }
+        if !shared.has_room(link) {
+            return true;
+        }
+        let mut authors = Vec::new();
+        // A forked author may have several entries.
+        while authors.len() < wire::limits::MAX_CUT_PAGE / lace::limits::MAX_CUT_IDS
+            && let Some(author) = peer.announce.pop_first()
+        {
+            authors.push(author);
+        }
+        let more = !peer.announce.is_empty();
+        let entries: Vec<CutEntry> = authors
+            .iter()
+            .flat_map(|author| self.entries_of(author))
+            .collect();
+        if entries.is_empty() {
+            return more;
+        }
+        shared.frames_left = shared.frames_left.saturating_sub(1);
+        let frame = TopicFrame::Cut {
+            entries,
+            first: false,
+            last: false,
+        };
+        self.say(shared, env, link, frame);
+        more
+    }
+
+    fn entries_of(&self, author: &PublicKey) -> Vec<CutEntry> {
+        if self.is_closed(author) {
+            return self
+                .lace
+                .cut()
+                .filter(|entry| entry.author == *author)
+                .collect();
+        }
+        let tip = self.lace.author(author).and_then(|author| author.tip());
+        let entry = |tip: &lace::Tip| CutEntry {
+            author: *author,
+            number: tip.number,
+            id: tip.id,
+        };
+        tip.map(entry).into_iter().collect()
+    }
+
+    /// Asks a peer for what it has and this node lacks, if nothing is being asked of it.
+    pub(crate) fn ask(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
+        if self.row.phase != Phase::Active {
+            return;
+        }
+        let Some(peer) = self.peers.get(&link) else {
+            return;
+        };
+        if peer.asked.is_some() || peer.muted || peer.wants.is_empty() {
+            return;
+        }
+        let wall = env.cx.wall.as_millis();
+        let mut ranges = Vec::new();
+        let mut over = Vec::new();
+        for (author, wanted) in &peer.wants {
+            let from = if wanted.hunt {
+                wanted.from
+            } else {
+                wanted.from.max(self.tip(author) + 1)
+            };
+            if from > wanted.to {
+                over.push(*author);
+            } else if self.declined.get(author).is_none_or(|until| *until <= wall)
+                && !self.asked.contains_key(author)
+                && ranges.len() < MAX_RANGES
+            {
+                ranges.push(Range {
+                    author: *author,
+                    from,
+                    to: wanted.to,
+                });
+            }
+        }
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        for author in over {
+            peer.wants.remove(&author);
+        }
+        if ranges.is_empty() {
+            return;
+        }
+        for range in &ranges {
+            peer.wants.remove(&range.author);
+            self.asked.insert(range.author, link);
+        }
+        peer.asked = Some(Asked {
+            ranges: ranges
+                .iter()
+                .map(|range| (range.author, range.to))
+                .collect(),
+            ended: false,
+            news: false,
+        });
+        shared.timers.set(
+            Timer::Answer(self.local, link),
+            env.cx.now.after(ANSWER_PATIENCE),
+        );
+        let frame = TopicFrame::Want {
+            ranges,
+            control_only: false,
+        };
+        self.say(shared, env, link, frame);
+    }
+
+    /// The last frame of an answer has come and been checked.
+    pub(crate) fn finish_answer(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+    ) {
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        let done = peer.jobs == 0 && peer.asked.as_ref().is_some_and(|asked| asked.ended);
+        if !done {
+            return;
+        }
+        let Some(asked) = peer.asked.take() else {
+            return;
+        };
+        shared.timers.clear(Timer::Answer(self.local, link));
+        self.release_asked(env, link, &asked);
+        let mut hollow = false;
+        for (author, to) in &asked.ranges {
+            let tip = self.tip(author);
+            let short = tip < *to && !self.is_closed(author);
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return;
+            };
+            if short && asked.news {
+                // It goes on: what came may have been a part, or waits for what comes now.
+                peer.want(
+                    *author,
+                    Wanted {
+                        from: tip + 1,
+                        to: *to,
+                        hunt: false,
+                    },
+                );
+            } else if short && !self.declined.contains_key(author) {
+                peer.cap(author, tip);
+                hollow = true;
+            }
+        }
+        self.compare_others(env, link, asked.news);
+        if hollow && shared.note_hollow(link) {
+            self.misbehaved(env, link, Rule::Hollow);
+        }
+    }
+
+    /// Looks again at the branches of a peer that differ from what is here.
+    fn compare_others(&mut self, env: &mut Env<'_, '_>, link: LinkId, news: bool) {
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        let others = std::mem::take(&mut peer.others);
+        if !news {
+            // It gave nothing that helps: it is not asked about these again.
+            return;
+        }
+        for (author, ends) in others {
+            let entry = |(number, id): (u64, EnvelopeId)| CutEntry { author, number, id };
+            let entries: Vec<CutEntry> = ends.into_iter().map(entry).collect();
+            self.compare_author(env, link, &author, &entries);
+        }
+    }
+
+    /// These authors may be asked of others.
+    fn release_asked(&mut self, _env: &mut Env<'_, '_>, link: LinkId, asked: &Asked) {
+        for author in asked.ranges.keys() {
+            if self.asked.get(author) == Some(&link) {
+                self.asked.remove(author);
+            }
+        }
+    }
+
+    /// A peer has not answered in time: others are asked.
+    pub(crate) fn on_silence(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
+        let Some(peer) = self.peers.get_mut(&link) else {
+            return;
+        };
+        if peer.jobs > 0 {
+            // It is this node that is slow.
+            shared.timers.set(
+                Timer::Answer(self.local, link),
+                env.cx.now.after(ANSWER_PATIENCE),
+            );
+            return;
+        }
+        let asked = peer.asked.take();
+        let bodies = std::mem::take(&mut peer.bodies);
+        if asked.is_none() && bodies.is_empty() {
+            return;
+        }
+        peer.muted = true;
+        shared
+            .timers
+            .set_earlier(Timer::Again(self.local, link), env.cx.now.after(ASK_AGAIN));
+        if let Some(asked) = asked {
+            self.release_asked(env, link, &asked);
+            if let Some(peer) = self.peers.get_mut(&link) {
+                for (author, to) in &asked.ranges {
+                    peer.want(
+                        *author,
+                        Wanted {
+                            from: 1,
+                            to: *to,
+                            hunt: false,
+                        },
+                    );
+                }
+            }
+        }
+        self.bodies_given_up(&bodies);
+        if shared.note_hollow(link) {
+            self.misbehaved(env, link, Rule::Hollow);
+        }
+    }
+
+    /// A peer is left alone no longer.
+    pub(crate) fn on_again(&mut self, link: LinkId) {
+        if let Some(peer) = self.peers.get_mut(&link) {
+            peer.muted = false;
+        }
+    }
+
+    /// Forgets a peer.
+    pub(crate) fn drop_peer(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
+        let Some(peer) = self.peers.remove(&link) else {
+            return;
+        };
+        if let Some(asked) = &peer.asked {
+            self.release_asked(env, link, asked);
+        }
+        self.bodies_given_up(&peer.bodies);
+        self.parked_by.remove(&link);
+        self.waiting.look_again();
+        for timer in [
+            Timer::Answer(self.local, link),
+            Timer::Again(self.local, link),
+        ] {
+            shared.timers.clear(timer);
+        }
+        if self.peers.is_empty() {
+            self.waiting.pause();
+        }
+    }
+
+    /// Parked envelopes have not got their past by themselves: whoever gave them is asked. What is
+    /// missing on another chain is found by comparing the cuts once more.
+    pub(crate) fn ask_for_past(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>) {
+        let givers = std::mem::take(&mut self.parked_by);
+        let wants = self.lace.parked_wants();
+        let parked = self.lace.parked().next().is_some();
+        for link in givers {
+            let Some(peer) = self.peers.get_mut(&link) else {
+                continue;
+            };
+            for range in &wants {
+                // Whoever gave an envelope has its past; if it is here by then, nothing is asked.
+                let tip = self
+                    .lace
+                    .author(&range.author)
+                    .and_then(|author| author.tip());
+                let hunt = tip.is_some_and(|tip| tip.number >= range.to);
+                peer.want(
+                    range.author,
+                    Wanted {
+                        from: range.from,
+                        to: range.to,
+                        hunt,
+                    },
+                );
+            }
+            let lost = std::mem::take(&mut peer.lost);
+            if (parked && wants.is_empty()) || lost {
+                if peer.hello_again.is_none_or(|at| at <= env.cx.now) {
+                    peer.hello_again = Some(env.cx.now.after(HELLO_AGAIN));
+                    peer.hello_due = true;
+                } else {
+                    peer.lost = lost;
+                    self.parked_by.insert(link);
+                    shared.soon(Timer::Parked(self.local), env.cx.now, HELLO_AGAIN);
+                }
+            }
+        }
+    }
+}
+
+impl crate::peer::CutState {
+    /// A cut is due, unless one is on its way.
+    pub(crate) fn begin(&mut self) {
+        if self.sending.is_none() {
+            self.sending = Some(None);
+        }
+    }
+}
+
+impl PeerState {
+    /// Notes a want of the peer: it has what comes before, and will have what it asks for.
+    pub(crate) fn note_want(&mut self, lace: &lace::Lace, range: &Range) {
+        let Some(author) = lace.author(&range.author) else {
+            return;
+        };
+        let tip = author.tip().map_or(0, |tip| tip.number);
+        if author.closed().is_none() && range.from <= tip.saturating_add(1) {
+            self.cap(
+                &range.author,
+                range.to.min(tip).max(range.from.saturating_sub(1)),
+            );
+            self.due.remove(&range.author);
+            self.announce.remove(&range.author);
+            if range.to < tip {
+                self.announce.insert(range.author);
+            }
+        }
+    }
+}

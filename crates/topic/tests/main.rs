@@ -1,0 +1,9 @@
+//! Topics among several engines in memory: worlds small enough to look at.
+
+mod attacks;
+mod delivery;
+mod net;
+mod quotas;
+mod receipts;
+mod swarm;
+mod sync;
