@@ -4,7 +4,10 @@
 //! ones. Text forms (ids, times, sizes) are the surface's affair; names are resolved by the node,
 //! because it knows them.
 
-#![expect(missing_docs, reason = "the fields of variants are described with their variant")]
+#![expect(
+    missing_docs,
+    reason = "the fields of variants are described with their variant"
+)]
 
 use identity::{EnvelopeId, NodeId, TopicId};
 
@@ -58,19 +61,41 @@ pub enum Command {
     /// `way topic forget TOPIC`: removes everything of a topic that was left, from this home.
     TopicForget { topic: TopicRef },
     /// `way invite TOPIC`.
-    Invite { topic: TopicRef, uses: u32, until: Option<u64> },
+    Invite {
+        topic: TopicRef,
+        uses: u32,
+        until: Option<u64>,
+    },
     /// First half of `way join`: fetch the invite and say who invites to what. Waits until a node
     /// named in the link answered or `timeout_ms` ran out.
     JoinLook { link: String, timeout_ms: u64 },
     /// Second half of `way join`: take part, under this local name.
-    Join { link: String, name: Option<String>, timeout_ms: u64 },
+    Join {
+        link: String,
+        name: Option<String>,
+        timeout_ms: u64,
+    },
     /// `way send TO`: one or many messages, each at most [`crate::MAX_MESSAGE`] bytes. Answered
     /// when they are durable here.
-    Send { to: Target, messages: Vec<Vec<u8>>, expires: Option<u64>, best_effort: bool },
+    Send {
+        to: Target,
+        messages: Vec<Vec<u8>>,
+        expires: Option<u64>,
+        best_effort: bool,
+    },
     /// Waits until the message has reached this state, or the time is over.
-    Wait { id: String, state: WaitFor, of: Option<u32>, timeout_ms: u64 },
+    Wait {
+        id: String,
+        state: WaitFor,
+        of: Option<u32>,
+        timeout_ms: u64,
+    },
     /// `way read TOPIC`: lines after `after` (a line number), at most `limit`.
-    Read { topic: TopicRef, from: ReadFrom, limit: u32 },
+    Read {
+        topic: TopicRef,
+        from: ReadFrom,
+        limit: u32,
+    },
     /// Moves the durable cursor of `way read --new` to this line.
     Confirm { topic: TopicRef, n: u64 },
     /// `way inbox`: unicast messages received, after the number `after`.
@@ -147,7 +172,11 @@ pub enum Reply {
     /// To [`Command::Status`].
     Status(Status),
     /// To [`Command::Identity`].
-    Identity { id: NodeId, name: String, addresses: Vec<String> },
+    Identity {
+        id: NodeId,
+        name: String,
+        addresses: Vec<String>,
+    },
     /// To [`Command::Peers`].
     Peers(Vec<Peer>),
     /// To [`Command::PeerAdd`].
@@ -155,7 +184,11 @@ pub enum Reply {
     /// To [`Command::CoreInvite`].
     CoreInvited { link: String, quota: u64, uses: u32 },
     /// To [`Command::CoreDeny`]: what happens to what is held for the client.
-    CoreDenied { id: NodeId, held_bytes: u64, held_until: Option<u64> },
+    CoreDenied {
+        id: NodeId,
+        held_bytes: u64,
+        held_until: Option<u64>,
+    },
     /// To [`Command::CoreClients`].
     CoreClients(Vec<Client>),
     /// To [`Command::CoreUse`]: the agreement, once the core has answered.
@@ -169,18 +202,38 @@ pub enum Reply {
     /// To [`Command::TopicInfo`].
     TopicInfo(Box<TopicInfo>),
     /// To [`Command::Invite`].
-    Invited { link: String, topic: TopicId, uses: u32, expires: u64 },
+    Invited {
+        link: String,
+        topic: TopicId,
+        uses: u32,
+        expires: u64,
+    },
     /// To [`Command::JoinLook`].
-    Invitation { topic: TopicId, topic_name: String, inviter_name: String, inviter: String, expires: u64 },
+    Invitation {
+        topic: TopicId,
+        topic_name: String,
+        inviter_name: String,
+        inviter: String,
+        expires: u64,
+    },
     /// To [`Command::Send`]: the id of each message, in order.
     Sent { ids: Vec<MessageId> },
     /// To [`Command::Wait`].
     Reached { state: WaitFor, count: u32, of: u32 },
     /// To [`Command::Read`] (lines), with the greatest number that was looked at, so that a reader
     /// goes on after it; `more` when there is more already.
-    Lines { topic: TopicId, lines: Vec<Line>, last: u64, more: bool },
+    Lines {
+        topic: TopicId,
+        lines: Vec<Line>,
+        last: u64,
+        more: bool,
+    },
     /// To [`Command::Inbox`].
-    Inbox { mails: Vec<Mail>, last: u64, more: bool },
+    Inbox {
+        mails: Vec<Mail>,
+        last: u64,
+        more: bool,
+    },
     /// To [`Command::PingNode`]: microseconds.
     Pong { round_trip_us: u64, path: String },
     /// To [`Command::Why`].

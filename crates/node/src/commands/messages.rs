@@ -1,0 +1,416 @@
+//! Sending, waiting, reading.
+
+use super::topics::from_publish;
+use crate::command::{
+    Code, Failure, Line, LineKind, Mail, MessageId, ReadFrom, Reply, RequestId, WaitFor,
+};
+use crate::limits::{MAX_MESSAGE, MAX_MESSAGES};
+use crate::node::{Inner, Turn};
+use crate::rows::{LAST_SENT, NODE};
+use crate::timer::Timer;
+use crate::waiting::What;
+use core::time::Duration;
+use identity::{EnvelopeId, PublicKey};
+use std::collections::{BTreeMap, VecDeque};
+use topic::{Draft, GapReason, Payload, PublishError};
+use wire::plain::{Message, message_len};
+
+/// Envelopes that one turn makes of pending messages; the rest follows in the next turn.
+const ENVELOPES_PER_TURN: usize = 32;
+
+/// The engine that people read.
+const INBOX: &str = "inbox";
+
+/// Messages that wait to be put into an envelope: whatever has come until the node finds time goes
+/// into one.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    queue: VecDeque<Batch>,
+}
+
+/// What one command sends to a topic.
+#[derive(Debug)]
+struct Batch {
+    request: RequestId,
+    local: u32,
+    messages: VecDeque<Message>,
+    lifespan: Option<u64>,
+    ids: Vec<MessageId>,
+}
+
+impl Inner {
+    pub(super) fn send_command(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        to: &str,
+        messages: Vec<Vec<u8>>,
+        expires: Option<u64>,
+        best_effort: bool,
+    ) {
+        let sent = check_sizes(&messages).and_then(|()| match self.find_topic(to) {
+            Ok(local) => self.queue(turn, request, local, messages, expires).map(|()| None),
+            Err(no_topic) if no_topic.code == Code::Ambiguous => Err(no_topic),
+            Err(no_topic) => {
+                let node = self.find_node(turn, to).map_err(|no_node| {
+                    if no_node.code == Code::Ambiguous { no_node } else { no_target(no_topic, to) }
+                })?;
+                self.send_mails(turn, node, messages, expires, best_effort).map(Some)
+            }
+        });
+        match sent {
+            Ok(Some(ids)) => self.reply(turn, request, Reply::Sent { ids }),
+            // Answered when the messages are in an envelope.
+            Ok(None) => {}
+            Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
+        }
+    }
+
+    fn queue(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        local: u32,
+        messages: Vec<Vec<u8>>,
+        expires: Option<u64>,
+    ) -> Result<(), Failure> {
+        let keys = self.member(local)?;
+        if keys.row.left {
+            return Err(Failure::new(Code::Refused, "this device has left the topic", ""));
+        }
+        if !keys.row.opened && keys.row.next_index == 0 {
+            return Err(Failure::new(
+                Code::NotYet,
+                "joining is not finished: the topic has not come yet",
+                "it goes on by itself as soon as a member or a core node can be reached",
+            ));
+        }
+        if self.host.full {
+            let hint = "free some space on the disk";
+            return Err(Failure::new(Code::Failed, "the disk is full", hint));
+        }
+        let batch = Batch {
+            request,
+            local,
+            messages: messages
+                .into_iter()
+                .map(|bytes| Message { kind: Message::TEXT, bytes })
+                .collect(),
+            lifespan: lifespan(turn, expires)?,
+            ids: Vec::new(),
+        };
+        self.pending.queue.push_back(batch);
+        self.timers.set_earlier(Timer::Publish, turn.cx.now);
+        Ok(())
+    }
+
+    /// Puts pending messages into envelopes: those of one topic and lifespan that follow one another
+    /// share one.
+    pub(crate) fn publish_pending(&mut self, turn: &mut Turn<'_, '_>) {
+        for _ in 0..ENVELOPES_PER_TURN {
+            let Some(first) = self.pending.queue.front() else { return };
+            let (local, lifespan) = (first.local, first.lifespan);
+            let (messages, shares) = self.fill(local, lifespan);
+            let draft = Draft {
+                payload: Payload::Messages(messages),
+                lifespan,
+                answers: Vec::new(),
+            };
+            let published = self.publish_own(turn, local, draft);
+            self.share_out(turn, published, &shares);
+        }
+        if !self.pending.queue.is_empty() {
+            self.timers.set_earlier(Timer::Publish, turn.cx.now);
+        }
+    }
+
+    /// The messages of the next envelope, and how many of each batch, in order.
+    fn fill(&self, local: u32, lifespan: Option<u64>) -> (Vec<Message>, Vec<usize>) {
+        let mut messages = Vec::new();
+        let mut shares = Vec::new();
+        let mut bytes = 16;
+        for batch in &self.pending.queue {
+            if batch.local != local || batch.lifespan != lifespan {
+                break;
+            }
+            let mut share = 0;
+            for message in &batch.messages {
+                bytes += message_len(message.bytes.len());
+                let full = bytes > wire::limits::MAX_PLAIN || messages.len() >= MAX_MESSAGES;
+                if full && !messages.is_empty() {
+                    shares.push(share);
+                    return (messages, shares);
+                }
+                messages.push(message.clone());
+                share += 1;
+            }
+            shares.push(share);
+        }
+        (messages, shares)
+    }
+
+    fn share_out(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        published: Result<EnvelopeId, PublishError>,
+        shares: &[usize],
+    ) {
+        let mut index = 0_u16;
+        for share in shares {
+            let Some(mut batch) = self.pending.queue.pop_front() else { return };
+            match &published {
+                Ok(envelope) => {
+                    for _ in 0..*share {
+                        batch.messages.pop_front();
+                        batch.ids.push(MessageId { envelope: *envelope, index });
+                        index = index.saturating_add(1);
+                    }
+                    if batch.messages.is_empty() {
+                        self.note_sent(turn, batch.ids.last());
+                        let reply = Reply::Sent { ids: batch.ids };
+                        self.reply(turn, batch.request, reply);
+                    } else {
+                        self.pending.queue.push_front(batch);
+                    }
+                }
+                Err(why) => {
+                    let failure = from_publish(why.clone());
+                    self.reply(turn, batch.request, Reply::Failed(failure));
+                }
+            }
+        }
+    }
+
+    /// Publishes under the present author, or under a new one when the old has been given up.
+    fn publish_own(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        draft: Draft,
+    ) -> Result<EnvelopeId, PublishError> {
+        self.open_author(turn, local)?;
+        let again = draft.clone();
+        let published = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
+        let published = match published {
+            Err(PublishError::Stale | PublishError::NoAuthor) => {
+                self.host.keys.give_up_author(turn.cx, local);
+                self.open_author(turn, local)?;
+                self.with_topics(turn, |topics, env| topics.publish(env, local, again))?
+            }
+            published => published?,
+        };
+        self.note_queued(turn, local);
+        Ok(published.id)
+    }
+
+    fn note_sent(&self, turn: &mut Turn<'_, '_>, last: Option<&MessageId>) {
+        if let Some(id) = last {
+            let value = [id.envelope.as_bytes().as_slice(), &id.index.to_be_bytes()].concat();
+            turn.cx.store.put(NODE, LAST_SENT, value);
+        }
+    }
+
+    /// The last message that this home sent.
+    pub(super) fn last_sent(&self, turn: &mut Turn<'_, '_>) -> Option<MessageId> {
+        let value = turn.cx.store.get(NODE, LAST_SENT)?;
+        let (envelope, index) = value.split_first_chunk::<32>()?;
+        let index = u16::from_be_bytes(index.try_into().ok()?);
+        Some(MessageId { envelope: EnvelopeId::from_bytes(*envelope), index })
+    }
+
+    fn send_mails(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        to: identity::NodeId,
+        messages: Vec<Vec<u8>>,
+        expires: Option<u64>,
+        best_effort: bool,
+    ) -> Result<Vec<MessageId>, Failure> {
+        let class = if best_effort { router::Class::BestEffort } else { router::Class::Reliable };
+        let lifespan = lifespan(turn, expires)?.map(Duration::from_millis);
+        let mut ids = Vec::new();
+        for payload in messages {
+            let send =
+                router::Send { to, engine: INBOX.to_owned(), payload, class, lifespan };
+            let id = self
+                .router
+                .send(turn.cx, send, &mut turn.router)
+                .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
+            ids.push(MessageId { envelope: id, index: 0 });
+        }
+        if !best_effort {
+            self.note_sent(turn, ids.last());
+        }
+        Ok(ids)
+    }
+
+    pub(super) fn wait_command(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        id: &str,
+        state: WaitFor,
+        of: Option<u32>,
+        timeout_ms: u64,
+    ) {
+        match self.find_message(turn, id) {
+            Ok((MessageId { envelope: id, .. }, Some(topic))) => {
+                self.wait(turn, request, What::State { topic, id, state, of }, timeout_ms);
+                self.check_wait(turn, request);
+            }
+            Ok((MessageId { envelope: id, .. }, None)) => {
+                self.wait(turn, request, What::Mail { id, state }, timeout_ms);
+                self.check_mail_wait(turn, request);
+            }
+            Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
+        }
+    }
+
+    /// Answers a command that waits for a state of a unicast message, if it has come.
+    pub(crate) fn check_mail_wait(&mut self, turn: &mut Turn<'_, '_>, request: RequestId) {
+        let Some((id, state)) = self.mail_wait(request) else { return };
+        let Some(mail) = self.router.state_of(turn.cx, &id) else { return };
+        let held = u32::try_from(mail.held.len()).unwrap_or(u32::MAX);
+        let (reached, count) = match state {
+            WaitFor::Stored => (true, 1),
+            WaitFor::Held => (held > 0 || mail.delivered_ms.is_some(), held.max(1)),
+            WaitFor::Delivered => (mail.delivered_ms.is_some(), 1),
+        };
+        let reply = if reached {
+            Reply::Reached { state, count, of: 1 }
+        } else if mail.expired_ms.is_some() || mail.failed_ms.is_some() {
+            let why = mail.refusal.map_or_else(|| "it has expired".to_owned(), |(_, _, text, _)| text);
+            Reply::Failed(Failure::new(Code::Failed, why, "`way why` shows the evidence"))
+        } else {
+            return;
+        };
+        self.waiting.done(request);
+        self.reply(turn, request, reply);
+    }
+
+    pub(super) fn read(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+        from: &ReadFrom,
+        limit: u32,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        let id = self.member(local)?.id;
+        let gone = || Failure::new(Code::NotFound, "the topic is being forgotten", "");
+        let from = match from {
+            ReadFrom::Last => {
+                let summary = self.topics.summary(turn.cx, local).map_err(|_| gone())?;
+                let first = summary.last_line.saturating_add(1).saturating_sub(u64::from(limit));
+                topic::ReadFrom::Line(first)
+            }
+            ReadFrom::After(n) => topic::ReadFrom::Line(n.saturating_add(1)),
+            ReadFrom::AfterMessage(text) => {
+                let (id, _) = self.find_message(turn, text)?;
+                topic::ReadFrom::After(id.envelope)
+            }
+            ReadFrom::Time(at) => topic::ReadFrom::Time(*at),
+            ReadFrom::Cursor => topic::ReadFrom::Unconfirmed,
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let page = self
+            .with_topics(turn, |topics, env| topics.read(env, local, from, limit))
+            .map_err(|_| gone())?;
+        let devices: Vec<PublicKey> = page.lines.iter().map(|line| line.device).collect();
+        let names = self.device_names(turn, local, &devices);
+        let lines = page.lines.into_iter().map(|line| shown(line, &names)).collect();
+        Ok(Reply::Lines { topic: id, lines, last: page.next.saturating_sub(1), more: page.more })
+    }
+
+    pub(super) fn confirm(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+        n: u64,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        self.topics
+            .confirm(turn.cx, local, n)
+            .map_err(|why| Failure::new(Code::NotFound, why.to_string(), ""))?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn inbox(&mut self, turn: &mut Turn<'_, '_>, after: u64, limit: u32) -> Reply {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, 1024);
+        let mut found = self.router.inbox(turn.cx, after, limit.saturating_add(1));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let nodes: Vec<_> = found.iter().map(|mail| mail.from).collect();
+        let labels = self.router.labels(turn.cx, &nodes);
+        let last = found.last().map_or(after, |mail| mail.n);
+        let mails = found
+            .into_iter()
+            .map(|mail| Mail {
+                n: mail.n,
+                id: MessageId { envelope: mail.id, index: 0 },
+                from: mail.from,
+                from_name: labels.show(&mail.from),
+                at: mail.created_ms,
+                text: String::from_utf8_lossy(&mail.payload).into_owned(),
+            })
+            .collect();
+        Reply::Inbox { mails, last, more }
+    }
+}
+
+fn shown(line: topic::Line, names: &BTreeMap<PublicKey, String>) -> Line {
+    let from_name = names.get(&line.device).cloned().unwrap_or_default();
+    let (kind, text) = match line.kind {
+        topic::LineKind::Message(message) => {
+            (LineKind::Text, String::from_utf8_lossy(&message.bytes).into_owned())
+        }
+        topic::LineKind::Join => (LineKind::Join, format!("{from_name} joined")),
+        topic::LineKind::Leave => (LineKind::Leave, format!("{from_name} left")),
+        topic::LineKind::Gap { reason, messages } => {
+            let why = match reason {
+                GapReason::Expired => "expired",
+                GapReason::Malformed => "malformed",
+                GapReason::NoKey => "sealed with a key that is not here",
+                GapReason::Missing => "has not come",
+            };
+            (LineKind::Gap, format!("{messages} messages: {why}"))
+        }
+    };
+    Line {
+        n: line.n,
+        id: MessageId { envelope: line.envelope, index: line.index },
+        from: line.device.to_string(),
+        from_name,
+        at: line.at,
+        seq: line.number,
+        kind,
+        text,
+    }
+}
+
+fn check_sizes(messages: &[Vec<u8>]) -> Result<(), Failure> {
+    if messages.is_empty() {
+        return Err(Failure::new(Code::Usage, "there is nothing to send", ""));
+    }
+    if let Some(long) = messages.iter().find(|message| message.len() > MAX_MESSAGE) {
+        let text = format!("a message has {} bytes; at most {MAX_MESSAGE}", long.len());
+        return Err(Failure::new(Code::Usage, text, "split it, for example with --lines"));
+    }
+    Ok(())
+}
+
+fn lifespan(turn: &Turn<'_, '_>, expires: Option<u64>) -> Result<Option<u64>, Failure> {
+    let Some(at) = expires else { return Ok(None) };
+    match at.checked_sub(turn.cx.wall.as_millis()) {
+        Some(left) if left > 0 => Ok(Some(left)),
+        _ => Err(Failure::new(Code::Usage, "it would expire before it is sent", "")),
+    }
+}
+
+fn no_target(no_topic: Failure, to: &str) -> Failure {
+    Failure {
+        message: format!("no topic and no node is called {to:?}"),
+        hint: "`way topic list` and `way peers` list those known here".to_owned(),
+        ..no_topic
+    }
+}

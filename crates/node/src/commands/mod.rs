@@ -1,0 +1,110 @@
+//! What applications ask, one file for each group of commands.
+
+mod cores;
+mod messages;
+mod names;
+mod peers;
+mod topics;
+mod why;
+
+pub(crate) use messages::Pending;
+
+use crate::command::{Code, Command, Failure, Reply, RequestId};
+use crate::io::Held;
+use crate::node::{Inner, Turn};
+use crate::timer::Timer;
+
+impl Failure {
+    /// A failure with what to do next.
+    pub(crate) fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: hint.into(), candidates: Vec::new() }
+    }
+}
+
+impl Inner {
+    pub(crate) fn reply(&mut self, turn: &mut Turn<'_, '_>, request: RequestId, reply: Reply) {
+        self.timers.clear(Timer::Wait(request));
+        turn.held(Held::Reply { request, reply });
+    }
+
+    pub(crate) fn command(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        command: Command,
+    ) {
+        match command {
+            Command::JoinLook { link, timeout_ms } => {
+                self.join_look(turn, request, &link, timeout_ms);
+            }
+            Command::Join { link, name, timeout_ms } => {
+                self.join(turn, request, &link, name, timeout_ms);
+            }
+            Command::CoreUse { link } => self.core_use(turn, request, &link),
+            Command::Send { to, messages, expires, best_effort } => {
+                self.send_command(turn, request, &to, messages, expires, best_effort);
+            }
+            Command::Wait { id, state, of, timeout_ms } => {
+                self.wait_command(turn, request, &id, state, of, timeout_ms);
+            }
+            Command::PingNode { node, timeout_ms } => {
+                self.ping(turn, request, &node, timeout_ms);
+            }
+            other => {
+                let answered = self.answer(turn, other);
+                self.reply(turn, request, answered.unwrap_or_else(Reply::Failed));
+            }
+        }
+    }
+
+    /// Commands that are answered in the same turn.
+    fn answer(&mut self, turn: &mut Turn<'_, '_>, command: Command) -> Result<Reply, Failure> {
+        match command {
+            Command::Status => Ok(self.status(turn)),
+            Command::Identity => Ok(Reply::Identity {
+                id: self.id,
+                name: self.router.name().to_owned(),
+                addresses: self.own_addresses(),
+            }),
+            Command::SetName { name } => self.set_name(turn, &name),
+            Command::PeerAdd { address } => self.peer_add(turn, &address),
+            Command::PeerRemove { peer } => self.peer_remove(turn, &peer),
+            Command::Peers => Ok(self.peers(turn)),
+            Command::CoreInvite { quota, uses } => self.core_invite(turn, quota, uses),
+            Command::CoreAllow { node, quota } => self.core_allow(turn, &node, quota),
+            Command::CoreDeny { node } => self.core_deny(turn, &node),
+            Command::CoreClients => Ok(self.core_clients(turn)),
+            Command::CoreLeave { core } => self.core_leave(turn, &core),
+            Command::CoreList => Ok(self.core_list(turn)),
+            Command::TopicCreate { name } => self.topic_create(turn, &name),
+            Command::Topics => Ok(self.topic_list(turn)),
+            Command::TopicInfo { topic } => self.topic_info(turn, &topic),
+            Command::TopicLeave { topic } => self.topic_leave(turn, &topic),
+            Command::TopicForget { topic } => self.topic_forget(turn, &topic),
+            Command::Invite { topic, uses, until } => self.invite(turn, &topic, uses, until),
+            Command::Read { topic, from, limit } => self.read(turn, &topic, &from, limit),
+            Command::Confirm { topic, n } => self.confirm(turn, &topic, n),
+            Command::Inbox { after, limit } => Ok(self.inbox(turn, after, limit)),
+            Command::Why { id } => self.why(turn, id.as_deref()),
+            Command::JoinLook { .. }
+            | Command::Join { .. }
+            | Command::CoreUse { .. }
+            | Command::Send { .. }
+            | Command::Wait { .. }
+            | Command::PingNode { .. } => {
+                unreachable!("answered when what they wait for has come")
+            }
+        }
+    }
+
+    pub(crate) fn on_timer(&mut self, turn: &mut Turn<'_, '_>, timer: Timer) {
+        match timer {
+            Timer::Publish => self.publish_pending(turn),
+            Timer::Wait(request) => self.wait_over(turn, request),
+            Timer::ShowAgain => self.show_again(turn),
+            Timer::Tell => self.tell(turn),
+            Timer::Tickets => self.renew_tickets(turn),
+            Timer::Joins => self.ask_boxes_again(turn),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The node itself, and its peers.
+
+use crate::command::{Code, Failure, Peer, Problem, Reply, RequestId, Status};
+use crate::node::{Inner, Turn};
+use crate::waiting::What;
+use router::Why;
+use wire::NodeAddress;
+
+impl Inner {
+    pub(super) fn status(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
+        let links = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
+        let topics = u32::try_from(self.host.keys.topics().count()).unwrap_or(u32::MAX);
+        let mut problems = self.problems.list();
+        if self.host.full {
+            problems.push(Problem {
+                code: "full".to_owned(),
+                text: "the disk is full: nothing new is taken".to_owned(),
+                hint: "free some space; reading, handing over and expiry go on".to_owned(),
+            });
+        }
+        Reply::Status(Status {
+            id: self.id,
+            name: self.router.name().to_owned(),
+            core: self.host.keys.config.core,
+            links,
+            topics,
+            queued: self.router.waiting().saturating_add(self.undelivered(turn)),
+            store_bytes: self.store_bytes,
+            store_limit: self.host.keys.config.store_limit,
+            problems,
+        })
+    }
+
+    pub(super) fn set_name(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        name: &str,
+    ) -> Result<Reply, Failure> {
+        if name.len() > wire::limits::MAX_NAME || !wire::is_shown_text(name) {
+            return Err(Failure::new(
+                Code::Usage,
+                format!("a name has at most {} bytes and no control characters", wire::limits::MAX_NAME),
+                "choose a shorter one",
+            ));
+        }
+        self.router.set_name(turn.cx, name, &mut turn.router);
+        self.tell_soon(turn);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn peer_add(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        address: &str,
+    ) -> Result<Reply, Failure> {
+        let address = parse_address(address)?;
+        self.router
+            .peer_add(turn.cx, address.node, &[address.authority()], &mut turn.router)
+            .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
+        Ok(Reply::PeerAdded { id: address.node })
+    }
+
+    pub(super) fn peer_remove(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        peer: &str,
+    ) -> Result<Reply, Failure> {
+        let node = self.find_node(turn, peer)?;
+        if self.router.peer_remove(turn.cx, &node) {
+            Ok(Reply::Done)
+        } else {
+            Err(Failure::new(
+                Code::NotFound,
+                "that node was not added by hand",
+                "links to cores and members come and go with them",
+            ))
+        }
+    }
+
+    pub(super) fn peers(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
+        let mut peers = Vec::new();
+        for state in self.router.peers(turn.cx) {
+            let client = self.host.custody.is_client(turn.cx, &state.node);
+            let why = match state.why {
+                _ if state.added => "added",
+                Some(Why::Peer) => "added",
+                Some(Why::Core) => "core",
+                Some(Why::TopicCore) => "topic-core",
+                Some(Why::Member) => "member",
+                Some(Why::Mail) => "mail",
+                Some(Why::Errand) => "invite",
+                None if client => "client",
+                None => "incoming",
+            };
+            peers.push(Peer {
+                id: state.node,
+                name: state.name,
+                linked: state.linked,
+                transport: if state.linked { "quic".to_owned() } else { String::new() },
+                address: state.address,
+                round_trip_us: state
+                    .round_trip
+                    .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
+                since: state.since_ms,
+                why: why.to_owned(),
+            });
+        }
+        Reply::Peers(peers)
+    }
+
+    pub(super) fn ping(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        node: &str,
+        timeout_ms: u64,
+    ) {
+        match self.find_node(turn, node) {
+            Ok(node) => {
+                let path = if self.link_of(&node).is_some() { "direct" } else { "no link yet" };
+                let token = self.router.echo(turn.cx, node, &mut turn.router);
+                let what = What::Echo { token, path: path.to_owned() };
+                self.wait(turn, request, what, timeout_ms);
+            }
+            Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
+        }
+    }
+}
+
+/// An address that a person typed.
+pub(super) fn parse_address(text: &str) -> Result<NodeAddress, Failure> {
+    text.trim().parse().map_err(|why: wire::AddressError| {
+        Failure::new(Code::Usage, why.to_string(), "`way id` prints a node's own addresses")
+    })
+}

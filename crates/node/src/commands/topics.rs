@@ -1,0 +1,384 @@
+//! Topics: create, list, look at, invite to, leave, forget.
+
+use crate::look::look;
+use crate::command::{Code, Failure, InviteRow, MemberRow, Reply, TopicInfo, TopicRow as Row};
+use crate::keychain::TopicKeys;
+use crate::limits::{DEFAULT_INVITE_MS, MAX_ADDRESSES, MAX_INVITE_MS};
+use crate::node::{Inner, Turn};
+use crate::rows::TopicRow;
+use identity::PublicKey;
+use lace::Lace;
+use rights::{HeldEpoch, InviteSeed};
+use std::collections::{BTreeMap, BTreeSet};
+use topic::{Draft, InviteBox, Payload, Role};
+use wire::plain::{BoxContents, CoreEntry};
+use wire::{Item, JoinLink, NodeAddress, Parameters};
+
+/// What topics are founded with: content is kept for thirty days unless its author says otherwise, and
+/// the keys of ninety days of history (docs/spec/secrecy.md).
+const PARAMETERS: Parameters =
+    Parameters { history_days: 90, lifespan: 30 * 24 * 3600 * 1000 };
+
+impl Inner {
+    pub(super) fn topic_create(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        name: &str,
+    ) -> Result<Reply, Failure> {
+        if name.is_empty() || name.len() > wire::limits::MAX_NAME || !wire::is_shown_text(name) {
+            return Err(Failure::new(
+                Code::Usage,
+                format!("a topic's name has 1 to {} bytes of text", wire::limits::MAX_NAME),
+                "choose another",
+            ));
+        }
+        if self.host.keys.topics().any(|(_, keys)| keys.row.name == name) {
+            return Err(Failure::new(
+                Code::Failed,
+                format!("there is a topic called {name:?} already"),
+                "choose another name, or `way topic forget` the old one",
+            ));
+        }
+        let device = &self.host.keys.config.device;
+        let founded = rights::found(device, turn.cx.wall, PARAMETERS, turn.cx.rng)
+            .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
+        let row = TopicRow {
+            name: name.to_owned(),
+            custodian: false,
+            grant: *founded.topic.as_bytes(),
+            ..TopicRow::custodian(founded.topic, founded.genesis.encode())
+        };
+        let local = self
+            .host
+            .keys
+            .add(turn.cx, row, founded.ring)
+            .ok_or_else(|| Failure::new(Code::Failed, "the topic could not be made", ""))?;
+        self.topics.create(turn.cx, local, &founded.genesis, Role::Member);
+        self.open_author(turn, local).map_err(from_publish)?;
+        self.want_served(turn, local);
+        self.begin_rounds(turn);
+        Ok(Reply::Topic { id: founded.topic, name: name.to_owned() })
+    }
+
+    pub(super) fn topic_list(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
+        let locals: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        Reply::Topics(locals.into_iter().filter_map(|local| self.row(turn, local)).collect())
+    }
+
+    fn row(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Row> {
+        let summary = self.topics.summary(turn.cx, local).ok()?;
+        let members = summary.members;
+        let keys = self.host.keys.topic(local)?;
+        let role = if keys.row.custodian {
+            "held"
+        } else if keys.row.left {
+            "left"
+        } else if keys.row.opened {
+            "member"
+        } else {
+            "joining"
+        };
+        Some(Row {
+            id: keys.id,
+            name: keys.row.name.clone(),
+            role: role.to_owned(),
+            members: u32::try_from(members).unwrap_or(u32::MAX),
+            unread: summary.last_line.saturating_sub(summary.confirmed),
+            lines: summary.last_line,
+        })
+    }
+
+    pub(super) fn topic_info(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        let gone = || Failure::new(Code::NotFound, "the topic is being forgotten", "");
+        let row = self.row(turn, local).ok_or_else(gone)?;
+        let own = self.host.keys.topic(local).and_then(|keys| Some(keys.device.as_ref()?.public()));
+        let seen = look(&mut self.topics, turn.cx, local, |lace, _| Seen::of(lace))
+            
+            .ok_or_else(gone)?;
+        let devices: Vec<PublicKey> = seen.devices.keys().copied().collect();
+        let names = self.device_names(turn, local, &devices);
+        let mut members = Vec::new();
+        for (device, envelopes) in seen.devices {
+            members.push(MemberRow {
+                name: names.get(&device).cloned().unwrap_or_default(),
+                own: Some(device) == own,
+                left: self.has_left(turn.cx, local, &device),
+                device: device.to_string(),
+                envelopes,
+            });
+        }
+        let cores = self.cores_of(local);
+        let cores = cores
+            .into_iter()
+            .map(|(node, addresses)| (node, addresses.into_iter().next().unwrap_or_default()))
+            .collect();
+        let summary = self.topics.summary(turn.cx, local).map_err(|_| gone())?;
+        Ok(Reply::TopicInfo(Box::new(TopicInfo {
+            row,
+            members,
+            cores,
+            envelopes: seen.envelopes,
+            bytes: seen.bytes,
+            invites: seen.invites,
+            forked: seen.forked,
+            peers: u32::try_from(summary.links).unwrap_or(u32::MAX),
+        })))
+    }
+
+    pub(super) fn topic_leave(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        let keys = self.member(local)?;
+        let id = keys.id;
+        self.with_topics(turn, |topics, env| topics.leave(env, local)).map_err(from_publish)?;
+        self.host.keys.update(turn.cx, local, |row| row.left = true);
+        self.mine.unwant(turn.cx, id, &mut turn.mine);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn topic_forget(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        let keys = self.member(local)?;
+        if !keys.row.left {
+            return Err(Failure::new(
+                Code::Refused,
+                "this device still takes part in the topic",
+                "`way topic leave` it first",
+            ));
+        }
+        self.drop_topic(turn, local);
+        Ok(Reply::Done)
+    }
+
+    /// What is held of a topic in which this device takes part, or took part.
+    pub(super) fn member(&self, local: u32) -> Result<&TopicKeys, Failure> {
+        self.host.keys.topic(local).filter(|keys| keys.device.is_some()).ok_or_else(|| {
+            Failure::new(
+                Code::Refused,
+                "this node holds the topic for others and does not take part in it",
+                "",
+            )
+        })
+    }
+
+    pub(super) fn invite(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+        uses: u32,
+        until: Option<u64>,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        let keys = self.member(local)?;
+        if !keys.is_founder() || keys.row.left {
+            return Err(Failure::new(
+                Code::Refused,
+                "only the device that founded a topic invites to it, in this version",
+                "ask its founder for an invite",
+            ));
+        }
+        let now = turn.cx.wall.as_millis();
+        let until = until.unwrap_or_else(|| now.saturating_add(DEFAULT_INVITE_MS));
+        if until <= now || until - now > MAX_INVITE_MS {
+            return Err(Failure::new(
+                Code::Usage,
+                "an invite stands until a time that is to come, at most a year away",
+                "give --until a time such as +2d",
+            ));
+        }
+        if uses == 0 || uses > wire::limits::MAX_INVITE_USES {
+            let text = format!("an invite is for 1 to {} devices", wire::limits::MAX_INVITE_USES);
+            return Err(Failure::new(Code::Usage, text, ""));
+        }
+        self.open_author(turn, local).map_err(from_publish)?;
+        let seed = InviteSeed::generate(turn.cx.rng);
+        let item = seed.item(uses, until);
+        let draft = Draft {
+            payload: Payload::Items(vec![Item::Invite(item)]),
+            lifespan: None,
+            answers: Vec::new(),
+        };
+        let published = self
+            .with_topics(turn, |topics, env| topics.publish(env, local, draft))
+            .map_err(from_publish)?;
+        let (at, entries) = self.ways(turn, local)?;
+        let sealed = self.invite_box(turn, local, &seed, &item, published.id, entries)?;
+        let loc = seed.locator();
+        let invite = InviteBox { topic: local, sealed: sealed.clone(), until };
+        self.with_topics(turn, |topics, env| topics.put_box(env, loc, invite))
+            .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
+        self.mine
+            .deposit_box(turn.cx, loc, &sealed, until, &mut turn.mine)
+            .map_err(|refusal| Failure::new(Code::Failed, refusal.text, ""))?;
+        let topic = self.member(local)?.id;
+        let link = JoinLink { seed: *seed.as_bytes(), at }
+            .to_text()
+            .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
+        Ok(Reply::Invited { link, topic, uses, expires: until })
+    }
+
+    /// Where a joiner finds the box and the topic: at most two nodes for the link, an own core
+    /// first, since it is always on; all of them for the box.
+    fn ways(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+    ) -> Result<(Vec<NodeAddress>, Vec<CoreEntry>), Failure> {
+        let id = self.member(local)?.id;
+        let serving = self.mine.serving(turn.cx, &id);
+        let mut entries: Vec<CoreEntry> = self
+            .mine
+            .list(turn.cx)
+            .into_iter()
+            .filter(|core| serving.contains(&core.core))
+            .map(|core| CoreEntry {
+                node: core.core,
+                addresses: core.addresses,
+                name: String::new(),
+            })
+            .collect();
+        entries.extend(self.cores_of(local).into_iter().filter_map(|(node, addresses)| {
+            let new = !serving.contains(&node) && !addresses.is_empty();
+            new.then(|| CoreEntry { node, addresses, name: String::new() })
+        }));
+        let own: Vec<String> = self.own_addresses();
+        if !own.is_empty() {
+            entries.push(CoreEntry {
+                node: self.id,
+                addresses: own.into_iter().take(MAX_ADDRESSES).collect(),
+                name: self.router.name().to_owned(),
+            });
+        }
+        let mut at: Vec<NodeAddress> = Vec::new();
+        // This node last in the list, but always in the link.
+        let last = entries.last().filter(|entry| entry.node == self.id);
+        for entry in entries.iter().take(1).chain(last) {
+            if let Some(address) = entry.addresses.iter().find_map(|text| parse(entry, text))
+                && !at.contains(&address)
+            {
+                at.push(address);
+            }
+        }
+        if at.is_empty() {
+            return Err(Failure::new(
+                Code::Failed,
+                "neither this node nor a core of it has an address that others could reach",
+                "use a core node, or name an address with `way up --public HOST:PORT`",
+            ));
+        }
+        entries.truncate(wire::limits::MAX_CORES);
+        Ok((at, entries))
+    }
+
+    fn invite_box(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        seed: &InviteSeed,
+        item: &wire::Invite,
+        carrier: identity::EnvelopeId,
+        cores: Vec<CoreEntry>,
+    ) -> Result<Vec<u8>, Failure> {
+        let inviter = self.router.name().to_owned();
+        let keys = self.member(local)?;
+        let no_key = || Failure::new(Code::Failed, "this device cannot read the topic", "");
+        let held = keys.ring.newest_clean().ok_or_else(no_key)?;
+        let secret = held.access().and_then(|access| access.epoch_secret()).ok_or_else(no_key)?;
+        let device = keys.device.as_ref().ok_or_else(no_key)?;
+        let mut contents = BoxContents {
+            genesis: keys.genesis.clone(),
+            invite: *item,
+            invite_at: carrier,
+            title: keys.row.name.clone(),
+            inviter,
+            cores,
+            epoch: HeldEpoch::epoch(held).id(),
+            secret: *secret.as_bytes(),
+            device: device.public(),
+            signature: identity::Signature::from_bytes([0; 64]),
+        };
+        loop {
+            contents.sign(device);
+            match seed.seal_box(&contents, turn.cx.rng) {
+                Ok(sealed) => return Ok(sealed),
+                // Too long for a box: with fewer addresses it fits.
+                Err(_) if contents.cores.iter().any(|core| core.addresses.len() > 1) => {
+                    for core in &mut contents.cores {
+                        core.addresses.truncate(1);
+                    }
+                }
+                Err(_) if contents.cores.pop().is_some() => {}
+                Err(why) => return Err(Failure::new(Code::Failed, why.to_string(), "")),
+            }
+        }
+    }
+}
+
+fn parse(entry: &CoreEntry, text: &str) -> Option<NodeAddress> {
+    text.parse().or_else(|_| format!("{}@{text}", entry.node).parse()).ok()
+}
+
+/// The devices that take part, with the envelopes of all their incarnations.
+fn devices(lace: &Lace) -> BTreeMap<PublicKey, u64> {
+    let mut devices = BTreeMap::new();
+    for author in lace.authors() {
+        *devices.entry(*author.device()).or_default() += author.counts().envelopes;
+    }
+    devices
+}
+
+/// What the graph of a topic tells about it.
+struct Seen {
+    devices: BTreeMap<PublicKey, u64>,
+    invites: Vec<InviteRow>,
+    forked: Vec<String>,
+    envelopes: u64,
+    bytes: u64,
+}
+
+impl Seen {
+    fn of(lace: &Lace) -> Self {
+        let totals = lace.totals();
+        let mut listed = BTreeSet::new();
+        let invites = lace
+            .invites()
+            .filter(|invite| listed.insert(invite.grant))
+            .map(|invite| InviteRow {
+                grant: invite.grant.to_string(),
+                uses: invite.uses,
+                used: u32::try_from(lace.claimed(&invite.grant)).unwrap_or(u32::MAX),
+                until: invite.until,
+            })
+            .collect();
+        let forked = lace.authors().filter(|author| author.closed().is_some());
+        Self {
+            devices: devices(lace),
+            invites,
+            forked: forked.map(|author| author.key().to_string()).collect(),
+            envelopes: totals.envelopes,
+            bytes: totals.header_bytes.saturating_add(totals.body_bytes),
+        }
+    }
+}
+
+/// A failure to publish, in words.
+pub(super) fn from_publish(why: topic::PublishError) -> Failure {
+    let code = match why {
+        topic::PublishError::NotMember => Code::Refused,
+        topic::PublishError::Unknown(_) => Code::NotFound,
+        _ => Code::Failed,
+    };
+    Failure::new(code, why.to_string(), "")
+}

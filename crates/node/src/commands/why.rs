@@ -1,0 +1,214 @@
+//! Where a message stands, on whose word, and what would help.
+
+use crate::look::ids_with_prefix;
+use crate::command::{Code, Failure, MessageId, Reply, State, Why};
+use crate::node::{Inner, Turn};
+use identity::EnvelopeId;
+use topic::{By, StateKind};
+
+/// Fewest hexadecimal digits that stand for an envelope.
+const MIN_PREFIX: usize = 6;
+
+impl Inner {
+    /// The message that a person means: a whole id or a unique prefix of the envelope's, with the
+    /// place after a slash; and the topic it is in, nothing for unicast.
+    pub(super) fn find_message(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        text: &str,
+    ) -> Result<(MessageId, Option<u32>), Failure> {
+        let (digits, index) = match text.trim().split_once('/') {
+            Some((digits, index)) => (digits, index.parse().ok()),
+            None => (text.trim(), Some(0)),
+        };
+        let usage = || {
+            Failure::new(
+                Code::Usage,
+                format!("{text:?} is no message id"),
+                "`way send` prints the id of what it sent",
+            )
+        };
+        let index = index.ok_or_else(usage)?;
+        let digits = digits.to_ascii_lowercase();
+        let hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if !hex || digits.len() < MIN_PREFIX || digits.len() > 64 {
+            return Err(usage());
+        }
+        let mut found: Vec<(EnvelopeId, Option<u32>)> = Vec::new();
+        let locals: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        for local in locals {
+            let ids = ids_with_prefix(turn.cx, local, &digits, 2);
+            found.extend(ids.into_iter().map(|id| (id, Some(local))));
+        }
+        let mails = self.router.mails_with_prefix(turn.cx, &digits, 2);
+        found.extend(mails.into_iter().map(|id| (id, None)));
+        match found.as_slice() {
+            [(envelope, topic)] => Ok((MessageId { envelope: *envelope, index }, *topic)),
+            [] => {
+                let message = format!("no message here has the id {text}");
+                Err(Failure::new(Code::NotFound, message, ""))
+            }
+            _ => Err(Failure {
+                candidates: found.iter().map(|(id, _)| id.to_string()).collect(),
+                ..Failure::new(Code::Ambiguous, "that fits several", "say more of the id")
+            }),
+        }
+    }
+
+    pub(super) fn why(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: Option<&str>,
+    ) -> Result<Reply, Failure> {
+        let text = match id {
+            Some(text) => text.to_owned(),
+            None => self.last_sent(turn).map(|id| id.to_string()).ok_or_else(|| {
+                Failure::new(Code::NotFound, "this home has sent nothing yet", "give a message id")
+            })?,
+        };
+        match self.find_message(turn, &text)? {
+            (id, Some(local)) => self.why_topic(turn, id, local),
+            (id, None) => self.why_mail(turn, id),
+        }
+    }
+
+    fn why_topic(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: MessageId,
+        local: u32,
+    ) -> Result<Reply, Failure> {
+        let to = self.host.keys.topic(local).map(|keys| keys.id.to_string()).unwrap_or_default();
+        let states = self
+            .with_topics(turn, |topics, env| topics.states(env, local, &id.envelope))
+            .map_err(|why| Failure::new(Code::NotFound, why.to_string(), ""))?
+            .ok_or_else(|| Failure::new(Code::NotFound, "no such message here", ""))?;
+        let devices: Vec<_> = states
+            .states
+            .iter()
+            .filter_map(|state| match &state.by {
+                By::Device(device, _) => Some(*device),
+                By::Home | By::Node(_) => None,
+            })
+            .chain(states.waits_for.iter().map(|(device, _)| *device))
+            .collect();
+        let names = self.device_names(turn, local, &devices);
+        let nodes: Vec<_> = states
+            .states
+            .iter()
+            .filter_map(|state| if let By::Node(node) = &state.by { Some(*node) } else { None })
+            .collect();
+        let labels = self.router.labels(turn.cx, &nodes);
+        let rows = states
+            .states
+            .iter()
+            .map(|state| {
+                let (by, by_name) = match &state.by {
+                    By::Home => (self.id.to_string(), self.router.name().to_owned()),
+                    By::Device(device, _) => {
+                        (device.to_string(), names.get(device).cloned().unwrap_or_default())
+                    }
+                    By::Node(node) => (node.to_string(), labels.show(node)),
+                };
+                State {
+                    state: word(state.kind).to_owned(),
+                    by,
+                    by_name,
+                    at: state.at,
+                    until: state.until,
+                    reason: state.reason.clone(),
+                }
+            })
+            .collect();
+        let waits_for: Vec<String> = states
+            .waits_for
+            .iter()
+            .map(|(device, _)| {
+                let name = names.get(device).cloned().unwrap_or_default();
+                format!("{name} to come online")
+            })
+            .collect();
+        let held = u32::try_from(states.held).unwrap_or(u32::MAX);
+        let hint = self.hint(turn, local, waits_for.is_empty(), held);
+        Ok(Reply::Why(Box::new(Why {
+            id,
+            to,
+            states: rows,
+            delivered: u32::try_from(states.delivered).unwrap_or(u32::MAX),
+            members: u32::try_from(states.members).unwrap_or(u32::MAX),
+            held,
+            waits_for,
+            hint,
+        })))
+    }
+
+    fn hint(&mut self, turn: &mut Turn<'_, '_>, local: u32, all: bool, held: u32) -> String {
+        if all {
+            return String::new();
+        }
+        let links = self.topics.summary(turn.cx, local).map_or(0, |summary| summary.links);
+        if held > 0 {
+            "a core node keeps it for them; nothing needs to be done".to_owned()
+        } else if links == 0 {
+            "this node has no link to anybody of the topic: go online, or use a core node \
+             (`way core use`)"
+                .to_owned()
+        } else {
+            "keep this node up until they are, or use a core node (`way core use`)".to_owned()
+        }
+    }
+
+    fn why_mail(&mut self, turn: &mut Turn<'_, '_>, id: MessageId) -> Result<Reply, Failure> {
+        let mail = self
+            .router
+            .state_of(turn.cx, &id.envelope)
+            .ok_or_else(|| Failure::new(Code::NotFound, "no such message here", ""))?;
+        let labels = self.router.labels(turn.cx, &[mail.to]);
+        let state = |state: &str, by: String, by_name: String, at: u64| State {
+            state: state.to_owned(),
+            by,
+            by_name,
+            at,
+            until: None,
+            reason: None,
+        };
+        let own = self.id.to_string();
+        let mut states =
+            vec![state("stored", own, self.router.name().to_owned(), mail.stored_ms)];
+        for (node, until, at) in &mail.held {
+            let held = state("held", node.to_string(), labels.show(node), *at);
+            states.push(State { until: Some(*until), ..held });
+        }
+        if let Some(at) = mail.delivered_ms {
+            states.push(state("delivered", mail.to.to_string(), labels.show(&mail.to), at));
+        }
+        if let Some((node, code, text, at)) = &mail.refusal {
+            let refused = state("refused", node.to_string(), labels.show(node), *at);
+            states.push(State { reason: Some(format!("{code}: {text}")), ..refused });
+        }
+        if let Some(at) = mail.expired_ms {
+            states.push(state("expired", self.id.to_string(), String::new(), at));
+        }
+        Ok(Reply::Why(Box::new(Why {
+            id,
+            to: mail.to.to_string(),
+            states,
+            delivered: u32::from(mail.delivered_ms.is_some()),
+            members: 1,
+            held: u32::try_from(mail.held.len()).unwrap_or(u32::MAX),
+            waits_for: mail.waits_for.into_iter().collect(),
+            hint: mail.hint,
+        })))
+    }
+}
+
+const fn word(kind: StateKind) -> &'static str {
+    match kind {
+        StateKind::Stored => "stored",
+        StateKind::Held => "held",
+        StateKind::Delivered => "delivered",
+        StateKind::Read => "read",
+        StateKind::Refused => "refused",
+        StateKind::Expired => "expired",
+    }
+}

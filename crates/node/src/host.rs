@@ -1,0 +1,159 @@
+//! What topics ask of the node: keys, and whether to hold what is offered.
+
+use crate::io::LinkId;
+use crate::keychain::Keychain;
+use custody::{Custody, Deposit};
+use identity::{NodeId, PublicKey};
+use machine::Cx;
+use std::collections::BTreeMap;
+use topic::{Keys, Offer, OpenError, Policy, RefusedPart, SealError};
+use wire::plain::Message;
+use wire::{Checked, Class, Code, Envelope, Header, Item, Receipt, SignedReceipt, Verified};
+
+/// How long a peer waits before it offers again what was refused because the disk is full.
+const RETRY_FULL_MS: u64 = 600_000;
+
+/// Keys, custody, and who is at the other end of which link.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) keys: Keychain,
+    pub(crate) custody: Custody,
+    pub(crate) peers: BTreeMap<LinkId, NodeId>,
+    /// Core nodes that are said to hold a topic, with their addresses.
+    pub(crate) cores: BTreeMap<u32, BTreeMap<NodeId, Vec<String>>>,
+    /// The disk is full: nothing new is taken from anybody.
+    pub(crate) full: bool,
+}
+
+impl Keys for Host {
+    fn open(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: u32,
+        envelope: &Envelope,
+        body: &[u8],
+    ) -> Result<Vec<Message>, OpenError> {
+        self.keys.open(cx, topic, envelope, body)
+    }
+
+    fn seal(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: u32,
+        header: &Header,
+        messages: &[Message],
+    ) -> Result<Vec<u8>, SealError> {
+        self.keys.seal(cx, topic, header, messages)
+    }
+
+    fn open_item(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: u32,
+        envelope: &Envelope,
+        item: &Item,
+    ) -> Option<Vec<u8>> {
+        self.keys.open_item(cx, topic, envelope, item)
+    }
+
+    fn author(&self, topic: u32) -> Option<PublicKey> {
+        self.keys.author(topic)
+    }
+
+    fn device(&self, topic: u32) -> Option<PublicKey> {
+        self.keys.device(topic)
+    }
+
+    fn sign_envelope(
+        &self,
+        topic: u32,
+        header: Header,
+        body: Vec<u8>,
+    ) -> Option<Checked<Verified>> {
+        self.keys.sign_envelope(topic, header, body)
+    }
+
+    fn holder(&self, topic: u32) -> Option<PublicKey> {
+        self.keys.holder(topic)
+    }
+
+    fn sign_receipt(&self, topic: u32, receipt: Receipt) -> Option<Checked<SignedReceipt>> {
+        self.keys.sign_receipt(topic, receipt)
+    }
+}
+
+impl Policy for Host {
+    fn accept(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: u32,
+        offer: Offer<'_>,
+    ) -> Result<(), topic::Refusal> {
+        if self.full {
+            return Err(topic::Refusal {
+                what: RefusedPart::All,
+                code: Code::FULL,
+                text: "the disk of this node is full".to_owned(),
+                retry_at: cx.wall.as_millis().saturating_add(RETRY_FULL_MS),
+            });
+        }
+        let Some(keys) = self.keys.topic(topic).filter(|keys| keys.row.custodian) else {
+            return Ok(());
+        };
+        // A link that has gone meanwhile deposits on nobody's account but a guest's.
+        let depositor = self.peers.get(&LinkId(offer.link.0)).copied();
+        let depositor = depositor.unwrap_or_else(|| self.keys.config.node_key.node_id());
+        let body = offer.body_bytes as u64;
+        let header = offer.header_bytes as u64;
+        let expires = offer.header.class != Class::Control;
+        let deposit = Deposit {
+            topic: keys.id,
+            author: offer.header.author,
+            depositor,
+            header: if expires { header } else { header.saturating_add(body) },
+            body: if expires { body } else { 0 },
+            expires_ms: offer.header.expires,
+        };
+        match self.custody.accept(cx, &deposit) {
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(topic::Refusal {
+                what: RefusedPart::All,
+                code: code_of(refusal.code),
+                retry_at: retry_at(cx, &refusal),
+                text: refusal.text,
+            }),
+        }
+    }
+
+    fn freed(&mut self, _: &mut Cx<'_>, _: u32, _: &PublicKey, _: u64) {
+        // A reservation ends with its promise, by time alone: custody sees to it.
+    }
+
+    fn is_core(&self, topic: u32, node: &NodeId) -> bool {
+        self.cores.get(&topic).is_some_and(|cores| cores.contains_key(node))
+    }
+
+    fn hold_until(&mut self, cx: &mut Cx<'_>, topic: u32) -> Option<u64> {
+        let id = self.keys.topic(topic).filter(|keys| keys.row.custodian)?.id;
+        Some(self.custody.held_until(cx, &id))
+    }
+}
+
+/// The code of a custody refusal on the wire.
+pub(crate) const fn code_of(code: custody::Code) -> Code {
+    match code {
+        custody::Code::NotClient => Code::NOT_SERVED,
+        custody::Code::Denied => Code::DENIED,
+        custody::Code::DiskFull => Code::FULL,
+        custody::Code::TooMany => Code::TOO_MANY,
+        custody::Code::NotServed => Code::NOT_SERVED,
+        custody::Code::Unacceptable => Code::TOO_LARGE,
+        custody::Code::TooOften => Code::RATE,
+        _ => Code::QUOTA,
+    }
+}
+
+/// When a refusal may be asked again, in milliseconds since 1970; 0 is never.
+pub(crate) fn retry_at(cx: &Cx<'_>, refusal: &custody::Refusal) -> u64 {
+    refusal.retry.map_or(0, |wait| cx.wall.after(wait).as_millis())
+}

@@ -1,0 +1,244 @@
+//! Everything that can change a node, and everything that it puts out.
+
+use crate::command::{Command, Reply, RequestId};
+use identity::{EnvelopeId, NodeId, TopicId};
+use machine::{ContentDone, Ports};
+use topic::{Done, Job};
+use wire::{Checked, Raw, Refused, Verified};
+
+/// The node's number of a link, given by the transport; unique in a life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinkId(pub u64);
+
+/// Everything that can change a node besides time.
+#[derive(Debug)]
+pub enum Input {
+    /// A link came up: both ends have proved their node keys, the handshake is complete.
+    LinkUp {
+        /// Its number.
+        link: LinkId,
+        /// Who is at the other end.
+        node: NodeId,
+        /// The token of the dial that made it; none where the peer dialled.
+        dialled: Option<u64>,
+        /// Equal at both ends, known to nobody else.
+        exporter: [u8; 32],
+        /// Where the peer is, as text for people.
+        remote: String,
+    },
+    /// A frame came.
+    Frame {
+        /// The link.
+        link: LinkId,
+        /// At most [`wire::limits::MAX_FRAME`] bytes.
+        bytes: Vec<u8>,
+        /// What it cost of the credit granted to the link; given back by [`Advisory::Grant`].
+        cost: u64,
+    },
+    /// A link can take so many bytes more.
+    Writable {
+        /// The link.
+        link: LinkId,
+        /// Bytes more.
+        bytes: u64,
+    },
+    /// A link is gone.
+    LinkDown {
+        /// The link.
+        link: LinkId,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// From [`Advisory::Dial`].
+        token: u64,
+        /// Why, in words.
+        reason: String,
+    },
+    /// The result of an [`Advisory::Check`].
+    Checked(CheckDone),
+    /// An application asks for something.
+    Command {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// What.
+        command: Command,
+    },
+    /// Where the transports listen: `host:port`, to be put into this node's advert.
+    Listening {
+        /// The addresses, the best first.
+        addresses: Vec<String>,
+    },
+    /// How the store is.
+    Store {
+        /// Bytes of records.
+        bytes: u64,
+        /// Bytes free on the medium, above the floor.
+        free: u64,
+        /// Whether new custody is refused because the disk is full.
+        full: bool,
+    },
+    /// A piece of content has been dealt with.
+    Content(ContentDone),
+    /// The program is about to end: say goodbye on every link.
+    Closing,
+}
+
+/// Something to check, wherever and whenever there is time: hashes, encodings, strict signatures.
+#[derive(Debug)]
+pub enum Check {
+    /// What a peer sent about a topic.
+    Topic {
+        /// The link that brought it.
+        link: LinkId,
+        /// The topic, by the node's own number.
+        topic: u32,
+        /// What to check.
+        job: Job,
+    },
+    /// A unicast envelope.
+    Mail {
+        /// The link that brought it.
+        link: LinkId,
+        /// Its id.
+        id: EnvelopeId,
+        /// The envelope.
+        raw: Raw,
+    },
+}
+
+/// The result of a [`Check`]; only [`Check::run`] makes one.
+#[derive(Debug)]
+pub struct CheckDone {
+    pub(crate) kind: DoneKind,
+    /// What was checked, for a record of the run.
+    pub(crate) check: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) enum DoneKind {
+    Topic { link: LinkId, topic: u32, done: Done },
+    Mail { link: LinkId, id: EnvelopeId, result: Result<Checked<Verified>, Refused> },
+}
+
+impl Check {
+    /// Checks: a pure function, to be run on any thread, or inline.
+    #[must_use]
+    pub fn run(self) -> CheckDone {
+        let check = Vec::new();
+        let kind = match self {
+            Self::Topic { link, topic, job } => DoneKind::Topic { link, topic, done: job.run() },
+            Self::Mail { link, id, raw } => DoneKind::Mail { link, id, result: wire::check(raw) },
+        };
+        CheckDone { kind, check }
+    }
+}
+
+/// The outputs of a node.
+#[derive(Debug)]
+pub struct Out;
+
+impl Ports for Out {
+    type Held = Held;
+    type Verbatim = Verbatim;
+    type Advisory = Advisory;
+}
+
+/// What leaves only when everything that it may rest on is durable.
+#[derive(Debug)]
+pub enum Held {
+    /// A frame for a link.
+    Frame {
+        /// The link.
+        link: LinkId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// The answer to a command.
+    Reply {
+        /// The request.
+        request: RequestId,
+        /// The answer.
+        reply: Reply,
+    },
+    /// A topic has new lines, up to this number.
+    Changed {
+        /// The topic.
+        topic: TopicId,
+        /// The newest line.
+        last: u64,
+    },
+    /// The inbox has new messages, up to this number.
+    Mail {
+        /// The newest message.
+        last: u64,
+    },
+}
+
+/// Other authors' verified envelopes, forwarded as they came.
+#[derive(Debug)]
+pub struct Verbatim {
+    pub(crate) link: LinkId,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Verbatim {
+    /// The link.
+    #[must_use]
+    pub const fn link(&self) -> LinkId {
+        self.link
+    }
+
+    /// The frame.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// What asserts nothing about this node's store.
+#[derive(Debug)]
+pub enum Advisory {
+    /// Make a link.
+    Dial {
+        /// Comes back with the link or the failure.
+        token: u64,
+        /// Who must answer.
+        node: NodeId,
+        /// `host:port`.
+        address: String,
+    },
+    /// Send what is queued, then close.
+    Close {
+        /// The link.
+        link: LinkId,
+        /// A code for the peer's program.
+        code: u32,
+        /// Words for the peer's operator.
+        text: String,
+    },
+    /// Greeting or keep-alive: versions, clocks and echoes of what the peer itself sent.
+    Courtesy {
+        /// The link.
+        link: LinkId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// So much more may be read from a link.
+    Grant {
+        /// The link.
+        link: LinkId,
+        /// Bytes more.
+        bytes: u64,
+    },
+    /// Run this pure function on any thread and bring the result back.
+    Check(Check),
+    /// A line for the operator's log. Names no topic and no address.
+    Log {
+        /// A stable word.
+        event: &'static str,
+        /// Words.
+        text: String,
+    },
+}

@@ -1,0 +1,375 @@
+//! Taking up an invite: fetch its box, look at it, join, and write the first envelope once the
+//! invite itself has come.
+
+use crate::look::look;
+use crate::command::{Code, Failure, Reply, RequestId};
+use crate::io::LinkId;
+use crate::keychain::TITLE;
+use crate::limits::MAX_JOINS;
+use crate::node::{Inner, Turn};
+use crate::rows::TopicRow;
+use crate::timer::Timer;
+use crate::waiting::What;
+use identity::seal::hpke::derive_key_pair;
+use identity::seal::kdf;
+use identity::{NodeId, SealingKey, SecretKey};
+use rights::{Invitation, InviteSeed};
+use router::Why;
+use std::collections::{BTreeMap, BTreeSet};
+use topic::{Draft, Payload, PublishError, Role};
+use wire::plain::Title;
+use wire::{Frame, Item, JoinLink, NodeAddress};
+
+/// How long a box that was missed is not asked for again, in milliseconds.
+const ASK_AGAIN_MS: u64 = 16_000;
+
+/// Invites whose boxes are being fetched, or were.
+#[derive(Debug, Default)]
+pub(crate) struct Joining(BTreeMap<[u8; 32], Look>);
+
+/// The fetching of one box.
+#[derive(Debug)]
+struct Look {
+    seed: InviteSeed,
+    at: Vec<NodeAddress>,
+    /// Nodes that answered without the box.
+    missed: BTreeSet<NodeId>,
+    found: Option<Invitation>,
+    /// Who waits to see the invitation.
+    lookers: Vec<RequestId>,
+    /// Who joins as soon as it is there: request and local name.
+    joiners: Vec<(RequestId, Option<String>)>,
+}
+
+impl Inner {
+    /// `way join`, first half: fetches the invite's box.
+    pub(crate) fn join_look(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        link: &str,
+        timeout_ms: u64,
+    ) {
+        match self.look(turn, link) {
+            Ok(loc) => {
+                if let Some(look) = self.joining.0.get_mut(&loc) {
+                    look.lookers.push(request);
+                }
+                self.wait(turn, request, What::Look(loc), timeout_ms);
+                self.look_progress(turn, loc);
+            }
+            Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
+        }
+    }
+
+    /// `way join`, second half: takes part.
+    pub(crate) fn join(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        link: &str,
+        name: Option<String>,
+        timeout_ms: u64,
+    ) {
+        match self.look(turn, link) {
+            Ok(loc) => {
+                if let Some(look) = self.joining.0.get_mut(&loc) {
+                    look.joiners.push((request, name));
+                }
+                self.wait(turn, request, What::Look(loc), timeout_ms);
+                self.look_progress(turn, loc);
+            }
+            Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
+        }
+    }
+
+    fn look(&mut self, turn: &mut Turn<'_, '_>, text: &str) -> Result<[u8; 32], Failure> {
+        let link: JoinLink = text.trim().parse().map_err(|why: wire::LinkError| {
+            Failure::new(Code::Usage, why.to_string(), "ask whoever invited you for the link again")
+        })?;
+        let seed = InviteSeed::from_bytes(link.seed);
+        let loc = seed.locator();
+        if !self.joining.0.contains_key(&loc) && self.joining.0.len() >= MAX_JOINS {
+            return Err(Failure::new(Code::Failed, "too many invites are being taken up", ""));
+        }
+        let look = self.joining.0.entry(loc).or_insert_with(|| Look {
+            seed,
+            at: link.at.clone(),
+            missed: BTreeSet::new(),
+            found: None,
+            lookers: Vec::new(),
+            joiners: Vec::new(),
+        });
+        look.missed.clear();
+        if look.found.is_none() {
+            for address in &link.at {
+                self.keep(turn, address.node, Why::Errand, vec![address.authority()]);
+                if let Some(id) = self.link_of(&address.node) {
+                    turn.send(id, &Frame::InviteGet { loc });
+                }
+            }
+            let again = self.until(turn, ASK_AGAIN_MS);
+            self.timers.set_earlier(Timer::Joins, again);
+        }
+        Ok(loc)
+    }
+
+    /// A link is open: asks there for the boxes that are looked for.
+    pub(crate) fn ask_boxes(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
+        let Some(node) = self.links.get(&link).map(|state| state.node) else { return };
+        for (loc, look) in &self.joining.0 {
+            if look.found.is_none() && look.at.iter().any(|address| address.node == node) {
+                turn.send(link, &Frame::InviteGet { loc: *loc });
+            }
+        }
+    }
+
+    /// Boxes that were missed may have been put there meanwhile.
+    pub(crate) fn ask_boxes_again(&mut self, turn: &mut Turn<'_, '_>) {
+        let open = self.joining.0.values().any(|look| look.found.is_none());
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.ask_boxes(turn, link);
+        }
+        if open {
+            let again = self.until(turn, ASK_AGAIN_MS);
+            self.timers.set_earlier(Timer::Joins, again);
+        }
+    }
+
+    pub(crate) fn on_invite_box(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: LinkId,
+        loc: [u8; 32],
+        sealed: &[u8],
+    ) {
+        let Some(node) = self.links.get(&link).map(|state| state.node) else { return };
+        let Some(look) = self.joining.0.get_mut(&loc) else { return };
+        match look.seed.open_box(sealed) {
+            Ok(invitation) => look.found = Some(invitation),
+            // A miss looks like a box that does not open.
+            Err(_) => {
+                look.missed.insert(node);
+            }
+        }
+        self.look_progress(turn, loc);
+    }
+
+    pub(crate) fn box_refused(&mut self, _: &mut Turn<'_, '_>, _: [u8; 32], _: u64) {
+        // Asked too often: it is asked again when the timer comes.
+    }
+
+    fn look_progress(&mut self, turn: &mut Turn<'_, '_>, loc: [u8; 32]) {
+        let Some(look) = self.joining.0.get_mut(&loc) else { return };
+        let Some(found) = look.found.clone() else {
+            if look.at.iter().all(|address| look.missed.contains(&address.node)) {
+                self.look_failed(turn, loc);
+            }
+            return;
+        };
+        let lookers = std::mem::take(&mut look.lookers);
+        let joiners = std::mem::take(&mut look.joiners);
+        for request in lookers {
+            self.waiting.done(request);
+            let founder = found.genesis.founder;
+            let reply = Reply::Invitation {
+                topic: found.topic,
+                topic_name: found.title.clone(),
+                inviter_name: found.inviter.clone(),
+                inviter: founder.to_string(),
+                expires: found.invite.until,
+            };
+            self.reply(turn, request, reply);
+        }
+        for (request, name) in joiners {
+            self.take_part(turn, request, &loc, &found, name);
+        }
+    }
+
+    fn look_failed(&mut self, turn: &mut Turn<'_, '_>, loc: [u8; 32]) {
+        let Some(look) = self.joining.0.get_mut(&loc) else { return };
+        let waiting: Vec<RequestId> = std::mem::take(&mut look.lookers)
+            .into_iter()
+            .chain(std::mem::take(&mut look.joiners).into_iter().map(|(request, _)| request))
+            .collect();
+        for request in waiting {
+            self.waiting.done(request);
+            let failure = Failure::new(
+                Code::NotFound,
+                "the invite is not known at the nodes that the link names",
+                "it may be over or withdrawn; ask whoever invited you for a new link",
+            );
+            self.reply(turn, request, Reply::Failed(failure));
+        }
+    }
+
+    /// Whoever waited for a box waits no longer.
+    pub(crate) fn look_over(&mut self, loc: &[u8; 32], request: RequestId) {
+        if let Some(look) = self.joining.0.get_mut(loc) {
+            look.lookers.retain(|waiting| *waiting != request);
+            look.joiners.retain(|(waiting, _)| *waiting != request);
+        }
+    }
+
+    fn take_part(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        loc: &[u8; 32],
+        found: &Invitation,
+        name: Option<String>,
+    ) {
+        let local = match self.host.keys.local(&found.topic) {
+            Some(local) => Some(local),
+            None => self.begin_membership(turn, loc, found, name),
+        };
+        let Some(local) = local else {
+            self.waiting.done(request);
+            let failure = Failure::new(Code::Failed, "the invite's genesis cannot be used", "");
+            return self.reply(turn, request, Reply::Failed(failure));
+        };
+        self.waiting.becomes(request, What::Join(local));
+        self.join_progress(turn, local);
+    }
+
+    fn begin_membership(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        loc: &[u8; 32],
+        found: &Invitation,
+        name: Option<String>,
+    ) -> Option<u32> {
+        let look = self.joining.0.get(loc)?;
+        let device = self.host.keys.config.device.key_in(found.topic, &found.genesis);
+        let sealing = sealing_key(&device);
+        let claim =
+            look.seed.claim(found.topic, found.grant, device.public(), sealing, turn.cx.wall);
+        let ways = look.at.iter().map(ToString::to_string).collect();
+        let name = name.unwrap_or_else(|| found.title.clone());
+        let row = TopicRow {
+            name: self.free_name(&name),
+            custodian: false,
+            grant: *found.grant.as_bytes(),
+            claim: claim.encode(),
+            invite_at: *found.invite_at.as_bytes(),
+            ways,
+            ..TopicRow::custodian(found.topic, found.genesis.encode())
+        };
+        let local = self.host.keys.add(turn.cx, row, found.ring.clone())?;
+        self.topics.create(turn.cx, local, &found.genesis, Role::Member);
+        self.want_served(turn, local);
+        for address in self.ways_of(local) {
+            self.release(turn, address.node, Why::Errand);
+            self.learn_core(turn, local, address.node, vec![address.authority()]);
+        }
+        for core in &found.cores {
+            self.learn_core(turn, local, core.node, core.addresses.clone());
+        }
+        self.begin_rounds(turn);
+        Some(local)
+    }
+
+    fn ways_of(&self, local: u32) -> Vec<NodeAddress> {
+        let ways = self.host.keys.topic(local).map(|keys| keys.row.ways.clone());
+        ways.into_iter().flatten().filter_map(|way| way.parse().ok()).collect()
+    }
+
+    /// Asks this node's cores to serve a topic.
+    pub(crate) fn want_served(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some(keys) = self.host.keys.topic(local) else { return };
+        let Some(secret) = keys.ring.newest_clean().and_then(rights::HeldEpoch::core) else {
+            return;
+        };
+        let wanted = custody::Wanted {
+            topic: keys.id,
+            genesis: keys.row.genesis.clone(),
+            core_secret: *secret.as_bytes(),
+            share: 0,
+        };
+        if let Err(refusal) = self.mine.want(turn.cx, &wanted, &mut turn.mine) {
+            self.problems.note("core", refusal.text, "leave topics that are not used any more");
+        }
+    }
+
+    /// Reads back which topics are still being joined.
+    pub(crate) fn open_joins(&mut self, turn: &mut Turn<'_, '_>) {
+        let waiting: Vec<u32> = self
+            .host
+            .keys
+            .topics()
+            .filter(|(_, keys)| keys.device.is_some() && !keys.row.opened && !keys.row.left)
+            .map(|(local, _)| local)
+            .collect();
+        for local in waiting {
+            self.join_progress(turn, local);
+        }
+    }
+
+    /// Writes the first envelope of a joiner once the envelope with its invite is here.
+    pub(crate) fn join_progress(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some(keys) = self.host.keys.topic(local) else { return };
+        if keys.device.is_none() || keys.row.left {
+            return;
+        }
+        let id = keys.id;
+        let name = keys.row.name.clone();
+        if !keys.row.opened {
+            // A home that was set back writes again only when somebody asks it to.
+            let began = keys.row.next_index > 0 && keys.certificate().is_none();
+            let ready = keys.invite_at().is_some_and(|at| {
+                look(&mut self.topics, turn.cx, local, |lace, store| lace.contains(store, &at))
+                    .unwrap_or(false)
+            });
+            if !ready || began || self.open_author(turn, local).is_err() {
+                return;
+            }
+        }
+        for request in self.waiting.joined(local) {
+            self.reply(turn, request, Reply::Topic { id, name: name.clone() });
+        }
+    }
+
+    /// Makes sure that this device has an author whose first envelope is published.
+    pub(crate) fn open_author(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+    ) -> Result<(), PublishError> {
+        let keys = self.host.keys.topic(local).ok_or(topic::Unknown)?;
+        if keys.row.opened && keys.certificate().is_some() {
+            return Ok(());
+        }
+        if keys.certificate().is_none() {
+            self.host.keys.begin_author(turn.cx, local).ok_or(PublishError::NoKey)?;
+        }
+        let keys = self.host.keys.topic(local).ok_or(topic::Unknown)?;
+        let (founder, device) = (keys.is_founder(), keys.device.clone());
+        let answers: Vec<_> = keys.invite_at().into_iter().collect();
+        let mut items: Vec<Item> = keys.certificate().map(Item::Certificate).into_iter().collect();
+        items.extend(keys.claim().map(Item::Claim));
+        let first = keys.row.next_index <= 1;
+        if founder && first {
+            let title = Title { name: keys.row.name.clone() }.encode();
+            let sealed = self.host.keys.seal_to_readers(turn.cx, local, TITLE, &title);
+            items.extend(sealed.map(Item::Title));
+        }
+        if let Some(device) = device.filter(|_| founder) {
+            items.push(Item::Sealing(sealing_key(&device)));
+        }
+        items.extend(self.tiding_items(turn, local));
+        let told = self.told_hash(turn, local);
+        let draft = Draft { payload: Payload::Items(items), lifespan: None, answers };
+        self.with_topics(turn, |topics, env| topics.publish(env, local, draft))?;
+        self.host.keys.update(turn.cx, local, |row| {
+            row.opened = true;
+            row.told = told;
+        });
+        Ok(())
+    }
+}
+
+/// What may be sealed to a device in a topic: derived from its device key, until keys turn.
+fn sealing_key(device: &SecretKey) -> SealingKey {
+    derive_key_pair(&kdf::<32>("sealing", &[&*device.to_seed()])).1
+}

@@ -1,0 +1,415 @@
+//! The keys of this node's part in its topics.
+
+use crate::config::Config;
+use crate::rows::{self, AUTHOR, RING, TopicRow, VAULT, take_local, vault_key};
+use identity::{EnvelopeId, GrantId, PublicKey, SecretKey, TopicId};
+use machine::Cx;
+use rights::{
+    Access, HeldEpoch, Incarnation, ItemSubject, KeyRing, OpenCache, Opened, OpenedItem, SealRefused,
+    SenderKeys, Standing, Subject, Vault,
+};
+use std::collections::BTreeMap;
+use topic::{Keys, OpenError, SealError};
+use wire::plain::Message;
+use wire::{Certificate, Checked, Claim, Envelope, Genesis, Header, Item, Receipt, SignedReceipt};
+use wire::{Verified, sign_envelope, sign_receipt};
+
+/// What this node holds of one topic.
+pub(crate) struct TopicKeys {
+    pub(crate) id: TopicId,
+    pub(crate) row: TopicRow,
+    pub(crate) genesis: Genesis,
+    pub(crate) ring: KeyRing,
+    /// Nothing for a custodian.
+    pub(crate) device: Option<SecretKey>,
+    /// The key that signs this device's envelopes, once an incarnation has begun.
+    author: Option<Incarnation>,
+}
+
+impl TopicKeys {
+    /// Who this device is in the topic: what it shows to peers.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        let claim = match Item::decode(&self.row.claim) {
+            Ok(Item::Claim(claim)) => Some(claim),
+            _ => None,
+        };
+        Some(Standing {
+            device: self.device.clone()?,
+            grant: GrantId::from_bytes(self.row.grant),
+            claim,
+        })
+    }
+
+    /// The claim by which this device joined.
+    pub(crate) fn claim(&self) -> Option<Claim> {
+        self.standing()?.claim
+    }
+
+    /// Whether this device founded the topic.
+    pub(crate) fn is_founder(&self) -> bool {
+        self.device.as_ref().is_some_and(|device| device.public() == self.genesis.founder)
+    }
+
+    /// The envelope that carries the invite by which this device joined.
+    pub(crate) fn invite_at(&self) -> Option<EnvelopeId> {
+        (self.row.invite_at != [0; 32]).then(|| EnvelopeId::from_bytes(self.row.invite_at))
+    }
+
+    /// The certificate of the present author, if one has begun.
+    pub(crate) fn certificate(&self) -> Option<Certificate> {
+        self.author.as_ref().map(|incarnation| incarnation.certificate)
+    }
+}
+
+/// All keys of a node.
+pub(crate) struct Keychain {
+    pub(crate) config: Config,
+    vault: Vault,
+    topics: BTreeMap<u32, TopicKeys>,
+    by_id: BTreeMap<TopicId, u32>,
+    senders: SenderKeys,
+    opened: OpenCache,
+}
+
+impl std::fmt::Debug for Keychain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keychain").field("topics", &self.topics.len()).finish_non_exhaustive()
+    }
+}
+
+impl Keychain {
+    /// The keys in the store; without author keys when the home may be a copy.
+    pub(crate) fn open(cx: &mut Cx<'_>, config: Config) -> Self {
+        let vault = config.device.vault();
+        let mut keychain = Self {
+            config,
+            vault,
+            topics: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            senders: SenderKeys::new(),
+            opened: OpenCache::new(),
+        };
+        for (local, row) in TopicRow::all(&mut cx.store) {
+            if let Some(keys) = keychain.load(cx, local, row) {
+                keychain.by_id.insert(keys.id, local);
+                keychain.topics.insert(local, keys);
+            }
+        }
+        if keychain.config.stale {
+            let locals: Vec<u32> = keychain.topics.keys().copied().collect();
+            for local in locals {
+                keychain.give_up_author(cx, local);
+            }
+        }
+        keychain
+    }
+
+    fn load(&self, cx: &mut Cx<'_>, local: u32, row: TopicRow) -> Option<TopicKeys> {
+        let genesis = Genesis::decode(&row.genesis).ok()?;
+        let id = TopicId::from_bytes(row.id);
+        let mut ring = KeyRing::new(id, &genesis).ok()?;
+        if let Some(secret) = self.read_vault(cx, RING, local) {
+            let access = Access::from_bytes(&secret).ok()?;
+            ring.unlock(genesis.epoch.id(), access).ok()?;
+        }
+        let device =
+            (!row.custodian).then(|| self.config.device.key_in(id, &genesis));
+        let author = device.as_ref().and_then(|device| {
+            let secret: [u8; 32] = self.read_vault(cx, AUTHOR, local)?.as_slice().try_into().ok()?;
+            let author = SecretKey::from_seed(secret);
+            let index = row.next_index.checked_sub(1)?;
+            let certificate = Certificate::sign(id, device, author.public(), index);
+            Some(Incarnation { author, certificate })
+        });
+        Some(TopicKeys { id, row, genesis, ring, device, author })
+    }
+
+    fn read_vault(&self, cx: &mut Cx<'_>, kind: u8, local: u32) -> Option<Vec<u8>> {
+        let key = vault_key(kind, local);
+        let row = cx.store.get(VAULT, &key)?;
+        self.vault.open(&vault_name(&key), &row).ok().map(|plain| plain.to_vec())
+    }
+
+    fn write_vault(&self, cx: &mut Cx<'_>, kind: u8, local: u32, plain: &[u8]) {
+        let key = vault_key(kind, local);
+        let row = self.vault.seal(&vault_name(&key), plain, cx.rng);
+        cx.store.put(VAULT, key, row);
+    }
+
+    /// Remembers a secret under a name of its own.
+    pub(crate) fn keep_secret(&self, cx: &mut Cx<'_>, key: &[u8], plain: &[u8]) {
+        let row = self.vault.seal(&vault_name(key), plain, cx.rng);
+        cx.store.put(VAULT, key, row);
+    }
+
+    /// A secret remembered under this name.
+    pub(crate) fn secret(&self, cx: &mut Cx<'_>, key: &[u8]) -> Option<Vec<u8>> {
+        let row = cx.store.get(VAULT, key)?;
+        self.vault.open(&vault_name(key), &row).ok().map(|plain| plain.to_vec())
+    }
+
+    /// Seals bytes for a row whose place another engine chooses.
+    pub(crate) fn seal_row(&self, cx: &mut Cx<'_>, name: &[u8], plain: &[u8]) -> Vec<u8> {
+        self.vault.seal(name, plain, cx.rng)
+    }
+
+    /// Opens what [`Keychain::seal_row`] sealed.
+    pub(crate) fn open_row(&self, name: &[u8], row: &[u8]) -> Option<Vec<u8>> {
+        self.vault.open(name, row).ok().map(|plain| plain.to_vec())
+    }
+
+    /// Adds a topic; gives its local number. What is held of the epoch's secret goes into the vault.
+    pub(crate) fn add(
+        &mut self,
+        cx: &mut Cx<'_>,
+        row: TopicRow,
+        ring: KeyRing,
+    ) -> Option<u32> {
+        let id = TopicId::from_bytes(row.id);
+        let genesis = Genesis::decode(&row.genesis).ok()?;
+        let local = take_local(cx);
+        if let Some(access) = ring.newest_clean().and_then(HeldEpoch::access) {
+            self.write_vault(cx, RING, local, &access.to_bytes());
+        }
+        row.write(&mut cx.store, local);
+        let device =
+            (!row.custodian).then(|| self.config.device.key_in(id, &genesis));
+        let keys = TopicKeys { id, row, genesis, ring, device, author: None };
+        self.topics.insert(local, keys);
+        self.by_id.insert(id, local);
+        Some(local)
+    }
+
+    /// Forgets a topic and its secrets.
+    pub(crate) fn remove(&mut self, cx: &mut Cx<'_>, local: u32) {
+        if let Some(keys) = self.topics.remove(&local) {
+            self.by_id.remove(&keys.id);
+            self.opened.forget(keys.id);
+            cx.store.delete(VAULT, vault_key(RING, local));
+            cx.store.delete(VAULT, vault_key(AUTHOR, local));
+            cx.store.delete(rows::NODE, rows::topic_key(local));
+        }
+    }
+
+    /// Begins an incarnation: a fresh author key with the next index. Its first envelope is still
+    /// to be published.
+    pub(crate) fn begin_author(&mut self, cx: &mut Cx<'_>, local: u32) -> Option<()> {
+        let keys = self.topics.get_mut(&local)?;
+        let device = keys.device.as_ref()?;
+        let incarnation = Incarnation::begin(device, keys.id, keys.row.next_index, cx.rng);
+        keys.row.next_index = keys.row.next_index.checked_add(1)?;
+        keys.row.opened = false;
+        keys.row.write(&mut cx.store, local);
+        let secret = incarnation.author.to_seed();
+        keys.author = Some(incarnation);
+        self.write_vault(cx, AUTHOR, local, secret.as_slice());
+        Some(())
+    }
+
+    /// Makes sure that the next incarnation's index lies above all that the topic has seen of this
+    /// device.
+    pub(crate) fn raise_index(&mut self, cx: &mut Cx<'_>, local: u32, above: u32) {
+        if let Some(keys) = self.topics.get_mut(&local)
+            && keys.row.next_index < above
+        {
+            keys.row.next_index = above;
+            keys.row.write(&mut cx.store, local);
+        }
+    }
+
+    /// Gives up the author key of a topic: the home is older than what it has published.
+    pub(crate) fn give_up_author(&mut self, cx: &mut Cx<'_>, local: u32) {
+        if let Some(keys) = self.topics.get_mut(&local) {
+            keys.author = None;
+            keys.row.opened = false;
+            keys.row.write(&mut cx.store, local);
+            cx.store.delete(VAULT, vault_key(AUTHOR, local));
+        }
+    }
+
+    /// Changes a topic's row, in memory and in the store.
+    pub(crate) fn update(
+        &mut self,
+        cx: &mut Cx<'_>,
+        local: u32,
+        change: impl FnOnce(&mut TopicRow),
+    ) {
+        if let Some(keys) = self.topics.get_mut(&local) {
+            change(&mut keys.row);
+            keys.row.write(&mut cx.store, local);
+        }
+    }
+
+    /// What is held of a topic.
+    pub(crate) fn topic(&self, local: u32) -> Option<&TopicKeys> {
+        self.topics.get(&local)
+    }
+
+    /// All topics, by local number.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (u32, &TopicKeys)> {
+        self.topics.iter().map(|(local, keys)| (*local, keys))
+    }
+
+    /// The local number of a topic.
+    pub(crate) fn local(&self, id: &TopicId) -> Option<u32> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Seals an item of a control envelope to the readers of a topic.
+    pub(crate) fn seal_to_readers(
+        &mut self,
+        cx: &mut Cx<'_>,
+        local: u32,
+        kind: u8,
+        plain: &[u8],
+    ) -> Option<Vec<u8>> {
+        let keys = self.topics.get(&local)?;
+        let of = item_subject(keys, cx.wall.as_millis(), kind)?;
+        let held = keys.ring.newest_clean()?;
+        rights::seal_item_to_readers(&mut self.senders, held, &of, plain, cx.rng).ok()
+    }
+
+    /// Seals an item of a control envelope to all members of a topic.
+    pub(crate) fn seal_to_members(
+        &self,
+        cx: &mut Cx<'_>,
+        local: u32,
+        kind: u8,
+        plain: &[u8],
+    ) -> Option<Vec<u8>> {
+        let keys = self.topics.get(&local)?;
+        let of = item_subject(keys, cx.wall.as_millis(), kind)?;
+        rights::seal_item_to_members(keys.ring.newest_clean()?, &of, plain, cx.rng).ok()
+    }
+
+    /// Opens a sealed item of this kind in an envelope.
+    pub(crate) fn open_item_of(
+        &mut self,
+        local: u32,
+        header: &Header,
+        kind: u8,
+        sealed: &[u8],
+    ) -> Option<Vec<u8>> {
+        let keys = self.topics.get(&local)?;
+        let of = ItemSubject {
+            topic: keys.id,
+            author: header.author,
+            created: header.created,
+            kind,
+        };
+        let opened = if kind == CORES {
+            rights::open_item_to_members(&keys.ring, &of, sealed)
+        } else {
+            rights::open_item_to_readers(&mut self.opened, &keys.ring, &of, sealed)
+        };
+        match opened {
+            OpenedItem::Plain(plain) => Some(plain),
+            OpenedItem::Malformed | OpenedItem::NoKey => None,
+        }
+    }
+}
+
+/// Kind of the item that lists a member's cores, the only one that is sealed to members who may
+/// not read.
+pub(crate) const CORES: u8 = 6;
+/// Kind of the item in which a device names itself.
+pub(crate) const PROFILE: u8 = 5;
+/// Kind of the item that names a topic.
+pub(crate) const TITLE: u8 = 7;
+
+fn item_subject(keys: &TopicKeys, created: u64, kind: u8) -> Option<ItemSubject> {
+    let author = keys.author.as_ref()?.author.public();
+    Some(ItemSubject { topic: keys.id, author, created, kind })
+}
+
+fn vault_name(key: &[u8]) -> Vec<u8> {
+    [b"vault ".as_slice(), key].concat()
+}
+
+impl Keys for Keychain {
+    fn open(
+        &mut self,
+        _: &mut Cx<'_>,
+        topic: u32,
+        envelope: &Envelope,
+        body: &[u8],
+    ) -> Result<Vec<Message>, OpenError> {
+        let keys = self.topics.get(&topic).ok_or(OpenError::NoKey)?;
+        let subject = Subject::of(&envelope.header).ok_or(OpenError::Malformed)?;
+        match rights::open(&mut self.opened, &keys.ring, &subject, body) {
+            Opened::Messages(messages) => Ok(messages),
+            Opened::Malformed => Err(OpenError::Malformed),
+            Opened::NoKey => Err(OpenError::NoKey),
+        }
+    }
+
+    fn seal(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: u32,
+        header: &Header,
+        messages: &[Message],
+    ) -> Result<Vec<u8>, SealError> {
+        let keys = self.topics.get(&topic).ok_or(SealError::NoKey)?;
+        let subject = Subject::of(header).ok_or(SealError::NoKey)?;
+        let held = keys.ring.newest_clean().ok_or(SealError::NoKey)?;
+        rights::seal(&mut self.senders, held.epoch(), &subject, messages, cx.rng).map_err(|why| {
+            match why {
+                SealRefused::TooLong(_) => SealError::TooLarge,
+                _ => SealError::NoKey,
+            }
+        })
+    }
+
+    fn open_item(
+        &mut self,
+        _: &mut Cx<'_>,
+        topic: u32,
+        envelope: &Envelope,
+        item: &Item,
+    ) -> Option<Vec<u8>> {
+        match item {
+            Item::Profile(sealed) | Item::Title(sealed) | Item::Cores(sealed) => {
+                self.open_item_of(topic, &envelope.header, item.kind(), sealed)
+            }
+            _ => None,
+        }
+    }
+
+    fn author(&self, topic: u32) -> Option<PublicKey> {
+        Some(self.topics.get(&topic)?.author.as_ref()?.author.public())
+    }
+
+    fn device(&self, topic: u32) -> Option<PublicKey> {
+        Some(self.topics.get(&topic)?.device.as_ref()?.public())
+    }
+
+    fn sign_envelope(
+        &self,
+        topic: u32,
+        header: Header,
+        body: Vec<u8>,
+    ) -> Option<Checked<Verified>> {
+        let author = self.topics.get(&topic)?.author.as_ref()?;
+        sign_envelope(header, body, &author.author).ok()
+    }
+
+    fn holder(&self, topic: u32) -> Option<PublicKey> {
+        let keys = self.topics.get(&topic)?;
+        if keys.row.custodian {
+            return Some(self.config.node_key.public());
+        }
+        // An author speaks for its device once its certificate is in the topic.
+        keys.row.opened.then(|| self.author(topic)).flatten()
+    }
+
+    fn sign_receipt(&self, topic: u32, receipt: Receipt) -> Option<Checked<SignedReceipt>> {
+        let keys = self.topics.get(&topic)?;
+        let key = if keys.row.custodian {
+            &self.config.node_key
+        } else {
+            &keys.author.as_ref()?.author
+        };
+        sign_receipt(receipt, key).ok()
+    }
+}

@@ -1,0 +1,73 @@
+//! The bounds of a node, and what happens when one is reached.
+
+use core::time::Duration;
+
+/// Longest message that one command may send, in bytes: what fits into one sealed body. A longer
+/// one is refused with the figure.
+pub const MAX_MESSAGE: usize = 60 * 1024;
+
+/// Messages in one command. More are refused; a caller sends another command.
+pub const MAX_MESSAGES: usize = 1024;
+
+/// Rounds of tags kept for a link. A show under an older one is not understood; the peer's next
+/// round heals it.
+pub const MAX_ROUNDS: usize = 8;
+
+/// Rounds that a peer may begin on one link before it is taken to be wasting work.
+pub const MAX_ROUND_NUMBER: u32 = 4096;
+
+/// Shows on one link that wait for the proof of their grant. The oldest is dropped; its peer is
+/// recognised when the grant has come by sync.
+pub const MAX_PENDING_SHOWS: usize = 16;
+
+/// Envelopes in the proof of a grant.
+pub const MAX_PROOF_ENVELOPES: usize = 4;
+
+/// Bytes in the proof of a grant.
+pub const MAX_PROOF_BYTES: usize = 64 * 1024;
+
+/// Grants that are asked for on one link. Further unknown ones have to come by sync.
+pub const MAX_GRANT_ASKS: usize = 64;
+
+/// Bytes of a link that may be out for checking before no more is read from it.
+pub const MAX_CHECKING: usize = 1024 * 1024;
+
+/// Bytes that a new link takes before it has said that it takes more.
+pub const FIRST_WINDOW: u64 = 128 * 1024;
+
+/// Links to joiners that may be waiting at once. The next is refused.
+pub const MAX_JOINS: usize = 64;
+
+/// Commands that may wait for something at once. The next is refused.
+pub const MAX_WAITS: usize = 4096;
+
+/// How often a topic is shown again to a core node that has not answered, at first; doubles.
+pub const SHOW_AGAIN: Duration = Duration::from_secs(5);
+
+/// The longest time between two such attempts.
+pub const SHOW_AGAIN_MAX: Duration = Duration::from_secs(300);
+
+/// How long after a change its members are told new names, addresses and cores: changes come in
+/// groups.
+pub const TELL_AFTER: Duration = Duration::from_millis(300);
+
+/// How long before their end tickets for core nodes are made anew, in milliseconds.
+pub const TICKET_MS: u64 = 30 * 24 * 3600 * 1000;
+
+/// How often tickets are made anew.
+pub const TICKETS_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// Longest time that an invite may stand, in milliseconds.
+pub const MAX_INVITE_MS: u64 = 366 * 24 * 3600 * 1000;
+
+/// How long an invite stands when nobody says otherwise, in milliseconds.
+pub const DEFAULT_INVITE_MS: u64 = 30 * 24 * 3600 * 1000;
+
+/// Addresses of its own that a node tells.
+pub const MAX_ADDRESSES: usize = 8;
+
+/// Problems listed at once; the oldest goes.
+pub const MAX_PROBLEMS: usize = 64;
+
+/// Rounds of translation between engines in one turn: a bound on what is a bug when it is reached.
+pub const MAX_SETTLE: usize = 100_000;

@@ -1,0 +1,313 @@
+//! The node as one machine: dispatch, and the order in which its engines are asked.
+
+use crate::commands::Pending;
+use crate::config::Config;
+use crate::host::Host;
+use crate::io::{Advisory, Held, Input, LinkId, Out, Verbatim};
+use crate::joining::Joining;
+use crate::keychain::Keychain;
+use crate::limits::MAX_SETTLE;
+use crate::problems::Problems;
+use crate::proof::{Link, Tokens};
+use crate::tidings::Tidings;
+use crate::timer::Timer;
+use crate::waiting::Waiting;
+use custody::{Custody, MyCores, MyCoresOutput};
+use identity::NodeId;
+use machine::{Cx, Effect, Machine, Outbox, Time, Timers};
+use router::Router;
+use std::collections::BTreeMap;
+use topic::{Env, Topics};
+use wire::Frame;
+
+/// A node: a deterministic machine. Its first turn opens what the store holds.
+#[derive(Debug)]
+pub struct Node(State);
+
+#[derive(Debug)]
+enum State {
+    Asleep(Box<Config>),
+    Awake(Box<Inner>),
+}
+
+/// The engines and what lies between them.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) id: NodeId,
+    pub(crate) host: Host,
+    pub(crate) router: Router,
+    pub(crate) topics: Topics,
+    pub(crate) mine: MyCores,
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    pub(crate) tokens: Tokens,
+    pub(crate) joining: Joining,
+    pub(crate) pending: Pending,
+    pub(crate) tidings: Tidings,
+    pub(crate) waiting: Waiting,
+    pub(crate) problems: Problems,
+    pub(crate) timers: Timers<Timer>,
+    /// Bytes read from a link and not yet granted again.
+    pub(crate) owed: BTreeMap<LinkId, u64>,
+    pub(crate) store_bytes: u64,
+    pub(crate) listening: Vec<String>,
+}
+
+/// One turn: what may be used, and where outputs go before they are translated.
+pub(crate) struct Turn<'t, 'c> {
+    pub(crate) cx: &'t mut Cx<'c>,
+    pub(crate) out: &'t mut Outbox<Effect<Out>>,
+    pub(crate) router: Outbox<router::Output>,
+    pub(crate) topics: Outbox<topic::Output>,
+    pub(crate) custody: Outbox<custody::Output>,
+    pub(crate) mine: Outbox<MyCoresOutput>,
+}
+
+impl<'t, 'c> Turn<'t, 'c> {
+    fn new(cx: &'t mut Cx<'c>, out: &'t mut Outbox<Effect<Out>>) -> Self {
+        Self {
+            cx,
+            out,
+            router: Outbox::new(),
+            topics: Outbox::new(),
+            custody: Outbox::new(),
+            mine: Outbox::new(),
+        }
+    }
+
+    pub(crate) fn held(&mut self, held: Held) {
+        self.out.push(Effect::Held(held));
+    }
+
+    pub(crate) fn advise(&mut self, advisory: Advisory) {
+        self.out.push(Effect::Advisory(advisory));
+    }
+
+    pub(crate) fn send(&mut self, link: LinkId, frame: &Frame) {
+        self.held(Held::Frame { link, bytes: frame.encode() });
+    }
+
+    pub(crate) fn forward(&mut self, link: LinkId, frame: &Frame) {
+        self.out.push(Effect::Verbatim(Verbatim { link, bytes: frame.encode() }));
+    }
+}
+
+impl Node {
+    /// A node that will open itself over whatever the store holds.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self(State::Asleep(Box::new(config)))
+    }
+
+    fn wake(&mut self, turn: &mut Turn<'_, '_>) -> &mut Inner {
+        if let State::Asleep(config) = &self.0 {
+            self.0 = State::Awake(Box::new(Inner::open(turn, config)));
+        }
+        match &mut self.0 {
+            State::Awake(inner) => inner,
+            State::Asleep(_) => unreachable!("it was just woken"),
+        }
+    }
+}
+
+impl Machine for Node {
+    type Input = Input;
+    type Output = Effect<Out>;
+
+    fn handle(&mut self, cx: &mut Cx<'_>, input: Input, out: &mut Outbox<Effect<Out>>) {
+        let mut turn = Turn::new(cx, out);
+        let inner = self.wake(&mut turn);
+        inner.take(&mut turn, input);
+        inner.settle(&mut turn);
+    }
+
+    fn on_deadline(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Effect<Out>>) {
+        let mut turn = Turn::new(cx, out);
+        let inner = self.wake(&mut turn);
+        inner.due(&mut turn);
+        inner.settle(&mut turn);
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        match &self.0 {
+            State::Asleep(_) => Some(Time::ZERO),
+            State::Awake(inner) => inner.deadline(),
+        }
+    }
+}
+
+impl Inner {
+    fn open(turn: &mut Turn<'_, '_>, config: &Config) -> Self {
+        let id = config.node_key.node_id();
+        let keys = Keychain::open(turn.cx, config.clone());
+        let host = Host {
+            keys,
+            custody: Custody::open(config.custody.clone()),
+            peers: BTreeMap::new(),
+            cores: BTreeMap::new(),
+            full: false,
+        };
+        let settings = router::Config {
+            trusted_clock: config.trust_clock,
+            restored: config.stale,
+            ..router::Config::new(config.node_key.clone(), &config.name, &config.software)
+        };
+        let router = Router::open(turn.cx, settings, &mut turn.router);
+        let mut inner = Self {
+            id,
+            host,
+            router,
+            topics: Topics::open(turn.cx),
+            mine: MyCores::open(turn.cx, &mut turn.mine),
+            links: BTreeMap::new(),
+            tokens: Tokens::default(),
+            joining: Joining::default(),
+            pending: Pending::default(),
+            tidings: Tidings::default(),
+            waiting: Waiting::default(),
+            problems: Problems::default(),
+            timers: Timers::new(),
+            owed: BTreeMap::new(),
+            store_bytes: 0,
+            listening: Vec::new(),
+        };
+        inner.open_tokens(turn);
+        inner.open_tidings(turn);
+        inner.open_joins(turn);
+        let confirmed = inner.router.clock_confirmed();
+        inner.set_clock(turn, confirmed);
+        inner
+    }
+
+    fn take(&mut self, turn: &mut Turn<'_, '_>, input: Input) {
+        match input {
+            Input::LinkUp { link, node, dialled, exporter, remote } => {
+                let link = router::LinkId(link.0);
+                let up = router::Input::Up { link, node, dialled, exporter, address: remote };
+                self.router.handle(turn.cx, up, &mut turn.router);
+            }
+            Input::Frame { link, bytes, cost } => self.take_frame(turn, link, &bytes, cost),
+            Input::Writable { link, bytes } => {
+                let link = topic::LinkId(link.0);
+                self.topic(turn, topic::Input::Writable { link, bytes });
+            }
+            Input::LinkDown { link, reason } => {
+                self.owed.remove(&link);
+                let link = router::LinkId(link.0);
+                let down = router::Input::Down { link, reason };
+                self.router.handle(turn.cx, down, &mut turn.router);
+            }
+            Input::DialFailed { token, reason } => {
+                let failed = router::Input::DialFailed { token, reason };
+                self.router.handle(turn.cx, failed, &mut turn.router);
+            }
+            Input::Checked(done) => self.take_checked(turn, done),
+            Input::Command { request, command } => self.command(turn, request, command),
+            Input::Listening { addresses } => self.set_listening(turn, addresses),
+            Input::Store { bytes, free, full } => {
+                self.store_bytes = bytes;
+                self.host.full = full;
+                self.host.custody.set_disk(if full { 0 } else { free });
+            }
+            Input::Content(_) => {
+                // No engine of this version has content; the completion of none can come.
+            }
+            Input::Closing => self.say_goodbye(turn),
+        }
+    }
+
+    fn take_frame(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, bytes: &[u8], cost: u64) {
+        let owed = self.owed.entry(link).or_default();
+        *owed = owed.saturating_add(cost);
+        let to = router::LinkId(link.0);
+        let input = match Frame::decode(bytes) {
+            Ok(frame) => router::Input::Frame { link: to, frame, len: bytes.len() },
+            Err(why) => router::Input::Garbage { link: to, why },
+        };
+        self.router.handle(turn.cx, input, &mut turn.router);
+        self.settle(turn);
+        self.grant(turn, link);
+    }
+
+    /// Lets the world read more from a link, unless too much of it waits to be checked.
+    pub(crate) fn grant(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
+        if self.topics.checking(topic::LinkId(link.0)) > crate::limits::MAX_CHECKING {
+            return;
+        }
+        if let Some(bytes) = self.owed.get_mut(&link).map(std::mem::take).filter(|owed| *owed > 0)
+        {
+            turn.advise(Advisory::Grant { link, bytes });
+        }
+    }
+
+    /// Hands an input to the topics.
+    pub(crate) fn topic(&mut self, turn: &mut Turn<'_, '_>, input: topic::Input) {
+        let mut env =
+            Env { cx: turn.cx, host: &mut self.host, out: &mut turn.topics };
+        self.topics.handle(&mut env, input);
+    }
+
+    /// Runs something that needs topics and their surroundings.
+    pub(crate) fn with_topics<R>(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        f: impl FnOnce(&mut Topics, &mut Env<'_, '_>) -> R,
+    ) -> R {
+        let mut env =
+            Env { cx: turn.cx, host: &mut self.host, out: &mut turn.topics };
+        f(&mut self.topics, &mut env)
+    }
+
+    fn due(&mut self, turn: &mut Turn<'_, '_>) {
+        let now = turn.cx.now;
+        if is_due(self.router.deadline(), now) {
+            self.router.on_deadline(turn.cx, &mut turn.router);
+        }
+        if is_due(self.topics.deadline(), now) {
+            self.with_topics(turn, |topics, env| topics.on_deadline(env));
+        }
+        if is_due(self.host.custody.deadline(), now) {
+            self.host.custody.on_deadline(turn.cx, &mut turn.custody);
+        }
+        if is_due(self.mine.deadline(), now) {
+            self.mine.on_deadline(turn.cx, &mut turn.mine);
+        }
+        while let Some(timer) = self.timers.expired(now) {
+            self.on_timer(turn, timer);
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        [
+            self.router.deadline(),
+            self.topics.deadline(),
+            self.host.custody.deadline(),
+            self.mine.deadline(),
+            self.timers.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Translates what engines put out until none has anything left to say.
+    pub(crate) fn settle(&mut self, turn: &mut Turn<'_, '_>) {
+        for _ in 0..MAX_SETTLE {
+            if let Some(output) = turn.router.pop() {
+                self.from_router(turn, output);
+            } else if let Some(output) = turn.topics.pop() {
+                self.from_topics(turn, output);
+            } else if let Some(output) = turn.custody.pop() {
+                self.from_custody(turn, output);
+            } else if let Some(output) = turn.mine.pop() {
+                self.from_mine(turn, output);
+            } else {
+                return;
+            }
+        }
+        unreachable!("engines keep answering one another: a bug of the translation");
+    }
+}
+
+fn is_due(deadline: Option<Time>, now: Time) -> bool {
+    deadline.is_some_and(|at| at <= now)
+}

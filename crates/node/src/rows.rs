@@ -1,0 +1,173 @@
+//! The node's own rows: which topics there are under which local numbers and names, and secrets.
+
+use machine::{Cx, Staged, Table};
+use minicbor::{CborLen, Decode, Encode};
+
+/// Small rows of the node; see the keys below.
+pub const NODE: Table = Table::new(1, "node");
+/// Secret rows, sealed under a key derived from the key file. Author keys stand under `a`.
+pub const VAULT: Table = Table::new(2, "node.vault");
+
+/// Key of the number that the next topic gets.
+pub(crate) const NEXT_LOCAL: &[u8] = b"next local";
+/// Key of the name that others see.
+pub(crate) const NAME: &[u8] = b"name";
+/// Key of the last message that this home sent.
+pub(crate) const LAST_SENT: &[u8] = b"last sent";
+
+/// First byte of the key of a vault row with a topic's epoch secrets.
+pub(crate) const RING: u8 = b'e';
+/// First byte of the key of a vault row with an author's secret key: left out of backups.
+pub const AUTHOR: u8 = b'a';
+/// First byte of the key of a vault row with the seed of an invite that is being used to join.
+pub(crate) const JOINING: u8 = b'j';
+
+/// A topic of this home.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(map)]
+pub(crate) struct TopicRow {
+    /// Its id.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) id: [u8; 32],
+    /// Its local name; empty on a core.
+    #[n(1)]
+    pub(crate) name: String,
+    /// Whether this node holds it for others, without keys.
+    #[n(2)]
+    pub(crate) custodian: bool,
+    /// Bytes of the grant under which this device writes.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub(crate) grant: [u8; 32],
+    /// The claim of a device that joined, as an encoded item.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub(crate) claim: Vec<u8>,
+    /// The index of the device's next incarnation.
+    #[n(5)]
+    pub(crate) next_index: u32,
+    /// Whether the current author's first envelope is published.
+    #[n(6)]
+    pub(crate) opened: bool,
+    /// The envelope that carries the invite by which this device joined; zeros for the founder.
+    #[cbor(n(7), with = "minicbor::bytes")]
+    pub(crate) invite_at: [u8; 32],
+    /// Name, addresses and cores as the others were last told, hashed.
+    #[cbor(n(8), with = "minicbor::bytes")]
+    pub(crate) told: [u8; 32],
+    /// Whether this device has left.
+    #[n(9)]
+    pub(crate) left: bool,
+    /// Nodes of the invite by which this device joined: `node1…@host:port`.
+    #[n(10)]
+    pub(crate) ways: Vec<String>,
+    /// The genesis.
+    #[cbor(n(11), with = "minicbor::bytes")]
+    pub(crate) genesis: Vec<u8>,
+}
+
+impl TopicRow {
+    /// The row of a local number.
+    pub(crate) fn read(store: &mut Staged<'_>, local: u32) -> Option<Self> {
+        decode(&store.get(NODE, &topic_key(local))?)
+    }
+
+    /// Writes the row.
+    pub(crate) fn write(&self, store: &mut Staged<'_>, local: u32) {
+        store.put(NODE, topic_key(local), encode(self));
+    }
+
+    /// All rows.
+    pub(crate) fn all(store: &mut Staged<'_>) -> Vec<(u32, Self)> {
+        let mut rows = Vec::new();
+        let mut from = topic_key(0);
+        loop {
+            let page = store.scan(NODE, &from, &topic_key_end(), 256);
+            let Some((last, _)) = page.last() else { return rows };
+            from = [last.as_slice(), &[0]].concat();
+            rows.extend(page.iter().filter_map(|(key, value)| {
+                let local = u32::from_be_bytes(key.get(1..5)?.try_into().ok()?);
+                Some((local, decode(value)?))
+            }));
+        }
+    }
+}
+
+/// Takes a number for a new topic. Numbers are not used again.
+pub(crate) fn take_local(cx: &mut Cx<'_>) -> u32 {
+    let next = cx.store.get(NODE, NEXT_LOCAL).and_then(|bytes| bytes.try_into().ok());
+    let local = next.map_or(1, u32::from_be_bytes);
+    cx.store.put(NODE, NEXT_LOCAL, local.saturating_add(1).to_be_bytes());
+    local
+}
+
+/// Key of a topic's row.
+pub(crate) fn topic_key(local: u32) -> Vec<u8> {
+    [b"t".as_slice(), &local.to_be_bytes()].concat()
+}
+
+fn topic_key_end() -> Vec<u8> {
+    b"u".to_vec()
+}
+
+/// Key of a vault row of a topic.
+pub(crate) fn vault_key(kind: u8, local: u32) -> Vec<u8> {
+    [&[kind], local.to_be_bytes().as_slice()].concat()
+}
+
+/// The bytes of a row.
+pub(crate) fn encode<T: Encode<()> + CborLen<()>>(row: &T) -> Vec<u8> {
+    // Writing to memory fails only when an encoder is asked for what CBOR cannot say.
+    minicbor::to_vec(row).unwrap_or_default()
+}
+
+/// The row of these bytes, as far as this version can read it.
+pub(crate) fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Option<T> {
+    minicbor::decode(bytes).ok()
+}
+
+impl TopicRow {
+    /// The row of a topic that is held for others.
+    pub(crate) fn custodian(id: identity::TopicId, genesis: Vec<u8>) -> Self {
+        Self {
+            id: *id.as_bytes(),
+            name: String::new(),
+            custodian: true,
+            grant: [0; 32],
+            claim: Vec::new(),
+            next_index: 0,
+            opened: false,
+            invite_at: [0; 32],
+            told: [0; 32],
+            left: false,
+            ways: Vec::new(),
+            genesis,
+        }
+    }
+}
+
+/// First byte of the key of a row with the core nodes that a member listed: `c` ‖ local ‖ device.
+pub(crate) const LISTED: u8 = b'c';
+/// First byte of the key of a row with what a member said about itself: `p` ‖ local ‖ device.
+pub(crate) const PROFILES: u8 = b'p';
+
+/// Key of what a member said.
+pub(crate) fn said_key(kind: u8, local: u32, device: &identity::PublicKey) -> Vec<u8> {
+    [&[kind], local.to_be_bytes().as_slice(), device.as_bytes()].concat()
+}
+
+/// Everything of this kind that members of a topic said, by device.
+pub(crate) fn said(
+    store: &mut Staged<'_>,
+    kind: u8,
+    local: u32,
+    limit: usize,
+) -> Vec<(identity::PublicKey, Vec<u8>)> {
+    let prefix = [&[kind], local.to_be_bytes().as_slice()].concat();
+    store
+        .prefix(NODE, &prefix, limit)
+        .into_iter()
+        .filter_map(|(key, value)| {
+            let device: [u8; 32] = key.get(5..)?.try_into().ok()?;
+            Some((identity::PublicKey::from_bytes(device), value))
+        })
+        .collect()
+}

@@ -1,0 +1,452 @@
+//! What members tell one another about names, addresses and core nodes, and what follows from it:
+//! whom to keep a link with, which core holds what, tickets between cores.
+
+use crate::look::look;
+use crate::keychain::{CORES, PROFILE};
+use crate::frames::here;
+use crate::limits::{MAX_ADDRESSES, TELL_AFTER, TICKET_MS, TICKETS_EVERY};
+use crate::node::{Inner, Turn};
+use crate::rows::{LISTED, NODE, PROFILES, said, said_key};
+use crate::timer::Timer;
+use custody::CorePeer;
+use identity::{EnvelopeId, NodeId, PublicKey, TopicId};
+use machine::WallTime;
+use rights::CoreSecret;
+use router::Why;
+use std::collections::{BTreeMap, BTreeSet};
+use topic::{Draft, Payload};
+use wire::plain::{CoreEntry, CoreList, Profile};
+use wire::{Header, Item, NodeAddress, Ticket};
+
+/// Members of one topic whose nodes are kept as neighbours. The others are found through cores and
+/// through these.
+const MAX_KEPT_MEMBERS: usize = 64;
+
+/// Core nodes of one topic that are kept.
+const MAX_KEPT_CORES: usize = 16;
+
+/// Core nodes that a member lists (docs/spec/wire.md).
+const MAX_LISTED_CORES: usize = 4;
+
+/// Who holds what, as far as members and clients told.
+#[derive(Debug, Default)]
+pub(crate) struct Tidings {
+    /// Tickets that clients gave to this core, by topic and the core at which they hold.
+    tickets: BTreeMap<(u32, NodeId), Ticket>,
+    /// The core secret of each topic that this core holds.
+    secrets: BTreeMap<u32, CoreSecret>,
+}
+
+impl Tidings {
+    /// The ticket with which this core may fetch a topic at another.
+    pub(crate) fn ticket(&self, local: u32, core: &NodeId) -> Option<Ticket> {
+        self.tickets.get(&(local, *core)).cloned()
+    }
+
+    /// The secret by which core nodes of a topic know one another.
+    pub(crate) fn core_secret(&self, local: u32) -> Option<CoreSecret> {
+        self.secrets.get(&local).cloned()
+    }
+
+    fn forget(&mut self, local: u32) {
+        self.secrets.remove(&local);
+        self.tickets.retain(|(topic, _), _| *topic != local);
+    }
+}
+
+impl Inner {
+    /// Whether a node is said to hold a topic.
+    pub(crate) fn is_held_at(&self, local: u32, node: &NodeId) -> bool {
+        self.host.cores.get(&local).is_some_and(|cores| cores.contains_key(node))
+    }
+
+    /// The core nodes that are said to hold a topic.
+    pub(crate) fn cores_of(&self, local: u32) -> Vec<(NodeId, Vec<String>)> {
+        let cores = self.host.cores.get(&local).into_iter().flatten();
+        cores.map(|(node, addresses)| (*node, addresses.clone())).collect()
+    }
+
+    /// Reads back what was told in earlier lives.
+    pub(crate) fn open_tidings(&mut self, turn: &mut Turn<'_, '_>) {
+        let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        for local in topics {
+            for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
+                if let Ok(list) = CoreList::decode(&plain) {
+                    self.learn_cores(turn, local, list.cores);
+                }
+            }
+            for (device, plain) in said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS) {
+                if let Ok(profile) = Profile::decode(&plain) {
+                    self.learn_member(turn, local, &device, profile);
+                }
+            }
+            self.learn_ways(turn, local);
+            self.learn_own_cores(turn, local);
+        }
+        let again = turn.cx.now.after(TICKETS_EVERY);
+        self.timers.set(Timer::Tickets, again);
+        self.tell_soon(turn);
+    }
+
+    /// Reads back which topics clients asked this core to hold, and under which secrets.
+    pub(crate) fn open_tokens(&mut self, turn: &mut Turn<'_, '_>) {
+        let mut after = None;
+        loop {
+            let page = self.host.custody.topics(turn.cx, after.as_ref(), 256);
+            let Some(last) = page.last().copied() else { return };
+            after = Some(last);
+            for topic in page {
+                let Some(local) = self.host.keys.local(&topic) else { continue };
+                let served = self.host.custody.served(turn.cx, &topic);
+                for (_, secret) in served.into_iter().flat_map(|served| served.sponsors) {
+                    self.hold_secret(turn, local, topic, secret);
+                }
+                let peers = self.host.custody.core_peers(turn.cx, &topic);
+                self.learn_core_peers(turn, local, peers);
+            }
+        }
+    }
+
+    /// A client gave this core the secret of a topic.
+    pub(crate) fn hold_secret(
+        &mut self,
+        _: &mut Turn<'_, '_>,
+        local: u32,
+        topic: TopicId,
+        secret: [u8; 32],
+    ) {
+        self.tokens.add(self.id, local, topic, secret);
+        self.tidings.secrets.insert(local, CoreSecret::from_bytes(secret));
+    }
+
+    fn learn_core_peers(&mut self, turn: &mut Turn<'_, '_>, local: u32, peers: Vec<CorePeer>) {
+        for peer in peers {
+            let Ok(ticket) = Ticket::decode(&peer.ticket) else { continue };
+            self.tidings.tickets.insert((local, peer.node), ticket);
+            self.learn_core(turn, local, peer.node, vec![peer.address]);
+        }
+    }
+
+    /// A client named other core nodes that hold a topic.
+    pub(crate) fn on_core_peers(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        node: NodeId,
+        topic: TopicId,
+        peers: Vec<wire::frame::CorePeer>,
+    ) {
+        let peers: Vec<CorePeer> = peers
+            .into_iter()
+            .filter(|peer| peer.node != self.id && peer.ticket.core == self.id)
+            .map(|peer| CorePeer {
+                node: peer.node,
+                address: peer.uri,
+                ticket: peer.ticket.encode(),
+            })
+            .collect();
+        if self.host.custody.set_core_peers(turn.cx, node, topic, &peers).is_ok()
+            && let Some(local) = self.host.keys.local(&topic)
+        {
+            self.learn_core_peers(turn, local, peers);
+        }
+    }
+
+    fn learn_cores(&mut self, turn: &mut Turn<'_, '_>, local: u32, cores: Vec<CoreEntry>) {
+        for core in cores.into_iter().take(MAX_LISTED_CORES) {
+            self.learn_core(turn, local, core.node, core.addresses);
+        }
+    }
+
+    /// A core node is said to hold a topic: keep a link with it, and show the topic there.
+    pub(crate) fn learn_core(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        node: NodeId,
+        addresses: Vec<String>,
+    ) {
+        let left = self.host.keys.topic(local).is_none_or(|keys| keys.row.left);
+        let known = self.host.cores.entry(local).or_default();
+        if node == self.id || left || (known.len() >= MAX_KEPT_CORES && !known.contains_key(&node))
+        {
+            return;
+        }
+        known.insert(node, addresses.clone());
+        self.keep(turn, node, Why::TopicCore, addresses);
+        if let Some(link) = self.link_of(&node) {
+            self.show_at_core(turn, link);
+        }
+    }
+
+    fn learn_ways(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let ways = self.host.keys.topic(local).map(|keys| keys.row.ways.clone());
+        for way in ways.into_iter().flatten() {
+            if let Ok(address) = way.parse::<NodeAddress>() {
+                self.learn_core(turn, local, address.node, vec![address.authority()]);
+            }
+        }
+    }
+
+    /// This node's own cores hold a topic once they have said so.
+    fn learn_own_cores(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some(topic) = self.host.keys.topic(local).map(|keys| keys.id) else { return };
+        for core in self.mine.serving(turn.cx, &topic) {
+            self.host.cores.entry(local).or_default().entry(core).or_default();
+        }
+    }
+
+    fn learn_member(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        device: &PublicKey,
+        profile: Profile,
+    ) {
+        let own = self.host.keys.topic(local).and_then(|keys| keys.device.as_ref());
+        if own.is_some_and(|own| own.public() != *device) && !profile.addresses.is_empty() {
+            self.keep(turn, profile.node, Why::Member, profile.addresses);
+        }
+    }
+
+    /// A control envelope was admitted: reads what it tells.
+    pub(crate) fn control(&mut self, turn: &mut Turn<'_, '_>, local: u32, id: EnvelopeId) {
+        let found = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let held = lace.envelope(store, &id)?;
+            let device = *lace.author(&held.envelope.header.author)?.device();
+            let items = wire::decode_items(&here(held.body)?).ok()?;
+            Some((held.envelope.header.clone(), device, items))
+        });
+        if let Some(Some((header, device, items))) = found {
+            for item in &items {
+                self.control_item(turn, local, &header, &device, item);
+            }
+        }
+        self.join_progress(turn, local);
+    }
+
+    fn control_item(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        header: &Header,
+        device: &PublicKey,
+        item: &Item,
+    ) {
+        match item {
+            Item::Certificate(certificate) => {
+                let own = self.host.keys.topic(local).and_then(|keys| keys.device.as_ref());
+                if own.is_some_and(|own| own.public() == *device) {
+                    let above = certificate.index.saturating_add(1);
+                    self.host.keys.raise_index(turn.cx, local, above);
+                }
+            }
+            Item::Profile(sealed) => {
+                let plain = self.host.keys.open_item_of(local, header, PROFILE, sealed);
+                if let Some(plain) = plain
+                    && let Ok(profile) = Profile::decode(&plain)
+                {
+                    turn.cx.store.put(NODE, said_key(PROFILES, local, device), plain);
+                    self.learn_member(turn, local, device, profile);
+                }
+            }
+            Item::Cores(sealed) => {
+                let plain = self.host.keys.open_item_of(local, header, CORES, sealed);
+                if let Some(plain) = plain
+                    && let Ok(list) = CoreList::decode(&plain)
+                {
+                    turn.cx.store.put(NODE, said_key(LISTED, local, device), plain);
+                    self.learn_cores(turn, local, list.cores);
+                    self.name_core_peers(turn, local);
+                }
+            }
+            Item::Claim(_)
+            | Item::Invite(_)
+            | Item::Leave
+            | Item::Sealing(_)
+            | Item::Title(_) => {}
+        }
+    }
+
+    /// Tells this node's cores which other cores hold a topic.
+    fn name_core_peers(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some(keys) = self.host.keys.topic(local) else { return };
+        let own: BTreeSet<NodeId> = self.mine.cores(turn.cx).into_iter().collect();
+        let topic = keys.id;
+        let peers: Vec<CorePeer> = said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES)
+            .into_iter()
+            .filter_map(|(_, plain)| CoreList::decode(&plain).ok())
+            .flat_map(|list| list.cores)
+            .filter(|core| !own.contains(&core.node))
+            .filter_map(|core| {
+                let address = core.addresses.first()?.clone();
+                // The ticket is made for each of our cores when it is told.
+                Some(CorePeer { node: core.node, address, ticket: Vec::new() })
+            })
+            .take(custody::limits::MAX_CORE_PEERS)
+            .collect();
+        self.mine.set_peers(turn.cx, topic, &peers, &mut turn.mine);
+    }
+
+    /// Tells one of this node's cores about others, with a ticket that lets it fetch there.
+    pub(crate) fn tell_core_peers(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        core: NodeId,
+        topic: TopicId,
+        peers: &[CorePeer],
+    ) {
+        let Some(link) = self.link_of(&core) else { return };
+        let local = self.host.keys.local(&topic);
+        let keys = local.and_then(|local| self.host.keys.topic(local));
+        let Some(device) = keys.and_then(|keys| keys.device.as_ref()) else { return };
+        let now = turn.cx.wall;
+        let until = WallTime::from_millis(now.as_millis().saturating_add(TICKET_MS));
+        let peers = peers
+            .iter()
+            .map(|peer| wire::frame::CorePeer {
+                node: peer.node,
+                uri: peer.address.clone(),
+                ticket: rights::issue_ticket(device, topic, core, now, until),
+            })
+            .collect();
+        turn.send(link, &wire::Frame::CorePeers { topic, peers });
+    }
+
+    /// Members are to be told what has changed about this node, after a moment.
+    pub(crate) fn tell_soon(&mut self, turn: &mut Turn<'_, '_>) {
+        let at = turn.cx.now.after(TELL_AFTER);
+        self.timers.set_earlier(Timer::Tell, at);
+    }
+
+    /// Tells the members of each topic what has changed: name, addresses, cores.
+    pub(crate) fn tell(&mut self, turn: &mut Turn<'_, '_>) {
+        let topics: Vec<u32> = self
+            .host
+            .keys
+            .topics()
+            .filter(|(_, keys)| keys.row.opened && !keys.row.left)
+            .map(|(local, _)| local)
+            .collect();
+        for local in topics {
+            self.learn_own_cores(turn, local);
+            let told = self.told_hash(turn, local);
+            let known = self.host.keys.topic(local).map(|keys| keys.row.told);
+            if known == Some(told) {
+                continue;
+            }
+            let items = self.tiding_items(turn, local);
+            let draft = Draft { payload: Payload::Items(items), lifespan: None, answers: vec![] };
+            let published = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
+            if published.is_ok() {
+                self.host.keys.update(turn.cx, local, |row| row.told = told);
+                self.name_core_peers(turn, local);
+            }
+        }
+    }
+
+    /// A hash of everything that [`Inner::tiding_items`] would say.
+    pub(crate) fn told_hash(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> [u8; 32] {
+        let (profile, cores) = self.own_tidings(turn, local);
+        *blake3::hash(&[profile.encode(), cores.encode()].concat()).as_bytes()
+    }
+
+    /// What this device says about itself in a topic: sealed items.
+    pub(crate) fn tiding_items(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<Item> {
+        let (profile, cores) = self.own_tidings(turn, local);
+        let keys = &mut self.host.keys;
+        let profile = keys.seal_to_readers(turn.cx, local, PROFILE, &profile.encode());
+        let cores = keys.seal_to_members(turn.cx, local, CORES, &cores.encode());
+        [profile.map(Item::Profile), cores.map(Item::Cores)].into_iter().flatten().collect()
+    }
+
+    fn own_tidings(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> (Profile, CoreList) {
+        let addresses = self.own_addresses();
+        let profile = Profile { name: self.router.name().to_owned(), node: self.id, addresses };
+        let topic = self.host.keys.topic(local).map(|keys| keys.id);
+        let serving =
+            topic.map(|topic| self.mine.serving(turn.cx, &topic)).unwrap_or_default();
+        let cores = self
+            .mine
+            .list(turn.cx)
+            .into_iter()
+            .filter(|core| serving.contains(&core.core) && !core.addresses.is_empty())
+            .take(MAX_LISTED_CORES)
+            .map(|core| CoreEntry {
+                node: core.core,
+                addresses: core.addresses,
+                name: String::new(),
+            })
+            .collect();
+        (profile, CoreList { cores })
+    }
+
+    /// Where others can reach this node: `quic://node1…@host:port`, those configured first.
+    pub(crate) fn own_addresses(&self) -> Vec<String> {
+        let public = &self.host.keys.config.public;
+        let mut known = BTreeSet::new();
+        public
+            .iter()
+            .chain(&self.listening)
+            .filter(|address| known.insert((*address).clone()))
+            .take(MAX_ADDRESSES)
+            .map(|address| format!("quic://{}@{address}", self.id))
+            .collect()
+    }
+
+    pub(crate) fn set_listening(&mut self, turn: &mut Turn<'_, '_>, addresses: Vec<String>) {
+        self.listening = addresses;
+        let addresses = self
+            .own_addresses()
+            .into_iter()
+            .zip((1..=u8::MAX).rev())
+            .map(|(uri, weight)| router::Address { uri, weight })
+            .collect();
+        let input = router::Input::Listening { addresses };
+        self.router.handle(turn.cx, input, &mut turn.router);
+        self.tell_soon(turn);
+    }
+
+    /// Puts the cores of this node into its advert.
+    pub(crate) fn tell_router_cores(&mut self, turn: &mut Turn<'_, '_>) {
+        let cores = self
+            .mine
+            .list(turn.cx)
+            .into_iter()
+            .filter(|core| core.standing == custody::CoreStanding::Agreed)
+            .filter_map(|core| Some((core.core, core.addresses.first()?.clone())))
+            .take(MAX_LISTED_CORES)
+            .collect();
+        let input = router::Input::MyCores { cores };
+        self.router.handle(turn.cx, input, &mut turn.router);
+    }
+
+    /// Removes a topic and everything that is known of it.
+    pub(crate) fn drop_topic(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        for kind in [LISTED, PROFILES] {
+            for (device, _) in said(&mut turn.cx.store, kind, local, usize::MAX) {
+                turn.cx.store.delete(NODE, said_key(kind, local, &device));
+            }
+        }
+        self.tokens.remove(local);
+        self.tidings.forget(local);
+        self.host.cores.remove(&local);
+        for link in self.links.values_mut() {
+            link.proven.remove(&local);
+            link.at_core.remove(&local);
+            link.shown.remove(&local);
+        }
+        self.host.keys.remove(turn.cx, local);
+        // Unknown means that nothing of it is left.
+        let _gone = self.topics.forget(turn.cx, local);
+    }
+
+    /// Makes tickets anew long before they end.
+    pub(crate) fn renew_tickets(&mut self, turn: &mut Turn<'_, '_>) {
+        let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        for local in topics {
+            self.name_core_peers(turn, local);
+        }
+        let again = turn.cx.now.after(TICKETS_EVERY);
+        self.timers.set(Timer::Tickets, again);
+    }
+}

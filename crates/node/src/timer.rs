@@ -1,0 +1,20 @@
+//! The node's own deadlines; those of its engines are theirs.
+
+use crate::command::RequestId;
+
+/// What happens when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// Pending messages are put into envelopes: armed by a send, at once.
+    Publish,
+    /// A command that waits has waited long enough.
+    Wait(RequestId),
+    /// Topics are shown again to core nodes that have not answered.
+    ShowAgain,
+    /// Members are told new names, addresses and cores.
+    Tell,
+    /// Tickets for core nodes are made anew.
+    Tickets,
+    /// Boxes that have not been found are asked for again.
+    Joins,
+}
