@@ -43,6 +43,13 @@ impl Own {
 }
 
 impl Router {
+    /// The name that others see.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.own_advert()
+            .map_or(self.config.name.as_str(), |advert| advert.name.as_str())
+    }
+
     /// One's own advert in its newest version.
     #[must_use]
     pub fn own_advert(&self) -> Option<&NodeAdvert> {

@@ -281,7 +281,7 @@ impl Router {
                         text,
                         ..
                     } => {
-                        self.mail_was_refused(cx, node, mail, code, &text, out);
+                        self.mail_was_refused(cx, node, (mail, code, text), out);
                     }
                     frame => out.push(Output::Pass {
                         link: id,
@@ -321,8 +321,7 @@ impl Router {
             );
             return;
         }
-        let version = VERSION_MAX.min(max);
-        if version < VERSION_MIN.max(min) {
+        let Some(version) = negotiate((VERSION_MIN, VERSION_MAX), (min, max)) else {
             let text = format!(
                 "no common version: this node speaks {VERSION_MIN} to {VERSION_MAX}, the other \
                  {min} to {max}"
@@ -335,7 +334,7 @@ impl Router {
             }
             self.refused_by_us(cx, id, Code::VERSION, &text, out);
             return;
-        }
+        };
         greeted.version = version;
         link.greeted = Some(greeted);
         self.timers.clear(Timer::Hello(id));
@@ -540,7 +539,7 @@ impl Router {
         }
         let silence = cx.now.since(link.heard);
         match link.ping {
-            Some((_, sent)) if link.heard < sent => {
+            Some((_, sent)) if link.heard <= sent => {
                 link.unanswered = link.unanswered.saturating_add(1);
                 if link.unanswered >= PINGS {
                     self.close(cx, id, Code::CLOSING, "no answer to pings", out);
@@ -555,6 +554,12 @@ impl Router {
             }
         }
     }
+}
+
+/// The highest version that both sides speak.
+fn negotiate(ours: (u16, u16), theirs: (u16, u16)) -> Option<u16> {
+    let highest = ours.1.min(theirs.1);
+    (highest >= ours.0.max(theirs.0)).then_some(highest)
 }
 
 /// Counts the bytes of a peer that is not known; says whether it may go on.
@@ -577,4 +582,26 @@ pub(crate) fn cut(text: &str, max: usize) -> String {
         end = end.saturating_sub(1);
     }
     text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_common_version_is_spoken() {
+        assert_eq!(negotiate((0, 0), (0, 9)), Some(0));
+        assert_eq!(negotiate((2, 5), (3, 4)), Some(4));
+        assert_eq!(negotiate((2, 5), (5, 9)), Some(5));
+        assert_eq!(negotiate((2, 5), (6, 9)), None);
+        assert_eq!(negotiate((2, 5), (0, 1)), None);
+        assert_eq!(negotiate((2, 5), (9, 0)), None, "a range that is none");
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(cut("grün", 3), "gr");
+        assert_eq!(cut("grün", 4), "grü");
+        assert_eq!(cut("", 4), "");
+    }
 }

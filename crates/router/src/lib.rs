@@ -39,7 +39,8 @@ mod window;
 
 pub use config::{Address, Config};
 pub use event::{EchoResult, Input, LinkId, Output, Problem, Standing, Why};
-pub use mail::{Class, InboxMail, MailError, MailState, Send};
+pub use mail::{Class, InboxMail, MailError, MailRefusal, MailState, Send};
 pub use names::{Labels, label, look_alike};
 pub use peers::{PeerError, PeerState};
 pub use router::Router;
+pub use row::TABLES;

@@ -34,6 +34,25 @@ pub(crate) const WINDOW_ENDS: Table = Table::new(93, "router_window_ends");
 /// nothing → [`CountsRow`].
 pub(crate) const COUNTS: Table = Table::new(94, "router_counts");
 
+/// All tables of the router.
+pub const TABLES: [Table; 15] = [
+    PEERS,
+    OWN_ADVERT,
+    SEALING,
+    ADVERTS,
+    QUEUE,
+    QUEUE_PAYLOADS,
+    QUEUE_SEALED,
+    QUEUE_ORDER,
+    QUEUE_ALL,
+    QUEUE_ENVELOPES,
+    QUEUE_ENDS,
+    INBOX,
+    WINDOWS,
+    WINDOW_ENDS,
+    COUNTS,
+];
+
 #[derive(Clone, Debug, Default, Encode, Decode)]
 #[cbor(array)]
 pub(crate) struct PeerRow {

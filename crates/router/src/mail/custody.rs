@@ -10,6 +10,20 @@ use wire::{
 use crate::event::{LinkId, Output};
 use crate::router::Router;
 
+/// Why the mailbox does not take a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailRefusal {
+    /// Which.
+    pub id: EnvelopeId,
+    /// For programs.
+    pub code: Code,
+    /// For people; cut to 128 bytes.
+    pub text: String,
+    /// When it may be offered again, in milliseconds since 1970; 0 = not before somebody changes
+    /// something.
+    pub retry_ms: u64,
+}
+
 impl Router {
     /// The mailbox holds a mail that [`Output::Mailbox`] brought: tells the depositor so, in a
     /// receipt of this node. To be called in the turn that stored it.
@@ -43,19 +57,15 @@ impl Router {
         }
     }
 
-    /// The mailbox does not take a mail that [`Output::Mailbox`] brought. `retry_ms`: when it may
-    /// be offered again, in milliseconds since 1970; 0 = not before somebody changes something.
-    pub fn mail_refused(
-        &self,
-        depositor: &NodeId,
-        id: EnvelopeId,
-        code: Code,
-        text: &str,
-        retry_ms: u64,
-        out: &mut Outbox<Output>,
-    ) {
-        let refused = refusal(id, code, text, retry_ms);
-        self.send_to(depositor, refused, out);
+    /// The mailbox does not take a mail that [`Output::Mailbox`] brought.
+    pub fn mail_refused(&self, depositor: &NodeId, why: MailRefusal, out: &mut Outbox<Output>) {
+        let MailRefusal {
+            id,
+            code,
+            text,
+            retry_ms,
+        } = why;
+        self.send_to(depositor, refusal(id, code, &text, retry_ms), out);
     }
 
     /// Hands over a mail from the mailbox, as it was given to it ([`Raw::encode`]). Says whether

@@ -20,6 +20,7 @@ use wire::Header;
 use crate::event::LinkId;
 use crate::limits::MAX_NUMBERINGS;
 
+pub use custody::MailRefusal;
 pub use inbox::InboxMail;
 pub use queue::{Class, MailError, MailState, Send};
 

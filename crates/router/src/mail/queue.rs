@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use identity::{EnvelopeId, NodeId};
 use machine::{Cx, Outbox};
-use wire::{Code, SignedMailReceipt};
+use wire::{Code, MailReceipt, SignedMailReceipt};
 
 use super::{ECHO, Mail, name};
 use crate::event::Output;
@@ -341,7 +341,7 @@ impl Router {
                 }
                 wire::ReceiptKind::Held if holder != to => {
                     self.arrived(cx, &to, &holder, envelope);
-                    self.now_held(cx, &id, queued, &holder, receipt.value.until, out);
+                    self.now_held(cx, &id, queued, &receipt.value, out);
                 }
                 _ => {}
             }
@@ -355,8 +355,7 @@ impl Router {
         cx: &mut Cx<'_>,
         id: &EnvelopeId,
         mut queued: QueueRow,
-        core: &NodeId,
-        until_ms: u64,
+        receipt: &MailReceipt,
         out: &mut Outbox<Output>,
     ) {
         if queued.held.is_empty() {
@@ -371,8 +370,8 @@ impl Router {
             }
         }
         let held = HeldRow {
-            core: *core.as_bytes(),
-            until_ms,
+            core: *receipt.holder.as_bytes(),
+            until_ms: receipt.until,
             at_ms: cx.wall.as_millis(),
         };
         queued.held.retain(|known| known.core != held.core);
@@ -424,11 +423,10 @@ impl Router {
         &mut self,
         cx: &mut Cx<'_>,
         by: NodeId,
-        envelope: EnvelopeId,
-        code: Code,
-        text: &str,
+        refusal: (EnvelopeId, Code, String),
         out: &mut Outbox<Output>,
     ) {
+        let (envelope, code, text) = refusal;
         let Some(id) = self.name_of(cx, &envelope) else {
             return;
         };
@@ -440,7 +438,6 @@ impl Router {
             return;
         }
         let by_recipient = by == to;
-        let text = crate::hello::cut(text, wire::limits::MAX_TEXT);
         queued.refusal = Some(RefusalRow {
             by: *by.as_bytes(),
             code: code.0,
@@ -464,6 +461,33 @@ impl Router {
             self.refused_on_lane(cx, &to, &by, &envelope, seal_again);
         }
         self.sync_mail_targets(cx, out);
+    }
+
+    /// Mails that wait to be delivered.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.mail.waiting()
+    }
+
+    /// The names of mails of ours that begin with these hexadecimal digits, at most `limit`.
+    pub fn mails_with_prefix(
+        &self,
+        cx: &mut Cx<'_>,
+        digits: &str,
+        limit: usize,
+    ) -> Vec<EnvelopeId> {
+        let whole = digits.get(..digits.len() & !1).unwrap_or_default();
+        let from: Vec<u8> = (0..whole.len())
+            .step_by(2)
+            .filter_map(|at| u8::from_str_radix(whole.get(at..at + 2)?, 16).ok())
+            .collect();
+        cx.store
+            .prefix(QUEUE, &from, limit.saturating_mul(16))
+            .into_iter()
+            .filter_map(|(key, _)| row::part(&key, 0).map(EnvelopeId::from_bytes))
+            .filter(|id| id.to_string().starts_with(digits))
+            .take(limit)
+            .collect()
     }
 
     fn name_of(&self, cx: &mut Cx<'_>, envelope: &EnvelopeId) -> Option<EnvelopeId> {

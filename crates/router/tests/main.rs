@@ -1,0 +1,6 @@
+//! The router from outside: one of it with scripted peers, and worlds of several.
+
+mod ladder;
+mod laws;
+mod net;
+mod worlds;
