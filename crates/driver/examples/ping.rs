@@ -91,7 +91,7 @@ fn by_driver() -> Vec<u64> {
 // ANCHOR_END: driver
 
 fn main() {
-    let trace = by_hand();
-    println!("{trace:?}");
-    assert_eq!(by_driver(), trace);
+    let (kernel, driver) = (by_hand(), by_driver());
+    println!("kernel {kernel:?}\ndriver {driver:?}");
+    assert_eq!(kernel, driver);
 }
