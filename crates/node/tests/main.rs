@@ -1,0 +1,4 @@
+//! Whole nodes in a world without I/O.
+
+mod story;
+mod world;
