@@ -1,12 +1,12 @@
 //! Admission: does an envelope belong to the graph? A pure function of the envelope and its causal
 //! past, so that every replica answers alike, in whatever order things come.
 
-use crate::author::{Author, Root, Tip};
+use crate::author::Root;
 use crate::invite::Invitation;
-use crate::lace::{Lace, Node, Stored};
+use crate::lace::{Lace, Node};
 use crate::limits::{FREE_INCARNATIONS, MAX_AHEAD, WEEK_MS};
 use crate::park::{self, ParkedEnvelope};
-use crate::rows::{self, Spot};
+use crate::rows::Spot;
 use crate::rule::Rule;
 use identity::{EnvelopeId, PublicKey};
 use machine::Staged;
@@ -37,8 +37,8 @@ pub enum Admission {
         /// What it waits for.
         missing: Missing,
     },
-    /// It would have to wait for its past, and there is no room to wait in. It must be offered
-    /// again, after its past.
+    /// It would have to wait, and there is no room to wait in, or it lies beyond a fork that is
+    /// still being dealt with ([`Lace::work`]). It must be offered again, after its past.
     NoRoom,
     /// It breaks a rule. Those that were parked for want of it are dropped.
     Refused(Rule),
@@ -74,9 +74,10 @@ pub enum Verdict {
     Refused(Rule),
 }
 
-struct Parents {
-    previous: Option<Node>,
-    deps: Vec<(EnvelopeId, Node)>,
+/// What an envelope names, as far as it is here.
+pub(crate) struct Parents {
+    pub(crate) previous: Option<Node>,
+    pub(crate) deps: Vec<(EnvelopeId, Node)>,
     missing: Vec<EnvelopeId>,
 }
 
@@ -124,6 +125,7 @@ impl Lace {
         store: &mut Staged<'_>,
         verified: Checked<Verified>,
     ) -> Vec<(EnvelopeId, Admission)> {
+        self.work(store);
         let mut report = Vec::new();
         let mut queue = VecDeque::from([verified.into_inner()]);
         while let Some(verified) = queue.pop_front() {
@@ -189,6 +191,9 @@ impl Lace {
             match self.rules(store, &verified, &parents) {
                 Ok(root) => {
                     self.report_fork(store, envelope, report);
+                    if self.is_closing_at(&header.author, header.number) {
+                        return Admission::NoRoom;
+                    }
                     self.enter(store, verified, &parents, root, report)
                 }
                 Err(rule) => Admission::Refused(rule),
@@ -371,171 +376,6 @@ impl Lace {
             .iter()
             .filter_map(|(id, _)| self.invites.get(&(*grant, *id)))
             .min_by_key(|invite| (invite.began, invite.carrier))
-    }
-
-    /// Stores an admissible envelope.
-    fn enter(
-        &mut self,
-        store: &mut Staged<'_>,
-        verified: Verified,
-        parents: &Parents,
-        root: Root,
-        report: &mut Vec<(EnvelopeId, Admission)>,
-    ) -> Admission {
-        let Verified {
-            envelope,
-            body,
-            items,
-        } = verified;
-        let header = &envelope.header;
-        let (no, root_no) = self.author_of(store, header, parents.previous, root);
-        let spot = self.spot_of(no, &envelope);
-        let node = Node {
-            author: no,
-            number: header.number,
-            generation: header.generation,
-            created: header.created,
-            root: root_no,
-        };
-        let key = rows::key(self.local, &[envelope.id.as_bytes()]);
-        store.put(rows::ID, key, node.encode());
-        self.write_names(store, &spot, parents);
-        self.put_body_rows(store, &spot, header, body.as_deref());
-        self.count_envelope(no, &envelope, body.as_ref().map(Vec::len));
-        self.note_invites(store, &envelope, items.as_deref().unwrap_or(&[]));
-        if self.is_closed_at(no, header.number) {
-            store.put(
-                rows::HEADER,
-                rows::at_spot(self.local, &spot),
-                Stored::encode(0, &envelope),
-            );
-            self.write_author(store, no);
-            return Admission::Void;
-        }
-        let named = parents
-            .deps
-            .iter()
-            .map(|(id, node)| Spot::new(node.author, node.number, id));
-        self.mark(store, named.collect(), report);
-        let body_missing = body.is_none() && header.body_len > 0;
-        let n = self.give_place(store, &spot, &envelope, body_missing);
-        self.extend_chain(store, no, &envelope, parents);
-        self.cut_hash.set(None);
-        Admission::Admitted {
-            n,
-            body: !body_missing,
-        }
-    }
-
-    /// The local number of the author and of the root of the chain, both new if need be.
-    fn author_of(
-        &mut self,
-        store: &mut Staged<'_>,
-        header: &Header,
-        previous: Option<Node>,
-        root: Root,
-    ) -> (u32, u32) {
-        if let Some(previous) = previous {
-            return (previous.author, previous.root);
-        }
-        if let Some(no) = self.by_key.get(&header.author).copied() {
-            let Some(author) = self.by_no_mut(no) else {
-                return (no, 0);
-            };
-            let root_no = author.roots;
-            author.roots = author.roots.saturating_add(1);
-            let key = [&b"r"[..], &no.to_be_bytes(), &root_no.to_be_bytes()];
-            store.put(rows::LACE, rows::key(self.local, &key), root.encode());
-            return (no, root_no);
-        }
-        // Fewer than 2³² authors: each is a row and a certificate that somebody signed.
-        let no = u32::try_from(self.authors.len()).unwrap_or(u32::MAX);
-        let mut author = Author::new(no, header.author, root);
-        author.closed = self.seen.get(&header.author).map(|seen| seen.number);
-        let key = rows::key(self.local, &[b"a", &no.to_be_bytes()]);
-        store.put(rows::LACE, key, author.encode_static());
-        self.by_key.insert(header.author, no);
-        self.authors.push(author);
-        self.park.is_known(&header.author);
-        (no, 0)
-    }
-
-    /// Who names whom, so that a fork can be judged without reading the whole graph.
-    fn write_names(&self, store: &mut Staged<'_>, spot: &Spot, parents: &Parents) {
-        for (id, dep) in &parents.deps {
-            let dep = Spot::new(dep.author, dep.number, id);
-            let key = rows::key(self.local, &[&dep.encode(), &spot.encode()]);
-            store.put(rows::NAMED, key, []);
-        }
-    }
-
-    fn count_envelope(&mut self, no: u32, envelope: &Envelope, body: Option<usize>) {
-        let len = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
-        let more = crate::Counts {
-            envelopes: 1,
-            header_bytes: len(envelope.header_bytes.len()).saturating_add(64),
-            bodies: u64::from(body.is_some()),
-            body_bytes: len(body.unwrap_or(0)),
-        };
-        self.totals.add(&more);
-        if let Some(author) = self.by_no_mut(no) {
-            author.counts.add(&more);
-            author.top = author.top.max(envelope.header.number);
-        }
-    }
-
-    fn note_invites(&mut self, store: &mut Staged<'_>, envelope: &Envelope, items: &[Item]) {
-        for item in items {
-            if let Item::Invite(invite) = item {
-                let invitation = Invitation {
-                    grant: item.id(),
-                    carrier: envelope.id,
-                    began: envelope.header.created,
-                    key: invite.key,
-                    sealing: invite.sealing,
-                    uses: invite.uses,
-                    until: invite.until,
-                };
-                let (grant, carrier) = (invitation.grant, envelope.id);
-                let key = [&b"i"[..], grant.as_bytes(), carrier.as_bytes()];
-                store.put(rows::LACE, rows::key(self.local, &key), invitation.encode());
-                self.invites.insert((grant, carrier), invitation);
-            }
-        }
-    }
-
-    /// The envelope is the new tip of its chain and covers the tips that it names.
-    fn extend_chain(
-        &mut self,
-        store: &mut Staged<'_>,
-        no: u32,
-        envelope: &Envelope,
-        parents: &Parents,
-    ) {
-        for (id, dep) in &parents.deps {
-            let tip = self
-                .by_no_mut(dep.author)
-                .filter(|author| !author.covered && author.tip.is_some_and(|tip| tip.id == *id));
-            if let Some(author) = tip {
-                author.covered = true;
-                self.write_author(store, dep.author);
-            }
-        }
-        let tip = Tip {
-            number: envelope.header.number,
-            id: envelope.id,
-            generation: envelope.header.generation,
-            created: envelope.header.created,
-        };
-        if let Some(author) = self.by_no_mut(no) {
-            let before = author.tip.replace(tip);
-            author.covered = false;
-            if let Some(before) = before {
-                self.tips.remove(&before.id);
-            }
-            self.tips.insert(tip.id, no);
-        }
-        self.write_author(store, no);
     }
 }
 

@@ -165,7 +165,7 @@ impl Lace {
         store.put(rows::LACE, key, encode(&evidence));
         self.seen.insert(author, seen);
         if let Some(no) = self.by_key.get(&author).copied() {
-            self.close(store, no, number);
+            self.close(store, no);
         }
         Some(evidence)
     }

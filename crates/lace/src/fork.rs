@@ -7,10 +7,10 @@
 use crate::admit::Admission;
 use crate::author::Tip;
 use crate::lace::{Lace, Stored};
-use crate::limits::{OPEN_PAGE, SERVE_CHUNK};
+use crate::limits::{CLOSE_CHUNK, OPEN_PAGE, SERVE_CHUNK};
 use crate::rows::{self, Bytes, Spot};
 use core::cmp::Reverse;
-use identity::EnvelopeId;
+use identity::{EnvelopeId, PublicKey};
 use machine::Staged;
 use std::collections::BTreeMap;
 use wire::{Class, Envelope};
@@ -157,29 +157,70 @@ impl Lace {
         }
     }
 
-    /// Closes an author from a number on: what of it and of other closed authors no longer stands
-    /// leaves the kept set.
-    pub(crate) fn close(&mut self, store: &mut Staged<'_>, no: u32, from: u64) {
-        let Some(author) = self.by_no_mut(no) else {
+    /// Whether something is left to do that was too long for one call: see [`Lace::work`].
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.closing.is_empty()
+    }
+
+    /// Does a bounded part of what is left to do: a long chain that turned out to be forked far
+    /// below its end is closed step by step from its end down, and in between it is as if the fork
+    /// were known higher up. Every admission does a part too.
+    pub fn work(&mut self, store: &mut Staged<'_>) {
+        if let Some(no) = self.closing.first().copied() {
+            self.close(store, no);
+        }
+    }
+
+    /// Whether an envelope lies beyond a fork that its author is not closed from yet.
+    pub(crate) fn is_closing_at(&self, author: &PublicKey, number: u64) -> bool {
+        let closing = self
+            .by_key
+            .get(author)
+            .is_some_and(|no| self.closing.contains(no));
+        closing
+            && self
+                .seen
+                .get(author)
+                .is_some_and(|seen| number >= seen.number)
+    }
+
+    /// Closes an author from the number of its evidence on, or as far down towards it as one call
+    /// goes: what of it and of other closed authors no longer stands leaves the kept set.
+    pub(crate) fn close(&mut self, store: &mut Staged<'_>, no: u32) {
+        let Some(author) = self.by_no(no) else {
             return;
         };
-        if author.closed.is_some_and(|closed| closed <= from) {
+        let (key, tip, before) = (author.key, author.tip, author.closed);
+        let Some(target) = self.seen.get(&key).map(|seen| seen.number) else {
+            return;
+        };
+        let end = before
+            .or(tip.map(|tip| tip.number.saturating_add(1)))
+            .unwrap_or(target);
+        let from = target.max(end.saturating_sub(CLOSE_CHUNK));
+        if from > target {
+            self.closing.insert(no);
+        } else {
+            self.closing.remove(&no);
+        }
+        if before.is_some_and(|closed| closed <= from) {
             return;
         }
-        let before = author.closed.replace(from);
-        let (key, tip) = (author.key, author.tip.filter(|tip| tip.number >= from));
-        if let Some(tip) = tip {
+        let fallen = tip.filter(|tip| tip.number >= from);
+        let below = fallen.and_then(|_| self.base_tip(store, no, from));
+        if let Some(tip) = fallen {
             self.tips.remove(&tip.id);
-            let below = self.base_tip(store, no, from);
-            if let Some(below) = &below {
-                self.tips.insert(below.id, no);
-            }
-            if let Some(author) = self.by_no_mut(no) {
+            self.tips.extend(below.map(|below| (below.id, no)));
+        }
+        if let Some(author) = self.by_no_mut(no) {
+            author.closed = Some(from);
+            if fallen.is_some() {
                 author.tip = below;
                 author.covered = true;
             }
         }
-        self.park.drop_from(&key, from);
+        self.park.drop_from(&key, target);
         self.restand(store, no, from, before);
         self.write_author(store, no);
         self.cut_hash.set(None);

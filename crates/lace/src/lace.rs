@@ -26,6 +26,8 @@ pub struct Lace {
     pub(crate) tips: BTreeMap<EnvelopeId, u32>,
     pub(crate) invites: BTreeMap<(GrantId, EnvelopeId), Invitation>,
     pub(crate) seen: BTreeMap<PublicKey, Seen>,
+    /// Authors that are not closed as far down as their evidence says.
+    pub(crate) closing: BTreeSet<u32>,
     pub(crate) park: Parking,
     /// The highest place ever given.
     pub(crate) last: u64,
@@ -132,6 +134,7 @@ impl Lace {
             tips: BTreeMap::new(),
             invites: BTreeMap::new(),
             seen: BTreeMap::new(),
+            closing: BTreeSet::new(),
             park: Parking::default(),
             last: 0,
             totals: Counts::default(),
@@ -304,7 +307,13 @@ impl Lace {
     fn load_evidence(&mut self, store: &mut Staged<'_>) -> Option<()> {
         for (key, value) in all_rows(store, self.local, b"e") {
             let author = PublicKey::from_bytes(key.get(5..)?.try_into().ok()?);
-            self.seen.insert(author, Seen::decode(&value)?);
+            let seen = Seen::decode(&value)?;
+            if let Some(known) = self.author(&author)
+                && known.closed != Some(seen.number)
+            {
+                self.closing.insert(known.no);
+            }
+            self.seen.insert(author, seen);
         }
         Some(())
     }

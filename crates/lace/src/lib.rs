@@ -23,10 +23,13 @@
 //! What it does not do: it knows no peers, opens no body, checks no signature (its inputs are
 //! [`wire::Checked`]), has no clock, and decides no quota.
 
+#![deny(clippy::float_arithmetic)]
+
 mod admit;
 mod author;
 mod body;
 mod cut;
+mod enter;
 mod evidence;
 mod forget;
 mod fork;

@@ -73,3 +73,7 @@ pub const MAX_BRANCH_WALK: u64 = 4096;
 
 /// Bodies that one call of forgetting removes, since removing means reading. More go with the next.
 pub const FORGET_BODIES: usize = 64;
+
+/// Numbers by which one call closes a forked author. A longer chain is closed in several calls,
+/// from its end down; until that is done the rest of the chain is still kept.
+pub const CLOSE_CHUNK: u64 = 1024;

@@ -113,10 +113,10 @@ pub fn proves(
                 Item::Certificate(certificate) if certificate.device == genesis.founder => {
                     founders.insert(certificate.author);
                 }
-                Item::Invite(invite) if founders.contains(&header.author) => {
-                    if item.id() == *grant {
-                        invites.push(invite);
-                    }
+                Item::Invite(invite)
+                    if founders.contains(&header.author) && item.id() == *grant =>
+                {
+                    invites.push(invite);
                 }
                 Item::Claim(claim) => claims.push(claim),
                 _ => {}

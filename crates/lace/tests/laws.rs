@@ -408,18 +408,20 @@ fn check_order(
     }
 }
 
-/// How many worlds to try; `LACE_WORLDS` asks for more.
-fn worlds(few: u64) -> u64 {
-    let more = std::env::var("LACE_WORLDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    more.unwrap_or(few)
+#[test]
+fn replicas_become_alike_whatever_came_in_whatever_order() {
+    replicas_become_alike(0..1500);
 }
 
 #[test]
-fn replicas_become_alike_whatever_came_in_whatever_order() {
+#[ignore = "takes minutes"]
+fn replicas_become_alike_in_many_more_worlds() {
+    replicas_become_alike(100_000..130_000);
+}
+
+fn replicas_become_alike(seeds: core::ops::Range<u64>) {
     let mut tally = Tally::default();
-    for seed in 0..worlds(1500) {
+    for seed in seeds {
         let mut play = Play::new(seed);
         play.tally = tally;
         for _ in 0..30 {
@@ -447,7 +449,7 @@ fn replicas_become_alike_whatever_came_in_whatever_order() {
 
 #[test]
 fn the_verdict_does_not_depend_on_the_order() {
-    for seed in 0..worlds(300) {
+    for seed in 0..300 {
         let mut play = Play::new(10_000 + seed);
         for _ in 0..40 {
             play.step();

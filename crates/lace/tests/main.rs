@@ -2,6 +2,7 @@
 
 mod bodies;
 mod laws;
+mod limits;
 mod membership;
 mod open;
 mod oracle;

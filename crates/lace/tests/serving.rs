@@ -2,7 +2,7 @@
 
 use crate::world::{Pair, Replica, SMALL, content, follow, id_of, join, pull, rng, sync};
 use identity::SecretKey;
-use lace::limits::MAX_CUT_IDS;
+use lace::limits::{CLOSE_CHUNK, MAX_CUT_IDS};
 use lace::{Admission, Budget, Coverage, CutEntry, Range};
 use wire::{Checked, Verified};
 
@@ -298,4 +298,55 @@ fn a_receipt_covers_a_chain_by_id_and_not_by_number() {
     assert!(by(entry(&third), &one) && by(entry(&third), &twin));
     assert!(!by(entry(&third), &two) && by(entry(&two), &two) && !by(entry(&one), &two));
     assert!(!by(entry(&pair.invited), &one));
+}
+
+#[test]
+fn a_long_chain_is_closed_in_steps() {
+    let pair = Pair::new(47);
+    let (mut a, mut b) = (pair.replica(1), pair.replica(2));
+    let mut before = pair.joined.clone();
+    let mut named = None;
+    for at in 0..3 * CLOSE_CHUNK {
+        before = pair.says(&before, &[], &format!("{at}"));
+        a.admitted(&before);
+        if at == CLOSE_CHUNK + 5 {
+            let header = pair.founder_says(&pair.invited, &[&before], "as far as here");
+            a.admitted(&header);
+            named = Some(before.clone());
+        }
+    }
+    let named = named.expect("named");
+    let twin = pair.says(&pair.joined, &[], "twin");
+    b.admitted(&twin);
+    assert_eq!(a.verdict(&twin), Admission::NoRoom);
+    assert!(a.lace.has_work());
+    assert!(!a.effective(&id_of(&before)));
+    // A restart does not forget it.
+    let mut a = a.reopen();
+    assert!(a.lace.has_work());
+    let mut steps = 0;
+    while a.lace.has_work() {
+        a.run(|lace, store| lace.work(store));
+        steps += 1;
+    }
+    assert_eq!(steps, 2);
+    assert_eq!(a.verdict(&twin), Admission::Void);
+    assert!(a.effective(&id_of(&named)));
+    let author = a.lace.author(&pair.guest.public()).expect("known");
+    assert_eq!(
+        (author.closed(), author.tip().map(|tip| tip.number)),
+        (Some(2), Some(1))
+    );
+    assert_eq!(
+        a.lace
+            .cut()
+            .filter(|entry| entry.id == id_of(&named))
+            .count(),
+        1
+    );
+    sync(&mut a, &mut b, 5);
+    assert!(b.effective(&id_of(&named)) && !b.effective(&id_of(&twin)));
+    let order = a.run(|lace, store| lace.order(store, 0, 100_000));
+    let kept = order.into_iter().filter(|place| a.kept(&place.id)).count() as u64;
+    assert_eq!(kept, 3 + 1 + CLOSE_CHUNK + 6);
 }

@@ -258,6 +258,11 @@ pub(crate) const SMALL: Budget = Budget {
 
 /// One exchange in one direction: `to` learns what `from` has. Gives how many envelopes were sent.
 pub(crate) fn pull(to: &mut Replica, from: &mut Replica, page: usize) -> usize {
+    for replica in [&mut *to, &mut *from] {
+        while replica.lace.has_work() {
+            replica.run(|lace, store| lace.work(store));
+        }
+    }
     if to.hashes() == from.hashes() {
         return 0;
     }
