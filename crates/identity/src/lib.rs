@@ -10,6 +10,8 @@
 //! What it does not do: it keeps no key on disk, knows no format but ids and keys, decides no
 //! right, and draws randomness only from the generator that it is handed.
 
+#![deny(clippy::float_arithmetic)]
+
 mod id;
 mod names;
 pub mod seal;

@@ -19,6 +19,8 @@
 //! the caller), sends nothing, and has no clock. Forward secrecy within a slice, recovery after a
 //! leaked epoch secret, and several epochs are not there yet.
 
+#![deny(clippy::float_arithmetic)]
+
 mod at_core;
 mod body;
 mod cache;

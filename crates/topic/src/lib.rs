@@ -21,6 +21,8 @@
 //! What it does not do: it decides no admission (the lace does), knows no secret, proves no link,
 //! promises no quota, and makes no connection.
 
+#![deny(clippy::float_arithmetic)]
+
 mod boxes;
 mod check;
 mod cost;

@@ -16,6 +16,8 @@
 //! keeps nothing, opens nothing that is sealed, and has no clock: times are numbers that someone
 //! claims.
 
+#![deny(clippy::float_arithmetic)]
+
 mod address;
 mod advert;
 pub mod cbor;
