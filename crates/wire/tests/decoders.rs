@@ -126,3 +126,14 @@ fn every_sample_is_accepted_and_gives_its_bytes_back() {
         }
     }
 }
+
+#[test]
+fn the_samples_have_every_type_of_frame() {
+    let link: std::collections::BTreeSet<u8> = samples::frames().iter().map(Frame::kind).collect();
+    assert!(link.into_iter().eq(0..=24));
+    let topic: std::collections::BTreeSet<u8> = samples::topic_frames()
+        .iter()
+        .map(wire::TopicFrame::kind)
+        .collect();
+    assert!(topic.into_iter().eq(0..=11));
+}

@@ -98,10 +98,7 @@ fn the_schema_names_the_same_sizes() {
         ("10 => 1..", u128::from(limits::MAX_MESSAGES)),
         ("13 => 0..", u128::from(limits::MAX_HOPS)),
         ("? 14 => [1*", limits::MAX_DEPS as u128),
-        (
-            "header-bytes = bstr .size (0..",
-            limits::MAX_HEADER as u128,
-        ),
+        ("header-bytes = bstr .size (0..", limits::MAX_HEADER as u128),
         ("body       = bstr .size (0..", limits::MAX_BODY as u128),
         ("control-body = [0*", limits::MAX_ITEMS as u128),
         ("2 => 1..", u128::from(limits::MAX_INVITE_USES)),

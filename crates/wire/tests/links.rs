@@ -118,6 +118,54 @@ fn links_made_later_say_so() {
     }
 }
 
+/// A link with this address entry (kind, place) under a right checksum.
+fn link_with(kind: u8, place: &[u8]) -> Result<Link, LinkError> {
+    let mut bytes = vec![0, 0];
+    bytes.extend_from_slice(&[7; 16]);
+    bytes.extend_from_slice(node().node_id().as_bytes());
+    bytes.extend_from_slice(&[kind, place.len() as u8]);
+    bytes.extend_from_slice(place);
+    let checksum = identity::seal::hash(&[b"way:join/", &bytes]);
+    bytes.extend_from_slice(&checksum[..4]);
+    format!("WAY:JOIN/{}", data_encoding::BASE32_NOPAD.encode(&bytes)).parse()
+}
+
+#[test]
+fn one_address_has_one_form_in_a_link() {
+    let name = |text: &str, len: usize| {
+        let mut place = vec![0, 80];
+        place.extend_from_slice(text.as_bytes());
+        place.resize(2 + len, 0);
+        place
+    };
+    assert!(link_with(2, &name("a.example", 16)).is_ok());
+    assert!(link_with(2, &name("long.name.example", 17)).is_ok());
+    for (text, len) in [
+        ("a.example", 17),
+        ("long.name.example", 18),
+        ("A.example", 16),
+        ("", 16),
+        ("1.2.3.4", 16),
+        ("a b", 16),
+        ("a\0b", 16),
+    ] {
+        assert_eq!(
+            link_with(2, &name(text, len)),
+            Err(LinkError::Address),
+            "{text} {len}"
+        );
+    }
+    let ip = [&[0; 10][..], &[0xff, 0xff, 1, 2, 3, 4, 0, 80]].concat();
+    assert!(link_with(1, &ip).is_ok());
+    let no_port = [&ip[..16], &[0, 0]].concat();
+    assert_eq!(link_with(1, &no_port), Err(LinkError::Address));
+    let longer = [&ip[..], &[0]].concat();
+    assert_eq!(link_with(1, &longer), Err(LinkError::Address));
+    let too_long = [&ip[..], &[0; 23]].concat();
+    assert_eq!(link_with(1, &too_long), Err(LinkError::Address));
+    assert_eq!(link_with(9, &ip), Err(LinkError::Version));
+}
+
 #[test]
 fn seeds_are_not_printed() {
     let shown = format!("{:?} {:?}", join_link(), core_link());
