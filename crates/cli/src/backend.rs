@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::schema;
-use crate::vocabulary::{Command, Reply};
+use node::command::{Command, Reply};
 
 /// A node that answers commands.
 pub trait Backend: Send + Sync + 'static {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use driver::{End, Ending, Node, Opened, Options};
 use identity::SecretKey;
 use node::command::{Command, Reply};
-use node::io::{Input, Out};
+use node::{Input, Out};
 use rights::DeviceSecret;
 use store::Content;
 use tokio::sync::watch;
@@ -287,7 +287,9 @@ impl Backend for Host {
             Failure::new(Code::NoNode, "the node went down before it answered", hint)
         };
         let handle = self.node.handle();
-        let sent = handle.send(Input::Command { request, command }, COMMAND + bytes).await;
+        let sent = handle
+            .send(Input::Command { request, command }, COMMAND + bytes)
+            .await;
         sent.map_err(|_| ended())?;
         tokio::select! {
             answer = answer => answer.map_err(|_| ended()),
@@ -317,11 +319,19 @@ impl Backend for Host {
         let (home, store) = (self.home.clone(), self.disk.store());
         let write = move || match store {
             Some(store) => care::back_up(&home, &store, &id.to_string(), &file),
-            None => Err(Failure::new(Code::Failed, "the store is not open at the moment", "try again")),
+            None => Err(Failure::new(
+                Code::Failed,
+                "the store is not open at the moment",
+                "try again",
+            )),
         };
         match tokio::task::spawn_blocking(write).await {
             Ok(done) => done,
-            Err(error) => Err(Failure::new(Code::Failed, format!("the backup failed: {error}"), "")),
+            Err(error) => Err(Failure::new(
+                Code::Failed,
+                format!("the backup failed: {error}"),
+                "",
+            )),
         }
     }
 

@@ -17,10 +17,6 @@ pub mod daemon;
 pub mod demo;
 pub mod failure;
 pub mod home;
-#[cfg(feature = "node")]
-pub mod host;
-#[cfg(not(feature = "node"))]
-#[path = "unhosted.rs"]
 pub mod host;
 pub mod human;
 pub mod keys;
@@ -36,6 +32,4 @@ pub mod server;
 pub mod size;
 pub mod socket;
 pub mod translate;
-#[path = "../../node/src/command.rs"]
-pub mod vocabulary;
 pub mod when;

@@ -110,16 +110,10 @@ fn choose(context: &mut Context, command: Command) -> Outcome {
         Command::Inbox(inbox) => commands::read::inbox(context, &inbox),
         Command::Ping { node, timeout } => commands::node::ping(context, node, timeout),
         Command::Why { id } => commands::node::why(context, id),
-        #[cfg(feature = "node")]
         Command::Backup { file } => commands::home::backup(context, &file),
-        #[cfg(feature = "node")]
         Command::Restore { file } => commands::home::restore(context, &file),
-        #[cfg(feature = "node")]
         Command::Check => commands::home::check(context),
-        Command::Backup { .. }
-        | Command::Restore { .. }
-        | Command::Check
-        | Command::Replay { .. } => {
+        Command::Replay { .. } => {
             Err(Failure::new(Code::Failed, "not in this build of way yet", "").into())
         }
         // Dealt with before a home was looked for.

@@ -17,7 +17,7 @@ use crate::failure::{Code, Failure};
 use crate::request::{Ask, End, Last, LastLine, MAX_REQUEST, Request};
 use crate::schema::{self, Version, to_line};
 use crate::translate::{Answer, Asked, Local, Meaning, answer, meaning};
-use crate::vocabulary::Reply;
+use node::command::Reply;
 
 /// Connections at a time; further ones wait to be accepted. Guess: readers, a few scripts, a page.
 pub const MAX_CONNECTIONS: usize = 64;

@@ -3,8 +3,8 @@
 use crate::failure::{Code, Failure};
 use crate::request::{Ask, End, From as Begin, Last, WaitState};
 use crate::schema::{self, Version, to_line};
-use crate::vocabulary::{self as node, Command, Reply};
 use crate::when::rfc3339;
+use ::node::command::{self as node, Command, Reply};
 
 /// What a request is for the node.
 #[derive(Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use cli::failure::{Code, Exit, Failure};
 use cli::home::{Environment, Home};
 use cli::output::{Output, Stop};
 use cli::schema::{self, Version};
-use cli::vocabulary::{Command, Reply};
+use node::command::{Command, Reply};
 use tokio::sync::{Notify, watch};
 
 type Answerer = Box<dyn FnMut(&Command) -> Option<Reply> + Send>;

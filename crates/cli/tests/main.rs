@@ -2,5 +2,8 @@
 
 mod docs;
 mod fake;
+mod life;
+mod people;
 mod samples;
 mod surface;
+mod talk;

@@ -4,8 +4,8 @@
 use cli::request::{Ask, End, From, Text, WaitState};
 use cli::schema::{self, Version, to_line};
 use cli::translate::{Asked, answer};
-use cli::vocabulary::{self as node, LineKind, Reply, WaitFor};
 use identity::{EnvelopeId, NodeId, TopicId};
+use ::node::command::{self as node, LineKind, Reply, WaitFor};
 
 pub(crate) fn node_id() -> NodeId {
     NodeId::from_bytes([7; 32])

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cli::failure::{Code, Exit};
-use cli::vocabulary::{self as node, Command, LineKind, ReadFrom, Reply, WaitFor};
+use ::node::command::{self as node, Command, LineKind, ReadFrom, Reply, WaitFor};
 use serde_json::Value;
 
 use crate::docs;

@@ -20,7 +20,9 @@ use crate::{passphrase, plain};
 pub fn backup(context: &mut Context, file: &Path) -> Outcome {
     let file = std::path::absolute(file).map_err(|error| Failure::io("write", file, &error))?;
     let line = match context.client() {
-        Ok(mut client) => client.one(Ask::Backup { file: file.display().to_string() })?,
+        Ok(mut client) => client.one(Ask::Backup {
+            file: file.display().to_string(),
+        })?,
         Err(failure) if failure.code == Code::NoNode && context.home.exists() => {
             let _lock = context.home.lock()?;
             let keys = super::up::read_keys(&context.home, passphrase::ask)?;
@@ -65,7 +67,10 @@ pub fn restore(context: &mut Context, file: &Path) -> Outcome {
 pub fn check(context: &mut Context) -> Outcome {
     let done = care::check(&context.home)?;
     context.print(&schema::to_line(&done), |done: &schema::Check| {
-        format!("sound: {} rows, {} commits, {} files", done.rows, done.commits, done.files)
+        format!(
+            "sound: {} rows, {} commits, {} files",
+            done.rows, done.commits, done.files
+        )
     })?;
     Ok(Exit::Done)
 }

@@ -1,7 +1,6 @@
 //! What each command does: ask the node, print the answer.
 
 pub mod core;
-#[cfg(feature = "node")]
 pub mod home;
 pub mod node;
 pub mod read;

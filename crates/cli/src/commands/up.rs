@@ -160,7 +160,11 @@ impl Signals {
 fn load_keys(home: &Home, child: bool) -> Result<Keys, Failure> {
     if home.exists() {
         let ask = |question: &str| {
-            if child { passphrase::from_starter() } else { passphrase::ask(question) }
+            if child {
+                passphrase::from_starter()
+            } else {
+                passphrase::ask(question)
+            }
         };
         return read_keys(home, ask);
     }
@@ -170,9 +174,13 @@ fn load_keys(home: &Home, child: bool) -> Result<Keys, Failure> {
         return Err(Failure::new(Code::Home, message, hint));
     }
     let path = home.keys();
-    let given = passphrase::named_file().map(|file| passphrase::from_file(&file)).transpose()?;
+    let given = passphrase::named_file()
+        .map(|file| passphrase::from_file(&file))
+        .transpose()?;
     let keys = Keys::generate().map_err(|error| unusable(&path, &error))?;
-    let text = keys.write(given.as_ref()).map_err(|error| unusable(&path, &error))?;
+    let text = keys
+        .write(given.as_ref())
+        .map_err(|error| unusable(&path, &error))?;
     write_private(&path, text.as_bytes(), false)?;
     Ok(keys)
 }
@@ -190,16 +198,19 @@ pub fn read_keys(
     let text = std::fs::read_to_string(&path)
         .map(zeroize::Zeroizing::new)
         .map_err(|error| Failure::io("read", &path, &error))?;
-    let given = passphrase::named_file().map(|file| passphrase::from_file(&file)).transpose()?;
+    let given = passphrase::named_file()
+        .map(|file| passphrase::from_file(&file))
+        .transpose()?;
     let sealed = Keys::is_sealed(&text).map_err(|error| unusable(&path, &error))?;
     let passphrase = match given {
         None if sealed => Some(ask("passphrase: ")?),
         given => given,
     };
-    let keys =
-        Keys::read(&text, passphrase.as_ref()).map_err(|error| unusable(&path, &error))?;
+    let keys = Keys::read(&text, passphrase.as_ref()).map_err(|error| unusable(&path, &error))?;
     if let (false, Some(passphrase)) = (sealed, &passphrase) {
-        let text = keys.write(Some(passphrase)).map_err(|error| unusable(&path, &error))?;
+        let text = keys
+            .write(Some(passphrase))
+            .map_err(|error| unusable(&path, &error))?;
         write_private(&path, text.as_bytes(), true)?;
     }
     Ok(keys)
@@ -208,10 +219,14 @@ pub fn read_keys(
 fn unusable(path: &Path, error: &KeysError) -> Failure {
     let (code, hint) = match error {
         KeysError::PassphraseNeeded => return passphrase::needed(),
-        KeysError::PassphraseWrong => {
-            (Code::Passphrase, "try again; without the passphrase the keys are lost")
-        }
-        _ => (Code::Home, "restore the home from a backup with `way restore`"),
+        KeysError::PassphraseWrong => (
+            Code::Passphrase,
+            "try again; without the passphrase the keys are lost",
+        ),
+        _ => (
+            Code::Home,
+            "restore the home from a backup with `way restore`",
+        ),
     };
     Failure::new(code, format!("{}: {error}", path.display()), hint)
 }

@@ -48,7 +48,10 @@ pub fn back_up(
     let keys = zeroize::Zeroizing::new(read(&home.keys())?);
     let encrypted = std::str::from_utf8(&keys).is_ok_and(|text| Keys::is_sealed(text) == Ok(true));
     let config = read(&home.config())?;
-    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     // Mode 0600, and under its name only when it is whole.
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
     let mut out = BufWriter::new(temporary.as_file_mut());
@@ -60,13 +63,28 @@ pub fn back_up(
     };
     let mut head = head;
     head().map_err(|error| failed(&error))?;
-    store::export(store, &mut out, node::in_backup).map_err(|error| snapshot(error, file))?;
+    store::export(store, &mut out, belongs).map_err(|error| snapshot(error, file))?;
     out.flush().map_err(|error| failed(&error))?;
     drop(out);
-    let bytes = temporary.as_file().sync_all().and_then(|()| temporary.as_file().metadata());
+    let bytes = temporary
+        .as_file()
+        .sync_all()
+        .and_then(|()| temporary.as_file().metadata());
     let bytes = bytes.map_err(|error| failed(&error))?.len();
-    temporary.persist_noclobber(file).map_err(|error| failed(&error.error))?;
-    Ok(schema::Backup { v: Version, file: file.display().to_string(), bytes, encrypted })
+    temporary
+        .persist_noclobber(file)
+        .map_err(|error| failed(&error.error))?;
+    Ok(schema::Backup {
+        v: Version,
+        file: file.display().to_string(),
+        bytes,
+        encrypted,
+    })
+}
+
+/// Whether a row goes into a backup: all but the author keys.
+fn belongs(table: machine::Table, key: &[u8]) -> bool {
+    table != node::rows::VAULT || key.first() != Some(&node::rows::AUTHOR)
 }
 
 /// Writes a backup of a home whose node is down.
@@ -74,8 +92,8 @@ pub fn back_up(
 /// # Errors
 /// As [`back_up`], and when the store cannot be opened.
 pub fn back_up_at_rest(home: &Home, id: &str, file: &Path) -> Result<schema::Backup, Failure> {
-    let (store, _) =
-        FjallStore::open(&home.store(), &node::tables(), &Options::default()).map_err(disk::failure)?;
+    let (store, _) = FjallStore::open(&home.store(), &node::tables(), &Options::default())
+        .map_err(disk::failure)?;
     let done = back_up(home, &store, id, file);
     // Nothing was written; how it was closed changes nothing.
     let _ = store::Store::close(&store);
@@ -110,13 +128,23 @@ pub fn restore(home: &Home, file: &Path) -> Result<schema::Restored, Failure> {
         take(&mut input, MAX_CONFIG).ok_or_else(|| damaged(file, "its settings are cut short"))?;
     home.create_folder()?;
     let _lock = home.lock()?;
-    store::import(&home.store(), &node::tables(), &Options::default(), &mut input)
-        .map_err(|error| snapshot(error, file))?;
+    store::import(
+        &home.store(),
+        &node::tables(),
+        &Options::default(),
+        &mut input,
+    )
+    .map_err(|error| snapshot(error, file))?;
     // The key file last: with it there is a node in this home.
     write_private(&home.config(), &config, true)?;
     write_private(&home.keys(), &keys, false)?;
     let folder = home.folder().display().to_string();
-    Ok(schema::Restored { v: Version, id, home: folder, encrypted })
+    Ok(schema::Restored {
+        v: Version,
+        id,
+        home: folder,
+        encrypted,
+    })
 }
 
 /// Verifies the store of a home whose node is down.
@@ -126,7 +154,11 @@ pub fn restore(home: &Home, file: &Path) -> Result<schema::Restored, Failure> {
 pub fn check(home: &Home) -> Result<schema::Check, Failure> {
     if !home.store().exists() {
         let message = format!("there is no store in {}", home.folder().display());
-        return Err(Failure::new(Code::NotFound, message, "name another home with --home"));
+        return Err(Failure::new(
+            Code::NotFound,
+            message,
+            "name another home with --home",
+        ));
     }
     let _lock = home.lock()?;
     let report = store::check(&home.store(), &node::tables()).map_err(disk::failure)?;
@@ -140,8 +172,12 @@ pub fn check(home: &Home) -> Result<schema::Check, Failure> {
             content: report.content,
         });
     }
-    let mut told: Vec<String> =
-        report.findings.iter().take(MAX_FINDINGS).map(ToString::to_string).collect();
+    let mut told: Vec<String> = report
+        .findings
+        .iter()
+        .take(MAX_FINDINGS)
+        .map(ToString::to_string)
+        .collect();
     if report.findings.len() > MAX_FINDINGS {
         told.push(format!("and {} more", report.findings.len() - MAX_FINDINGS));
     }
@@ -162,7 +198,9 @@ fn part(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
 fn take(input: &mut impl Read, most: usize) -> Option<Vec<u8>> {
     let mut length = [0; 4];
     input.read_exact(&mut length).ok()?;
-    let length = usize::try_from(u32::from_be_bytes(length)).ok().filter(|n| *n <= most)?;
+    let length = usize::try_from(u32::from_be_bytes(length))
+        .ok()
+        .filter(|n| *n <= most)?;
     let mut bytes = vec![0; length];
     input.read_exact(&mut bytes).ok()?;
     Some(bytes)
@@ -181,7 +219,11 @@ fn line(input: &mut impl Read) -> Option<String> {
 
 fn damaged(file: &Path, why: &str) -> Failure {
     let message = format!("{} is no whole backup: {why}", file.display());
-    Failure::new(Code::Failed, message, "use another backup; nothing was changed")
+    Failure::new(
+        Code::Failed,
+        message,
+        "use another backup; nothing was changed",
+    )
 }
 
 fn snapshot(error: SnapshotFailed, file: &Path) -> Failure {

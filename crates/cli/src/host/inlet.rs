@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driver::{Gone, Handle};
-use node::io::{Input, LinkId};
+use node::{Input, LinkId};
 use transport::{Event, Events, Transport, frame_cost};
 
 use super::disk::Disk;

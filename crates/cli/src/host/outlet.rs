@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use driver::{Ending, Handle};
 use machine::ContentEffect;
-use node::io::{Advisory, Held, Input, LinkId, Out, Verbatim};
+use node::{Advisory, Held, Input, LinkId, Out, Verbatim};
 use store::Content;
 use transport::{Command, DialToken, Transport};
 

@@ -1,0 +1,346 @@
+//! Real processes: each person has a home in a temporary folder, and the built `way`.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::docs;
+
+/// What a command may take on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A folder for homes, and for what must lie outside of them.
+pub(crate) struct World {
+    folder: tempfile::TempDir,
+}
+
+/// Somebody with a home.
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) home: PathBuf,
+    state: PathBuf,
+    passphrase: Option<PathBuf>,
+}
+
+/// What a process printed, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Somebody without a node yet.
+    pub(crate) fn person(&self, name: &str) -> Person {
+        Person {
+            name: name.to_owned(),
+            home: self.path().join(name),
+            state: self.path().join("state"),
+            passphrase: None,
+        }
+    }
+
+    /// Somebody whose node runs.
+    pub(crate) fn up(&self, name: &str) -> Person {
+        let person = self.person(name);
+        person.up(&["--name", name, "--listen", "127.0.0.1:0"]);
+        person
+    }
+
+    /// A core node that runs.
+    pub(crate) fn core(&self, name: &str) -> Person {
+        let person = self.person(name);
+        person.up(&["--core", "--name", name, "--listen", "127.0.0.1:0"]);
+        person
+    }
+}
+
+impl Ended {
+    pub(crate) fn lines(&self) -> Vec<&str> {
+        self.out.lines().collect()
+    }
+
+    /// The id on the last line.
+    pub(crate) fn id(&self) -> String {
+        self.lines()
+            .last()
+            .map(|line| (*line).to_owned())
+            .unwrap_or_default()
+    }
+}
+
+impl Person {
+    pub(crate) fn with_passphrase(mut self, file: &Path) -> Self {
+        self.passphrase = Some(file.to_owned());
+        self
+    }
+
+    pub(crate) fn without_passphrase(mut self) -> Self {
+        self.passphrase = None;
+        self
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_way"));
+        command.args(words).env_clear().env("WAY_HOME", &self.home);
+        command
+            .env("XDG_STATE_HOME", &self.state)
+            .env("PATH", "/usr/bin:/bin");
+        if let Some(file) = &self.passphrase {
+            command.env("WAY_PASSPHRASE_FILE", file);
+        }
+        command
+    }
+
+    /// Starts a command whose output is read while it runs.
+    pub(crate) fn start(&self, words: &[&str]) -> Running {
+        let mut child = self
+            .command(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let out = child.stdout.take().map(BufReader::new);
+        Running {
+            child,
+            out,
+            what: format!("{}: way {}", self.name, words.join(" ")),
+        }
+    }
+
+    /// Runs a command to its end, with this on its standard input.
+    pub(crate) fn run(&self, words: &[&str], input: &[u8]) -> Ended {
+        let mut child = self
+            .command(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_child(&child);
+        let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
+        // Who does not want it closes it.
+        std::thread::spawn(move || stdin.write_all(&input));
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        let Ok(ended) = receiver.recv_timeout(PATIENCE) else {
+            kill_process(pid, Signal::KILL).unwrap();
+            panic!(
+                "{}: way {}: not done in time\n{}",
+                self.name,
+                words.join(" "),
+                self.log()
+            );
+        };
+        let ended = ended.unwrap();
+        Ended {
+            code: ended.status.code().unwrap_or(-1),
+            out: String::from_utf8(ended.stdout).unwrap(),
+            err: String::from_utf8(ended.stderr).unwrap(),
+        }
+    }
+
+    /// Runs a command whatever comes of it.
+    pub(crate) fn tries(&self, words: &[&str]) -> Ended {
+        self.run(words, b"")
+    }
+
+    /// Runs a command that must succeed.
+    pub(crate) fn way(&self, words: &[&str]) -> Ended {
+        let ended = self.tries(words);
+        let what = words.join(" ");
+        assert_eq!(
+            ended.code,
+            0,
+            "{}: way {what}: {ended:#?}\n{}",
+            self.name,
+            self.log()
+        );
+        ended
+    }
+
+    /// Runs a command that must fail with this exit code, in both languages; its code and message.
+    pub(crate) fn fails(&self, words: &[&str], code: i32) -> (String, String) {
+        let human = self.tries(words);
+        assert_eq!(
+            human.code,
+            code,
+            "{}: way {}: {human:?}",
+            self.name,
+            words.join(" ")
+        );
+        assert!(human.err.starts_with("way: "), "{human:?}");
+        let ended = self.tries(&[&["--json"], words].concat());
+        assert_eq!(ended.code, code, "{ended:?}");
+        let line = ended.err.lines().last().unwrap();
+        let value: Value = serde_json::from_str(line).unwrap();
+        let objects = docs::objects();
+        docs::check(&objects, "Error", &value["error"], &mut BTreeSet::new());
+        let text = |key: &str| value["error"][key].as_str().unwrap().to_owned();
+        (
+            text("code"),
+            format!("{}\n{}", text("message"), text("hint")),
+        )
+    }
+
+    /// Runs a command with `--json`; its objects, held against the specification.
+    pub(crate) fn json(&self, name: &str, words: &[&str]) -> Vec<Value> {
+        let ended = self.way(&[&["--json"], words].concat());
+        let objects = docs::objects();
+        let values = ended
+            .out
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        values
+            .inspect(|value| docs::check(&objects, name, value, &mut BTreeSet::new()))
+            .collect()
+    }
+
+    /// The one object of a command.
+    pub(crate) fn object(&self, name: &str, words: &[&str]) -> Value {
+        let mut values = self.json(name, words);
+        assert_eq!(values.len(), 1, "way {}", words.join(" "));
+        values.remove(0)
+    }
+
+    pub(crate) fn up(&self, words: &[&str]) -> Value {
+        self.object("Up", &[&["up", "-d"], words].concat())
+    }
+
+    pub(crate) fn down(&self) {
+        self.object("Down", &["down"]);
+    }
+
+    /// Becomes a client of a core node.
+    pub(crate) fn uses(&self, core: &Self) {
+        let invite = core.object("CoreInvite", &["core", "invite", "--quota", "64MiB"]);
+        self.object(
+            "CoreUsed",
+            &["core", "use", invite["link"].as_str().unwrap()],
+        );
+    }
+
+    /// Makes a topic.
+    pub(crate) fn creates(&self, topic: &str) -> Value {
+        self.object("TopicId", &["topic", "create", topic])
+    }
+
+    /// A link to a topic.
+    pub(crate) fn invites(&self, topic: &str, uses: &str) -> String {
+        let invite = self.object("Invite", &["invite", topic, "--uses", uses]);
+        invite["link"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn joins(&self, link: &str) -> Value {
+        self.object("TopicId", &["join", link, "--yes"])
+    }
+
+    /// The next texts that `read --new` shows, as they come.
+    pub(crate) fn next(&self, topic: &str, count: usize) -> Vec<String> {
+        let mut texts = Vec::new();
+        while texts.len() < count {
+            let limit = (count - texts.len()).to_string();
+            let words = ["read", topic, "--new", "--follow", "--limit", &limit];
+            texts.extend(texts_of(&self.json("Line", &words)));
+        }
+        texts
+    }
+
+    /// All texts of a topic.
+    pub(crate) fn texts(&self, topic: &str) -> Vec<String> {
+        texts_of(&self.json("Line", &["read", topic]))
+    }
+
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        let text = std::fs::read_to_string(self.home.join("way.lock")).ok()?;
+        Pid::from_raw(text.trim().parse().ok()?)
+    }
+
+    /// Ends the node as a power failure would, and waits until it is gone.
+    pub(crate) fn killed(&self) {
+        kill_process(self.pid().unwrap(), Signal::KILL).unwrap();
+        crate::fake::home(&self.home).wait_for_lock().unwrap();
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.home.join("way.log")).unwrap_or_default()
+    }
+}
+
+fn texts_of(lines: &[Value]) -> Vec<String> {
+    lines
+        .iter()
+        .filter(|line| line["kind"] == "text")
+        .map(|line| line["text"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        // Only a process that holds the lock of this home is this person's node.
+        if self.home.exists()
+            && crate::fake::home(&self.home).lock().is_err()
+            && let Some(pid) = self.pid()
+        {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+/// A command that runs.
+pub(crate) struct Running {
+    child: Child,
+    out: Option<BufReader<ChildStdout>>,
+    what: String,
+}
+
+impl Running {
+    /// Its next line of output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        let mut out = self.out.take().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let read = out.read_line(&mut line);
+            sender.send((out, line, read.is_ok()))
+        });
+        let Ok((out, line, true)) = receiver.recv_timeout(PATIENCE) else {
+            panic!("{}: no further line in time", self.what)
+        };
+        self.out = Some(out);
+        line.trim_end().to_owned()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn code(&mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
