@@ -173,6 +173,8 @@ impl<'a> Staged<'a> {
     }
 
     fn write(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+        // The store on disk has no place for it; so no other may have one.
+        assert!(!key.is_empty(), "an empty key in {}", table.name);
         assert!(
             key.len() <= MAX_KEY,
             "key of {} bytes in {}",
