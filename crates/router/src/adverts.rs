@@ -31,7 +31,7 @@ pub(crate) struct Own {
 
 impl Own {
     pub(crate) fn load(cx: &mut Cx<'_>) -> Self {
-        let row: OwnRow = row::get(&mut cx.store, OWN_ADVERT, &[]).unwrap_or_default();
+        let row: OwnRow = row::get(&mut cx.store, OWN_ADVERT, row::ONLY).unwrap_or_default();
         Self {
             version: row.version,
             signed: stored(&row.advert),
@@ -107,7 +107,7 @@ impl Router {
             version,
             advert: signed.to_raw().encode(),
         };
-        row::put(&mut cx.store, OWN_ADVERT, &[], &own);
+        row::put(&mut cx.store, OWN_ADVERT, row::ONLY, &own);
         self.own.version = version;
         self.own.signed = Some(signed);
         let known = self
@@ -196,13 +196,12 @@ impl Router {
     }
 
     /// Sends the own advert.
-    pub(crate) fn show_advert(&self, link: LinkId, out: &mut Outbox<Output>) {
-        let known = self
-            .links
-            .get(&link)
-            .is_some_and(crate::links::Link::is_known);
+    pub(crate) fn show_advert(&mut self, link: LinkId, out: &mut Outbox<Output>) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        // A stranger that asked is answered when it has become known.
+        state.asked = !state.is_known();
         if let Some(raw) = self.own_statement()
-            && known
+            && self.links.get(&link).is_some_and(crate::links::Link::is_known)
         {
             out.push(Output::Send {
                 link,
@@ -236,6 +235,9 @@ impl Router {
                 link,
                 frame: Frame::Advert(known.to_raw()),
             });
+        }
+        if self.links.get(&link).is_some_and(|link| link.asked) {
+            self.show_advert(link, out);
         }
     }
 

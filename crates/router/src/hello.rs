@@ -6,9 +6,8 @@ use wire::{Code, Frame};
 
 use crate::event::{LinkId, Output, Problem, Standing};
 use crate::limits::{
-    CLAIM_BYTES, CLAIM_TIME, HELLO_TIME, MAX_LINKS_PER_NODE, PING_FIRST, PING_LONGEST,
-    PING_PATIENCE, PINGS, SIMULTANEOUS, STRANGER_BYTES, STRANGER_TIME, UNNEEDED_TIME, VERSION_MAX,
-    VERSION_MIN,
+    CLAIM_BYTES, CLAIM_TIME, HELLO_TIME, MAX_LINKS_PER_NODE, PING_FIRST, SIMULTANEOUS,
+    STRANGER_BYTES, STRANGER_TIME, VERSION_MAX, VERSION_MIN,
 };
 use crate::links::{Greeted, Link, Phase, Stays, Trust, stays};
 use crate::router::{Router, Timer};
@@ -488,71 +487,6 @@ impl Router {
             }
         }
         self.close(cx, id, Code::CLOSING, "as you say", out);
-    }
-
-    fn ping(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        let nonce = cx.rng.next_u64();
-        link.ping = Some((nonce, cx.now));
-        out.push(Output::Advise {
-            link: id,
-            frame: Frame::Ping { nonce },
-        });
-        self.timers
-            .set(Timer::Ping(id), cx.now.after(PING_PATIENCE));
-    }
-
-    fn pong(&mut self, cx: &mut Cx<'_>, id: LinkId, nonce: u64) {
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        let Some((asked, sent)) = link.ping else {
-            return;
-        };
-        if asked != nonce {
-            return;
-        }
-        link.ping = None;
-        link.round_trip = Some(cx.now.since(sent));
-        // A link that only pings is asked ever more rarely.
-        let interval = link.interval;
-        link.interval = interval.saturating_mul(2).min(PING_LONGEST);
-        self.timers.set(Timer::Ping(id), cx.now.after(interval));
-    }
-
-    /// The link may have been silent for too long, or nobody may need it any more.
-    pub(crate) fn look_at_silence(
-        &mut self,
-        cx: &mut Cx<'_>,
-        id: LinkId,
-        out: &mut Outbox<Output>,
-    ) {
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        let unneeded = link.dialled && !self.targets.has(&link.node);
-        if unneeded && cx.now.since(link.used) >= UNNEEDED_TIME {
-            self.close(cx, id, Code::CLOSING, "the link is no longer needed", out);
-            return;
-        }
-        let silence = cx.now.since(link.heard);
-        match link.ping {
-            Some((_, sent)) if link.heard <= sent => {
-                link.unanswered = link.unanswered.saturating_add(1);
-                if link.unanswered >= PINGS {
-                    self.close(cx, id, Code::CLOSING, "no answer to pings", out);
-                } else {
-                    self.ping(cx, id, out);
-                }
-            }
-            _ if silence >= link.interval => self.ping(cx, id, out),
-            _ => {
-                let at = link.heard.after(link.interval);
-                self.timers.set(Timer::Ping(id), at);
-            }
-        }
     }
 }
 

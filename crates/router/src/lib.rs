@@ -22,6 +22,8 @@
 //! shown a topic it is told ([`Input::Standing`]); what a core node holds for clients it hands on
 //! ([`Output::Mailbox`]). It relays nothing for anybody else. The rules are in docs/spec/router.md.
 
+#![deny(clippy::float_arithmetic)]
+
 mod adverts;
 mod clock;
 mod config;
@@ -34,6 +36,7 @@ mod names;
 mod peers;
 mod router;
 mod row;
+mod silence;
 mod targets;
 mod window;
 

@@ -64,6 +64,8 @@ pub(crate) struct Link {
     pub(crate) interval: Duration,
     pub(crate) round_trip: Option<Duration>,
     pub(crate) opened: bool,
+    /// The peer asked for our advert while it was a stranger.
+    pub(crate) asked: bool,
 }
 
 impl Link {

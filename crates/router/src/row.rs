@@ -34,6 +34,9 @@ pub(crate) const WINDOW_ENDS: Table = Table::new(93, "router_window_ends");
 /// nothing → [`CountsRow`].
 pub(crate) const COUNTS: Table = Table::new(94, "router_counts");
 
+/// The key of the one row of a table that has only one.
+pub(crate) const ONLY: &[u8] = b"only";
+
 /// All tables of the router.
 pub const TABLES: [Table; 15] = [
     PEERS,
@@ -222,7 +225,7 @@ pub(crate) fn put<T: Encode<()>>(store: &mut Staged<'_>, table: Table, key: &[u8
 
 /// The counters of the mail.
 pub(crate) fn counts(store: &mut Staged<'_>) -> CountsRow {
-    get(store, COUNTS, &[]).unwrap_or_default()
+    get(store, COUNTS, ONLY).unwrap_or_default()
 }
 
 /// The 32 bytes at `at` in a key or value of one of the tables above.

@@ -68,7 +68,7 @@ impl Router {
     pub fn inbox_confirm(&mut self, cx: &mut Cx<'_>, n: u64) {
         let mut counts = row::counts(&mut cx.store);
         counts.inbox_confirmed = counts.inbox_confirmed.max(n.min(counts.inbox_last));
-        row::put(&mut cx.store, COUNTS, &[], &counts);
+        row::put(&mut cx.store, COUNTS, row::ONLY, &counts);
     }
 
     /// Whether so many bytes more fit, after confirmed mails have been let go if need be.
@@ -88,7 +88,7 @@ impl Router {
             counts.inbox_bytes = counts.inbox_bytes.saturating_sub(payload as u64);
             cx.store.delete(INBOX, key);
         }
-        row::put(&mut cx.store, COUNTS, &[], &counts);
+        row::put(&mut cx.store, COUNTS, row::ONLY, &counts);
         fits(counts.inbox_count, counts.inbox_bytes)
     }
 
@@ -104,7 +104,7 @@ impl Router {
         counts.inbox_last = n;
         counts.inbox_count = counts.inbox_count.saturating_add(1);
         counts.inbox_bytes = counts.inbox_bytes.saturating_add(mail.payload.len() as u64);
-        row::put(&mut cx.store, COUNTS, &[], &counts);
+        row::put(&mut cx.store, COUNTS, row::ONLY, &counts);
         row::put(&mut cx.store, INBOX, &n.to_be_bytes(), mail);
         out.push(Output::Mail { n });
     }

@@ -10,6 +10,7 @@ mod lanes;
 mod live;
 mod queue;
 mod receive;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,8 @@ use crate::limits::MAX_NUMBERINGS;
 
 pub use custody::MailRefusal;
 pub use inbox::InboxMail;
-pub use queue::{Class, MailError, MailState, Send};
+pub use queue::{Class, MailError, Send};
+pub use state::MailState;
 
 pub(crate) use lanes::{Destination, Lane};
 pub(crate) use live::{BestEffort, Echoes};

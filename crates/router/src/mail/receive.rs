@@ -312,7 +312,7 @@ impl Router {
         if forgotten_ms != 0 {
             let mut counts = row::counts(&mut cx.store);
             counts.forgotten_ms = counts.forgotten_ms.max(forgotten_ms);
-            row::put(&mut cx.store, COUNTS, &[], &counts);
+            row::put(&mut cx.store, COUNTS, row::ONLY, &counts);
         }
         due.len() == SWEEP_ROWS
     }

@@ -1,0 +1,75 @@
+//! Whether a link lives, how long its round trip is, and whether anybody needs it.
+
+use machine::{Cx, Outbox};
+use wire::{Code, Frame};
+
+use crate::event::{LinkId, Output};
+use crate::limits::{PING_LONGEST, PING_PATIENCE, PINGS, UNNEEDED_TIME};
+use crate::router::{Router, Timer};
+
+impl Router {
+    pub(crate) fn ping(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let nonce = cx.rng.next_u64();
+        link.ping = Some((nonce, cx.now));
+        out.push(Output::Advise {
+            link: id,
+            frame: Frame::Ping { nonce },
+        });
+        self.timers
+            .set(Timer::Ping(id), cx.now.after(PING_PATIENCE));
+    }
+
+    pub(crate) fn pong(&mut self, cx: &mut Cx<'_>, id: LinkId, nonce: u64) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let Some((asked, sent)) = link.ping else {
+            return;
+        };
+        if asked != nonce {
+            return;
+        }
+        link.ping = None;
+        link.round_trip = Some(cx.now.since(sent));
+        // A link that only pings is asked ever more rarely.
+        let interval = link.interval;
+        link.interval = interval.saturating_mul(2).min(PING_LONGEST);
+        self.timers.set(Timer::Ping(id), cx.now.after(interval));
+    }
+
+    /// The link may have been silent for too long, or nobody may need it any more.
+    pub(crate) fn look_at_silence(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let unneeded = link.dialled && !self.targets.has(&link.node);
+        if unneeded && cx.now.since(link.used) >= UNNEEDED_TIME {
+            self.close(cx, id, Code::CLOSING, "the link is no longer needed", out);
+            return;
+        }
+        let silence = cx.now.since(link.heard);
+        match link.ping {
+            Some((_, sent)) if link.heard <= sent => {
+                link.unanswered = link.unanswered.saturating_add(1);
+                if link.unanswered >= PINGS {
+                    self.close(cx, id, Code::CLOSING, "no answer to pings", out);
+                } else {
+                    self.ping(cx, id, out);
+                }
+            }
+            _ if silence >= link.interval => self.ping(cx, id, out),
+            _ => {
+                let at = link.heard.after(link.interval);
+                self.timers.set(Timer::Ping(id), at);
+            }
+        }
+    }
+}
