@@ -1,9 +1,10 @@
 //! What the node has checked on other threads, or inline: pure functions of bytes.
 
-use identity::EnvelopeId;
+use identity::{EnvelopeId, Signature};
+use wire::cbor::{Reader, Writer};
 use wire::{
-    Checked, CheckedBody, Envelope, Evidence, Raw, RawHeader, RawStatement, Refused, SignedReceipt,
-    Verified,
+    Checked, CheckedBody, Envelope, Evidence, Malformed, Raw, RawHeader, RawStatement, Refused,
+    SignedReceipt, Verified,
 };
 
 /// Something to check. It holds all that is needed, so [`Job::run`] may run anywhere.
@@ -50,6 +51,71 @@ impl Job {
         self.bytes
     }
 
+    /// The job as bytes, for the record of a run: `[kind, bytes, last, [item …]]`. Results are never
+    /// written down; whoever reads a job back runs it again.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.array(4)
+            .uint(self.work.kind())
+            .uint(self.bytes as u64)
+            .bool(self.last);
+        match &self.work {
+            Work::Envelopes(raws) => items(&mut w, raws, |w, raw| {
+                w.bytes(&raw.encode());
+            }),
+            Work::Bodies(bodies) => items(&mut w, bodies, |w, (envelope, body)| {
+                let header = envelope.to_raw_header().encode();
+                w.array(2).bytes(&header).bytes(body);
+            }),
+            Work::Receipts(raws) => items(&mut w, raws, |w, raw| {
+                w.array(2).bytes(&raw.bytes).bytes(raw.signature.as_bytes());
+            }),
+            Work::Evidence(pairs) => items(&mut w, pairs, |w, (a, b)| {
+                w.array(2).bytes(&a.encode()).bytes(&b.encode());
+            }),
+        }
+        w.into_bytes()
+    }
+
+    /// Reads back what [`Job::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`Malformed`] when these bytes are no job.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let max = bytes.len();
+        let mut r = Reader::new(bytes, max)?;
+        r.tuple(4, "job")?;
+        let kind = r.u8("kind of job")?;
+        let size = r.u64("bytes of a job")?;
+        let size = usize::try_from(size).map_err(|_| r.wrong("bytes of a job"))?;
+        let last = r.bool("whether it is the last")?;
+        let count = r.list(max, "items of a job")?;
+        let work = match kind {
+            0 => Work::Envelopes(read(&mut r, count, |r| Raw::decode(r.bytes(max, "raw")?))?),
+            1 => Work::Bodies(read(&mut r, count, |r| {
+                r.tuple(2, "envelope and body")?;
+                let raw = RawHeader::decode(r.bytes(max, "header")?)?;
+                let envelope = Envelope::from_stored(raw.header_bytes, raw.proof)?;
+                Ok((envelope, r.bytes(max, "body")?.to_vec()))
+            })?),
+            2 => Work::Receipts(read(&mut r, count, |r| {
+                r.tuple(2, "statement")?;
+                Ok(RawStatement {
+                    bytes: r.bytes(max, "statement")?.to_vec(),
+                    signature: Signature::from_bytes(r.array("signature")?),
+                })
+            })?),
+            3 => Work::Evidence(read(&mut r, count, |r| {
+                r.tuple(2, "pair of headers")?;
+                let first = RawHeader::decode(r.bytes(max, "header")?)?;
+                Ok((first, RawHeader::decode(r.bytes(max, "header")?)?))
+            })?),
+            _ => return Err(r.wrong("kind of job")),
+        };
+        Ok(Self::new(work, size, last))
+    }
+
     /// Checks: encodings, hashes, strict signatures. Pure.
     #[must_use]
     pub fn run(self) -> Done {
@@ -79,6 +145,95 @@ impl Job {
             results,
             bytes: self.bytes,
             last: self.last,
+        }
+    }
+}
+
+impl Work {
+    const fn kind(&self) -> u8 {
+        match self {
+            Self::Envelopes(_) => 0,
+            Self::Bodies(_) => 1,
+            Self::Receipts(_) => 2,
+            Self::Evidence(_) => 3,
+        }
+    }
+}
+
+fn items<T>(w: &mut Writer, items: &[T], mut item: impl FnMut(&mut Writer, &T)) {
+    w.array(items.len());
+    for each in items {
+        item(w, each);
+    }
+}
+
+fn read<'b, T>(
+    r: &mut Reader<'b>,
+    count: usize,
+    mut item: impl FnMut(&mut Reader<'b>) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    // Room grows with what there is to read.
+    let mut items = Vec::new();
+    for _ in 0..count {
+        items.push(item(r)?);
+    }
+    Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(body: Option<Vec<u8>>) -> Raw {
+        Raw {
+            header_bytes: vec![7; 30],
+            proof: Signature::from_bytes([1; 64]),
+            body,
+        }
+    }
+
+    fn jobs() -> Vec<Job> {
+        let header = raw(None).to_header();
+        let statement = RawStatement {
+            bytes: vec![3; 9],
+            signature: Signature::from_bytes([4; 64]),
+        };
+        vec![
+            Job::new(
+                Work::Envelopes(vec![raw(None), raw(Some(vec![9; 200]))]),
+                400,
+                true,
+            ),
+            Job::new(Work::Envelopes(vec![]), 0, true),
+            Job::new(Work::Bodies(vec![]), 0, false),
+            Job::new(
+                Work::Receipts(vec![statement.clone(), statement]),
+                150,
+                false,
+            ),
+            Job::new(Work::Evidence(vec![(header.clone(), header)]), 200, false),
+        ]
+    }
+
+    #[test]
+    fn a_job_that_was_written_down_gives_the_same_results() {
+        for job in jobs() {
+            let again = Job::decode(&job.encode()).unwrap();
+            assert_eq!(format!("{job:?}"), format!("{again:?}"));
+            assert_eq!(format!("{:?}", job.run()), format!("{:?}", again.run()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_job_is_refused() {
+        for job in jobs() {
+            let bytes = job.encode();
+            for end in 0..bytes.len() {
+                assert!(Job::decode(&bytes[..end]).is_err());
+            }
+            let mut other = bytes.clone();
+            other[1] = 4;
+            assert!(Job::decode(&other).is_err(), "a kind that there is not");
         }
     }
 }
