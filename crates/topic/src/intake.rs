@@ -296,6 +296,8 @@ impl Topic {
         self.retry_at(shared, env, retry);
         // Whoever gave it hears of it, unless its link is full; it is told for its sender's sake.
         if shared.has_little_room(link) {
+            // A time asks to offer the chain again then; the body alone this node asks for itself.
+            let retry = if body_alone { 0 } else { retry };
             let frame = TopicFrame::Refused {
                 author,
                 number,
@@ -348,7 +350,8 @@ impl Topic {
                     {
                         asked.news = true;
                     }
-                    self.forked(env, giver, &evidence.first);
+                    // Whoever gave one of the two need not know the other.
+                    self.forked(env, None, &evidence.first);
                 }
                 Admission::Void
                 | Admission::Duplicate {

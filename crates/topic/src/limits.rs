@@ -29,6 +29,10 @@ pub const MAX_RANGES: usize = 256;
 /// What a peer names beyond is not remembered: it costs that peer another exchange.
 pub const MAX_STRANGE_AUTHORS: usize = 4096;
 
+/// Chains that are wanted of one peer at once. What its cut names beyond is found by the next
+/// exchange.
+pub const MAX_WANTED: usize = 65_536;
+
 /// Bodies asked for, or given, in one frame. More follow when these have been answered.
 pub const MAX_BODIES_PER_FRAME: usize = 64;
 

@@ -1,10 +1,10 @@
 //! What is known of a peer in one topic, and what is due to it.
 
 use crate::event::Peer;
-use crate::limits::{MAX_GONE, MAX_STRANGE_AUTHORS};
+use crate::limits::{MAX_GONE, MAX_STRANGE_AUTHORS, MAX_WANTED};
 use crate::receipts::SlotKey;
 use identity::{EnvelopeId, PublicKey};
-use lace::{Cursor, Lace};
+use lace::{Cursor, CutEntry, Lace};
 use machine::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -48,6 +48,8 @@ pub(crate) struct PeerState {
     pub(crate) hello_due: bool,
     /// Not before this time is another hello sent on this link.
     pub(crate) hello_again: Option<Time>,
+    /// Not before this time does a hello bring evidence, receipts and boxes once more.
+    pub(crate) beside_again: Option<Time>,
     /// Something that it sent was dropped here for want of room.
     pub(crate) lost: bool,
     /// Its cut is known as a whole.
@@ -56,8 +58,9 @@ pub(crate) struct PeerState {
     knows: BTreeMap<PublicKey, u64>,
     strange: usize,
     pub(crate) cut: CutState,
-    /// Entries of its cut about other branches than those here: compared again after each answer.
-    pub(crate) others: BTreeMap<PublicKey, Vec<(u64, EnvelopeId)>>,
+    /// Entries of its cut that were beyond what is here, or about another branch: compared again
+    /// when more is here.
+    pub(crate) claims: BTreeMap<PublicKey, Vec<CutEntry>>,
     /// What it has and this node lacks.
     pub(crate) wants: BTreeMap<PublicKey, Wanted>,
     pub(crate) asked: Option<Asked>,
@@ -96,12 +99,13 @@ impl PeerState {
             who,
             hello_due: true,
             hello_again: None,
+            beside_again: None,
             lost: false,
             compared: false,
             knows: BTreeMap::new(),
             strange: 0,
             cut: CutState::default(),
-            others: BTreeMap::new(),
+            claims: BTreeMap::new(),
             wants: BTreeMap::new(),
             asked: None,
             jobs: 0,
@@ -149,7 +153,7 @@ impl PeerState {
         }
         self.compared = true;
         self.wants.clear();
-        self.others.clear();
+        self.claims.clear();
         self.announce.clear();
     }
 
@@ -164,6 +168,11 @@ impl PeerState {
         }
         let known = self.knows.entry(*author).or_insert(0);
         *known = (*known).max(number);
+    }
+
+    /// Whether anything is remembered about an author.
+    pub(crate) fn remembers(&self, lace: &Lace, author: &PublicKey) -> bool {
+        self.knows.contains_key(author) || lace.author(author).is_some()
     }
 
     /// It has this chain up to here and no further.
@@ -194,6 +203,9 @@ impl PeerState {
 
     /// Adds a range to what it is asked for.
     pub(crate) fn want(&mut self, author: PublicKey, wanted: Wanted) {
+        if !self.wants.contains_key(&author) && self.wants.len() >= MAX_WANTED {
+            return;
+        }
         let known = self.wants.entry(author).or_insert(wanted);
         known.from = known.from.min(wanted.from);
         known.to = known.to.max(wanted.to);

@@ -312,15 +312,17 @@ impl Topic {
             Peer::Member { device, .. } => device.to_bytes(),
             Peer::Core { node } => node.to_bytes(),
         };
-        // A refusal of everything stops the chain; one of a body does not, and says so by naming
-        // an envelope that the refuser has taken.
+        // A refusal with a time stops the chain until then. Without one only a body was refused, for
+        // which the refuser asks itself.
         if refused.retry > 0 {
             peer.refuses.insert(author, refused.retry);
             peer.due.remove(&author);
             let known = peer.knows_to(&author).min(refused.number.saturating_sub(1));
             peer.cap(&author, known);
         }
-        self.retry_at(shared, env, refused.retry);
+        if refused.retry > 0 {
+            self.retry_at(shared, env, refused.retry);
+        }
         self.note_refusal(env, &author, &who, &refused);
     }
 

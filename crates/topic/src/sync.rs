@@ -7,8 +7,9 @@ use crate::peer::{Asked, PeerState, Wanted};
 use crate::rows::Phase;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
-use identity::{EnvelopeId, PublicKey};
+use identity::PublicKey;
 use lace::{Coverage, CutEntry, Range};
+use machine::Time;
 use std::collections::BTreeMap;
 use wire::TopicFrame;
 
@@ -65,7 +66,7 @@ impl Topic {
         }
     }
 
-    pub(crate) fn on_hello(&mut self, link: LinkId, theirs: Hashes) {
+    pub(crate) fn on_hello(&mut self, now: Time, link: LinkId, theirs: Hashes) {
         let mine = self.hashes();
         let evidence: Vec<PublicKey> = self.lace.forks().map(|(author, _)| *author).collect();
         let Some(peer) = self.peers.get_mut(&link) else {
@@ -77,6 +78,10 @@ impl Topic {
             peer.cut.sent = false;
             peer.cut.begin();
         }
+        if peer.beside_again.is_some_and(|at| at > now) {
+            return;
+        }
+        peer.beside_again = Some(now.after(HELLO_AGAIN));
         if theirs.evidence != mine.evidence {
             peer.evidence.extend(evidence);
         }
@@ -141,12 +146,13 @@ impl Topic {
         let found = self.lace.compare(store, entries, None, false);
         let tip = self.tip(author);
         let closed = self.is_closed(author);
-        let mut other = closed;
+        let mut open = closed && !found.wants.is_empty();
         let mut reached = 0;
         for entry in entries {
-            match self.lace.covers(store, entry) {
-                Coverage::Covers | Coverage::Ahead => reached = reached.max(entry.number),
-                Coverage::OtherBranch => other = true,
+            let coverage = self.lace.covers(store, entry);
+            open |= coverage != Coverage::Covers;
+            if coverage != Coverage::OtherBranch {
+                reached = reached.max(entry.number);
             }
         }
         let Some(peer) = self.peers.get_mut(&link) else {
@@ -155,14 +161,10 @@ impl Topic {
         if reached > 0 && !closed {
             peer.learn(&self.lace, author, reached);
         }
-        if other {
-            let ends = entries
-                .iter()
-                .map(|entry| (entry.number, entry.id))
-                .collect();
-            peer.others.insert(*author, ends);
+        if open && peer.remembers(&self.lace, author) {
+            peer.claims.insert(*author, entries.to_vec());
         } else {
-            peer.others.remove(author);
+            peer.claims.remove(author);
         }
         for range in found.wants.iter().filter(|range| range.author == *author) {
             let hunt = closed || range.to <= tip;
@@ -301,37 +303,30 @@ impl Topic {
         if peer.asked.is_some() || peer.muted || peer.wants.is_empty() {
             return;
         }
+        self.drop_what_has_come(env, link);
+        let Some(peer) = self.peers.get(&link) else {
+            return;
+        };
         let wall = env.cx.wall.as_millis();
-        let mut ranges = Vec::new();
-        let mut over = Vec::new();
-        for (author, wanted) in &peer.wants {
-            let from = if wanted.hunt {
-                wanted.from
-            } else {
-                wanted.from.max(self.tip(author) + 1)
-            };
-            if from > wanted.to {
-                over.push(*author);
-            } else if self.declined.get(author).is_none_or(|until| *until <= wall)
+        let wanted = peer.wants.iter().filter(|(author, _)| {
+            self.declined.get(author).is_none_or(|until| *until <= wall)
                 && !self.asked.contains_key(author)
-                && ranges.len() < MAX_RANGES
-            {
-                ranges.push(Range {
+        });
+        let ranges: Vec<Range> = wanted
+            .take(MAX_RANGES)
+            .map(|(author, wanted)| {
+                let known = if wanted.hunt { 0 } else { self.tip(author) };
+                let from = wanted.from.max(known.saturating_add(1));
+                Range {
                     author: *author,
                     from,
                     to: wanted.to,
-                });
-            }
-        }
-        let Some(peer) = self.peers.get_mut(&link) else {
+                }
+            })
+            .collect();
+        let Some(peer) = self.peers.get_mut(&link).filter(|_| !ranges.is_empty()) else {
             return;
         };
-        for author in over {
-            peer.wants.remove(&author);
-        }
-        if ranges.is_empty() {
-            return;
-        }
         for range in &ranges {
             peer.wants.remove(&range.author);
             self.asked.insert(range.author, link);
@@ -353,6 +348,29 @@ impl Topic {
             control_only: false,
         };
         self.say(shared, env, link, frame);
+    }
+
+    /// Forgets wants that others have met meanwhile. What has come may be another branch than the
+    /// one that the peer has: its claim is looked at once more.
+    fn drop_what_has_come(&mut self, env: &mut Env<'_, '_>, link: LinkId) {
+        let Some(peer) = self.peers.get(&link) else {
+            return;
+        };
+        let come: Vec<PublicKey> = peer
+            .wants
+            .iter()
+            .filter(|(author, wanted)| !wanted.hunt && self.tip(author) >= wanted.to)
+            .map(|(author, _)| *author)
+            .collect();
+        for author in come {
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return;
+            };
+            peer.wants.remove(&author);
+            if let Some(entries) = peer.claims.remove(&author) {
+                self.compare_author(env, link, &author, &entries);
+            }
+        }
     }
 
     /// The last frame of an answer has come and been checked.
@@ -396,26 +414,21 @@ impl Topic {
                 hollow = true;
             }
         }
-        self.compare_others(env, link, asked.news);
+        self.compare_claims(env, link, &asked);
         if hollow && shared.note_hollow(link) {
             self.misbehaved(env, link, Rule::Hollow);
         }
     }
 
-    /// Looks again at the branches of a peer that differ from what is here.
-    fn compare_others(&mut self, env: &mut Env<'_, '_>, link: LinkId, news: bool) {
-        let Some(peer) = self.peers.get_mut(&link) else {
-            return;
-        };
-        let others = std::mem::take(&mut peer.others);
-        if !news {
-            // It gave nothing that helps: it is not asked about these again.
-            return;
-        }
-        for (author, ends) in others {
-            let entry = |(number, id): (u64, EnvelopeId)| CutEntry { author, number, id };
-            let entries: Vec<CutEntry> = ends.into_iter().map(entry).collect();
-            self.compare_author(env, link, &author, &entries);
+    /// Looks again at what a peer claimed to have of the chains that it was asked for.
+    fn compare_claims(&mut self, env: &mut Env<'_, '_>, link: LinkId, asked: &Asked) {
+        for author in asked.ranges.keys() {
+            let peer = self.peers.get_mut(&link);
+            let claim = peer.and_then(|peer| peer.claims.remove(author));
+            // If it gave nothing that helps, it is not asked about these again.
+            if let Some(entries) = claim.filter(|_| asked.news) {
+                self.compare_author(env, link, author, &entries);
+            }
         }
     }
 

@@ -772,6 +772,7 @@ impl Topic {
                 invites,
             } => {
                 self.on_hello(
+                    env.cx.now,
                     link,
                     Hashes {
                         cut,

@@ -1,9 +1,9 @@
 //! A world of engines: stores in memory, links that can be cut, a clock that is set by hand.
 
 use core::time::Duration;
-use identity::{GrantId, NodeId, PublicKey, SealingKey, SecretKey, TopicId};
+use identity::{EnvelopeId, GrantId, NodeId, PublicKey, SealingKey, SecretKey, TopicId};
 use machine::test::World;
-use machine::{Cx, Outbox, Rng, Time};
+use machine::{Cx, Outbox, Rng};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use topic::{
     Draft, Env, Input, Job, Keys, Line, LineKind, LinkId, Local, Offer, OpenError, Output, Page,
@@ -723,10 +723,6 @@ impl Net {
         self.pass(Duration::from_secs(3));
     }
 
-    pub(crate) fn now(&self, node: usize) -> Time {
-        self.nodes[node].world.now
-    }
-
     pub(crate) fn read(&mut self, node: usize, from: ReadFrom, limit: usize) -> Page {
         self.with(node, |topics, env| topics.read(env, TOPIC, from, limit))
             .expect("it is here")
@@ -766,6 +762,19 @@ impl Net {
         self.with(node, |topics, env| topics.states(env, TOPIC, &published.id))
             .expect("it is here")
             .expect("it is in the topic")
+    }
+
+    /// What an envelope names.
+    pub(crate) fn named(&mut self, node: usize, id: &EnvelopeId) -> Vec<EnvelopeId> {
+        let base = self.nodes[node].world.base().clone();
+        // A world of its own, since a lace and a turn cannot be borrowed together.
+        World::over(base, 0).turn(|cx| {
+            let lace = lace::Lace::open(&mut cx.store, TOPIC).expect("it is here");
+            let envelope = lace.header(&mut cx.store, id).expect("it is here");
+            let mut named = envelope.header.deps;
+            named.push(EnvelopeId::from_bytes(envelope.header.previous));
+            named
+        })
     }
 
     pub(crate) fn cut_hash(&mut self, node: usize) -> [u8; 32] {
