@@ -112,8 +112,8 @@ pub enum Check {
 #[derive(Debug)]
 pub struct CheckDone {
     pub(crate) kind: DoneKind,
-    /// What was checked, for a record of the run.
-    pub(crate) check: Vec<u8>,
+    /// What was checked, if the run is recorded.
+    pub(crate) check: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -126,12 +126,19 @@ impl Check {
     /// Checks: a pure function, to be run on any thread, or inline.
     #[must_use]
     pub fn run(self) -> CheckDone {
-        let check = Vec::new();
         let kind = match self {
             Self::Topic { link, topic, job } => DoneKind::Topic { link, topic, done: job.run() },
             Self::Mail { link, id, raw } => DoneKind::Mail { link, id, result: wire::check(raw) },
         };
-        CheckDone { kind, check }
+        CheckDone { kind, check: None }
+    }
+
+    /// As [`Check::run`], for a node whose run is recorded: the result remembers what was checked,
+    /// because that, not the result, is written down (see [`crate::record`]).
+    #[must_use]
+    pub fn run_recorded(self) -> CheckDone {
+        let check = Some(crate::record::encode_check(&self));
+        CheckDone { check, ..self.run() }
     }
 }
 
