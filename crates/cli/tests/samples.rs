@@ -1,11 +1,11 @@
 //! One of everything that the node may answer, with every field that may be missing once there and
 //! once not.
 
+use ::node::command::{self as node, LineKind, Reply, WaitFor};
 use cli::request::{Ask, End, From, Text, WaitState};
 use cli::schema::{self, Version, to_line};
 use cli::translate::{Asked, answer};
 use identity::{EnvelopeId, NodeId, TopicId};
-use ::node::command::{self as node, LineKind, Reply, WaitFor};
 
 pub(crate) fn node_id() -> NodeId {
     NodeId::from_bytes([7; 32])

@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cli::failure::{Code, Exit};
 use ::node::command::{self as node, Command, LineKind, ReadFrom, Reply, WaitFor};
+use cli::failure::{Code, Exit};
 use serde_json::Value;
 
 use crate::docs;
