@@ -24,6 +24,8 @@
 //! no links and no frames (`node` translates); it cannot open anything that it counts. The rules are
 //! in docs/spec/custody.md.
 
+#![deny(clippy::float_arithmetic)]
+
 mod boxes;
 mod clients;
 pub mod limits;
@@ -44,6 +46,7 @@ pub use mine::{CoreStanding, CoreState, MyCores, MyCoresOutput, ServedBy, Wanted
 pub use outcome::{Agreed, Code, Refusal};
 pub use promises::{Deposit, Promise};
 pub use quota::Quota;
+pub use row::TABLES;
 pub use serving::{CorePeer, Served, Serving};
 pub use settings::Settings;
 pub use state::{Custody, Output};

@@ -45,13 +45,13 @@ pub const MAX_SPONSORS: usize = 64;
 pub const MAX_GUEST_AUTHORS: u32 = 16_384;
 
 /// Longest genesis that is taken with an agreement.
-pub const MAX_GENESIS: usize = 16 * 1024;
+pub const MAX_GENESIS: usize = 4096;
 
 /// Other core nodes that one client may name for one topic; the rest of the list is refused with it.
-pub const MAX_CORE_PEERS: usize = 8;
+pub const MAX_CORE_PEERS: usize = 16;
 
 /// Longest address of another core node, in bytes.
-pub const MAX_ADDRESS: usize = 256;
+pub const MAX_ADDRESS: usize = 384;
 
 /// Longest ticket, in bytes.
 pub const MAX_TICKET: usize = 1024;

@@ -77,24 +77,14 @@ impl Custody {
     /// No client here, denied, its mailbox or the source's part of it full, expired, or the disk
     /// nearly full.
     pub fn mail(&mut self, cx: &mut Cx<'_>, mail: &Mail) -> Result<MailAnswer, Refusal> {
-        let key = row::pair(mail.client.as_bytes(), mail.id.as_bytes());
-        if let Some(mark) = row::get::<MailMark>(&mut cx.store, MAIL_MARKS, &key) {
-            return Ok(match mark.number {
-                Some(_) => MailAnswer::Held {
-                    until_ms: mark.until_ms,
-                },
-                None => MailAnswer::Done {
-                    receipt: mark.receipt,
-                },
-            });
+        if let Some(known) = self.known_mail(cx, &mail.client, &mail.id) {
+            return Ok(known);
         }
+        let key = row::pair(mail.client.as_bytes(), mail.id.as_bytes());
         let mut account = active(cx, &mail.client)?;
         self.check_disk()?;
         if self.is_over(cx, mail.expires_ms) {
-            return Err(Refusal::lasting(
-                Code::Unacceptable,
-                "the envelope has expired",
-            ));
+            return Err(Refusal::lasting(Code::Expired, "the envelope has expired"));
         }
         let cost = cost(mail.bytes.len());
         let quota = quota(&account);
@@ -145,6 +135,27 @@ impl Custody {
         );
         self.wake(cx.now, &mail.client);
         Ok(MailAnswer::Held { until_ms })
+    }
+
+    /// What became of a mail that came before: all that is needed to answer an envelope without its
+    /// body.
+    #[must_use]
+    pub fn known_mail(
+        &self,
+        cx: &mut Cx<'_>,
+        node: &NodeId,
+        id: &EnvelopeId,
+    ) -> Option<MailAnswer> {
+        let key = row::pair(node.as_bytes(), id.as_bytes());
+        let mark: MailMark = row::get(&mut cx.store, MAIL_MARKS, &key)?;
+        Some(match mark.number {
+            Some(_) => MailAnswer::Held {
+                until_ms: mark.until_ms,
+            },
+            None => MailAnswer::Done {
+                receipt: mark.receipt,
+            },
+        })
     }
 
     /// A client is linked: what is held for it is handed over.

@@ -4,8 +4,7 @@ use core::fmt;
 
 use core::time::Duration;
 
-/// Why custody was refused; the number stands in the frame. Unknown numbers read as
-/// [`Code::Refused`].
+/// Why custody was refused. Unknown numbers read as [`Code::Refused`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Code {
@@ -33,6 +32,8 @@ pub enum Code {
     Unacceptable = 10,
     /// Asked too often.
     TooOften = 11,
+    /// It has expired.
+    Expired = 12,
 }
 
 impl Code {
@@ -51,14 +52,48 @@ impl Code {
             9 => Self::NotServed,
             10 => Self::Unacceptable,
             11 => Self::TooOften,
+            12 => Self::Expired,
             _ => Self::Refused,
         }
     }
 
-    /// Its number in a frame.
+    /// Its number here.
     #[must_use]
     pub const fn as_u8(self) -> u8 {
         self as u8
+    }
+
+    /// Its number in a frame (the reasons of docs/spec/wire.md). Several codes share one there; the
+    /// text tells them apart.
+    #[must_use]
+    pub const fn in_frame(self) -> u16 {
+        match self {
+            Self::Refused | Self::Unacceptable => 15,
+            Self::NotClient => 9,
+            Self::Denied => 8,
+            Self::Quota | Self::GuestShare | Self::AuthorShare | Self::HeaderShare => 6,
+            Self::DiskFull => 7,
+            Self::TooMany => 20,
+            Self::NotServed => 10,
+            Self::TooOften => 5,
+            Self::Expired => 13,
+        }
+    }
+
+    /// What a number in a frame means here.
+    #[must_use]
+    pub const fn of_frame(number: u16) -> Self {
+        match number {
+            5 => Self::TooOften,
+            6 => Self::Quota,
+            7 => Self::DiskFull,
+            8 => Self::Denied,
+            9 => Self::NotClient,
+            10 => Self::NotServed,
+            13 => Self::Expired,
+            20 => Self::TooMany,
+            _ => Self::Refused,
+        }
     }
 }
 

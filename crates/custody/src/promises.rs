@@ -153,7 +153,7 @@ impl Custody {
     ) -> Result<(Account, Option<AuthorRow>), Refusal> {
         self.check_disk()?;
         if deposit.body > 0 && self.is_over(cx, deposit.expires_ms) {
-            return Err(Refusal::lasting(Code::Unacceptable, "it has expired"));
+            return Err(Refusal::lasting(Code::Expired, "it has expired"));
         }
         let mut accounts = Vec::new();
         for (key, value) in cx

@@ -47,6 +47,31 @@ pub(crate) const MY_BOXES: Table = Table::new(114, "custody_my_boxes");
 /// topic → [`PeersRow`].
 pub(crate) const MY_PEERS: Table = Table::new(115, "custody_my_peers");
 
+/// All tables of custody.
+pub const TABLES: [Table; 21] = [
+    INVITES,
+    CLIENTS,
+    SERVES,
+    CLIENT_TOPICS,
+    GENESES,
+    AUTHORS,
+    PROMISES,
+    CUT_SHORT,
+    BOXES,
+    CLIENT_BOXES,
+    CORE_PEERS,
+    MAILS,
+    MAIL_MARKS,
+    MAIL_SOURCES,
+    MAIL_ENDS,
+    BOX_ENDS,
+    MY_CORES,
+    MY_TOPICS,
+    MY_SERVES,
+    MY_BOXES,
+    MY_PEERS,
+];
+
 /// An open invite of the operator.
 #[derive(Clone, Debug, Encode, Decode)]
 #[cbor(array)]

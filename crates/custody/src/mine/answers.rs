@@ -1,0 +1,232 @@
+//! What core nodes answer, and what is said to them then.
+
+use identity::{NodeId, TopicId};
+use machine::{Cx, Outbox};
+
+use crate::limits::{MAX_MY_BOXES, RETRY_FIRST, RETRY_MAX};
+use crate::outcome::{Agreed, Refusal};
+use crate::row::{
+    self, MY_BOXES, MY_CORES, MY_PEERS, MY_SERVES, MY_TOPICS, MyBoxRow, MyServeRow, PeersRow,
+    WantedRow,
+};
+use crate::serving::peers_of;
+
+use super::{
+    AGREED, CORE_REFUSED, LEAVING, LEFT, MyCores, MyCoresOutput, REFUSED, SERVING, Wanted,
+};
+use super::{Retry, claim, core_row, serves};
+
+impl MyCores {
+    /// There is a link with this node; if it is a core node in use, the claim is made.
+    pub fn up(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<MyCoresOutput>) {
+        if let Some(row) = core_row(cx, &node) {
+            self.linked.insert(
+                node,
+                Retry {
+                    at: None,
+                    wait: RETRY_FIRST,
+                },
+            );
+            out.push(claim(node, &row));
+        }
+    }
+
+    /// The link with this node is gone.
+    pub fn down(&mut self, node: &NodeId) {
+        self.linked.remove(node);
+    }
+
+    /// A core node agreed: it is told everything that it has not confirmed.
+    pub fn agreed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        core: NodeId,
+        agreed: &Agreed,
+        out: &mut Outbox<MyCoresOutput>,
+    ) {
+        let Some(mut row) = core_row(cx, &core) else {
+            return;
+        };
+        if row.standing != LEAVING {
+            row.standing = AGREED;
+        }
+        row.quota = agreed.quota;
+        row.used = agreed.used;
+        row.topics = agreed.topics;
+        row.max_topics = agreed.max_topics;
+        row.max_hold_ms = agreed.max_hold_ms;
+        row.heard_ms = cx.wall.as_millis();
+        row.code = 0;
+        row.text.clear();
+        row::put(&mut cx.store, MY_CORES, core.as_bytes(), &row);
+        let leaving = row.standing == LEAVING;
+        // A core node that reserves nothing may have lost its home.
+        let all = self.told.insert(core) || agreed.used == 0;
+        for (topic, serve) in serves(cx, &core) {
+            match serve.standing {
+                LEFT => {
+                    // Said on a link that may break at once: see `stop`.
+                    cx.store
+                        .delete(MY_SERVES, row::pair(core.as_bytes(), topic.as_bytes()));
+                    out.push(MyCoresOutput::Unserve { core, topic });
+                }
+                SERVING if !all => {}
+                _ if leaving => {}
+                _ => self.tell_topic(cx, core, topic, out),
+            }
+        }
+        if leaving {
+            self.finish_leaving(cx, core, out);
+            return;
+        }
+        for (key, value) in cx.store.prefix(MY_BOXES, &[], MAX_MY_BOXES) {
+            let (Some(loc), Some(MyBoxRow { until_ms, sealed })) =
+                (row::part(&key, 0), row::decode(&value))
+            else {
+                continue;
+            };
+            out.push(MyCoresOutput::PutBox {
+                core,
+                loc,
+                sealed,
+                until_ms,
+            });
+        }
+    }
+
+    /// A core node refused the claim.
+    pub fn refused(&mut self, cx: &mut Cx<'_>, core: NodeId, refusal: &Refusal) {
+        let Some(mut row) = core_row(cx, &core) else {
+            return;
+        };
+        if row.standing != LEAVING {
+            row.standing = CORE_REFUSED;
+        }
+        row.code = refusal.code.as_u8();
+        row.text.clone_from(&refusal.text);
+        row.heard_ms = cx.wall.as_millis();
+        row::put(&mut cx.store, MY_CORES, core.as_bytes(), &row);
+        if let Some(retry) = self.linked.get_mut(&core) {
+            retry.at = refusal.retry.map(|wait| cx.now.after(wait.max(retry.wait)));
+            retry.wait = retry.wait.saturating_mul(2).min(RETRY_MAX);
+        }
+    }
+
+    /// A core node confirmed that it serves a topic.
+    pub fn serving_now(
+        &mut self,
+        cx: &mut Cx<'_>,
+        core: NodeId,
+        topic: TopicId,
+        out: &mut Outbox<MyCoresOutput>,
+    ) {
+        let key = row::pair(core.as_bytes(), topic.as_bytes());
+        let Some(mut serve) = row::get::<MyServeRow>(&mut cx.store, MY_SERVES, &key) else {
+            return;
+        };
+        if serve.standing == LEFT {
+            return;
+        }
+        serve.standing = SERVING;
+        serve.text.clear();
+        row::put(&mut cx.store, MY_SERVES, &key, &serve);
+        self.tell_peers(cx, core, topic, out);
+    }
+
+    /// A core node refused to serve a topic; it is asked again on the next link.
+    pub fn not_serving(
+        &mut self,
+        cx: &mut Cx<'_>,
+        core: NodeId,
+        topic: TopicId,
+        refusal: &Refusal,
+    ) {
+        let key = row::pair(core.as_bytes(), topic.as_bytes());
+        let Some(mut serve) = row::get::<MyServeRow>(&mut cx.store, MY_SERVES, &key) else {
+            return;
+        };
+        if serve.standing != LEFT {
+            serve.standing = REFUSED;
+            serve.text.clone_from(&refusal.text);
+            row::put(&mut cx.store, MY_SERVES, &key, &serve);
+        }
+    }
+
+    pub(super) fn tell_topic(
+        &self,
+        cx: &mut Cx<'_>,
+        core: NodeId,
+        topic: TopicId,
+        out: &mut Outbox<MyCoresOutput>,
+    ) {
+        let agreed = core_row(cx, &core).is_some_and(|row| row.standing == AGREED);
+        if !agreed || !self.linked.contains_key(&core) {
+            return;
+        }
+        if let Some(row) = row::get::<WantedRow>(&mut cx.store, MY_TOPICS, topic.as_bytes()) {
+            let wanted = Wanted {
+                topic,
+                genesis: row.genesis,
+                core_secret: row.secret,
+                share: row.share,
+            };
+            out.push(MyCoresOutput::Serve { core, wanted });
+        }
+    }
+
+    pub(super) fn tell_peers(
+        &self,
+        cx: &mut Cx<'_>,
+        core: NodeId,
+        topic: TopicId,
+        out: &mut Outbox<MyCoresOutput>,
+    ) {
+        if !self.linked.contains_key(&core) {
+            return;
+        }
+        if let Some(row) = row::get::<PeersRow>(&mut cx.store, MY_PEERS, topic.as_bytes()) {
+            let mut peers = peers_of(row);
+            peers.retain(|peer| peer.node != core);
+            out.push(MyCoresOutput::Peers { core, topic, peers });
+        }
+    }
+
+    /// Tells a core node that a topic need not be served, now or on the next link.
+    pub(super) fn stop(
+        &self,
+        cx: &mut Cx<'_>,
+        core: NodeId,
+        topic: TopicId,
+        out: &mut Outbox<MyCoresOutput>,
+    ) {
+        let key = row::pair(core.as_bytes(), topic.as_bytes());
+        if !cx.store.has(MY_SERVES, &key) {
+            return;
+        }
+        if self.linked.contains_key(&core) {
+            // Said on a link that may break at once: the core node then goes on holding on this
+            // account until the quota is looked at. Nothing is lost by it.
+            cx.store.delete(MY_SERVES, key);
+            out.push(MyCoresOutput::Unserve { core, topic });
+        } else {
+            let left = MyServeRow {
+                standing: LEFT,
+                text: String::new(),
+            };
+            row::put(&mut cx.store, MY_SERVES, &key, &left);
+        }
+    }
+
+    /// Drops a core node that is being left when it serves nothing any more and has been told so.
+    pub(super) fn finish_leaving(
+        &self,
+        cx: &mut Cx<'_>,
+        core: NodeId,
+        out: &mut Outbox<MyCoresOutput>,
+    ) {
+        if serves(cx, &core).is_empty() {
+            cx.store.delete(MY_CORES, *core.as_bytes());
+            out.push(MyCoresOutput::Release { core });
+        }
+    }
+}
