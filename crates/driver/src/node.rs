@@ -56,6 +56,7 @@ pub trait Host<P: Ports>: 'static {
 pub struct Opened<M, B> {
     machine: M,
     base: B,
+    about: Vec<u8>,
     commit: Commit,
     close: Close,
 }
@@ -72,9 +73,18 @@ impl<M, B> Opened<M, B> {
         Self {
             machine,
             base,
+            about: Vec::new(),
             commit: Box::new(commit),
             close: Box::new(|| Ok(())),
         }
+    }
+
+    /// What a record of the run is to say about this life: whatever went into the machine that
+    /// neither the record's header nor the store holds.
+    #[must_use]
+    pub fn about(mut self, about: &[u8]) -> Self {
+        self.about = about.to_vec();
+        self
     }
 
     /// Does this as well when the node has stopped and everything is committed.
@@ -279,12 +289,13 @@ impl<I: Send + 'static, P: Ports, O, H: Host<P>> Lives<I, P, O, H> {
         let Opened {
             machine,
             base,
+            about,
             commit,
             close,
         } = (self.open)(number).map_err(Ending::Open)?;
         let seed = clock::entropy().map_err(Ending::System)?;
         if let Some(recorder) = &mut self.options.recorder {
-            recorder.begin(seed, &base);
+            recorder.begin(seed, &about, &base);
         }
         #[allow(unused_mut, reason = "a planted defect changes it")]
         let mut kernel = Kernel::new(machine, base, clock::rng(seed));

@@ -12,6 +12,7 @@
 //! crash; what is whole before it counts.
 
 mod entry;
+mod node;
 mod replay;
 mod write;
 

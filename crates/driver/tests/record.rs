@@ -18,7 +18,7 @@ fn recording(path: &Path) -> Options<Do, Wires> {
 }
 
 fn play(path: &Path, whim: u64) -> Result<Replayed, ReplayFailed> {
-    replay(path, |header, _| {
+    replay(path, |header, _, _| {
         assert_eq!(header, b"about the node");
         Ok(Obedient {
             whim,
@@ -165,7 +165,7 @@ fn every_flipped_bit_of_a_record_is_noticed_or_harmless() {
         bytes[at] ^= 1;
         std::fs::write(&broken, bytes).expect("written");
         // It must come to an end, without a crash and without a wish for memory.
-        let end = replay(&broken, |_, _| Ok(Obedient::default()));
+        let end = replay(&broken, |_, _, _| Ok(Obedient::default()));
         noticed += u32::from(end.is_err());
     }
     assert!(noticed > 50, "{noticed} of {}", whole.len());

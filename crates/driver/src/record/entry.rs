@@ -14,8 +14,8 @@ pub(super) const MAGIC: &[u8; 20] = b"waystation record 1\n";
 pub(super) enum Entry {
     /// What the program wants to know at a replay: once, first.
     Header(Vec<u8>),
-    /// A life begins, with this seed.
-    Life([u8; 32]),
+    /// A life begins, with this seed; and what the program says about it.
+    Life { seed: [u8; 32], about: Vec<u8> },
     /// A row of the store at the start of a life.
     Row {
         table: u8,
@@ -57,8 +57,9 @@ impl Entry {
                 body.extend_from_slice(bytes);
                 0
             }
-            Self::Life(seed) => {
+            Self::Life { seed, about } => {
                 body.extend_from_slice(seed);
+                body.extend_from_slice(about);
                 1
             }
             Self::Row { table, key, value } => {
@@ -119,7 +120,13 @@ impl Entry {
     fn decode(kind: u8, body: Vec<u8>) -> Option<Self> {
         Some(match kind {
             0 => Self::Header(body),
-            1 => Self::Life(body.try_into().ok()?),
+            1 => {
+                let (seed, about) = body.split_first_chunk()?;
+                Self::Life {
+                    seed: *seed,
+                    about: about.to_vec(),
+                }
+            }
             2 => {
                 let (&[table, low, high], rest) = body.split_first_chunk()?;
                 let length = usize::from(u16::from_le_bytes([low, high]));
@@ -171,7 +178,10 @@ mod tests {
     fn some() -> Vec<Entry> {
         vec![
             Entry::Header(b"about".to_vec()),
-            Entry::Life([7; 32]),
+            Entry::Life {
+                seed: [7; 32],
+                about: b"it".to_vec(),
+            },
             Entry::Row {
                 table: 3,
                 key: b"key".to_vec(),

@@ -75,14 +75,15 @@ pub enum ReplayFailed {
     },
 }
 
-/// Plays a record back. `build` makes the machine of a life from the record's header and the rows
-/// at its start, as the recorded program did from its store.
+/// Plays a record back. `build` makes the machine of a life from the record's header, what the
+/// program said about this life ([`Opened::about`](crate::Opened::about)) and the rows at its start,
+/// as the recorded program did from its store.
 ///
 /// # Errors
 /// See [`ReplayFailed`]; the first difference ends the replay.
 pub fn replay<M, P>(
     path: &Path,
-    build: impl FnMut(&[u8], &MemoryBase) -> Result<M, String>,
+    build: impl FnMut(&[u8], &[u8], &MemoryBase) -> Result<M, String>,
 ) -> Result<Replayed, ReplayFailed>
 where
     M: Machine<Output = Effect<P>>,
@@ -126,7 +127,11 @@ struct Player<M, P: Ports, F> {
 
 enum Stage<M, P: Ports> {
     Before,
-    Loading { seed: [u8; 32], base: MemoryBase },
+    Loading {
+        seed: [u8; 32],
+        about: Vec<u8>,
+        base: MemoryBase,
+    },
     Living(Box<Living<M, P>>),
 }
 
@@ -142,7 +147,7 @@ where
     M: Machine<Output = Effect<P>>,
     M::Input: Recordable,
     P: Ports,
-    F: FnMut(&[u8], &MemoryBase) -> Result<M, String>,
+    F: FnMut(&[u8], &[u8], &MemoryBase) -> Result<M, String>,
 {
     fn play(&mut self, entry: Entry) -> Result<(), ReplayFailed> {
         let is_hash = matches!(entry, Entry::Hash(_));
@@ -154,11 +159,12 @@ where
         }
         match entry {
             Entry::Header(_) => Err(bad().into()),
-            Entry::Life(seed) => {
+            Entry::Life { seed, about } => {
                 self.found.lives += 1;
                 self.running.restart();
                 self.stage = Stage::Loading {
                     seed,
+                    about,
                     base: MemoryBase::new(),
                 };
                 Ok(())
@@ -235,10 +241,10 @@ where
 
     /// The life that is being played; begins it where all its rows have been read.
     fn living(&mut self) -> Result<&mut Living<M, P>, ReplayFailed> {
-        if let Stage::Loading { seed, base } = &mut self.stage {
+        if let Stage::Loading { seed, about, base } = &mut self.stage {
             let life = self.found.lives;
             let base = std::mem::take(base);
-            let machine = (self.build)(&self.header, &base)
+            let machine = (self.build)(&self.header, about, &base)
                 .map_err(|why| ReplayFailed::Build { life, why })?;
             let kernel = Kernel::new(machine, base, clock::rng(*seed));
             self.stage = Stage::Living(Box::new(Living {

@@ -82,9 +82,10 @@ where
 
 impl<I, P: Ports> Recorder<I, P> {
     /// A life begins over these rows.
-    pub(crate) fn begin(&mut self, seed: [u8; 32], base: &impl Base) {
+    pub(crate) fn begin(&mut self, seed: [u8; 32], about: &[u8], base: &impl Base) {
         self.running.restart();
-        self.write(&Entry::Life(seed));
+        let about = about.to_vec();
+        self.write(&Entry::Life { seed, about });
         for table in self.tables.clone() {
             if let Err(error) = self.rows(table, base) {
                 self.give_up(&error);
