@@ -5,12 +5,14 @@ mod disk;
 mod inlet;
 mod outlet;
 mod reach;
+pub mod replay;
 mod shared;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use driver::record::Recorder;
 use driver::{End, Ending, Node, Opened, Options};
 use identity::SecretKey;
 use node::command::{Command, Reply};
@@ -201,16 +203,8 @@ fn start(
     record: Option<PathBuf>,
 ) -> Result<Node<Input>, Failure> {
     let settings = settings(keys, config);
-    let recorder = match record {
-        None => None,
-        Some(_) => {
-            return Err(Failure::new(
-                Code::Failed,
-                "recording is not in this build yet",
-                "",
-            ));
-        }
-    };
+    let recorder = record.map(|file| recorder(&file, &settings)).transpose()?;
+    let recorded = recorder.is_some();
     let (opener, shared) = (Arc::clone(disk), Arc::clone(shared));
     let open = move |life| {
         let opened = opener.open(life)?;
@@ -219,7 +213,8 @@ fn start(
             ..settings.clone()
         };
         let commit = opened.committer();
-        Ok(Opened::new(node::Node::new(config), opened.store, commit))
+        let node = node::Node::new(config);
+        Ok(Opened::new(node, opened.store, commit).about(&replay::about(opened.stale)))
     };
     let runtime = tokio::runtime::Handle::current();
     let content = Arc::new(content);
@@ -233,8 +228,16 @@ fn start(
         content,
         runtime,
         listening,
+        recorded,
     })
     .map_err(|error| Failure::new(Code::Failed, error.to_string(), ""))
+}
+
+/// A record in a new file. It holds the keys and the whole store.
+fn recorder(file: &Path, settings: &node::Config) -> Result<Recorder<Input, Out>, Failure> {
+    let header = node::record::encode_config(settings);
+    Recorder::create(file, &header, node::tables())
+        .map_err(|error| Failure::io("write", file, &error))
 }
 
 /// The node's own settings.
@@ -261,8 +264,13 @@ fn settings(keys: &Keys, config: &Config) -> node::Config {
             free_floor: config.limits.free_space_floor.0,
         },
         store_limit: config.limits.store.0,
-        software: format!("way {}", env!("CARGO_PKG_VERSION")),
+        software: software(),
     }
+}
+
+/// Name and version of this program.
+fn software() -> String {
+    format!("way {}", env!("CARGO_PKG_VERSION"))
 }
 
 fn unknown_to_itself() -> Failure {

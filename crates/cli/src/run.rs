@@ -113,9 +113,7 @@ fn choose(context: &mut Context, command: Command) -> Outcome {
         Command::Backup { file } => commands::home::backup(context, &file),
         Command::Restore { file } => commands::home::restore(context, &file),
         Command::Check => commands::home::check(context),
-        Command::Replay { .. } => {
-            Err(Failure::new(Code::Failed, "not in this build of way yet", "").into())
-        }
+        Command::Replay { file } => commands::home::replay_record(context, &file),
         // Dealt with before a home was looked for.
         Command::Completions { .. } | Command::Demo(_) => Ok(Exit::Done),
     }

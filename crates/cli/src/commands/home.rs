@@ -1,4 +1,4 @@
-//! `backup`, `restore`, `check`: a home as files.
+//! `backup`, `restore`, `check`: a home as files. `replay`: a record of its node.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use identity::SecretKey;
 
 use super::Context;
 use crate::failure::{Code, Exit, Failure};
-use crate::host::care;
+use crate::host::{care, replay};
 use crate::output::Outcome;
 use crate::request::Ask;
 use crate::schema;
@@ -70,6 +70,29 @@ pub fn check(context: &mut Context) -> Outcome {
         format!(
             "sound: {} rows, {} commits, {} files",
             done.rows, done.commits, done.files
+        )
+    })?;
+    Ok(Exit::Done)
+}
+
+/// `way replay`.
+///
+/// # Errors
+/// `diverged`, with the turn after which the outputs differ.
+pub fn replay_record(context: &mut Context, file: &Path) -> Outcome {
+    let found = replay::replay(file)?;
+    let done = schema::Replay {
+        v: schema::Version,
+        same: true,
+        lives: found.lives,
+        turns: found.turns,
+        outputs: found.outputs,
+        hash: data_encoding::HEXLOWER.encode(&found.hash),
+    };
+    context.print(&schema::to_line(&done), |done: &schema::Replay| {
+        format!(
+            "the same: {} lives, {} turns, {} outputs, {}",
+            done.lives, done.turns, done.outputs, done.hash
         )
     })?;
     Ok(Exit::Done)

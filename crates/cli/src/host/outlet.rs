@@ -19,6 +19,8 @@ pub(super) struct Outlet<T> {
     pub(super) runtime: tokio::runtime::Handle,
     /// What a new life must be told.
     pub(super) listening: Vec<String>,
+    /// Whether results of checks must remember what was checked.
+    pub(super) recorded: bool,
 }
 
 fn link(link: LinkId) -> transport::LinkId {
@@ -64,7 +66,10 @@ impl<T: Transport> driver::Host<Out> for Outlet<T> {
                 });
             }
             Advisory::Check(check) => {
-                self.handle.check(move || Input::Checked(check.run()));
+                let recorded = self.recorded;
+                self.handle.check(move || {
+                    Input::Checked(if recorded { check.run_recorded() } else { check.run() })
+                });
             }
             Advisory::Log { event, text } => tracing::info!(event, "{text}"),
         }

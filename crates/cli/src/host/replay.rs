@@ -1,0 +1,47 @@
+//! What a record says about the node of this program, and how it is played back.
+
+use std::path::Path;
+
+use driver::record::{ReplayFailed, Replayed};
+use node::Node;
+use node::record::decode_config;
+
+use crate::failure::{Code, Failure};
+
+/// What a record says about one life: whether the home might have been a copy.
+pub(super) const fn about(stale: bool) -> [u8; 1] {
+    [stale as u8]
+}
+
+/// Runs a record again and compares every output.
+///
+/// # Errors
+/// `diverged` at the first difference; `io` and `failed` when the file is no record of this program.
+pub fn replay(file: &Path) -> Result<Replayed, Failure> {
+    let mut software = String::new();
+    let found = driver::record::replay(file, |header, life, _| {
+        let config = decode_config(header).map_err(|why| why.to_string())?;
+        software.clone_from(&config.software);
+        let stale = match life {
+            [0] => false,
+            [1] => true,
+            _ => return Err("the record says nothing about this life".to_owned()),
+        };
+        Ok(Node::new(node::Config { stale, ..config }))
+    });
+    found.map_err(|error| failure(file, &error, &software))
+}
+
+fn failure(file: &Path, error: &ReplayFailed, software: &str) -> Failure {
+    let own = super::software();
+    let hint = if software.is_empty() || software == own {
+        String::new()
+    } else {
+        format!("it was recorded by {software}, and this is {own}")
+    };
+    match error {
+        ReplayFailed::Read(error) => Failure::io("read", file, error),
+        ReplayFailed::Build { .. } => Failure::new(Code::Failed, error.to_string(), hint),
+        _ => Failure::new(Code::Diverged, error.to_string(), hint),
+    }
+}
