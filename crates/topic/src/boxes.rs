@@ -1,11 +1,12 @@
 //! Invite boxes: sealed bytes under a locator, kept by every member and custodian of a topic so
 //! that somebody can join while the inviter is away.
 
+use crate::draft::InviteBox;
 use crate::event::{LinkId, Rule};
 use crate::limits::{MAX_BOX, MAX_BOXES};
 use crate::rows::{self, Bytes};
 use crate::state::{Shared, Topic};
-use crate::topics::{Env, InviteBox};
+use crate::topics::Env;
 use identity::seal::kdf;
 use machine::Cx;
 use wire::TopicFrame;

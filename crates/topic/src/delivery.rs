@@ -6,7 +6,7 @@ use crate::rows::{self, GapReason, Run, RunKind, Shown};
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
 use identity::EnvelopeId;
-use lace::{Body, Place};
+use lace::{Body, Held, Place};
 use machine::{Cx, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Class, Envelope, Item};
@@ -97,8 +97,12 @@ impl Topic {
             .prefix(rows::WAITS, &rows::key(self.local), MAX_WAITING)
         {
             let place = rows::number_of(&key).and_then(|n| self.lace.by_place(&mut cx.store, n));
-            if let Some(place) = place {
-                self.wait_for(cx, place, None);
+            if let Some(place) = place
+                && let Some(held) = self.lace.envelope(&mut cx.store, &place.id)
+            {
+                let wait = self.wait_of(&held, place, None);
+                self.waiting.put(wait);
+                self.waiting.dirty = true;
             }
         }
     }
@@ -132,21 +136,23 @@ impl Topic {
     }
 
     fn consider(&mut self, shared: &Shared, env: &mut Env<'_, '_>, place: Place) {
-        let until = (!self.peers.is_empty()).then(|| env.cx.now.after(BODY_PATIENCE));
-        let Some(wait) = self.wait_of(env.cx, place, until) else {
+        // What is void has no lines. Should it stand again, it gets another place.
+        let held = self.lace.envelope(&mut env.cx.store, &place.id);
+        let Some(held) = held.filter(|held| held.effective) else {
             return;
         };
+        let until = (!self.peers.is_empty()).then(|| env.cx.now.after(BODY_PATIENCE));
+        let wait = self.wait_of(&held, place, until);
         if wait.behind.is_empty() && !wait.lacks {
-            self.show(env, &place.id);
+            self.show(env, &held);
             return;
         }
         if wait.behind.is_empty() && Self::is_over(shared, env.cx, wait.expires) {
-            self.gap(env.cx, &place.id, GapReason::Expired);
+            self.gap(env.cx, &held.envelope, GapReason::Expired);
             return;
         }
-        env.cx
-            .store
-            .put(rows::WAITS, rows::key_number(self.local, place.n), []);
+        let key = rows::key_number(self.local, place.n);
+        env.cx.store.put(rows::WAITS, key, []);
         self.waiting.put(wait);
         if self.waiting.len() > MAX_WAITING {
             let oldest = self.waiting.by_place.keys().next().copied();
@@ -157,31 +163,22 @@ impl Topic {
         self.waiting.dirty = true;
     }
 
-    fn wait_for(&mut self, cx: &mut Cx<'_>, place: Place, until: Option<Time>) {
-        if let Some(wait) = self.wait_of(cx, place, until) {
-            self.waiting.put(wait);
-            self.waiting.dirty = true;
-        }
-    }
-
-    fn wait_of(&self, cx: &mut Cx<'_>, place: Place, until: Option<Time>) -> Option<Wait> {
-        let held = self.lace.envelope(&mut cx.store, &place.id)?;
+    fn wait_of(&self, held: &Held, place: Place, until: Option<Time>) -> Wait {
         let header = &held.envelope.header;
         let previous = EnvelopeId::from_bytes(header.previous);
         let parents = header.deps.iter().chain([&previous]);
-        let behind: BTreeSet<u64> = parents
+        let behind = parents
             .filter_map(|id| self.waiting.places.get(id).copied())
             .collect();
         let lacks = header.class == Class::Content && !matches!(held.body, Body::Here(_));
         let until = until.filter(|_| lacks);
-        let expires = header.expires;
-        Some(Wait {
+        Wait {
             place,
-            expires,
+            expires: header.expires,
             lacks,
             behind,
             until,
-        })
+        }
     }
 
     /// Looks at all that wait, in causal order, so that one pass finds everything that has come.
@@ -230,6 +227,9 @@ impl Topic {
         env.cx
             .store
             .delete(rows::WAITS, rows::key_number(self.local, n));
+        let Some(held) = self.lace.envelope(&mut env.cx.store, &wait.place.id) else {
+            return;
+        };
         if give_up && wait.lacks {
             let over = wait.expires <= env.cx.wall.as_millis();
             let reason = if over {
@@ -237,9 +237,9 @@ impl Topic {
             } else {
                 GapReason::Missing
             };
-            self.gap(env.cx, &wait.place.id, reason);
+            self.gap(env.cx, &held.envelope, reason);
         } else {
-            self.show(env, &wait.place.id);
+            self.show(env, &held);
         }
     }
 
@@ -248,8 +248,10 @@ impl Topic {
         if !self.is_member() || self.waiting.body_came(id) {
             return;
         }
-        if let Some(Shown::Gap(_)) = self.shown(env.cx, id) {
-            self.show(env, id);
+        if let Some(Shown::Gap(_)) = self.shown(env.cx, id)
+            && let Some(held) = self.lace.envelope(&mut env.cx.store, id)
+        {
+            self.show(env, &held);
             self.save(env.cx);
         }
     }
@@ -263,36 +265,28 @@ impl Topic {
 
     /// Gives an envelope its lines. Nothing when it has them: an envelope may get a second place in
     /// the order, and a body may come twice.
-    fn show(&mut self, env: &mut Env<'_, '_>, id: &EnvelopeId) {
-        let before = self.shown(env.cx, id);
-        if let Some(Shown::Lines(_)) = before {
+    fn show(&mut self, env: &mut Env<'_, '_>, held: &Held) {
+        let envelope = &held.envelope;
+        let before = self.shown(env.cx, &envelope.id);
+        if matches!(before, Some(Shown::Lines(_))) || !held.effective {
             return;
         }
-        let Some(held) = self.lace.envelope(&mut env.cx.store, id) else {
-            return;
-        };
         let Body::Here(body) = &held.body else {
-            if before.is_none() {
-                self.gap(env.cx, id, GapReason::Missing);
-            }
+            self.gap(env.cx, envelope, GapReason::Missing);
             return;
         };
-        match held.envelope.header.class {
-            Class::Content => {
-                match env.host.open(env.cx, self.local, &held.envelope, body) {
-                    Ok(messages) => {
-                        let count = u16::try_from(messages.len()).unwrap_or(u16::MAX);
-                        self.add_run(env.cx, &held.envelope, RunKind::Messages, (0, count));
-                    }
-                    // The gap that stands for it already says enough.
-                    Err(_) if before.is_some() => {}
-                    Err(OpenError::Malformed) => self.gap(env.cx, id, GapReason::Malformed),
-                    Err(OpenError::NoKey) => self.gap(env.cx, id, GapReason::NoKey),
+        match envelope.header.class {
+            Class::Content => match env.host.open(env.cx, self.local, envelope, body) {
+                Ok(messages) => {
+                    let count = u16::try_from(messages.len()).unwrap_or(u16::MAX);
+                    self.add_run(env.cx, envelope, RunKind::Messages, (0, count));
                 }
-            }
+                Err(OpenError::Malformed) => self.gap(env.cx, envelope, GapReason::Malformed),
+                Err(OpenError::NoKey) => self.gap(env.cx, envelope, GapReason::NoKey),
+            },
             Class::Control => {
                 let items = wire::decode_items(body).unwrap_or_default();
-                self.show_items(env, &held.envelope, &items);
+                self.show_items(env, envelope, &items);
             }
             Class::Live => {}
         }
@@ -338,12 +332,10 @@ impl Topic {
         }
     }
 
-    fn gap(&mut self, cx: &mut Cx<'_>, id: &EnvelopeId, reason: GapReason) {
-        if self.shown(cx, id).is_some() {
-            return;
-        }
-        if let Some(held) = self.lace.envelope(&mut cx.store, id) {
-            self.add_run(cx, &held.envelope, RunKind::Gap(reason), (0, 1));
+    /// A gap stands for an envelope once; what is shown already says enough.
+    fn gap(&mut self, cx: &mut Cx<'_>, envelope: &Envelope, reason: GapReason) {
+        if self.shown(cx, &envelope.id).is_none() {
+            self.add_run(cx, envelope, RunKind::Gap(reason), (0, 1));
         }
     }
 

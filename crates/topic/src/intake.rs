@@ -4,17 +4,16 @@ use crate::check::{Done, Job, Results, Work};
 use crate::event::{LinkId, Output, Rule};
 use crate::host::{Offer, RefusedPart};
 use crate::limits::{
-    ANSWER_PATIENCE, MAX_BODIES_PER_FRAME, MAX_CHECKING, MAX_ENVELOPES_PER_FRAME, PARKED_PATIENCE,
-    RECEIPT_DELAY,
+    ANSWER_PATIENCE, MAX_CHECKING, MAX_ENVELOPES_PER_FRAME, PARKED_PATIENCE, RECEIPT_DELAY,
 };
 use crate::peer::Wanted;
-use crate::rows::{self, Phase};
+use crate::rows::Phase;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
 use identity::{EnvelopeId, PublicKey};
-use lace::{AddedBody, Admission, Verdict};
-use std::collections::BTreeSet;
-use wire::{Checked, CheckedBody, Class, Envelope, Evidence, Raw, RawHeader, TopicFrame, Verified};
+use lace::{Admission, Verdict};
+use machine::Time;
+use wire::{Checked, Class, Envelope, Evidence, Raw, RawHeader, TopicFrame, Verified};
 
 impl Topic {
     pub(crate) fn on_envelopes(
@@ -46,7 +45,7 @@ impl Topic {
                 work.push(raw);
             }
         }
-        if !self.may_check(shared, link, bytes) {
+        if !self.may_check(shared, env.cx.now, (link, bytes)) {
             work.clear();
             bytes = 0;
         }
@@ -62,17 +61,29 @@ impl Topic {
     }
 
     /// Whether a link may have this much more out for checking. What is dropped is asked for again.
-    fn may_check(&mut self, shared: &mut Shared, link: LinkId, bytes: usize) -> bool {
+    pub(crate) fn may_check(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        (link, bytes): (LinkId, usize),
+    ) -> bool {
         let checking = shared.links.get(&link).map_or(0, |link| link.checking);
         let may = checking.saturating_add(bytes) <= MAX_CHECKING;
         if !may && let Some(peer) = self.peers.get_mut(&link) {
             peer.lost = true;
             self.parked_by.insert(link);
+            shared.soon(Timer::Parked(self.local), now, PARKED_PATIENCE);
         }
         may
     }
 
-    fn send_job(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId, job: Job) {
+    pub(crate) fn send_job(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        job: Job,
+    ) {
         if let Some(state) = shared.links.get_mut(&link) {
             state.checking = state.checking.saturating_add(job.bytes);
         }
@@ -86,7 +97,7 @@ impl Topic {
         });
     }
 
-    fn is_worth_checking(
+    pub(crate) fn is_worth_checking(
         &mut self,
         shared: &mut Shared,
         env: &mut Env<'_, '_>,
@@ -97,6 +108,13 @@ impl Topic {
             self.misbehaved(env, link, Rule::BadEnvelope);
             return false;
         };
+        if let Some(asked) = self
+            .peers
+            .get_mut(&link)
+            .and_then(|peer| peer.asked.as_mut())
+        {
+            asked.got |= asked.ranges.contains_key(&header.author);
+        }
         let id = wire::Header::id_of(&raw.header_bytes);
         let wall = env.cx.wall.as_millis();
         let declined = self
@@ -131,11 +149,7 @@ impl Topic {
         }
     }
 
-    fn declines_bodies(&self, env: &Env<'_, '_>) -> bool {
-        self.bodies_declined > env.cx.wall.as_millis()
-    }
-
-    fn has_it(&mut self, link: LinkId, author: &PublicKey, number: u64) {
+    pub(crate) fn has_it(&mut self, link: LinkId, author: &PublicKey, number: u64) {
         if let Some(peer) = self.peers.get_mut(&link) {
             peer.learn(&self.lace, author, number);
             peer.announce.remove(author);
@@ -145,12 +159,12 @@ impl Topic {
         }
     }
 
-    fn look_for_past(&mut self, shared: &mut Shared, env: &Env<'_, '_>, link: LinkId) {
+    pub(crate) fn look_for_past(&mut self, shared: &mut Shared, env: &Env<'_, '_>, link: LinkId) {
         self.parked_by.insert(link);
         shared.soon(Timer::Parked(self.local), env.cx.now, PARKED_PATIENCE);
     }
 
-    fn inadmissible(&self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
+    pub(crate) fn inadmissible(&self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
         if shared.note_inadmissible(link) {
             self.misbehaved(env, link, Rule::Inadmissible);
         }
@@ -208,7 +222,7 @@ impl Topic {
         self.finish_answer(shared, env, link);
     }
 
-    fn take(
+    pub(crate) fn take(
         &mut self,
         shared: &mut Shared,
         env: &mut Env<'_, '_>,
@@ -244,7 +258,7 @@ impl Topic {
 
     /// Asks the node whether it wants to hold an envelope that is new here. What is refused alone
     /// for its body is taken without it: what depends on its header must not suffer.
-    fn welcome(
+    pub(crate) fn welcome(
         &mut self,
         shared: &mut Shared,
         env: &mut Env<'_, '_>,
@@ -362,7 +376,7 @@ impl Topic {
         reports
     }
 
-    fn admitted(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, id: &EnvelopeId) {
+    pub(crate) fn admitted(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, id: &EnvelopeId) {
         let Some(envelope) = self.lace.header(&mut env.cx.store, id) else {
             return;
         };
@@ -381,7 +395,12 @@ impl Topic {
     }
 
     /// An author has contradicted itself: its chain is closed, others hear of it.
-    fn forked(&mut self, env: &mut Env<'_, '_>, giver: Option<LinkId>, first: &Envelope) {
+    pub(crate) fn forked(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        giver: Option<LinkId>,
+        first: &Envelope,
+    ) {
         let author = first.header.author;
         for (link, peer) in &mut self.peers {
             if Some(*link) != giver {
@@ -398,7 +417,12 @@ impl Topic {
         });
     }
 
-    fn take_evidence(&mut self, env: &mut Env<'_, '_>, link: LinkId, evidence: &Checked<Evidence>) {
+    pub(crate) fn take_evidence(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        evidence: &Checked<Evidence>,
+    ) {
         if evidence.get().first.header.topic() != Some(self.id) {
             self.misbehaved(env, link, Rule::BadEvidence);
         } else if self.lace.add_evidence(&mut env.cx.store, evidence) {
@@ -419,7 +443,7 @@ impl Topic {
             .fold(0, usize::saturating_add);
         if pairs.len() > wire::limits::MAX_EVIDENCE {
             self.misbehaved(env, link, Rule::TooMuch);
-        } else if self.may_check(shared, link, bytes) {
+        } else if self.may_check(shared, env.cx.now, (link, bytes)) {
             self.send_job(
                 shared,
                 env,
@@ -442,7 +466,7 @@ impl Topic {
             .fold(0, usize::saturating_add);
         if receipts.len() > crate::limits::MAX_RECEIPTS_PER_FRAME {
             self.misbehaved(env, link, Rule::TooMuch);
-        } else if !receipts.is_empty() && self.may_check(shared, link, bytes) {
+        } else if !receipts.is_empty() && self.may_check(shared, env.cx.now, (link, bytes)) {
             self.send_job(
                 shared,
                 env,
@@ -450,168 +474,5 @@ impl Topic {
                 Job::new(Work::Receipts(receipts), bytes, false),
             );
         }
-    }
-
-    /// Asks a peer for bodies that are missing and that it may have, each at most once a link.
-    pub(crate) fn ask_bodies(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
-        let declines = self.declines_bodies(env);
-        let Some(peer) = self.peers.get(&link) else {
-            return;
-        };
-        let busy = !peer.bodies.is_empty() || peer.muted || peer.asked.is_some();
-        let full = peer.gone.len() >= crate::limits::MAX_GONE;
-        if busy || full || declines || !peer.is_compared() || self.row.phase != Phase::Active {
-            return;
-        }
-        let after = peer.body_from;
-        let (missing, next) =
-            self.lace
-                .missing_bodies(&mut env.cx.store, after, MAX_BODIES_PER_FRAME);
-        let ids: Vec<EnvelopeId> = missing
-            .iter()
-            .filter(|body| peer.has(&body.author, body.number))
-            .filter(|body| !peer.gone.contains(&body.id) && !self.asked_bodies.contains(&body.id))
-            .map(|body| body.id)
-            .collect();
-        let Some(peer) = self.peers.get_mut(&link) else {
-            return;
-        };
-        peer.body_from = next.or(missing.last().map(|body| body.n)).unwrap_or(after);
-        if ids.is_empty() {
-            if next.is_some() {
-                shared.work(self.local, env.cx.now);
-            }
-            return;
-        }
-        peer.bodies.extend(&ids);
-        self.asked_bodies.extend(&ids);
-        shared.timers.set(
-            Timer::Answer(self.local, link),
-            env.cx.now.after(ANSWER_PATIENCE),
-        );
-        self.say(shared, env, link, TopicFrame::BodyWant { ids });
-    }
-
-    /// These bodies may be asked of others.
-    pub(crate) fn bodies_given_up(&mut self, ids: &BTreeSet<EnvelopeId>) {
-        if ids.is_empty() {
-            return;
-        }
-        for id in ids {
-            self.asked_bodies.remove(id);
-        }
-        for peer in self.peers.values_mut() {
-            peer.body_from = 0;
-        }
-    }
-
-    pub(crate) fn on_bodies(
-        &mut self,
-        shared: &mut Shared,
-        env: &mut Env<'_, '_>,
-        link: LinkId,
-        bodies: Vec<(EnvelopeId, Option<Vec<u8>>)>,
-    ) {
-        if bodies.len() > MAX_BODIES_PER_FRAME {
-            self.misbehaved(env, link, Rule::TooMuch);
-            return;
-        }
-        let mut bytes = 0_usize;
-        let mut work = Vec::new();
-        let mut gone = BTreeSet::new();
-        for (id, body) in bodies {
-            let Some(peer) = self.peers.get_mut(&link) else {
-                return;
-            };
-            peer.bodies.remove(&id);
-            self.asked_bodies.remove(&id);
-            match body {
-                Some(body) => {
-                    if let Some(envelope) = self.lacking(env, &id) {
-                        bytes = bytes.saturating_add(body.len());
-                        work.push((envelope, body));
-                    }
-                }
-                None => {
-                    peer.is_gone(id);
-                    self.waiting.look_again();
-                    gone.insert(id);
-                }
-            }
-        }
-        self.bodies_given_up(&gone);
-        if !work.is_empty() && !self.declines_bodies(env) && self.may_check(shared, link, bytes) {
-            self.send_job(
-                shared,
-                env,
-                link,
-                Job::new(Work::Bodies(work), bytes, false),
-            );
-        }
-    }
-
-    /// The envelope, if its body is missing here.
-    fn lacking(&self, env: &mut Env<'_, '_>, id: &EnvelopeId) -> Option<Envelope> {
-        let held = self.lace.envelope(&mut env.cx.store, id)?;
-        (held.body == lace::Body::Missing).then_some(held.envelope)
-    }
-
-    fn take_body(
-        &mut self,
-        shared: &mut Shared,
-        env: &mut Env<'_, '_>,
-        link: LinkId,
-        body: Checked<CheckedBody>,
-    ) {
-        let id = body.get().id;
-        let Some(envelope) = self.lacking(env, &id) else {
-            return;
-        };
-        let offer = Offer {
-            link,
-            id,
-            header: &envelope.header,
-            header_bytes: 0,
-            body_bytes: body.get().body.len(),
-        };
-        if let Err(refusal) = env.host.accept(env.cx, self.local, offer) {
-            self.bodies_declined = self.bodies_declined.max(refusal.retry_at);
-            self.retry_at(shared, env, refusal.retry_at);
-            return;
-        }
-        if let AddedBody::Added { .. } = self.lace.add_body(&mut env.cx.store, body) {
-            self.body_came(shared, env, &id);
-        }
-    }
-
-    fn body_came(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, id: &EnvelopeId) {
-        self.show_late(env, id);
-        self.offer_body(id);
-        shared.soon(Timer::Receipt(self.local), env.cx.now, RECEIPT_DELAY);
-    }
-
-    /// Naming an envelope of this home says that its body is held: deps are receipts.
-    fn note_acknowledged(&self, env: &mut Env<'_, '_>, envelope: &Envelope) {
-        let Some(mine) = env.host.device(self.local) else {
-            return;
-        };
-        let Some(device) = self.device_of(envelope).filter(|device| *device != mine) else {
-            return;
-        };
-        for dep in &envelope.header.deps {
-            let named = self.lace.header(&mut env.cx.store, dep);
-            let own = named.and_then(|named| self.device_of(&named)) == Some(mine);
-            if own {
-                let key = rows::key_bytes(self.local, &[dep.as_bytes(), device.as_bytes()]);
-                env.cx
-                    .store
-                    .put(rows::ACK, key, envelope.header.created.to_be_bytes());
-            }
-        }
-    }
-
-    /// The device that certified an envelope's author.
-    pub(crate) fn device_of(&self, envelope: &Envelope) -> Option<PublicKey> {
-        Some(*self.lace.author(&envelope.header.author)?.device())
     }
 }

@@ -23,10 +23,13 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod bodies;
 mod boxes;
 mod check;
+mod commands;
 mod cost;
 mod delivery;
+mod draft;
 mod event;
 mod evidence;
 mod host;
@@ -44,14 +47,16 @@ mod state;
 mod states;
 mod sync;
 mod topics;
+mod turn;
+mod upkeep;
+mod want;
 
 pub use check::{Done, Job};
+pub use draft::{Draft, InviteBox, Payload, PublishError, Published, ReadError, Summary, Unknown};
 pub use event::{Forward, Input, LinkId, Output, Peer, Rule};
 pub use host::{Host, Keys, Local, Offer, OpenError, Policy, Refusal, RefusedPart, SealError};
 pub use intervals::Intervals;
 pub use lines::{Line, LineKind, Page, ReadFrom};
 pub use rows::{GapReason, Phase, Role};
 pub use states::{By, State, StateKind, States};
-pub use topics::{
-    Draft, Env, InviteBox, Payload, PublishError, Published, ReadError, Summary, Topics, Unknown,
-};
+pub use topics::{Env, Topics};

@@ -37,6 +37,8 @@ pub enum LineKind {
     Join,
     /// The device has left.
     Leave,
+    /// It was shown, and is void by now: its author has contradicted itself.
+    Withdrawn,
     /// The place of messages that cannot be shown.
     Gap {
         /// Why.

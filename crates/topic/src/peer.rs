@@ -28,6 +28,8 @@ pub(crate) struct Asked {
     pub(crate) ranges: BTreeMap<PublicKey, u64>,
     /// The last frame of the answer has come.
     pub(crate) ended: bool,
+    /// Something of what was asked for has come, whatever became of it.
+    pub(crate) got: bool,
     /// Something of it was news.
     pub(crate) news: bool,
 }

@@ -1,10 +1,11 @@
 //! Writing: the way of an own envelope from a draft to the graph and to the peers.
 
+use crate::draft::{Draft, Payload, PublishError, Published};
 use crate::host::SealError;
 use crate::limits::MAX_MESSAGES;
 use crate::rows::Phase;
 use crate::state::{Shared, Topic};
-use crate::topics::{Draft, Env, Payload, PublishError, Published};
+use crate::topics::Env;
 use identity::{GrantId, PublicKey};
 use lace::{Admission, NotWritable, Plan};
 use wire::{Class, Item};

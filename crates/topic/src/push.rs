@@ -2,15 +2,13 @@
 
 use crate::cost::cost;
 use crate::event::{Forward, LinkId, Output, Peer};
-use crate::limits::{
-    MAX_BODIES_OWED, MAX_BODIES_PER_FRAME, MAX_ENVELOPES_PER_FRAME, MAX_GONE, MIN_ROOM,
-};
+use crate::limits::{MAX_ENVELOPES_PER_FRAME, MAX_GONE, MIN_ROOM};
 use crate::peer::PeerState;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
-use identity::{EnvelopeId, PublicKey};
-use lace::{Body, Budget, Cursor, Range, Served};
-use wire::{Class, Raw, TopicFrame};
+use identity::PublicKey;
+use lace::{Budget, Cursor, Range, Served};
+use wire::{Raw, TopicFrame};
 
 const fn budget(bytes: usize) -> Budget {
     Budget {
@@ -40,7 +38,7 @@ impl Topic {
         let mut more = self.send_evidence(shared, env, link);
         more |= self.send_cut(shared, env, link);
         self.ask(shared, env, link);
-        self.ask_bodies(shared, env, link);
+        more |= self.ask_bodies(shared, env, link);
         more |= self.send_bodies(shared, env, link);
         more |= self.send_answer(shared, env, link);
         more |= self.send_pushes(shared, env, link);
@@ -70,7 +68,12 @@ impl Topic {
         peer.answering = Some(self.lace.cursor(ranges, control_only));
     }
 
-    fn send_answer(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) -> bool {
+    pub(crate) fn send_answer(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+    ) -> bool {
         loop {
             let cursor = self
                 .peers
@@ -103,7 +106,7 @@ impl Topic {
         }
     }
 
-    fn put_back(
+    pub(crate) fn put_back(
         &mut self,
         link: LinkId,
         place: impl Fn(&mut PeerState) -> &mut Option<Cursor>,
@@ -116,7 +119,12 @@ impl Topic {
 
     /// Pushes what is new. Other authors' envelopes leave at once, since they say nothing about
     /// this store; a frame with an own envelope waits for its commit.
-    fn send_pushes(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) -> bool {
+    pub(crate) fn send_pushes(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+    ) -> bool {
         loop {
             let Some(peer) = self.peers.get_mut(&link) else {
                 return false;
@@ -145,7 +153,7 @@ impl Topic {
         }
     }
 
-    fn push_some(
+    pub(crate) fn push_some(
         &mut self,
         shared: &mut Shared,
         env: &mut Env<'_, '_>,
@@ -182,7 +190,7 @@ impl Topic {
     }
 
     /// Headers that go without their bodies: a body that comes later is sent after them.
-    fn note_bare(&mut self, link: LinkId, served: &Served) {
+    pub(crate) fn note_bare(&mut self, link: LinkId, served: &Served) {
         let Some(peer) = self.peers.get_mut(&link) else {
             return;
         };
@@ -193,7 +201,7 @@ impl Topic {
         }
     }
 
-    fn is_own(&self, env: &Env<'_, '_>, raw: &Raw) -> bool {
+    pub(crate) fn is_own(&self, env: &Env<'_, '_>, raw: &Raw) -> bool {
         let Ok(header) = wire::decode_header(&raw.header_bytes) else {
             return true;
         };
@@ -212,60 +220,12 @@ impl Topic {
         }
     }
 
-    pub(crate) fn on_body_want(&mut self, link: LinkId, ids: &[EnvelopeId]) {
-        if let Some(peer) = self.peers.get_mut(&link) {
-            let room = MAX_BODIES_OWED.saturating_sub(peer.owed.len());
-            peer.owed.extend(ids.iter().take(room));
-        }
-    }
-
-    fn send_bodies(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) -> bool {
-        loop {
-            let Some(peer) = self.peers.get_mut(&link) else {
-                return false;
-            };
-            if peer.owed.is_empty() {
-                return false;
-            }
-            let Some(room) = shared.room(link) else {
-                return true;
-            };
-            let mut bodies = Vec::new();
-            let mut bytes = 0_usize;
-            while bodies.len() < MAX_BODIES_PER_FRAME
-                && let Some(id) = peer.owed.pop_front()
-            {
-                let held = self.lace.envelope(&mut env.cx.store, &id);
-                let body = held.and_then(|held| match held.body {
-                    Body::Here(body) if held.envelope.header.class == Class::Content => Some(body),
-                    Body::Here(_) | Body::Missing | Body::Gone => None,
-                });
-                let size = body.as_ref().map_or(0, Vec::len).saturating_add(48);
-                if !bodies.is_empty() && bytes.saturating_add(size) > room {
-                    peer.owed.push_front(id);
-                    break;
-                }
-                if body.is_none() && peer.told_gone.len() < MAX_GONE {
-                    peer.told_gone.insert(id);
-                }
-                bytes = bytes.saturating_add(size);
-                bodies.push((id, body));
-            }
-            shared.frames_left = shared.frames_left.saturating_sub(1);
-            self.say(shared, env, link, TopicFrame::Bodies { bodies });
-        }
-    }
-
-    /// A body has come late: whoever was told that it is not here gets it.
-    pub(crate) fn offer_body(&mut self, id: &EnvelopeId) {
-        for peer in self.peers.values_mut() {
-            if peer.told_gone.remove(id) && peer.owed.len() < MAX_BODIES_OWED {
-                peer.owed.push_back(*id);
-            }
-        }
-    }
-
-    fn send_evidence(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) -> bool {
+    pub(crate) fn send_evidence(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+    ) -> bool {
         loop {
             let Some(peer) = self.peers.get_mut(&link) else {
                 return false;

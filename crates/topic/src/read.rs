@@ -1,10 +1,11 @@
 //! Reading lines: the texts are opened here, from the sealed bodies.
 
+use crate::draft::ReadError;
 use crate::limits::{MAX_READ, MAX_READ_BYTES};
 use crate::lines::{Line, LineKind, Page, ReadFrom};
 use crate::rows::{self, GapReason, Run, RunKind, Shown};
 use crate::state::Topic;
-use crate::topics::{Env, ReadError};
+use crate::topics::Env;
 use identity::PublicKey;
 use machine::Cx;
 use std::collections::BTreeMap;
@@ -18,22 +19,21 @@ impl Topic {
         limit: usize,
     ) -> Result<Page, ReadError> {
         let limit = limit.min(MAX_READ);
+        let first = self.first_line(env.cx, from)?;
         let mut page = Page {
             lines: Vec::new(),
-            next: self.first_line(env.cx, from)?,
+            next: first,
             more: false,
         };
         let mut names = BTreeMap::new();
         let mut bytes = 0_usize;
-        let mut run = self.run_at(env.cx, page.next);
-        while let Some((start, next)) = run {
+        for (start, run) in self.runs(env.cx, first, limit) {
+            let skip = page.next.saturating_sub(start);
             let room = limit.saturating_sub(page.lines.len());
             if room == 0 || bytes >= MAX_READ_BYTES {
-                page.more = true;
                 break;
             }
-            let skip = page.next.saturating_sub(start);
-            let lines = self.lines_of(env, (start, next), &mut names);
+            let lines = self.lines_of(env, (start, run), &mut names);
             let lines = lines
                 .into_iter()
                 .skip(usize::try_from(skip).unwrap_or(usize::MAX));
@@ -41,21 +41,43 @@ impl Topic {
                 page.next = line.n.saturating_add(1);
                 bytes = bytes.saturating_add(match &line.kind {
                     LineKind::Message(message) => message.bytes.len(),
-                    LineKind::Join | LineKind::Leave | LineKind::Gap { .. } => 0,
+                    LineKind::Join
+                    | LineKind::Leave
+                    | LineKind::Gap { .. }
+                    | LineKind::Withdrawn => 0,
                 });
                 page.lines.push(line);
             }
-            run = self.run_at(env.cx, page.next);
         }
+        page.more = page.next < self.row.next_line;
         Ok(page)
     }
 
-    /// The run that holds a line, or the next one after it.
+    /// The runs that hold the lines from `first` on, enough for `limit` lines.
+    fn runs(&self, cx: &mut Cx<'_>, first: u64, limit: usize) -> Vec<(u64, Run)> {
+        let Some((start, run)) = self.run_at(cx, first) else {
+            return Vec::new();
+        };
+        let mut runs = vec![(start, run)];
+        let from = rows::key_number(self.local, start.saturating_add(1));
+        let end = first.saturating_add(u64::try_from(limit).unwrap_or(u64::MAX));
+        let to = rows::key_number(self.local, end);
+        for (key, row) in cx.store.scan(rows::LINE, &from, &to, limit) {
+            if let (Some(start), Some(run)) = (rows::number_of(&key), Run::decode(&row)) {
+                runs.push((start, run));
+            }
+        }
+        runs
+    }
+
+    /// The run that holds a line.
     fn run_at(&self, cx: &mut Cx<'_>, line: u64) -> Option<(u64, Run)> {
         if line >= self.row.next_line {
             return None;
         }
-        let low = rows::key(self.local);
+        // A run is not longer than an envelope has messages.
+        let longest = u64::from(wire::limits::MAX_MESSAGES);
+        let low = rows::key_number(self.local, line.saturating_sub(longest));
         let high = rows::key_number(self.local, line.saturating_add(1));
         let (key, row) = cx
             .store
@@ -136,6 +158,7 @@ impl Topic {
                 number: held.envelope.header.number,
                 at: run.at,
                 kind: match run.kind {
+                    _ if !held.effective => LineKind::Withdrawn,
                     RunKind::Messages => {
                         let message: Option<Message> =
                             messages.get_mut(usize::from(place)).and_then(Option::take);

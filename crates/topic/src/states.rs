@@ -8,7 +8,7 @@ use crate::topics::Env;
 use identity::{EnvelopeId, NodeId, PublicKey};
 use machine::Cx;
 use std::collections::{BTreeMap, BTreeSet};
-use wire::ReceiptKind;
+use wire::{Envelope, ReceiptKind};
 
 /// How far an envelope has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,8 @@ pub enum StateKind {
     Refused,
     /// Its time is over before every member had it.
     Expired,
+    /// Its author has contradicted itself, and nothing that stands names it: nobody is shown it.
+    Withdrawn,
 }
 
 /// Who vouches for a state.
@@ -124,6 +126,9 @@ impl Topic {
         if header.expires != 0 && header.expires <= wall && !waits_for.is_empty() {
             found.add(StateKind::Expired, By::Home, header.expires);
         }
+        if !held.effective {
+            found.add(StateKind::Withdrawn, By::Home, wall);
+        }
         found.states.sort_by_key(|state| (state.kind, state.at));
         Some(States {
             id: *id,
@@ -133,6 +138,31 @@ impl Topic {
             members: members.len(),
             waits_for,
         })
+    }
+
+    /// Naming an envelope of this home says that its body is held: deps are receipts.
+    pub(crate) fn note_acknowledged(&self, env: &mut Env<'_, '_>, envelope: &Envelope) {
+        let Some(mine) = env.host.device(self.local) else {
+            return;
+        };
+        let Some(device) = self.device_of(envelope).filter(|device| *device != mine) else {
+            return;
+        };
+        for dep in &envelope.header.deps {
+            let named = self.lace.header(&mut env.cx.store, dep);
+            let own = named.and_then(|named| self.device_of(&named)) == Some(mine);
+            if own {
+                let key = rows::key_bytes(self.local, &[dep.as_bytes(), device.as_bytes()]);
+                env.cx
+                    .store
+                    .put(rows::ACK, key, envelope.header.created.to_be_bytes());
+            }
+        }
+    }
+
+    /// The device that certified an envelope's author.
+    pub(crate) fn device_of(&self, envelope: &Envelope) -> Option<PublicKey> {
+        Some(*self.lace.author(&envelope.header.author)?.device())
     }
 
     fn add_refusals(

@@ -2,13 +2,12 @@
 
 use crate::cost::cost;
 use crate::event::{LinkId, Output, Rule};
-use crate::limits::{ANSWER_PATIENCE, ASK_AGAIN, CUT_INTERVAL, HELLO_AGAIN, MAX_RANGES};
-use crate::peer::{Asked, PeerState, Wanted};
-use crate::rows::Phase;
+use crate::limits::{CUT_INTERVAL, HELLO_AGAIN};
+use crate::peer::Wanted;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
 use identity::PublicKey;
-use lace::{Coverage, CutEntry, Range};
+use lace::{Coverage, CutEntry};
 use machine::Time;
 use std::collections::BTreeMap;
 use wire::TopicFrame;
@@ -135,7 +134,7 @@ impl Topic {
     }
 
     /// What one author's entries in a peer's cut mean.
-    fn compare_author(
+    pub(crate) fn compare_author(
         &mut self,
         env: &mut Env<'_, '_>,
         link: LinkId,
@@ -275,7 +274,7 @@ impl Topic {
         more
     }
 
-    fn entries_of(&self, author: &PublicKey) -> Vec<CutEntry> {
+    pub(crate) fn entries_of(&self, author: &PublicKey) -> Vec<CutEntry> {
         if self.is_closed(author) {
             return self
                 .lace
@@ -292,212 +291,13 @@ impl Topic {
         tip.map(entry).into_iter().collect()
     }
 
-    /// Asks a peer for what it has and this node lacks, if nothing is being asked of it.
-    pub(crate) fn ask(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
-        if self.row.phase != Phase::Active {
-            return;
-        }
-        let Some(peer) = self.peers.get(&link) else {
-            return;
-        };
-        if peer.asked.is_some() || peer.muted || peer.wants.is_empty() {
-            return;
-        }
-        self.drop_what_has_come(env, link);
-        let Some(peer) = self.peers.get(&link) else {
-            return;
-        };
-        let wall = env.cx.wall.as_millis();
-        let wanted = peer.wants.iter().filter(|(author, _)| {
-            self.declined.get(author).is_none_or(|until| *until <= wall)
-                && !self.asked.contains_key(author)
-        });
-        let ranges: Vec<Range> = wanted
-            .take(MAX_RANGES)
-            .map(|(author, wanted)| {
-                let known = if wanted.hunt { 0 } else { self.tip(author) };
-                let from = wanted.from.max(known.saturating_add(1));
-                Range {
-                    author: *author,
-                    from,
-                    to: wanted.to,
-                }
-            })
-            .collect();
-        let Some(peer) = self.peers.get_mut(&link).filter(|_| !ranges.is_empty()) else {
-            return;
-        };
-        for range in &ranges {
-            peer.wants.remove(&range.author);
-            self.asked.insert(range.author, link);
-        }
-        peer.asked = Some(Asked {
-            ranges: ranges
-                .iter()
-                .map(|range| (range.author, range.to))
-                .collect(),
-            ended: false,
-            news: false,
-        });
-        shared.timers.set(
-            Timer::Answer(self.local, link),
-            env.cx.now.after(ANSWER_PATIENCE),
-        );
-        let frame = TopicFrame::Want {
-            ranges,
-            control_only: false,
-        };
-        self.say(shared, env, link, frame);
-    }
-
-    /// Forgets wants that others have met meanwhile. What has come may be another branch than the
-    /// one that the peer has: its claim is looked at once more.
-    fn drop_what_has_come(&mut self, env: &mut Env<'_, '_>, link: LinkId) {
-        let Some(peer) = self.peers.get(&link) else {
-            return;
-        };
-        let come: Vec<PublicKey> = peer
-            .wants
-            .iter()
-            .filter(|(author, wanted)| !wanted.hunt && self.tip(author) >= wanted.to)
-            .map(|(author, _)| *author)
-            .collect();
-        for author in come {
-            let Some(peer) = self.peers.get_mut(&link) else {
-                return;
-            };
-            peer.wants.remove(&author);
-            if let Some(entries) = peer.claims.remove(&author) {
-                self.compare_author(env, link, &author, &entries);
-            }
-        }
-    }
-
-    /// The last frame of an answer has come and been checked.
-    pub(crate) fn finish_answer(
-        &mut self,
-        shared: &mut Shared,
-        env: &mut Env<'_, '_>,
-        link: LinkId,
-    ) {
-        let Some(peer) = self.peers.get_mut(&link) else {
-            return;
-        };
-        let done = peer.jobs == 0 && peer.asked.as_ref().is_some_and(|asked| asked.ended);
-        if !done {
-            return;
-        }
-        let Some(asked) = peer.asked.take() else {
-            return;
-        };
-        shared.timers.clear(Timer::Answer(self.local, link));
-        self.release_asked(env, link, &asked);
-        let mut hollow = false;
-        for (author, to) in &asked.ranges {
-            let tip = self.tip(author);
-            let short = tip < *to && !self.is_closed(author);
-            let Some(peer) = self.peers.get_mut(&link) else {
-                return;
-            };
-            if short && asked.news {
-                // It goes on: what came may have been a part, or waits for what comes now.
-                peer.want(
-                    *author,
-                    Wanted {
-                        from: tip + 1,
-                        to: *to,
-                        hunt: false,
-                    },
-                );
-            } else if short && !self.declined.contains_key(author) {
-                peer.cap(author, tip);
-                hollow = true;
-            }
-        }
-        self.compare_claims(env, link, &asked);
-        if hollow && shared.note_hollow(link) {
-            self.misbehaved(env, link, Rule::Hollow);
-        }
-    }
-
-    /// Looks again at what a peer claimed to have of the chains that it was asked for.
-    fn compare_claims(&mut self, env: &mut Env<'_, '_>, link: LinkId, asked: &Asked) {
-        for author in asked.ranges.keys() {
-            let peer = self.peers.get_mut(&link);
-            let claim = peer.and_then(|peer| peer.claims.remove(author));
-            // If it gave nothing that helps, it is not asked about these again.
-            if let Some(entries) = claim.filter(|_| asked.news) {
-                self.compare_author(env, link, author, &entries);
-            }
-        }
-    }
-
-    /// These authors may be asked of others.
-    fn release_asked(&mut self, _env: &mut Env<'_, '_>, link: LinkId, asked: &Asked) {
-        for author in asked.ranges.keys() {
-            if self.asked.get(author) == Some(&link) {
-                self.asked.remove(author);
-            }
-        }
-    }
-
-    /// A peer has not answered in time: others are asked.
-    pub(crate) fn on_silence(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
-        let Some(peer) = self.peers.get_mut(&link) else {
-            return;
-        };
-        if peer.jobs > 0 {
-            // It is this node that is slow.
-            shared.timers.set(
-                Timer::Answer(self.local, link),
-                env.cx.now.after(ANSWER_PATIENCE),
-            );
-            return;
-        }
-        let asked = peer.asked.take();
-        let bodies = std::mem::take(&mut peer.bodies);
-        if asked.is_none() && bodies.is_empty() {
-            return;
-        }
-        peer.muted = true;
-        shared
-            .timers
-            .set_earlier(Timer::Again(self.local, link), env.cx.now.after(ASK_AGAIN));
-        if let Some(asked) = asked {
-            self.release_asked(env, link, &asked);
-            if let Some(peer) = self.peers.get_mut(&link) {
-                for (author, to) in &asked.ranges {
-                    peer.want(
-                        *author,
-                        Wanted {
-                            from: 1,
-                            to: *to,
-                            hunt: false,
-                        },
-                    );
-                }
-            }
-        }
-        self.bodies_given_up(&bodies);
-        if shared.note_hollow(link) {
-            self.misbehaved(env, link, Rule::Hollow);
-        }
-    }
-
-    /// A peer is left alone no longer.
-    pub(crate) fn on_again(&mut self, link: LinkId) {
-        if let Some(peer) = self.peers.get_mut(&link) {
-            peer.muted = false;
-        }
-    }
-
     /// Forgets a peer.
-    pub(crate) fn drop_peer(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
+    pub(crate) fn drop_peer(&mut self, shared: &mut Shared, link: LinkId) {
         let Some(peer) = self.peers.remove(&link) else {
             return;
         };
         if let Some(asked) = &peer.asked {
-            self.release_asked(env, link, asked);
+            self.release_asked(link, asked);
         }
         self.bodies_given_up(&peer.bodies);
         self.parked_by.remove(&link);
@@ -512,46 +312,6 @@ impl Topic {
             self.waiting.pause();
         }
     }
-
-    /// Parked envelopes have not got their past by themselves: whoever gave them is asked. What is
-    /// missing on another chain is found by comparing the cuts once more.
-    pub(crate) fn ask_for_past(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>) {
-        let givers = std::mem::take(&mut self.parked_by);
-        let wants = self.lace.parked_wants();
-        let parked = self.lace.parked().next().is_some();
-        for link in givers {
-            let Some(peer) = self.peers.get_mut(&link) else {
-                continue;
-            };
-            for range in &wants {
-                // Whoever gave an envelope has its past; if it is here by then, nothing is asked.
-                let tip = self
-                    .lace
-                    .author(&range.author)
-                    .and_then(|author| author.tip());
-                let hunt = tip.is_some_and(|tip| tip.number >= range.to);
-                peer.want(
-                    range.author,
-                    Wanted {
-                        from: range.from,
-                        to: range.to,
-                        hunt,
-                    },
-                );
-            }
-            let lost = std::mem::take(&mut peer.lost);
-            if (parked && wants.is_empty()) || lost {
-                if peer.hello_again.is_none_or(|at| at <= env.cx.now) {
-                    peer.hello_again = Some(env.cx.now.after(HELLO_AGAIN));
-                    peer.hello_due = true;
-                } else {
-                    peer.lost = lost;
-                    self.parked_by.insert(link);
-                    shared.soon(Timer::Parked(self.local), env.cx.now, HELLO_AGAIN);
-                }
-            }
-        }
-    }
 }
 
 impl crate::peer::CutState {
@@ -559,27 +319,6 @@ impl crate::peer::CutState {
     pub(crate) fn begin(&mut self) {
         if self.sending.is_none() {
             self.sending = Some(None);
-        }
-    }
-}
-
-impl PeerState {
-    /// Notes a want of the peer: it has what comes before, and will have what it asks for.
-    pub(crate) fn note_want(&mut self, lace: &lace::Lace, range: &Range) {
-        let Some(author) = lace.author(&range.author) else {
-            return;
-        };
-        let tip = author.tip().map_or(0, |tip| tip.number);
-        if author.closed().is_none() && range.from <= tip.saturating_add(1) {
-            self.cap(
-                &range.author,
-                range.to.min(tip).max(range.from.saturating_sub(1)),
-            );
-            self.due.remove(&range.author);
-            self.announce.remove(&range.author);
-            if range.to < tip {
-                self.announce.insert(range.author);
-            }
         }
     }
 }

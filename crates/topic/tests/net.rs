@@ -264,7 +264,7 @@ impl Net {
                 lifespan: 30 * DAY,
             },
         });
-        let mut topics = world.turn(|cx| Topics::open(cx));
+        let mut topics = world.turn(Topics::open);
         world.turn(|cx| topics.create(cx, TOPIC, genesis, role));
         self.nodes.push(Node {
             world,
@@ -578,7 +578,7 @@ impl Net {
         next.now = world.now;
         next.wall = world.wall;
         *world = next;
-        *topics = world.turn(|cx| Topics::open(cx));
+        *topics = world.turn(Topics::open);
         self.input(node, Input::Clock { confirmed: true });
     }
 
@@ -686,7 +686,7 @@ impl Net {
             if !stepped && !self.fire() {
                 return;
             }
-            if steps % 16 == 0 {
+            if steps.is_multiple_of(16) {
                 self.fire();
             }
             steps += 1;

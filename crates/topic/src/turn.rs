@@ -1,0 +1,116 @@
+//! One turn of one topic.
+
+use crate::event::{LinkId, Output, Peer};
+use crate::evidence::RefusedRow;
+use crate::state::{Shared, Timer, Topic};
+use crate::sync::Hashes;
+use crate::topics::Env;
+use machine::Cx;
+use wire::TopicFrame;
+
+impl Topic {
+    /// Before which time (milliseconds since 1970) nothing here expires.
+    pub(crate) fn keeps_until(&self, cx: &mut Cx<'_>) -> u64 {
+        let body = self.lace.next_expiry(&mut cx.store);
+        let sealed = self.boxes.values().map(|(until, _)| *until).min();
+        body.into_iter().chain(sealed).min().unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn on_frame(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        frame: TopicFrame,
+    ) {
+        match frame {
+            TopicFrame::Hello {
+                cut,
+                evidence,
+                receipts,
+                invites,
+            } => {
+                self.on_hello(
+                    env.cx.now,
+                    link,
+                    Hashes {
+                        cut,
+                        evidence,
+                        receipts,
+                        invites,
+                    },
+                );
+            }
+            TopicFrame::Cut {
+                entries,
+                first,
+                last,
+            } => {
+                self.on_cut(env, link, &entries, (first, last));
+            }
+            TopicFrame::Want {
+                ranges,
+                control_only,
+            } => self.on_want(link, &ranges, control_only),
+            TopicFrame::Envelopes { envelopes, last } => {
+                self.on_envelopes(shared, env, link, (envelopes, last));
+            }
+            TopicFrame::BodyWant { ids } => self.on_body_want(link, &ids),
+            TopicFrame::Bodies { bodies } => self.on_bodies(shared, env, link, bodies),
+            TopicFrame::Receipts { receipts } => self.on_receipts(shared, env, link, receipts),
+            TopicFrame::Evidence { pairs } => self.on_evidence(shared, env, link, pairs),
+            TopicFrame::Box { loc, sealed, until } => {
+                self.on_box(shared, env, link, (loc, sealed, until));
+            }
+            TopicFrame::GenesisAsk => {
+                let bytes = self.lace.genesis().encode();
+                self.say(shared, env, link, TopicFrame::Genesis { bytes });
+            }
+            // Nobody asks for what it has.
+            TopicFrame::Genesis { .. } => {}
+            TopicFrame::Refused {
+                author,
+                number,
+                code,
+                text,
+                retry,
+            } => {
+                let node = self.peers.get(&link).map(|peer| peer.who);
+                let refused = RefusedRow {
+                    number,
+                    code: code.0,
+                    retry,
+                    at: env.cx.wall.as_millis(),
+                    author: author.to_bytes(),
+                    node: matches!(node, Some(Peer::Core { .. })),
+                    text,
+                };
+                self.on_refused(shared, env, link, refused);
+            }
+        }
+    }
+
+    /// Delivers, and sends what is due, as far as one turn goes.
+    pub(crate) fn work(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>) {
+        let mut more = self.deliver(shared, env);
+        let links: Vec<LinkId> = self.peers.keys().copied().collect();
+        for link in links {
+            more |= self.pump(shared, env, link);
+        }
+        if more {
+            shared.work(self.local, env.cx.now);
+        } else {
+            shared.timers.clear(Timer::Work(self.local));
+        }
+        if std::mem::take(&mut self.new_lines) {
+            let last = self.row.next_line.saturating_sub(1);
+            env.out.push(Output::Changed {
+                topic: self.local,
+                last,
+            });
+        }
+        if std::mem::take(&mut self.new_receipts) {
+            env.out.push(Output::Receipts { topic: self.local });
+        }
+    }
+}
