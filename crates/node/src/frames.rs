@@ -1,23 +1,25 @@
 //! Frames that the router passes on: proofs of topics, agreements with cores, boxes.
 
-use crate::look::look;
 use crate::host::{code_of, retry_at};
 use crate::io::LinkId;
 use crate::limits::{
     MAX_GRANT_ASKS, MAX_PROOF_BYTES, MAX_PROOF_ENVELOPES, MAX_ROUND_NUMBER, SHOW_AGAIN,
 };
+use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::proof::PendingShow;
 use crate::rows::TopicRow;
 use crate::timer::Timer;
 use custody::{Agreed, BoxAnswer, Refusal, Serving};
-use identity::{GrantId, NodeId, PublicKey, TopicId};
+use identity::{GrantId, NodeId, TopicId};
 use machine::Time;
-use rights::{AtCore, CoreInviteKey, KeyRing, Match, MeetingSecret, Round, Show, Shown, ShownAtCore};
+use rights::{
+    AtCore, CoreInviteKey, KeyRing, Match, MeetingSecret, Round, Show, Shown, ShownAtCore,
+};
 use router::Standing;
 use topic::{Peer, Role};
 use wire::frame::Subject;
-use wire::{Claim, Class, Code, Frame, Genesis, Item, Raw, TopicFrame};
+use wire::{Code, Frame, Genesis, Raw, TopicFrame};
 
 impl Inner {
     pub(crate) fn passed(
@@ -29,8 +31,24 @@ impl Inner {
     ) {
         match frame {
             Frame::Tags { round, tags } => self.on_tags(turn, link, round, &tags),
-            Frame::Show { tag, device, grant, claim, signature } => {
-                self.on_show(turn, link, &Show { tag, device, grant, claim, signature });
+            Frame::Show {
+                tag,
+                device,
+                grant,
+                claim,
+                signature,
+            } => {
+                self.on_show(
+                    turn,
+                    link,
+                    &Show {
+                        tag,
+                        device,
+                        grant,
+                        claim,
+                        signature,
+                    },
+                );
             }
             Frame::GrantAsk { grant } => self.on_grant_ask(turn, link, grant),
             Frame::GrantProof { grant, envelopes } => {
@@ -42,13 +60,21 @@ impl Inner {
             Frame::InviteGet { loc } => self.on_invite_get(turn, link, node, loc),
             Frame::InviteBox { loc, sealed } => self.on_invite_box(turn, link, loc, &sealed),
             Frame::BoxPut { loc, sealed, until } => {
-                let put = self.host.custody.put_box(turn.cx, node, &loc, &sealed, until);
+                let put = self
+                    .host
+                    .custody
+                    .put_box(turn.cx, node, &loc, &sealed, until);
                 if let Err(refusal) = put {
                     self.refuse(turn, link, Subject::Box(loc), &refusal);
                 }
             }
             Frame::CoreClaim { token, mac } => self.on_core_claim(turn, link, node, &token, &mac),
-            Frame::CoreAgreed { quota, used, topics, max_hold } => {
+            Frame::CoreAgreed {
+                quota,
+                used,
+                topics,
+                max_hold,
+            } => {
                 let agreed = Agreed {
                     quota,
                     used,
@@ -56,13 +82,23 @@ impl Inner {
                     max_topics: topics,
                     max_hold_ms: max_hold,
                 };
-                self.on_core_agreed(turn, link, node, &agreed);
+                self.on_core_agreed(turn, node, &agreed);
             }
             Frame::CoreRefused { code, text, retry } => {
                 self.on_core_refused(turn, node, code, text, retry);
             }
-            Frame::CoreServe { topic, genesis, secret, share } => {
-                let serving = Serving { topic, genesis, core_secret: *secret.as_bytes(), share };
+            Frame::CoreServe {
+                topic,
+                genesis,
+                secret,
+                share,
+            } => {
+                let serving = Serving {
+                    topic,
+                    genesis,
+                    core_secret: *secret.as_bytes(),
+                    share,
+                };
                 self.on_core_serve(turn, link, node, &serving);
             }
             Frame::CoreServing { topic } => {
@@ -71,11 +107,18 @@ impl Inner {
                 self.tell_soon(turn);
             }
             Frame::CoreUnserve { topic } => {
-                self.host.custody.unserve(turn.cx, node, topic, &mut turn.custody);
+                self.host
+                    .custody
+                    .unserve(turn.cx, node, topic, &mut turn.custody);
             }
             Frame::CorePeers { topic, peers } => self.on_core_peers(turn, node, topic, peers),
             Frame::Topic { topic, frame } => self.on_topic_frame(turn, link, topic, frame),
-            Frame::Refused { subject, code, text, retry } => {
+            Frame::Refused {
+                subject,
+                code,
+                text,
+                retry,
+            } => {
                 self.on_refused(turn, link, node, subject, (code, text, retry));
             }
             // The router's own; it passes none of them on.
@@ -118,12 +161,20 @@ impl Inner {
 
     fn list_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, number: u32) {
         let shared = self.shared();
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
         // More topics than one list holds would need further rounds; MAX_SHARED_TOPICS bounds them.
         let begun = Round::begin(number, &state.secret, &shared, 0, turn.cx.rng);
         let Ok((round, tags)) = begun else { return };
         state.keep_round(round);
-        turn.send(link, &Frame::Tags { round: number, tags });
+        turn.send(
+            link,
+            &Frame::Tags {
+                round: number,
+                tags,
+            },
+        );
     }
 
     fn on_tags(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, number: u32, tags: &[[u8; 16]]) {
@@ -137,18 +188,26 @@ impl Inner {
         if !known {
             self.list_round(turn, link, number);
         }
-        let Some(state) = self.links.get(&link) else { return };
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
         let round = state.rounds.iter().find(|round| round.number() == number);
-        let Some(Ok(matches)) = round.map(|round| round.matches(tags)) else { return };
+        let Some(Ok(matches)) = round.map(|round| round.matches(tags)) else {
+            return;
+        };
         for found in matches {
             self.show(turn, link, &found);
         }
     }
 
     fn show(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, found: &Match) {
-        let Some(local) = self.host.keys.local(&found.topic) else { return };
+        let Some(local) = self.host.keys.local(&found.topic) else {
+            return;
+        };
         let standing = self.host.keys.topic(local).and_then(|keys| keys.standing());
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
         if let Some(standing) = standing
             && state.shown.insert(local)
         {
@@ -158,89 +217,96 @@ impl Inner {
     }
 
     fn on_show(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, show: &Show) {
-        let Some(state) = self.links.get(&link) else { return };
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
         let shown = state
             .rounds
             .iter()
             .rev()
             .find_map(|round| show.verify(&state.secret, round).ok());
         let Some(shown) = shown else { return };
-        let Some(local) = self.host.keys.local(&shown.topic) else { return };
+        let Some(local) = self.host.keys.local(&shown.topic) else {
+            return;
+        };
         // The peer may have found the topic in a list of ours that we have not matched yet.
-        let own = state.rounds.iter().rev().find_map(|round| round.own_tag(shown.topic));
+        let own = state
+            .rounds
+            .iter()
+            .rev()
+            .find_map(|round| round.own_tag(shown.topic));
         if let Some(tag) = own {
-            self.show(turn, link, &Match { topic: shown.topic, tag });
+            self.show(
+                turn,
+                link,
+                &Match {
+                    topic: shown.topic,
+                    tag,
+                },
+            );
         }
         self.judge_shown(turn, link, local, &shown);
     }
 
     fn judge_shown(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, local: u32, shown: &Shown) {
-        if self.stands_in(turn, local, &shown.device, &shown.grant, shown.claim.as_ref()) {
-            self.prove(turn, link, local, Peer::Member {
+        let claim = shown.claim.as_ref();
+        let member = look(&mut self.topics, turn.cx, local, |lace, _| {
+            lace.is_member(&shown.device, &shown.grant, claim)
+        });
+        if member == Some(true) {
+            let peer = Peer::Member {
                 device: shown.device,
                 grant: shown.grant,
-            });
-            return;
+            };
+            return self.prove(turn, link, local, peer);
         }
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
         state.keep_show(PendingShow {
             topic: local,
             device: shown.device,
             grant: shown.grant,
             claim: shown.claim,
-            core: false,
         });
         if state.asked.len() < MAX_GRANT_ASKS && state.asked.insert(shown.grant) {
             turn.send(link, &Frame::GrantAsk { grant: shown.grant });
         }
     }
 
-    /// Whether a device may take part, as far as is known here.
-    fn stands_in(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        local: u32,
-        device: &PublicKey,
-        grant: &GrantId,
-        claim: Option<&Claim>,
-    ) -> bool {
-        let found = look(&mut self.topics, turn.cx, local, |lace, _| {
-            let founder = *device == lace.genesis().founder;
-            let author = lace.authors().any(|author| author.device() == device);
-            let invited = claim.is_some_and(|claim| {
-                lace.invites_of(grant).any(|invite| invite.key == claim.invite)
-            });
-            founder || author || invited
-        });
-        found.unwrap_or(false)
-    }
-
     /// A peer has proved a topic: its frames flow from now on.
-    pub(crate) fn prove(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        link: LinkId,
-        local: u32,
-        peer: Peer,
-    ) {
-        let Some(state) = self.links.get_mut(&link) else { return };
+    pub(crate) fn prove(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, local: u32, peer: Peer) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
         if !state.proven.insert(local) {
             return;
         }
         let node = state.node;
         self.stands(turn, node, Standing::Member);
         let link = topic::LinkId(link.0);
-        self.topic(turn, topic::Input::Proven { link, topic: local, peer });
+        self.topic(
+            turn,
+            topic::Input::Proven {
+                link,
+                topic: local,
+                peer,
+            },
+        );
     }
 
     /// Shows this device to a linked core node, in every topic that it holds as far as is known.
     pub(crate) fn show_at_core(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
-        let Some(state) = self.links.get(&link) else { return };
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
         let node = state.node;
         let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
         let mut waits = false;
         for local in topics {
-            let Some(state) = self.links.get(&link) else { return };
+            let Some(state) = self.links.get(&link) else {
+                return;
+            };
             let held = self.is_held_at(local, &node);
             if held && !state.proven.contains(&local) {
                 waits |= self.show_one_at_core(turn, link, local);
@@ -253,8 +319,12 @@ impl Inner {
     }
 
     fn show_one_at_core(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, local: u32) -> bool {
-        let Some(keys) = self.host.keys.topic(local) else { return false };
-        let Some(state) = self.links.get_mut(&link) else { return false };
+        let Some(keys) = self.host.keys.topic(local) else {
+            return false;
+        };
+        let Some(state) = self.links.get_mut(&link) else {
+            return false;
+        };
         let node = state.node;
         let frame = if keys.row.custodian {
             let ticket = self.tidings.ticket(local, &node);
@@ -264,9 +334,12 @@ impl Inner {
             })
         } else {
             let secret = keys.ring.newest_clean().and_then(rights::HeldEpoch::core);
-            keys.standing().filter(|_| !keys.row.left).zip(secret).map(|(standing, secret)| {
-                AtCore::of_device(&secret, &state.secret, keys.id, &standing, turn.cx.rng)
-            })
+            keys.standing()
+                .filter(|_| !keys.row.left)
+                .zip(secret)
+                .map(|(standing, secret)| {
+                    AtCore::of_device(&secret, &state.secret, keys.id, &standing, turn.cx.rng)
+                })
         };
         let Some(frame) = frame else { return false };
         state.at_core.insert(local);
@@ -275,12 +348,20 @@ impl Inner {
     }
 
     fn on_at_core(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, proof: &AtCore) {
-        let Some(state) = self.links.get(&link) else { return };
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
         let node = state.node;
-        let shown = self.tokens.of(&proof.token).iter().find_map(|(local, topic, secret)| {
-            let shown = proof.verify(secret, &state.secret, *topic, turn.cx.wall).ok()?;
-            Some((*local, *topic, shown))
-        });
+        let shown = self
+            .tokens
+            .of(&proof.token)
+            .iter()
+            .find_map(|(local, topic, secret)| {
+                let shown = proof
+                    .verify(secret, &state.secret, *topic, turn.cx.wall)
+                    .ok()?;
+                Some((*local, *topic, shown))
+            });
         let Some((local, topic, shown)) = shown else {
             // Says nothing that a stranger could not know: no token of this is known here.
             let refusal = Frame::Refused {
@@ -300,8 +381,15 @@ impl Inner {
                 self.judge_shown(turn, link, local, &shown);
             }
             ShownAtCore::Core(ticket) => {
-                let grant = GrantId::from_bytes([0; 32]);
-                if self.stands_in(turn, local, &ticket.device, &grant, None) {
+                // A ticket names no grant: its device has to be known already, as the founder's or
+                // as one that has written.
+                let stands = look(&mut self.topics, turn.cx, local, |lace, _| {
+                    ticket.device == lace.genesis().founder
+                        || lace
+                            .authors()
+                            .any(|author| *author.device() == ticket.device)
+                });
+                if stands == Some(true) {
                     self.prove(turn, link, local, Peer::Core { node });
                 }
             }
@@ -315,8 +403,12 @@ impl Inner {
         topic: TopicId,
         frame: TopicFrame,
     ) {
-        let Some(local) = self.host.keys.local(&topic) else { return };
-        let Some(state) = self.links.get(&link) else { return };
+        let Some(local) = self.host.keys.local(&topic) else {
+            return;
+        };
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
         let node = state.node;
         if !state.proven.contains(&local) {
             // TLS says who it is, and it is where this node was told that the topic is held.
@@ -326,27 +418,27 @@ impl Inner {
             self.prove(turn, link, local, Peer::Core { node });
         }
         let link = topic::LinkId(link.0);
-        self.topic(turn, topic::Input::Frame { link, topic: local, frame });
+        self.topic(
+            turn,
+            topic::Input::Frame {
+                link,
+                topic: local,
+                frame,
+            },
+        );
     }
 
     fn on_grant_ask(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, grant: GrantId) {
-        let Some(state) = self.links.get(&link) else { return };
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
         // Only what was shown on this link is proved on it.
         let shown: Vec<u32> = state.shown.union(&state.at_core).copied().collect();
         let proof = shown.into_iter().find_map(|local| {
-            look(&mut self.topics, turn.cx, local, |lace, store| {
-                let carrier = lace.invites_of(&grant).next()?.carrier;
-                let held = lace.envelope(store, &carrier)?;
-                let author = held.envelope.header.author;
-                let first = lace.at(store, &author, 1, 1).into_iter().next()?;
-                let first = lace.envelope(store, &first)?;
-                let raws: Vec<Raw> = [first, held]
-                    .into_iter()
-                    .filter_map(|held| Some(held.envelope.to_raw(Some(here(held.body)?))))
-                    .collect();
-                (raws.len() == 2).then_some(raws)
-            })
-            .flatten()
+            let proof = look(&mut self.topics, turn.cx, local, |lace, store| {
+                lace.proof(store, &grant, None)
+            });
+            proof.filter(|envelopes| !envelopes.is_empty())
         });
         if let Some(envelopes) = proof {
             turn.send(link, &Frame::GrantProof { grant, envelopes });
@@ -360,7 +452,9 @@ impl Inner {
         grant: GrantId,
         envelopes: Vec<Raw>,
     ) {
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
         let bytes: usize = envelopes.iter().map(Raw::encoded_len).sum();
         let asked = state.asked.contains(&grant);
         if !asked || envelopes.len() > MAX_PROOF_ENVELOPES || bytes > MAX_PROOF_BYTES {
@@ -370,11 +464,21 @@ impl Inner {
             .into_iter()
             .partition(|show: &PendingShow| show.grant == grant);
         state.pending = rest;
+        // Bounded by MAX_PROOF_ENVELOPES and asked for: cheap enough for the node's own thread.
+        let checked: Vec<_> = envelopes
+            .into_iter()
+            .filter_map(|raw| wire::check(raw).ok())
+            .collect();
         for show in named {
-            let genesis = self.host.keys.topic(show.topic).map(|keys| keys.genesis.clone());
-            let invite = genesis.and_then(|genesis| invite_key(&genesis, grant, &envelopes));
-            if invite.is_some() && invite == show.claim.map(|claim| claim.invite) {
-                let peer = Peer::Member { device: show.device, grant };
+            let Some(keys) = self.host.keys.topic(show.topic) else {
+                continue;
+            };
+            let holder = (&show.device, &grant);
+            if lace::proves(&keys.genesis, holder, show.claim.as_ref(), &checked) {
+                let peer = Peer::Member {
+                    device: show.device,
+                    grant,
+                };
                 self.prove(turn, link, show.topic, peer);
             }
         }
@@ -389,7 +493,15 @@ impl Inner {
     ) {
         let retry = retry_at(turn.cx, refusal);
         let code = code_of(refusal.code);
-        turn.send(link, &Frame::Refused { subject, code, text: refusal.text.clone(), retry });
+        turn.send(
+            link,
+            &Frame::Refused {
+                subject,
+                code,
+                text: refusal.text.clone(),
+                retry,
+            },
+        );
     }
 
     fn on_invite_get(
@@ -426,13 +538,19 @@ impl Inner {
         token: &[u8; 16],
         mac: &[u8; 32],
     ) {
-        let Some(state) = self.links.get(&link) else { return };
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
         let verify = |key: &[u8; 32]| CoreInviteKey::from_bytes(*key).verify(&state.secret, mac);
         let answer = if self.host.keys.config.core {
             self.host.custody.claim(turn.cx, node, token, verify)
         } else {
             let text = "this node is no core node".to_owned();
-            Err(Refusal { code: custody::Code::NotServed, text, retry: None })
+            Err(Refusal {
+                code: custody::Code::NotServed,
+                text,
+                retry: None,
+            })
         };
         match answer {
             Ok(agreed) => {
@@ -444,12 +562,21 @@ impl Inner {
                     max_hold: agreed.max_hold_ms,
                 };
                 turn.send(link, &frame);
-                self.host.custody.client_up(turn.cx, node, &mut turn.custody);
+                self.host
+                    .custody
+                    .client_up(turn.cx, node, &mut turn.custody);
             }
             Err(refusal) => {
                 let retry = retry_at(turn.cx, &refusal);
                 let code = code_of(refusal.code);
-                turn.send(link, &Frame::CoreRefused { code, text: refusal.text, retry });
+                turn.send(
+                    link,
+                    &Frame::CoreRefused {
+                        code,
+                        text: refusal.text,
+                        retry,
+                    },
+                );
             }
         }
     }
@@ -488,8 +615,12 @@ impl Inner {
             Some(local) => local,
             None => {
                 let row = TopicRow::custodian(topic, serving.genesis.clone());
-                let Ok(ring) = KeyRing::new(topic, genesis) else { return };
-                let Some(local) = self.host.keys.add(turn.cx, row, ring) else { return };
+                let Ok(ring) = KeyRing::new(topic, genesis) else {
+                    return;
+                };
+                let Some(local) = self.host.keys.add(turn.cx, row, ring) else {
+                    return;
+                };
                 self.topics.create(turn.cx, local, genesis, Role::Custodian);
                 local
             }
@@ -534,18 +665,9 @@ impl Inner {
         self.core_answered(turn, node, Err(refusal));
     }
 
-    fn on_core_agreed(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        link: LinkId,
-        node: NodeId,
-        agreed: &Agreed,
-    ) {
+    fn on_core_agreed(&mut self, turn: &mut Turn<'_, '_>, node: NodeId, agreed: &Agreed) {
         if !self.mine.uses(turn.cx, &node) {
             return;
-        }
-        if let Some(state) = self.links.get_mut(&link) {
-            state.is_core = true;
         }
         self.mine.agreed(turn.cx, node, agreed, &mut turn.mine);
         self.tell_router_cores(turn);
@@ -568,7 +690,9 @@ impl Inner {
 
 fn refusal_of(turn: &Turn<'_, '_>, code: Code, text: String, retry: u64) -> Refusal {
     let wait = retry.checked_sub(turn.cx.wall.as_millis());
-    let retry = wait.filter(|_| retry > 0).map(core::time::Duration::from_millis);
+    let retry = wait
+        .filter(|_| retry > 0)
+        .map(core::time::Duration::from_millis);
     let code = match code {
         Code::QUOTA => custody::Code::Quota,
         Code::FULL => custody::Code::DiskFull,
@@ -587,35 +711,4 @@ pub(crate) fn here(body: lace::Body) -> Option<Vec<u8>> {
         lace::Body::Here(bytes) => Some(bytes),
         lace::Body::Missing | lace::Body::Gone => None,
     }
-}
-
-/// The key of an invite, from envelopes that prove it without the graph: one that certifies an
-/// author for the founder's device, and one of that author that carries the invite.
-fn invite_key(genesis: &Genesis, grant: GrantId, envelopes: &[Raw]) -> Option<PublicKey> {
-    let topic = genesis.topic_id();
-    let checked: Vec<_> = envelopes
-        .iter()
-        .filter_map(|raw| wire::check(raw.clone()).ok())
-        .map(wire::Checked::into_inner)
-        .filter(|verified| {
-            let header = &verified.envelope.header;
-            header.topic() == Some(topic) && header.class == Class::Control
-        })
-        .collect();
-    let by_founder = |author: &PublicKey| {
-        checked.iter().any(|verified| {
-            let first = verified.items.as_ref().and_then(|items| items.first());
-            matches!(first, Some(Item::Certificate(certificate))
-                if certificate.device == genesis.founder && certificate.author == *author)
-                && verified.envelope.header.author == *author
-        })
-    };
-    checked.iter().find_map(|verified| {
-        let items = verified.items.as_ref()?;
-        let invite = items.iter().find_map(|item| match item {
-            Item::Invite(invite) if invite.grant() == grant => Some(invite.key),
-            _ => None,
-        })?;
-        by_founder(&verified.envelope.header.author).then_some(invite)
-    })
 }

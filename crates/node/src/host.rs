@@ -110,7 +110,11 @@ impl Policy for Host {
             topic: keys.id,
             author: offer.header.author,
             depositor,
-            header: if expires { header } else { header.saturating_add(body) },
+            header: if expires {
+                header
+            } else {
+                header.saturating_add(body)
+            },
             body: if expires { body } else { 0 },
             expires_ms: offer.header.expires,
         };
@@ -130,7 +134,9 @@ impl Policy for Host {
     }
 
     fn is_core(&self, topic: u32, node: &NodeId) -> bool {
-        self.cores.get(&topic).is_some_and(|cores| cores.contains_key(node))
+        self.cores
+            .get(&topic)
+            .is_some_and(|cores| cores.contains_key(node))
     }
 
     fn hold_until(&mut self, cx: &mut Cx<'_>, topic: u32) -> Option<u64> {
@@ -155,5 +161,7 @@ pub(crate) const fn code_of(code: custody::Code) -> Code {
 
 /// When a refusal may be asked again, in milliseconds since 1970; 0 is never.
 pub(crate) fn retry_at(cx: &Cx<'_>, refusal: &custody::Refusal) -> u64 {
-    refusal.retry.map_or(0, |wait| cx.wall.after(wait).as_millis())
+    refusal
+        .retry
+        .map_or(0, |wait| cx.wall.after(wait).as_millis())
 }

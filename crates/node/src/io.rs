@@ -118,8 +118,16 @@ pub struct CheckDone {
 
 #[derive(Debug)]
 pub(crate) enum DoneKind {
-    Topic { link: LinkId, topic: u32, done: Done },
-    Mail { link: LinkId, id: EnvelopeId, result: Result<Checked<Verified>, Refused> },
+    Topic {
+        link: LinkId,
+        topic: u32,
+        done: Done,
+    },
+    Mail {
+        link: LinkId,
+        id: EnvelopeId,
+        result: Box<Result<Checked<Verified>, Refused>>,
+    },
 }
 
 impl Check {
@@ -127,8 +135,16 @@ impl Check {
     #[must_use]
     pub fn run(self) -> CheckDone {
         let kind = match self {
-            Self::Topic { link, topic, job } => DoneKind::Topic { link, topic, done: job.run() },
-            Self::Mail { link, id, raw } => DoneKind::Mail { link, id, result: wire::check(raw) },
+            Self::Topic { link, topic, job } => DoneKind::Topic {
+                link,
+                topic,
+                done: job.run(),
+            },
+            Self::Mail { link, id, raw } => DoneKind::Mail {
+                link,
+                id,
+                result: Box::new(wire::check(raw)),
+            },
         };
         CheckDone { kind, check: None }
     }
@@ -138,7 +154,10 @@ impl Check {
     #[must_use]
     pub fn run_recorded(self) -> CheckDone {
         let check = Some(crate::record::encode_check(&self));
-        CheckDone { check, ..self.run() }
+        CheckDone {
+            check,
+            ..self.run()
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Taking up an invite: fetch its box, look at it, join, and write the first envelope once the
 //! invite itself has come.
 
-use crate::look::look;
 use crate::command::{Code, Failure, Reply, RequestId};
 use crate::io::LinkId;
 use crate::keychain::TITLE;
 use crate::limits::MAX_JOINS;
+use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::TopicRow;
 use crate::timer::Timer;
@@ -85,12 +85,20 @@ impl Inner {
 
     fn look(&mut self, turn: &mut Turn<'_, '_>, text: &str) -> Result<[u8; 32], Failure> {
         let link: JoinLink = text.trim().parse().map_err(|why: wire::LinkError| {
-            Failure::new(Code::Usage, why.to_string(), "ask whoever invited you for the link again")
+            Failure::new(
+                Code::Usage,
+                why.to_string(),
+                "ask whoever invited you for the link again",
+            )
         })?;
         let seed = InviteSeed::from_bytes(link.seed);
         let loc = seed.locator();
         if !self.joining.0.contains_key(&loc) && self.joining.0.len() >= MAX_JOINS {
-            return Err(Failure::new(Code::Failed, "too many invites are being taken up", ""));
+            return Err(Failure::new(
+                Code::Failed,
+                "too many invites are being taken up",
+                "",
+            ));
         }
         let look = self.joining.0.entry(loc).or_insert_with(|| Look {
             seed,
@@ -116,7 +124,9 @@ impl Inner {
 
     /// A link is open: asks there for the boxes that are looked for.
     pub(crate) fn ask_boxes(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
-        let Some(node) = self.links.get(&link).map(|state| state.node) else { return };
+        let Some(node) = self.links.get(&link).map(|state| state.node) else {
+            return;
+        };
         for (loc, look) in &self.joining.0 {
             if look.found.is_none() && look.at.iter().any(|address| address.node == node) {
                 turn.send(link, &Frame::InviteGet { loc: *loc });
@@ -144,8 +154,12 @@ impl Inner {
         loc: [u8; 32],
         sealed: &[u8],
     ) {
-        let Some(node) = self.links.get(&link).map(|state| state.node) else { return };
-        let Some(look) = self.joining.0.get_mut(&loc) else { return };
+        let Some(node) = self.links.get(&link).map(|state| state.node) else {
+            return;
+        };
+        let Some(look) = self.joining.0.get_mut(&loc) else {
+            return;
+        };
         match look.seed.open_box(sealed) {
             Ok(invitation) => look.found = Some(invitation),
             // A miss looks like a box that does not open.
@@ -161,9 +175,15 @@ impl Inner {
     }
 
     fn look_progress(&mut self, turn: &mut Turn<'_, '_>, loc: [u8; 32]) {
-        let Some(look) = self.joining.0.get_mut(&loc) else { return };
+        let Some(look) = self.joining.0.get_mut(&loc) else {
+            return;
+        };
         let Some(found) = look.found.clone() else {
-            if look.at.iter().all(|address| look.missed.contains(&address.node)) {
+            if look
+                .at
+                .iter()
+                .all(|address| look.missed.contains(&address.node))
+            {
                 self.look_failed(turn, loc);
             }
             return;
@@ -188,10 +208,16 @@ impl Inner {
     }
 
     fn look_failed(&mut self, turn: &mut Turn<'_, '_>, loc: [u8; 32]) {
-        let Some(look) = self.joining.0.get_mut(&loc) else { return };
+        let Some(look) = self.joining.0.get_mut(&loc) else {
+            return;
+        };
         let waiting: Vec<RequestId> = std::mem::take(&mut look.lookers)
             .into_iter()
-            .chain(std::mem::take(&mut look.joiners).into_iter().map(|(request, _)| request))
+            .chain(
+                std::mem::take(&mut look.joiners)
+                    .into_iter()
+                    .map(|(request, _)| request),
+            )
             .collect();
         for request in waiting {
             self.waiting.done(request);
@@ -241,10 +267,20 @@ impl Inner {
         name: Option<String>,
     ) -> Option<u32> {
         let look = self.joining.0.get(loc)?;
-        let device = self.host.keys.config.device.key_in(found.topic, &found.genesis);
+        let device = self
+            .host
+            .keys
+            .config
+            .device
+            .key_in(found.topic, &found.genesis);
         let sealing = sealing_key(&device);
-        let claim =
-            look.seed.claim(found.topic, found.grant, device.public(), sealing, turn.cx.wall);
+        let claim = look.seed.claim(
+            found.topic,
+            found.grant,
+            device.public(),
+            sealing,
+            turn.cx.wall,
+        );
         let ways = look.at.iter().map(ToString::to_string).collect();
         let name = name.unwrap_or_else(|| found.title.clone());
         let row = TopicRow {
@@ -257,7 +293,8 @@ impl Inner {
             ..TopicRow::custodian(found.topic, found.genesis.encode())
         };
         let local = self.host.keys.add(turn.cx, row, found.ring.clone())?;
-        self.topics.create(turn.cx, local, &found.genesis, Role::Member);
+        self.topics
+            .create(turn.cx, local, &found.genesis, Role::Member);
         self.want_served(turn, local);
         for address in self.ways_of(local) {
             self.release(turn, address.node, Why::Errand);
@@ -271,13 +308,22 @@ impl Inner {
     }
 
     fn ways_of(&self, local: u32) -> Vec<NodeAddress> {
-        let ways = self.host.keys.topic(local).map(|keys| keys.row.ways.clone());
-        ways.into_iter().flatten().filter_map(|way| way.parse().ok()).collect()
+        let ways = self
+            .host
+            .keys
+            .topic(local)
+            .map(|keys| keys.row.ways.clone());
+        ways.into_iter()
+            .flatten()
+            .filter_map(|way| way.parse().ok())
+            .collect()
     }
 
     /// Asks this node's cores to serve a topic.
     pub(crate) fn want_served(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let Some(keys) = self.host.keys.topic(local) else { return };
+        let Some(keys) = self.host.keys.topic(local) else {
+            return;
+        };
         let Some(secret) = keys.ring.newest_clean().and_then(rights::HeldEpoch::core) else {
             return;
         };
@@ -288,7 +334,11 @@ impl Inner {
             share: 0,
         };
         if let Err(refusal) = self.mine.want(turn.cx, &wanted, &mut turn.mine) {
-            self.problems.note("core", refusal.text, "leave topics that are not used any more");
+            self.problems.note(
+                "core",
+                refusal.text,
+                "leave topics that are not used any more",
+            );
         }
     }
 
@@ -308,7 +358,9 @@ impl Inner {
 
     /// Writes the first envelope of a joiner once the envelope with its invite is here.
     pub(crate) fn join_progress(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let Some(keys) = self.host.keys.topic(local) else { return };
+        let Some(keys) = self.host.keys.topic(local) else {
+            return;
+        };
         if keys.device.is_none() || keys.row.left {
             return;
         }
@@ -318,15 +370,24 @@ impl Inner {
             // A home that was set back writes again only when somebody asks it to.
             let began = keys.row.next_index > 0 && keys.certificate().is_none();
             let ready = keys.invite_at().is_some_and(|at| {
-                look(&mut self.topics, turn.cx, local, |lace, store| lace.contains(store, &at))
-                    .unwrap_or(false)
+                look(&mut self.topics, turn.cx, local, |lace, store| {
+                    lace.contains(store, &at)
+                })
+                .unwrap_or(false)
             });
             if !ready || began || self.open_author(turn, local).is_err() {
                 return;
             }
         }
         for request in self.waiting.joined(local) {
-            self.reply(turn, request, Reply::Topic { id, name: name.clone() });
+            self.reply(
+                turn,
+                request,
+                Reply::Topic {
+                    id,
+                    name: name.clone(),
+                },
+            );
         }
     }
 
@@ -341,17 +402,30 @@ impl Inner {
             return Ok(());
         }
         if keys.certificate().is_none() {
-            self.host.keys.begin_author(turn.cx, local).ok_or(PublishError::NoKey)?;
+            self.host
+                .keys
+                .begin_author(turn.cx, local)
+                .ok_or(PublishError::NoKey)?;
         }
         let keys = self.host.keys.topic(local).ok_or(topic::Unknown)?;
         let (founder, device) = (keys.is_founder(), keys.device.clone());
         let answers: Vec<_> = keys.invite_at().into_iter().collect();
-        let mut items: Vec<Item> = keys.certificate().map(Item::Certificate).into_iter().collect();
+        let mut items: Vec<Item> = keys
+            .certificate()
+            .map(Item::Certificate)
+            .into_iter()
+            .collect();
         items.extend(keys.claim().map(Item::Claim));
         let first = keys.row.next_index <= 1;
         if founder && first {
-            let title = Title { name: keys.row.name.clone() }.encode();
-            let sealed = self.host.keys.seal_to_readers(turn.cx, local, TITLE, &title);
+            let title = Title {
+                name: keys.row.name.clone(),
+            }
+            .encode();
+            let sealed = self
+                .host
+                .keys
+                .seal_to_readers(turn.cx, local, TITLE, &title);
             items.extend(sealed.map(Item::Title));
         }
         if let Some(device) = device.filter(|_| founder) {
@@ -359,7 +433,11 @@ impl Inner {
         }
         items.extend(self.tiding_items(turn, local));
         let told = self.told_hash(turn, local);
-        let draft = Draft { payload: Payload::Items(items), lifespan: None, answers };
+        let draft = Draft {
+            payload: Payload::Items(items),
+            lifespan: None,
+            answers,
+        };
         self.with_topics(turn, |topics, env| topics.publish(env, local, draft))?;
         self.host.keys.update(turn.cx, local, |row| {
             row.opened = true;

@@ -5,8 +5,8 @@ use crate::rows::{self, AUTHOR, RING, TopicRow, VAULT, take_local, vault_key};
 use identity::{EnvelopeId, GrantId, PublicKey, SecretKey, TopicId};
 use machine::Cx;
 use rights::{
-    Access, HeldEpoch, Incarnation, ItemSubject, KeyRing, OpenCache, Opened, OpenedItem, SealRefused,
-    SenderKeys, Standing, Subject, Vault,
+    Access, HeldEpoch, Incarnation, ItemSubject, KeyRing, OpenCache, Opened, OpenedItem,
+    SealRefused, SenderKeys, Standing, Subject, Vault,
 };
 use std::collections::BTreeMap;
 use topic::{Keys, OpenError, SealError};
@@ -47,7 +47,9 @@ impl TopicKeys {
 
     /// Whether this device founded the topic.
     pub(crate) fn is_founder(&self) -> bool {
-        self.device.as_ref().is_some_and(|device| device.public() == self.genesis.founder)
+        self.device
+            .as_ref()
+            .is_some_and(|device| device.public() == self.genesis.founder)
     }
 
     /// The envelope that carries the invite by which this device joined.
@@ -57,7 +59,9 @@ impl TopicKeys {
 
     /// The certificate of the present author, if one has begun.
     pub(crate) fn certificate(&self) -> Option<Certificate> {
-        self.author.as_ref().map(|incarnation| incarnation.certificate)
+        self.author
+            .as_ref()
+            .map(|incarnation| incarnation.certificate)
     }
 }
 
@@ -66,6 +70,8 @@ pub(crate) struct Keychain {
     pub(crate) config: Config,
     vault: Vault,
     topics: BTreeMap<u32, TopicKeys>,
+    /// Topics whose secrets do not open with this home's key file.
+    locked: Vec<String>,
     by_id: BTreeMap<TopicId, u32>,
     senders: SenderKeys,
     opened: OpenCache,
@@ -73,7 +79,9 @@ pub(crate) struct Keychain {
 
 impl std::fmt::Debug for Keychain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keychain").field("topics", &self.topics.len()).finish_non_exhaustive()
+        f.debug_struct("Keychain")
+            .field("topics", &self.topics.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,14 +93,19 @@ impl Keychain {
             config,
             vault,
             topics: BTreeMap::new(),
+            locked: Vec::new(),
             by_id: BTreeMap::new(),
             senders: SenderKeys::new(),
             opened: OpenCache::new(),
         };
         for (local, row) in TopicRow::all(&mut cx.store) {
-            if let Some(keys) = keychain.load(cx, local, row) {
-                keychain.by_id.insert(keys.id, local);
-                keychain.topics.insert(local, keys);
+            let name = row.name.clone();
+            match keychain.load(cx, local, row) {
+                Some(keys) => {
+                    keychain.by_id.insert(keys.id, local);
+                    keychain.topics.insert(local, keys);
+                }
+                None => keychain.locked.push(name),
             }
         }
         if keychain.config.stale {
@@ -112,22 +125,38 @@ impl Keychain {
             let access = Access::from_bytes(&secret).ok()?;
             ring.unlock(genesis.epoch.id(), access).ok()?;
         }
-        let device =
-            (!row.custodian).then(|| self.config.device.key_in(id, &genesis));
+        let device = (!row.custodian).then(|| self.config.device.key_in(id, &genesis));
         let author = device.as_ref().and_then(|device| {
-            let secret: [u8; 32] = self.read_vault(cx, AUTHOR, local)?.as_slice().try_into().ok()?;
+            let secret: [u8; 32] = self
+                .read_vault(cx, AUTHOR, local)?
+                .as_slice()
+                .try_into()
+                .ok()?;
             let author = SecretKey::from_seed(secret);
             let index = row.next_index.checked_sub(1)?;
             let certificate = Certificate::sign(id, device, author.public(), index);
-            Some(Incarnation { author, certificate })
+            Some(Incarnation {
+                author,
+                certificate,
+            })
         });
-        Some(TopicKeys { id, row, genesis, ring, device, author })
+        Some(TopicKeys {
+            id,
+            row,
+            genesis,
+            ring,
+            device,
+            author,
+        })
     }
 
     fn read_vault(&self, cx: &mut Cx<'_>, kind: u8, local: u32) -> Option<Vec<u8>> {
         let key = vault_key(kind, local);
         let row = cx.store.get(VAULT, &key)?;
-        self.vault.open(&vault_name(&key), &row).ok().map(|plain| plain.to_vec())
+        self.vault
+            .open(&vault_name(&key), &row)
+            .ok()
+            .map(|plain| plain.to_vec())
     }
 
     fn write_vault(&self, cx: &mut Cx<'_>, kind: u8, local: u32, plain: &[u8]) {
@@ -136,35 +165,8 @@ impl Keychain {
         cx.store.put(VAULT, key, row);
     }
 
-    /// Remembers a secret under a name of its own.
-    pub(crate) fn keep_secret(&self, cx: &mut Cx<'_>, key: &[u8], plain: &[u8]) {
-        let row = self.vault.seal(&vault_name(key), plain, cx.rng);
-        cx.store.put(VAULT, key, row);
-    }
-
-    /// A secret remembered under this name.
-    pub(crate) fn secret(&self, cx: &mut Cx<'_>, key: &[u8]) -> Option<Vec<u8>> {
-        let row = cx.store.get(VAULT, key)?;
-        self.vault.open(&vault_name(key), &row).ok().map(|plain| plain.to_vec())
-    }
-
-    /// Seals bytes for a row whose place another engine chooses.
-    pub(crate) fn seal_row(&self, cx: &mut Cx<'_>, name: &[u8], plain: &[u8]) -> Vec<u8> {
-        self.vault.seal(name, plain, cx.rng)
-    }
-
-    /// Opens what [`Keychain::seal_row`] sealed.
-    pub(crate) fn open_row(&self, name: &[u8], row: &[u8]) -> Option<Vec<u8>> {
-        self.vault.open(name, row).ok().map(|plain| plain.to_vec())
-    }
-
     /// Adds a topic; gives its local number. What is held of the epoch's secret goes into the vault.
-    pub(crate) fn add(
-        &mut self,
-        cx: &mut Cx<'_>,
-        row: TopicRow,
-        ring: KeyRing,
-    ) -> Option<u32> {
+    pub(crate) fn add(&mut self, cx: &mut Cx<'_>, row: TopicRow, ring: KeyRing) -> Option<u32> {
         let id = TopicId::from_bytes(row.id);
         let genesis = Genesis::decode(&row.genesis).ok()?;
         let local = take_local(cx);
@@ -172,9 +174,15 @@ impl Keychain {
             self.write_vault(cx, RING, local, &access.to_bytes());
         }
         row.write(&mut cx.store, local);
-        let device =
-            (!row.custodian).then(|| self.config.device.key_in(id, &genesis));
-        let keys = TopicKeys { id, row, genesis, ring, device, author: None };
+        let device = (!row.custodian).then(|| self.config.device.key_in(id, &genesis));
+        let keys = TopicKeys {
+            id,
+            row,
+            genesis,
+            ring,
+            device,
+            author: None,
+        };
         self.topics.insert(local, keys);
         self.by_id.insert(id, local);
         Some(local)
@@ -238,6 +246,11 @@ impl Keychain {
             change(&mut keys.row);
             keys.row.write(&mut cx.store, local);
         }
+    }
+
+    /// Names of topics whose secrets do not open with this home's key file.
+    pub(crate) fn locked(&self) -> &[String] {
+        &self.locked
     }
 
     /// What is held of a topic.
@@ -319,7 +332,12 @@ pub(crate) const TITLE: u8 = 7;
 
 fn item_subject(keys: &TopicKeys, created: u64, kind: u8) -> Option<ItemSubject> {
     let author = keys.author.as_ref()?.author.public();
-    Some(ItemSubject { topic: keys.id, author, created, kind })
+    Some(ItemSubject {
+        topic: keys.id,
+        author,
+        created,
+        kind,
+    })
 }
 
 fn vault_name(key: &[u8]) -> Vec<u8> {

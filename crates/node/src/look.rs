@@ -48,7 +48,9 @@ impl Inner {
     /// Whether a device has said that it leaves.
     pub(crate) fn has_left(&self, cx: &mut Cx<'_>, local: u32, device: &PublicKey) -> bool {
         let key = [local.to_be_bytes().as_slice(), device.as_bytes()].concat();
-        cx.store.get(topic::rows::DEVICE, &key).is_some_and(|row| row.first() == Some(&1))
+        cx.store
+            .get(topic::rows::DEVICE, &key)
+            .is_some_and(|row| row.first() == Some(&1))
     }
 
     /// Something was published: until a receipt comes, nobody else is known to have it.
@@ -63,18 +65,25 @@ impl Inner {
             .iter()
             .filter_map(|(key, _)| Some(u32::from_be_bytes(key.get(1..5)?.try_into().ok()?)))
             .collect();
-        locals.into_iter().map(|local| self.undelivered_in(turn, local)).sum()
+        locals
+            .into_iter()
+            .map(|local| self.undelivered_in(turn, local))
+            .sum()
     }
 
     fn undelivered_in(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> u64 {
         let author = topic::Keys::author(&self.host, local);
         let tip = author.and_then(|author| {
             look(&mut self.topics, turn.cx, local, |lace, _| {
-                lace.author(&author).and_then(|author| author.tip()).map(|tip| tip.number)
+                lace.author(&author)
+                    .and_then(|author| author.tip())
+                    .map(|tip| tip.number)
             })
             .flatten()
         });
-        let (Some(author), Some(tip)) = (author, tip) else { return 0 };
+        let (Some(author), Some(tip)) = (author, tip) else {
+            return 0;
+        };
         // What somebody has is a beginning of the chain, gaps apart: the least number that nobody
         // has is found by halving.
         let (mut had, mut lacks) = (0, tip.saturating_add(1));

@@ -83,11 +83,17 @@ impl<'t, 'c> Turn<'t, 'c> {
     }
 
     pub(crate) fn send(&mut self, link: LinkId, frame: &Frame) {
-        self.held(Held::Frame { link, bytes: frame.encode() });
+        self.held(Held::Frame {
+            link,
+            bytes: frame.encode(),
+        });
     }
 
     pub(crate) fn forward(&mut self, link: LinkId, frame: &Frame) {
-        self.out.push(Effect::Verbatim(Verbatim { link, bytes: frame.encode() }));
+        self.out.push(Effect::Verbatim(Verbatim {
+            link,
+            bytes: frame.encode(),
+        }));
     }
 }
 
@@ -141,7 +147,7 @@ impl Inner {
         let keys = Keychain::open(turn.cx, config.clone());
         let host = Host {
             keys,
-            custody: Custody::open(config.custody.clone()),
+            custody: Custody::open(config.custody),
             peers: BTreeMap::new(),
             cores: BTreeMap::new(),
             full: false,
@@ -170,6 +176,15 @@ impl Inner {
             store_bytes: 0,
             listening: Vec::new(),
         };
+        for name in inner.host.keys.locked() {
+            let text =
+                format!("the secrets of the topic {name:?} do not open with this home's keys");
+            inner.problems.note(
+                "locked",
+                text,
+                "restore the key file that belongs to this home",
+            );
+        }
         inner.open_tokens(turn);
         inner.open_tidings(turn);
         inner.open_joins(turn);
@@ -180,9 +195,21 @@ impl Inner {
 
     fn take(&mut self, turn: &mut Turn<'_, '_>, input: Input) {
         match input {
-            Input::LinkUp { link, node, dialled, exporter, remote } => {
+            Input::LinkUp {
+                link,
+                node,
+                dialled,
+                exporter,
+                remote,
+            } => {
                 let link = router::LinkId(link.0);
-                let up = router::Input::Up { link, node, dialled, exporter, address: remote };
+                let up = router::Input::Up {
+                    link,
+                    node,
+                    dialled,
+                    exporter,
+                    address: remote,
+                };
                 self.router.handle(turn.cx, up, &mut turn.router);
             }
             Input::Frame { link, bytes, cost } => self.take_frame(turn, link, &bytes, cost),
@@ -220,7 +247,11 @@ impl Inner {
         *owed = owed.saturating_add(cost);
         let to = router::LinkId(link.0);
         let input = match Frame::decode(bytes) {
-            Ok(frame) => router::Input::Frame { link: to, frame, len: bytes.len() },
+            Ok(frame) => router::Input::Frame {
+                link: to,
+                frame,
+                len: bytes.len(),
+            },
             Err(why) => router::Input::Garbage { link: to, why },
         };
         self.router.handle(turn.cx, input, &mut turn.router);
@@ -233,7 +264,11 @@ impl Inner {
         if self.topics.checking(topic::LinkId(link.0)) > crate::limits::MAX_CHECKING {
             return;
         }
-        if let Some(bytes) = self.owed.get_mut(&link).map(std::mem::take).filter(|owed| *owed > 0)
+        if let Some(bytes) = self
+            .owed
+            .get_mut(&link)
+            .map(std::mem::take)
+            .filter(|owed| *owed > 0)
         {
             turn.advise(Advisory::Grant { link, bytes });
         }
@@ -241,8 +276,11 @@ impl Inner {
 
     /// Hands an input to the topics.
     pub(crate) fn topic(&mut self, turn: &mut Turn<'_, '_>, input: topic::Input) {
-        let mut env =
-            Env { cx: turn.cx, host: &mut self.host, out: &mut turn.topics };
+        let mut env = Env {
+            cx: turn.cx,
+            host: &mut self.host,
+            out: &mut turn.topics,
+        };
         self.topics.handle(&mut env, input);
     }
 
@@ -252,8 +290,11 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         f: impl FnOnce(&mut Topics, &mut Env<'_, '_>) -> R,
     ) -> R {
-        let mut env =
-            Env { cx: turn.cx, host: &mut self.host, out: &mut turn.topics };
+        let mut env = Env {
+            cx: turn.cx,
+            host: &mut self.host,
+            out: &mut turn.topics,
+        };
         f(&mut self.topics, &mut env)
     }
 
@@ -293,13 +334,13 @@ impl Inner {
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_, '_>) {
         for _ in 0..MAX_SETTLE {
             if let Some(output) = turn.router.pop() {
-                self.from_router(turn, output);
+                self.router_said(turn, output);
             } else if let Some(output) = turn.topics.pop() {
-                self.from_topics(turn, output);
+                self.topics_said(turn, output);
             } else if let Some(output) = turn.custody.pop() {
-                self.from_custody(turn, output);
+                self.custody_said(turn, output);
             } else if let Some(output) = turn.mine.pop() {
-                self.from_mine(turn, output);
+                self.my_cores_said(turn, output);
             } else {
                 return;
             }

@@ -10,16 +10,16 @@ pub(crate) struct Problems(Vec<Problem>);
 impl Problems {
     /// Notes a problem, in place of an older one with this code and text.
     pub(crate) fn note(&mut self, code: &str, text: String, hint: &str) {
-        self.0.retain(|problem| problem.code != code || problem.text != text);
+        self.0
+            .retain(|problem| problem.code != code || problem.text != text);
         if self.0.len() >= MAX_PROBLEMS {
             self.0.remove(0);
         }
-        self.0.push(Problem { code: code.to_owned(), text, hint: hint.to_owned() });
-    }
-
-    /// A problem is over.
-    pub(crate) fn over(&mut self, code: &str) {
-        self.0.retain(|problem| problem.code != code);
+        self.0.push(Problem {
+            code: code.to_owned(),
+            text,
+            hint: hint.to_owned(),
+        });
     }
 
     /// All of them.

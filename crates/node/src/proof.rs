@@ -28,8 +28,6 @@ pub(crate) struct Link {
     pub(crate) pending: Vec<PendingShow>,
     /// Members' shows that this core asked about, and invite boxes asked for, by the count.
     pub(crate) asked: BTreeSet<GrantId>,
-    /// What the peer has said that rests on an agreement: it is a core node of ours.
-    pub(crate) is_core: bool,
 }
 
 /// A show that is valid but for a grant that is not known here yet.
@@ -39,21 +37,25 @@ pub(crate) struct PendingShow {
     pub(crate) device: PublicKey,
     pub(crate) grant: GrantId,
     pub(crate) claim: Option<Claim>,
-    /// A core node with a ticket, not a member.
-    pub(crate) core: bool,
 }
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("node", &self.node).field("proven", &self.proven).finish()
+        f.debug_struct("Link")
+            .field("node", &self.node)
+            .field("proven", &self.proven)
+            .finish()
     }
 }
 
 impl Link {
     /// A link that has just opened.
     pub(crate) fn new(own: NodeId, node: NodeId, dialled: bool, exporter: &[u8; 32]) -> Self {
-        let (dialler, acceptor, role) =
-            if dialled { (own, node, Role::Dialler) } else { (node, own, Role::Acceptor) };
+        let (dialler, acceptor, role) = if dialled {
+            (own, node, Role::Dialler)
+        } else {
+            (node, own, Role::Acceptor)
+        };
         Self {
             node,
             secret: LinkSecret::new(exporter, dialler, acceptor, role),
@@ -63,7 +65,6 @@ impl Link {
             at_core: BTreeSet::new(),
             pending: Vec::new(),
             asked: BTreeSet::new(),
-            is_core: false,
         }
     }
 
@@ -100,9 +101,9 @@ impl Tokens {
         let secret = rights::CoreSecret::from_bytes(secret);
         let token = rights::core_token(&secret, own);
         let under = self.0.entry(token).or_default();
-        let known = under.iter().any(|(known, _, old)| {
-            *known == local && old.as_bytes() == secret.as_bytes()
-        });
+        let known = under
+            .iter()
+            .any(|(known, _, old)| *known == local && old.as_bytes() == secret.as_bytes());
         if !known {
             under.push((local, topic, secret));
         }

@@ -10,8 +10,6 @@ pub const VAULT: Table = Table::new(2, "node.vault");
 
 /// Key of the number that the next topic gets.
 pub(crate) const NEXT_LOCAL: &[u8] = b"next local";
-/// Key of the name that others see.
-pub(crate) const NAME: &[u8] = b"name";
 /// Key of the last message that this home sent.
 pub(crate) const LAST_SENT: &[u8] = b"last sent";
 
@@ -19,8 +17,6 @@ pub(crate) const LAST_SENT: &[u8] = b"last sent";
 pub(crate) const RING: u8 = b'e';
 /// First byte of the key of a vault row with an author's secret key: left out of backups.
 pub const AUTHOR: u8 = b'a';
-/// First byte of the key of a vault row with the seed of an invite that is being used to join.
-pub(crate) const JOINING: u8 = b'j';
 
 /// A topic of this home.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -65,11 +61,6 @@ pub(crate) struct TopicRow {
 }
 
 impl TopicRow {
-    /// The row of a local number.
-    pub(crate) fn read(store: &mut Staged<'_>, local: u32) -> Option<Self> {
-        decode(&store.get(NODE, &topic_key(local))?)
-    }
-
     /// Writes the row.
     pub(crate) fn write(&self, store: &mut Staged<'_>, local: u32) {
         store.put(NODE, topic_key(local), encode(self));
@@ -81,7 +72,9 @@ impl TopicRow {
         let mut from = topic_key(0);
         loop {
             let page = store.scan(NODE, &from, &topic_key_end(), 256);
-            let Some((last, _)) = page.last() else { return rows };
+            let Some((last, _)) = page.last() else {
+                return rows;
+            };
             from = [last.as_slice(), &[0]].concat();
             rows.extend(page.iter().filter_map(|(key, value)| {
                 let local = u32::from_be_bytes(key.get(1..5)?.try_into().ok()?);
@@ -93,9 +86,13 @@ impl TopicRow {
 
 /// Takes a number for a new topic. Numbers are not used again.
 pub(crate) fn take_local(cx: &mut Cx<'_>) -> u32 {
-    let next = cx.store.get(NODE, NEXT_LOCAL).and_then(|bytes| bytes.try_into().ok());
+    let next = cx
+        .store
+        .get(NODE, NEXT_LOCAL)
+        .and_then(|bytes| bytes.try_into().ok());
     let local = next.map_or(1, u32::from_be_bytes);
-    cx.store.put(NODE, NEXT_LOCAL, local.saturating_add(1).to_be_bytes());
+    cx.store
+        .put(NODE, NEXT_LOCAL, local.saturating_add(1).to_be_bytes());
     local
 }
 

@@ -1,10 +1,10 @@
 //! What members tell one another about names, addresses and core nodes, and what follows from it:
 //! whom to keep a link with, which core holds what, tickets between cores.
 
-use crate::look::look;
-use crate::keychain::{CORES, PROFILE};
 use crate::frames::here;
+use crate::keychain::{CORES, PROFILE};
 use crate::limits::{MAX_ADDRESSES, TELL_AFTER, TICKET_MS, TICKETS_EVERY};
+use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::{LISTED, NODE, PROFILES, said, said_key};
 use crate::timer::Timer;
@@ -57,13 +57,18 @@ impl Tidings {
 impl Inner {
     /// Whether a node is said to hold a topic.
     pub(crate) fn is_held_at(&self, local: u32, node: &NodeId) -> bool {
-        self.host.cores.get(&local).is_some_and(|cores| cores.contains_key(node))
+        self.host
+            .cores
+            .get(&local)
+            .is_some_and(|cores| cores.contains_key(node))
     }
 
     /// The core nodes that are said to hold a topic.
     pub(crate) fn cores_of(&self, local: u32) -> Vec<(NodeId, Vec<String>)> {
         let cores = self.host.cores.get(&local).into_iter().flatten();
-        cores.map(|(node, addresses)| (*node, addresses.clone())).collect()
+        cores
+            .map(|(node, addresses)| (*node, addresses.clone()))
+            .collect()
     }
 
     /// Reads back what was told in earlier lives.
@@ -93,10 +98,14 @@ impl Inner {
         let mut after = None;
         loop {
             let page = self.host.custody.topics(turn.cx, after.as_ref(), 256);
-            let Some(last) = page.last().copied() else { return };
+            let Some(last) = page.last().copied() else {
+                return;
+            };
             after = Some(last);
             for topic in page {
-                let Some(local) = self.host.keys.local(&topic) else { continue };
+                let Some(local) = self.host.keys.local(&topic) else {
+                    continue;
+                };
                 let served = self.host.custody.served(turn.cx, &topic);
                 for (_, secret) in served.into_iter().flat_map(|served| served.sponsors) {
                     self.hold_secret(turn, local, topic, secret);
@@ -116,12 +125,16 @@ impl Inner {
         secret: [u8; 32],
     ) {
         self.tokens.add(self.id, local, topic, secret);
-        self.tidings.secrets.insert(local, CoreSecret::from_bytes(secret));
+        self.tidings
+            .secrets
+            .insert(local, CoreSecret::from_bytes(secret));
     }
 
     fn learn_core_peers(&mut self, turn: &mut Turn<'_, '_>, local: u32, peers: Vec<CorePeer>) {
         for peer in peers {
-            let Ok(ticket) = Ticket::decode(&peer.ticket) else { continue };
+            let Ok(ticket) = Ticket::decode(&peer.ticket) else {
+                continue;
+            };
             self.tidings.tickets.insert((local, peer.node), ticket);
             self.learn_core(turn, local, peer.node, vec![peer.address]);
         }
@@ -144,7 +157,11 @@ impl Inner {
                 ticket: peer.ticket.encode(),
             })
             .collect();
-        if self.host.custody.set_core_peers(turn.cx, node, topic, &peers).is_ok()
+        if self
+            .host
+            .custody
+            .set_core_peers(turn.cx, node, topic, &peers)
+            .is_ok()
             && let Some(local) = self.host.keys.local(&topic)
         {
             self.learn_core_peers(turn, local, peers);
@@ -179,7 +196,11 @@ impl Inner {
     }
 
     fn learn_ways(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let ways = self.host.keys.topic(local).map(|keys| keys.row.ways.clone());
+        let ways = self
+            .host
+            .keys
+            .topic(local)
+            .map(|keys| keys.row.ways.clone());
         for way in ways.into_iter().flatten() {
             if let Ok(address) = way.parse::<NodeAddress>() {
                 self.learn_core(turn, local, address.node, vec![address.authority()]);
@@ -189,9 +210,16 @@ impl Inner {
 
     /// This node's own cores hold a topic once they have said so.
     fn learn_own_cores(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let Some(topic) = self.host.keys.topic(local).map(|keys| keys.id) else { return };
+        let Some(topic) = self.host.keys.topic(local).map(|keys| keys.id) else {
+            return;
+        };
         for core in self.mine.serving(turn.cx, &topic) {
-            self.host.cores.entry(local).or_default().entry(core).or_default();
+            self.host
+                .cores
+                .entry(local)
+                .or_default()
+                .entry(core)
+                .or_default();
         }
     }
 
@@ -202,7 +230,11 @@ impl Inner {
         device: &PublicKey,
         profile: Profile,
     ) {
-        let own = self.host.keys.topic(local).and_then(|keys| keys.device.as_ref());
+        let own = self
+            .host
+            .keys
+            .topic(local)
+            .and_then(|keys| keys.device.as_ref());
         if own.is_some_and(|own| own.public() != *device) && !profile.addresses.is_empty() {
             self.keep(turn, profile.node, Why::Member, profile.addresses);
         }
@@ -234,7 +266,11 @@ impl Inner {
     ) {
         match item {
             Item::Certificate(certificate) => {
-                let own = self.host.keys.topic(local).and_then(|keys| keys.device.as_ref());
+                let own = self
+                    .host
+                    .keys
+                    .topic(local)
+                    .and_then(|keys| keys.device.as_ref());
                 if own.is_some_and(|own| own.public() == *device) {
                     let above = certificate.index.saturating_add(1);
                     self.host.keys.raise_index(turn.cx, local, above);
@@ -245,7 +281,9 @@ impl Inner {
                 if let Some(plain) = plain
                     && let Ok(profile) = Profile::decode(&plain)
                 {
-                    turn.cx.store.put(NODE, said_key(PROFILES, local, device), plain);
+                    turn.cx
+                        .store
+                        .put(NODE, said_key(PROFILES, local, device), plain);
                     self.learn_member(turn, local, device, profile);
                 }
             }
@@ -254,22 +292,22 @@ impl Inner {
                 if let Some(plain) = plain
                     && let Ok(list) = CoreList::decode(&plain)
                 {
-                    turn.cx.store.put(NODE, said_key(LISTED, local, device), plain);
+                    turn.cx
+                        .store
+                        .put(NODE, said_key(LISTED, local, device), plain);
                     self.learn_cores(turn, local, list.cores);
                     self.name_core_peers(turn, local);
                 }
             }
-            Item::Claim(_)
-            | Item::Invite(_)
-            | Item::Leave
-            | Item::Sealing(_)
-            | Item::Title(_) => {}
+            Item::Claim(_) | Item::Invite(_) | Item::Leave | Item::Sealing(_) | Item::Title(_) => {}
         }
     }
 
     /// Tells this node's cores which other cores hold a topic.
     fn name_core_peers(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let Some(keys) = self.host.keys.topic(local) else { return };
+        let Some(keys) = self.host.keys.topic(local) else {
+            return;
+        };
         let own: BTreeSet<NodeId> = self.mine.cores(turn.cx).into_iter().collect();
         let topic = keys.id;
         let peers: Vec<CorePeer> = said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES)
@@ -280,7 +318,11 @@ impl Inner {
             .filter_map(|core| {
                 let address = core.addresses.first()?.clone();
                 // The ticket is made for each of our cores when it is told.
-                Some(CorePeer { node: core.node, address, ticket: Vec::new() })
+                Some(CorePeer {
+                    node: core.node,
+                    address,
+                    ticket: Vec::new(),
+                })
             })
             .take(custody::limits::MAX_CORE_PEERS)
             .collect();
@@ -295,10 +337,14 @@ impl Inner {
         topic: TopicId,
         peers: &[CorePeer],
     ) {
-        let Some(link) = self.link_of(&core) else { return };
+        let Some(link) = self.link_of(&core) else {
+            return;
+        };
         let local = self.host.keys.local(&topic);
         let keys = local.and_then(|local| self.host.keys.topic(local));
-        let Some(device) = keys.and_then(|keys| keys.device.as_ref()) else { return };
+        let Some(device) = keys.and_then(|keys| keys.device.as_ref()) else {
+            return;
+        };
         let now = turn.cx.wall;
         let until = WallTime::from_millis(now.as_millis().saturating_add(TICKET_MS));
         let peers = peers
@@ -335,7 +381,11 @@ impl Inner {
                 continue;
             }
             let items = self.tiding_items(turn, local);
-            let draft = Draft { payload: Payload::Items(items), lifespan: None, answers: vec![] };
+            let draft = Draft {
+                payload: Payload::Items(items),
+                lifespan: None,
+                answers: vec![],
+            };
             let published = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
             if published.is_ok() {
                 self.host.keys.update(turn.cx, local, |row| row.told = told);
@@ -356,15 +406,23 @@ impl Inner {
         let keys = &mut self.host.keys;
         let profile = keys.seal_to_readers(turn.cx, local, PROFILE, &profile.encode());
         let cores = keys.seal_to_members(turn.cx, local, CORES, &cores.encode());
-        [profile.map(Item::Profile), cores.map(Item::Cores)].into_iter().flatten().collect()
+        [profile.map(Item::Profile), cores.map(Item::Cores)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn own_tidings(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> (Profile, CoreList) {
         let addresses = self.own_addresses();
-        let profile = Profile { name: self.router.name().to_owned(), node: self.id, addresses };
+        let profile = Profile {
+            name: self.router.name().to_owned(),
+            node: self.id,
+            addresses,
+        };
         let topic = self.host.keys.topic(local).map(|keys| keys.id);
-        let serving =
-            topic.map(|topic| self.mine.serving(turn.cx, &topic)).unwrap_or_default();
+        let serving = topic
+            .map(|topic| self.mine.serving(turn.cx, &topic))
+            .unwrap_or_default();
         let cores = self
             .mine
             .list(turn.cx)

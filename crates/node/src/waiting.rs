@@ -16,7 +16,12 @@ pub(crate) enum What {
     /// The first envelope in a topic that is being joined.
     Join(u32),
     /// A state of an envelope in a topic.
-    State { topic: u32, id: EnvelopeId, state: WaitFor, of: Option<u32> },
+    State {
+        topic: u32,
+        id: EnvelopeId,
+        state: WaitFor,
+        of: Option<u32>,
+    },
     /// A state of a unicast message.
     Mail { id: EnvelopeId, state: WaitFor },
     /// An answer of the echo engine of a node.
@@ -50,8 +55,12 @@ impl Waiting {
     }
 
     fn take(&mut self, of: impl Fn(&What) -> bool) -> Vec<RequestId> {
-        let found: Vec<RequestId> =
-            self.waits.iter().filter(|(_, what)| of(what)).map(|(request, _)| *request).collect();
+        let found: Vec<RequestId> = self
+            .waits
+            .iter()
+            .filter(|(_, what)| of(what))
+            .map(|(request, _)| *request)
+            .collect();
         for request in &found {
             self.waits.remove(request);
         }
@@ -79,7 +88,9 @@ impl Inner {
 
     /// A command has waited long enough.
     pub(crate) fn wait_over(&mut self, turn: &mut Turn<'_, '_>, request: RequestId) {
-        let Some(what) = self.waiting.done(request) else { return };
+        let Some(what) = self.waiting.done(request) else {
+            return;
+        };
         let (message, hint) = match &what {
             What::Look(loc) => {
                 self.look_over(loc, request);
@@ -122,7 +133,12 @@ impl Inner {
 
     /// Answers a command that waits for a state, if it has come.
     pub(crate) fn check_wait(&mut self, turn: &mut Turn<'_, '_>, request: RequestId) {
-        let Some(What::State { topic, id, state, of }) = self.waiting.waits.get(&request).cloned()
+        let Some(What::State {
+            topic,
+            id,
+            state,
+            of,
+        }) = self.waiting.waits.get(&request).cloned()
         else {
             return;
         };
@@ -131,7 +147,10 @@ impl Inner {
         let members = u32::try_from(states.members).unwrap_or(u32::MAX);
         let (count, of) = match state {
             WaitFor::Stored => (1, 1),
-            WaitFor::Held => (u32::try_from(states.held).unwrap_or(u32::MAX), of.unwrap_or(1)),
+            WaitFor::Held => (
+                u32::try_from(states.held).unwrap_or(u32::MAX),
+                of.unwrap_or(1),
+            ),
             WaitFor::Delivered => {
                 let delivered = u32::try_from(states.delivered).unwrap_or(u32::MAX);
                 (delivered, of.unwrap_or(members))
@@ -141,11 +160,16 @@ impl Inner {
         if count >= of && (of > 0 || state != WaitFor::Delivered) {
             self.waiting.done(request);
             self.reply(turn, request, Reply::Reached { state, count, of });
-        } else if let Some(refused) =
-            states.states.iter().find(|state| state.kind == StateKind::Expired)
+        } else if let Some(refused) = states
+            .states
+            .iter()
+            .find(|state| state.kind == StateKind::Expired)
         {
             self.waiting.done(request);
-            let text = refused.reason.clone().unwrap_or_else(|| "it has expired".to_owned());
+            let text = refused
+                .reason
+                .clone()
+                .unwrap_or_else(|| "it has expired".to_owned());
             let failure = Failure::new(Code::Failed, text, "`way why` shows the evidence");
             self.reply(turn, request, Reply::Failed(failure));
         }
@@ -172,10 +196,14 @@ impl Inner {
         token: u64,
         result: router::EchoResult,
     ) {
-        let found = self.waiting.waits.iter().find_map(|(request, what)| match what {
-            What::Echo { token: of, path } if *of == token => Some((*request, path.clone())),
-            _ => None,
-        });
+        let found = self
+            .waiting
+            .waits
+            .iter()
+            .find_map(|(request, what)| match what {
+                What::Echo { token: of, path } if *of == token => Some((*request, path.clone())),
+                _ => None,
+            });
         let Some((request, path)) = found else { return };
         self.waiting.done(request);
         let reply = match result {
@@ -200,7 +228,10 @@ impl Inner {
     ) {
         for request in self.waiting.take(|what| *what == What::Core(core)) {
             let reply = match &answer {
-                Ok(quota) => Reply::CoreUsed { id: core, quota: *quota },
+                Ok(quota) => Reply::CoreUsed {
+                    id: core,
+                    quota: *quota,
+                },
                 Err(refusal) => {
                     let hint = "ask its operator for an invite";
                     Reply::Failed(Failure::new(Code::Refused, refusal.text.clone(), hint))

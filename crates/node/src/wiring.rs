@@ -2,9 +2,9 @@
 
 use crate::host::{code_of, retry_at};
 use crate::io::{Advisory, Check, CheckDone, DoneKind, Held, LinkId};
+use crate::limits::FIRST_WINDOW;
 use crate::node::{Inner, Turn};
 use crate::proof::Link;
-use crate::limits::FIRST_WINDOW;
 use custody::{Mail, MailAnswer, MyCoresOutput};
 use identity::NodeId;
 use router::{MailRefusal, Output as FromRouter, Problem, Standing, Why};
@@ -12,19 +12,34 @@ use std::collections::BTreeSet;
 use wire::{Frame, Verified};
 
 impl Inner {
-    pub(crate) fn from_router(&mut self, turn: &mut Turn<'_, '_>, output: FromRouter) {
+    pub(crate) fn router_said(&mut self, turn: &mut Turn<'_, '_>, output: FromRouter) {
         match output {
             FromRouter::Send { link, frame } => turn.send(LinkId(link.0), &frame),
             FromRouter::Advise { link, frame } => {
                 let bytes = frame.encode();
-                turn.advise(Advisory::Courtesy { link: LinkId(link.0), bytes });
+                turn.advise(Advisory::Courtesy {
+                    link: LinkId(link.0),
+                    bytes,
+                });
             }
             FromRouter::Close { link, code, text } => {
                 let code = u32::from(code.0);
-                turn.advise(Advisory::Close { link: LinkId(link.0), code, text });
+                turn.advise(Advisory::Close {
+                    link: LinkId(link.0),
+                    code,
+                    text,
+                });
             }
-            FromRouter::Dial { token, node, address } => {
-                turn.advise(Advisory::Dial { token, node, address });
+            FromRouter::Dial {
+                token,
+                node,
+                address,
+            } => {
+                turn.advise(Advisory::Dial {
+                    token,
+                    node,
+                    address,
+                });
             }
             FromRouter::Met { node, .. } => {
                 if self.host.custody.is_denied(turn.cx, &node) {
@@ -33,12 +48,20 @@ impl Inner {
                     self.stands(turn, node, Standing::Client);
                 }
             }
-            FromRouter::Opened { link, node, dialled, exporter, .. } => {
+            FromRouter::Opened {
+                link,
+                node,
+                dialled,
+                exporter,
+                ..
+            } => {
                 let secret = Link::new(self.id, node, dialled, &exporter);
                 self.opened(turn, LinkId(link.0), secret);
             }
             FromRouter::Closed { link, node } => self.closed(turn, LinkId(link.0), node),
-            FromRouter::Pass { link, node, frame, .. } => {
+            FromRouter::Pass {
+                link, node, frame, ..
+            } => {
                 self.passed(turn, LinkId(link.0), node, frame);
             }
             FromRouter::Check { link, id, raw } => {
@@ -50,9 +73,11 @@ impl Inner {
                 let bytes = receipt.get().to_raw().encode();
                 let ids = receipt.get().value.ids.clone();
                 let done = self.host.custody.mail_done(turn.cx, node, &ids, &bytes);
-                let sources: BTreeSet<NodeId> = done.into_iter().map(|(_, source)| source).collect();
+                let sources: BTreeSet<NodeId> =
+                    done.into_iter().map(|(_, source)| source).collect();
                 for source in sources {
-                    self.router.forward_receipt(&source, &bytes, &mut turn.router);
+                    self.router
+                        .forward_receipt(&source, &bytes, &mut turn.router);
                 }
             }
             FromRouter::Mail { n } => turn.held(Held::Mail { last: n }),
@@ -79,7 +104,11 @@ impl Inner {
         addresses: Vec<String>,
     ) {
         if node != self.id {
-            let input = router::Input::Keep { node, why, addresses };
+            let input = router::Input::Keep {
+                node,
+                why,
+                addresses,
+            };
             self.router.handle(turn.cx, input, &mut turn.router);
         }
     }
@@ -99,10 +128,15 @@ impl Inner {
         let node = state.node;
         self.host.peers.insert(link, node);
         self.links.insert(link, state);
-        let window = topic::Input::Writable { link: topic::LinkId(link.0), bytes: FIRST_WINDOW };
+        let window = topic::Input::Writable {
+            link: topic::LinkId(link.0),
+            bytes: FIRST_WINDOW,
+        };
         self.topic(turn, window);
         if self.host.custody.is_client(turn.cx, &node) {
-            self.host.custody.client_up(turn.cx, node, &mut turn.custody);
+            self.host
+                .custody
+                .client_up(turn.cx, node, &mut turn.custody);
         }
         self.mine.up(turn.cx, node, &mut turn.mine);
         self.begin_round(turn, link);
@@ -116,20 +150,36 @@ impl Inner {
         self.host.custody.client_down(&node);
         self.host.custody.guest_down(&node);
         self.mine.down(&node);
-        self.topic(turn, topic::Input::LinkGone { link: topic::LinkId(link.0) });
+        self.topic(
+            turn,
+            topic::Input::LinkGone {
+                link: topic::LinkId(link.0),
+            },
+        );
     }
 
     pub(crate) fn take_checked(&mut self, turn: &mut Turn<'_, '_>, done: CheckDone) {
         match done.kind {
             DoneKind::Topic { link, topic, done } => {
                 let to = topic::LinkId(link.0);
-                self.topic(turn, topic::Input::Checked { link: to, topic, done });
+                self.topic(
+                    turn,
+                    topic::Input::Checked {
+                        link: to,
+                        topic,
+                        done,
+                    },
+                );
                 self.settle(turn);
                 self.grant(turn, link);
             }
             DoneKind::Mail { link, id, result } => {
                 let link = router::LinkId(link.0);
-                let input = router::Input::Checked { link, id, result };
+                let input = router::Input::Checked {
+                    link,
+                    id,
+                    result: *result,
+                };
                 self.router.handle(turn.cx, input, &mut turn.router);
             }
         }
@@ -146,26 +196,35 @@ impl Inner {
         };
         match self.host.custody.mail(turn.cx, &deposit) {
             Ok(MailAnswer::Held { until_ms }) => {
-                self.router.mail_held(turn.cx, &from, id, until_ms, &mut turn.router);
+                self.router
+                    .mail_held(turn.cx, &from, id, until_ms, &mut turn.router);
             }
             Ok(MailAnswer::Done { receipt }) => {
-                self.router.forward_receipt(&from, &receipt, &mut turn.router);
+                self.router
+                    .forward_receipt(&from, &receipt, &mut turn.router);
             }
             Err(refusal) => {
                 let retry_ms = retry_at(turn.cx, &refusal);
                 let code = code_of(refusal.code);
-                let why = MailRefusal { id, code, text: refusal.text, retry_ms };
+                let why = MailRefusal {
+                    id,
+                    code,
+                    text: refusal.text,
+                    retry_ms,
+                };
                 self.router.mail_refused(&from, why, &mut turn.router);
             }
         }
     }
 
-    pub(crate) fn from_custody(&mut self, turn: &mut Turn<'_, '_>, output: custody::Output) {
+    pub(crate) fn custody_said(&mut self, turn: &mut Turn<'_, '_>, output: custody::Output) {
         match output {
             custody::Output::HandOver { client, mails } => {
                 for mail in mails {
                     // A client that is not linked any more gets them when it comes back.
-                    let _sent = self.router.hand_over(&client, &mail.bytes, &mut turn.router);
+                    let _sent = self
+                        .router
+                        .hand_over(&client, &mail.bytes, &mut turn.router);
                 }
             }
             custody::Output::Drained { topic } => {
@@ -178,15 +237,22 @@ impl Inner {
 
     /// The open link with a node.
     pub(crate) fn link_of(&self, node: &NodeId) -> Option<LinkId> {
-        self.links.iter().find(|(_, link)| link.node == *node).map(|(id, _)| *id)
+        self.links
+            .iter()
+            .find(|(_, link)| link.node == *node)
+            .map(|(id, _)| *id)
     }
 
-    pub(crate) fn from_topics(&mut self, turn: &mut Turn<'_, '_>, output: topic::Output) {
+    pub(crate) fn topics_said(&mut self, turn: &mut Turn<'_, '_>, output: topic::Output) {
         match output {
             topic::Output::Send { link, topic, frame } => {
                 turn.send(LinkId(link.0), &Frame::Topic { topic, frame });
             }
-            topic::Output::Forward { link, topic, forward } => {
+            topic::Output::Forward {
+                link,
+                topic,
+                forward,
+            } => {
                 let frame = forward.into_frame();
                 turn.forward(LinkId(link.0), &Frame::Topic { topic, frame });
             }
@@ -196,7 +262,10 @@ impl Inner {
             }
             topic::Output::Changed { topic, last } => {
                 if let Some(keys) = self.host.keys.topic(topic) {
-                    turn.held(Held::Changed { topic: keys.id, last });
+                    turn.held(Held::Changed {
+                        topic: keys.id,
+                        last,
+                    });
                 }
             }
             topic::Output::Control { topic, id } => self.control(turn, topic, id),
@@ -207,24 +276,34 @@ impl Inner {
                     "this home is older than what it has published (others have its envelope {number}); \
                      it goes on under a new author key"
                 );
-                self.problems.note("stale-home", text, "nothing is lost; no action is needed");
+                self.problems
+                    .note("stale-home", text, "nothing is lost; no action is needed");
             }
             topic::Output::Problem { code, text, .. } => self.problems.note(code, text, ""),
             topic::Output::Misbehaved { link, rule, .. } => {
-                turn.advise(Advisory::Log { event: "misbehaved", text: format!("{rule:?}") });
+                turn.advise(Advisory::Log {
+                    event: "misbehaved",
+                    text: format!("{rule:?}"),
+                });
                 let code = u32::from(wire::Code::MISBEHAVED.0);
                 let text = format!("broke a rule: {rule:?}");
-                turn.advise(Advisory::Close { link: LinkId(link.0), code, text });
+                turn.advise(Advisory::Close {
+                    link: LinkId(link.0),
+                    code,
+                    text,
+                });
             }
         }
     }
 
-    pub(crate) fn from_mine(&mut self, turn: &mut Turn<'_, '_>, output: MyCoresOutput) {
+    pub(crate) fn my_cores_said(&mut self, turn: &mut Turn<'_, '_>, output: MyCoresOutput) {
         match output {
             MyCoresOutput::Keep { core, addresses } => self.keep(turn, core, Why::Core, addresses),
             MyCoresOutput::Release { core } => self.release(turn, core, Why::Core),
             MyCoresOutput::Claim { core, invite } => {
-                let Some((id, link)) = self.link_and_state(&core) else { return };
+                let Some((id, link)) = self.link_and_state(&core) else {
+                    return;
+                };
                 // Who was allowed by its id has no invite: the claim then names none, and the core
                 // node knows the sender by its link.
                 let (token, key) = invite.unwrap_or_default();
@@ -233,7 +312,9 @@ impl Inner {
                 turn.send(id, &Frame::CoreClaim { token, mac });
             }
             MyCoresOutput::Serve { core, wanted } => {
-                let Some(link) = self.link_of(&core) else { return };
+                let Some(link) = self.link_of(&core) else {
+                    return;
+                };
                 let frame = Frame::CoreServe {
                     topic: wanted.topic,
                     genesis: wanted.genesis,
@@ -250,16 +331,31 @@ impl Inner {
             MyCoresOutput::Peers { core, topic, peers } => {
                 self.tell_core_peers(turn, core, topic, &peers);
             }
-            MyCoresOutput::PutBox { core, loc, sealed, until_ms } => {
+            MyCoresOutput::PutBox {
+                core,
+                loc,
+                sealed,
+                until_ms,
+            } => {
                 if let Some(link) = self.link_of(&core) {
-                    turn.send(link, &Frame::BoxPut { loc, sealed, until: until_ms });
+                    turn.send(
+                        link,
+                        &Frame::BoxPut {
+                            loc,
+                            sealed,
+                            until: until_ms,
+                        },
+                    );
                 }
             }
         }
     }
 
     pub(crate) fn link_and_state(&self, node: &NodeId) -> Option<(LinkId, &Link)> {
-        self.links.iter().find(|(_, link)| link.node == *node).map(|(id, link)| (*id, link))
+        self.links
+            .iter()
+            .find(|(_, link)| link.node == *node)
+            .map(|(id, link)| (*id, link))
     }
 
     fn router_problem(&mut self, problem: Problem) {
@@ -286,10 +382,16 @@ impl Inner {
 impl Inner {
     /// The program is about to end: closes every link in order.
     pub(crate) fn say_goodbye(&mut self, turn: &mut Turn<'_, '_>) {
+        self.with_topics(turn, |topics, env| topics.hurry(env));
+        self.settle(turn);
         for link in self.links.keys() {
             let code = u32::from(wire::Code::CLOSING.0);
             let text = "going down".to_owned();
-            turn.advise(Advisory::Close { link: *link, code, text });
+            turn.advise(Advisory::Close {
+                link: *link,
+                code,
+                text,
+            });
         }
     }
 }

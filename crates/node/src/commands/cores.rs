@@ -19,7 +19,11 @@ impl Inner {
             return Ok(());
         }
         let hint = "run it with `way up --core`";
-        Err(Failure::new(Code::Refused, "this node is not a core node", hint))
+        Err(Failure::new(
+            Code::Refused,
+            "this node is not a core node",
+            hint,
+        ))
     }
 
     pub(super) fn core_invite(
@@ -34,24 +38,38 @@ impl Inner {
         let terms = InviteTerms {
             token: seed.token(),
             key: *seed.key().as_bytes(),
-            quota: Quota { bytes: quota, ..self.host.custody.settings().quota },
+            quota: Quota {
+                bytes: quota,
+                ..self.host.custody.settings().quota
+            },
             uses,
             until_ms: 0,
         };
-        self.host.custody.invite(turn.cx, &terms).map_err(from_refusal)?;
-        let link = CoreLink { seed: *seed.as_bytes(), at }.to_text().map_err(from_link)?;
+        self.host
+            .custody
+            .invite(turn.cx, &terms)
+            .map_err(from_refusal)?;
+        let link = CoreLink {
+            seed: *seed.as_bytes(),
+            at,
+        }
+        .to_text()
+        .map_err(from_link)?;
         Ok(Reply::CoreInvited { link, quota, uses })
     }
 
     /// Where this node tells others to find it.
     pub(super) fn first_address(&self) -> Result<NodeAddress, Failure> {
-        self.own_addresses().iter().find_map(|address| address.parse().ok()).ok_or_else(|| {
-            Failure::new(
-                Code::Failed,
-                "this node does not know an address at which others can reach it",
-                "name one with `way up --public HOST:PORT`",
-            )
-        })
+        self.own_addresses()
+            .iter()
+            .find_map(|address| address.parse().ok())
+            .ok_or_else(|| {
+                Failure::new(
+                    Code::Failed,
+                    "this node does not know an address at which others can reach it",
+                    "name one with `way up --public HOST:PORT`",
+                )
+            })
     }
 
     pub(super) fn core_allow(
@@ -62,8 +80,14 @@ impl Inner {
     ) -> Result<Reply, Failure> {
         self.operator()?;
         let node = self.find_node(turn, node)?;
-        let quota = Quota { bytes: quota, ..self.host.custody.settings().quota };
-        self.host.custody.allow(turn.cx, node, Some(quota)).map_err(from_refusal)?;
+        let quota = Quota {
+            bytes: quota,
+            ..self.host.custody.settings().quota
+        };
+        self.host
+            .custody
+            .allow(turn.cx, node, Some(quota))
+            .map_err(from_refusal)?;
         if self.link_of(&node).is_some() {
             self.stands(turn, node, Standing::Client);
         }
@@ -79,7 +103,11 @@ impl Inner {
         let id = self.find_node(turn, node)?;
         let held = self.host.custody.deny(turn.cx, id);
         let held_until = (held.bytes > 0).then_some(held.until_ms);
-        Ok(Reply::CoreDenied { id, held_bytes: held.bytes, held_until })
+        Ok(Reply::CoreDenied {
+            id,
+            held_bytes: held.bytes,
+            held_until,
+        })
     }
 
     pub(super) fn core_clients(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
@@ -118,7 +146,13 @@ impl Inner {
             return Err(Failure::new(Code::Usage, "that is this node itself", ""));
         }
         self.mine
-            .use_core(turn.cx, at.node, vec![at.authority()], invite, &mut turn.mine)
+            .use_core(
+                turn.cx,
+                at.node,
+                vec![at.authority()],
+                invite,
+                &mut turn.mine,
+            )
             .map_err(from_refusal)?;
         let topics: Vec<u32> = self
             .host
@@ -142,7 +176,9 @@ impl Inner {
         core: &str,
     ) -> Result<Reply, Failure> {
         let node = self.find_node(turn, core)?;
-        self.mine.leave(turn.cx, node, true, &mut turn.mine).map_err(from_refusal)?;
+        self.mine
+            .leave(turn.cx, node, true, &mut turn.mine)
+            .map_err(from_refusal)?;
         self.tell_router_cores(turn);
         self.tell_soon(turn);
         Ok(Reply::Done)
@@ -183,5 +219,9 @@ fn from_refusal(refusal: custody::Refusal) -> Failure {
 }
 
 fn from_link(why: wire::LinkError) -> Failure {
-    Failure::new(Code::Usage, why.to_string(), "copy the whole link, from way: to its end")
+    Failure::new(
+        Code::Usage,
+        why.to_string(),
+        "copy the whole link, from way: to its end",
+    )
 }

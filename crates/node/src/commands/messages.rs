@@ -21,6 +21,16 @@ const ENVELOPES_PER_TURN: usize = 32;
 /// The engine that people read.
 const INBOX: &str = "inbox";
 
+/// What is to be sent.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) messages: Vec<Vec<u8>>,
+    /// Milliseconds since 1970; nothing stands for the topic's own lifespan.
+    pub(super) expires: Option<u64>,
+    /// Unicast only.
+    pub(super) best_effort: bool,
+}
+
 /// Messages that wait to be put into an envelope: whatever has come until the node finds time goes
 /// into one.
 #[derive(Debug, Default)]
@@ -44,18 +54,20 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         request: RequestId,
         to: &str,
-        messages: Vec<Vec<u8>>,
-        expires: Option<u64>,
-        best_effort: bool,
+        order: Order,
     ) {
-        let sent = check_sizes(&messages).and_then(|()| match self.find_topic(to) {
-            Ok(local) => self.queue(turn, request, local, messages, expires).map(|()| None),
+        let sent = check_sizes(&order.messages).and_then(|()| match self.find_topic(to) {
+            Ok(local) => self.queue(turn, request, local, order).map(|()| None),
             Err(no_topic) if no_topic.code == Code::Ambiguous => Err(no_topic),
             Err(no_topic) => {
                 let node = self.find_node(turn, to).map_err(|no_node| {
-                    if no_node.code == Code::Ambiguous { no_node } else { no_target(no_topic, to) }
+                    if no_node.code == Code::Ambiguous {
+                        no_node
+                    } else {
+                        no_target(no_topic, to)
+                    }
                 })?;
-                self.send_mails(turn, node, messages, expires, best_effort).map(Some)
+                self.send_mails(turn, node, order).map(Some)
             }
         });
         match sent {
@@ -71,12 +83,15 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         request: RequestId,
         local: u32,
-        messages: Vec<Vec<u8>>,
-        expires: Option<u64>,
+        order: Order,
     ) -> Result<(), Failure> {
         let keys = self.member(local)?;
         if keys.row.left {
-            return Err(Failure::new(Code::Refused, "this device has left the topic", ""));
+            return Err(Failure::new(
+                Code::Refused,
+                "this device has left the topic",
+                "",
+            ));
         }
         if !keys.row.opened && keys.row.next_index == 0 {
             return Err(Failure::new(
@@ -92,11 +107,15 @@ impl Inner {
         let batch = Batch {
             request,
             local,
-            messages: messages
+            messages: order
+                .messages
                 .into_iter()
-                .map(|bytes| Message { kind: Message::TEXT, bytes })
+                .map(|bytes| Message {
+                    kind: Message::TEXT,
+                    bytes,
+                })
                 .collect(),
-            lifespan: lifespan(turn, expires)?,
+            lifespan: lifespan(turn, order.expires)?,
             ids: Vec::new(),
         };
         self.pending.queue.push_back(batch);
@@ -108,7 +127,9 @@ impl Inner {
     /// share one.
     pub(crate) fn publish_pending(&mut self, turn: &mut Turn<'_, '_>) {
         for _ in 0..ENVELOPES_PER_TURN {
-            let Some(first) = self.pending.queue.front() else { return };
+            let Some(first) = self.pending.queue.front() else {
+                return;
+            };
             let (local, lifespan) = (first.local, first.lifespan);
             let (messages, shares) = self.fill(local, lifespan);
             let draft = Draft {
@@ -157,12 +178,17 @@ impl Inner {
     ) {
         let mut index = 0_u16;
         for share in shares {
-            let Some(mut batch) = self.pending.queue.pop_front() else { return };
+            let Some(mut batch) = self.pending.queue.pop_front() else {
+                return;
+            };
             match &published {
                 Ok(envelope) => {
                     for _ in 0..*share {
                         batch.messages.pop_front();
-                        batch.ids.push(MessageId { envelope: *envelope, index });
+                        batch.ids.push(MessageId {
+                            envelope: *envelope,
+                            index,
+                        });
                         index = index.saturating_add(1);
                     }
                     if batch.messages.is_empty() {
@@ -215,28 +241,46 @@ impl Inner {
         let value = turn.cx.store.get(NODE, LAST_SENT)?;
         let (envelope, index) = value.split_first_chunk::<32>()?;
         let index = u16::from_be_bytes(index.try_into().ok()?);
-        Some(MessageId { envelope: EnvelopeId::from_bytes(*envelope), index })
+        Some(MessageId {
+            envelope: EnvelopeId::from_bytes(*envelope),
+            index,
+        })
     }
 
     fn send_mails(
         &mut self,
         turn: &mut Turn<'_, '_>,
         to: identity::NodeId,
-        messages: Vec<Vec<u8>>,
-        expires: Option<u64>,
-        best_effort: bool,
+        order: Order,
     ) -> Result<Vec<MessageId>, Failure> {
-        let class = if best_effort { router::Class::BestEffort } else { router::Class::Reliable };
+        let Order {
+            messages,
+            expires,
+            best_effort,
+        } = order;
+        let class = if best_effort {
+            router::Class::BestEffort
+        } else {
+            router::Class::Reliable
+        };
         let lifespan = lifespan(turn, expires)?.map(Duration::from_millis);
         let mut ids = Vec::new();
         for payload in messages {
-            let send =
-                router::Send { to, engine: INBOX.to_owned(), payload, class, lifespan };
+            let send = router::Send {
+                to,
+                engine: INBOX.to_owned(),
+                payload,
+                class,
+                lifespan,
+            };
             let id = self
                 .router
                 .send(turn.cx, send, &mut turn.router)
                 .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
-            ids.push(MessageId { envelope: id, index: 0 });
+            ids.push(MessageId {
+                envelope: id,
+                index: 0,
+            });
         }
         if !best_effort {
             self.note_sent(turn, ids.last());
@@ -249,13 +293,22 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         request: RequestId,
         id: &str,
-        state: WaitFor,
-        of: Option<u32>,
+        (state, of): (WaitFor, Option<u32>),
         timeout_ms: u64,
     ) {
         match self.find_message(turn, id) {
             Ok((MessageId { envelope: id, .. }, Some(topic))) => {
-                self.wait(turn, request, What::State { topic, id, state, of }, timeout_ms);
+                self.wait(
+                    turn,
+                    request,
+                    What::State {
+                        topic,
+                        id,
+                        state,
+                        of,
+                    },
+                    timeout_ms,
+                );
                 self.check_wait(turn, request);
             }
             Ok((MessageId { envelope: id, .. }, None)) => {
@@ -268,8 +321,12 @@ impl Inner {
 
     /// Answers a command that waits for a state of a unicast message, if it has come.
     pub(crate) fn check_mail_wait(&mut self, turn: &mut Turn<'_, '_>, request: RequestId) {
-        let Some((id, state)) = self.mail_wait(request) else { return };
-        let Some(mail) = self.router.state_of(turn.cx, &id) else { return };
+        let Some((id, state)) = self.mail_wait(request) else {
+            return;
+        };
+        let Some(mail) = self.router.state_of(turn.cx, &id) else {
+            return;
+        };
         let held = u32::try_from(mail.held.len()).unwrap_or(u32::MAX);
         let (reached, count) = match state {
             WaitFor::Stored => (true, 1),
@@ -277,10 +334,20 @@ impl Inner {
             WaitFor::Delivered => (mail.delivered_ms.is_some(), 1),
         };
         let reply = if reached {
-            Reply::Reached { state, count, of: 1 }
+            Reply::Reached {
+                state,
+                count,
+                of: 1,
+            }
         } else if mail.expired_ms.is_some() || mail.failed_ms.is_some() {
-            let why = mail.refusal.map_or_else(|| "it has expired".to_owned(), |(_, _, text, _)| text);
-            Reply::Failed(Failure::new(Code::Failed, why, "`way why` shows the evidence"))
+            let why = mail
+                .refusal
+                .map_or_else(|| "it has expired".to_owned(), |(_, _, text, _)| text);
+            Reply::Failed(Failure::new(
+                Code::Failed,
+                why,
+                "`way why` shows the evidence",
+            ))
         } else {
             return;
         };
@@ -301,7 +368,10 @@ impl Inner {
         let from = match from {
             ReadFrom::Last => {
                 let summary = self.topics.summary(turn.cx, local).map_err(|_| gone())?;
-                let first = summary.last_line.saturating_add(1).saturating_sub(u64::from(limit));
+                let first = summary
+                    .last_line
+                    .saturating_add(1)
+                    .saturating_sub(u64::from(limit));
                 topic::ReadFrom::Line(first)
             }
             ReadFrom::After(n) => topic::ReadFrom::Line(n.saturating_add(1)),
@@ -318,8 +388,17 @@ impl Inner {
             .map_err(|_| gone())?;
         let devices: Vec<PublicKey> = page.lines.iter().map(|line| line.device).collect();
         let names = self.device_names(turn, local, &devices);
-        let lines = page.lines.into_iter().map(|line| shown(line, &names)).collect();
-        Ok(Reply::Lines { topic: id, lines, last: page.next.saturating_sub(1), more: page.more })
+        let lines = page
+            .lines
+            .into_iter()
+            .map(|line| shown(line, &names))
+            .collect();
+        Ok(Reply::Lines {
+            topic: id,
+            lines,
+            last: page.next.saturating_sub(1),
+            more: page.more,
+        })
     }
 
     pub(super) fn confirm(
@@ -347,7 +426,10 @@ impl Inner {
             .into_iter()
             .map(|mail| Mail {
                 n: mail.n,
-                id: MessageId { envelope: mail.id, index: 0 },
+                id: MessageId {
+                    envelope: mail.id,
+                    index: 0,
+                },
                 from: mail.from,
                 from_name: labels.show(&mail.from),
                 at: mail.created_ms,
@@ -361,11 +443,13 @@ impl Inner {
 fn shown(line: topic::Line, names: &BTreeMap<PublicKey, String>) -> Line {
     let from_name = names.get(&line.device).cloned().unwrap_or_default();
     let (kind, text) = match line.kind {
-        topic::LineKind::Message(message) => {
-            (LineKind::Text, String::from_utf8_lossy(&message.bytes).into_owned())
-        }
+        topic::LineKind::Message(message) => (
+            LineKind::Text,
+            String::from_utf8_lossy(&message.bytes).into_owned(),
+        ),
         topic::LineKind::Join => (LineKind::Join, format!("{from_name} joined")),
         topic::LineKind::Leave => (LineKind::Leave, format!("{from_name} left")),
+        topic::LineKind::Withdrawn => (LineKind::Gap, "withdrawn".to_owned()),
         topic::LineKind::Gap { reason, messages } => {
             let why = match reason {
                 GapReason::Expired => "expired",
@@ -378,7 +462,10 @@ fn shown(line: topic::Line, names: &BTreeMap<PublicKey, String>) -> Line {
     };
     Line {
         n: line.n,
-        id: MessageId { envelope: line.envelope, index: line.index },
+        id: MessageId {
+            envelope: line.envelope,
+            index: line.index,
+        },
         from: line.device.to_string(),
         from_name,
         at: line.at,
@@ -394,7 +481,11 @@ fn check_sizes(messages: &[Vec<u8>]) -> Result<(), Failure> {
     }
     if let Some(long) = messages.iter().find(|message| message.len() > MAX_MESSAGE) {
         let text = format!("a message has {} bytes; at most {MAX_MESSAGE}", long.len());
-        return Err(Failure::new(Code::Usage, text, "split it, for example with --lines"));
+        return Err(Failure::new(
+            Code::Usage,
+            text,
+            "split it, for example with --lines",
+        ));
     }
     Ok(())
 }
@@ -403,7 +494,11 @@ fn lifespan(turn: &Turn<'_, '_>, expires: Option<u64>) -> Result<Option<u64>, Fa
     let Some(at) = expires else { return Ok(None) };
     match at.checked_sub(turn.cx.wall.as_millis()) {
         Some(left) if left > 0 => Ok(Some(left)),
-        _ => Err(Failure::new(Code::Usage, "it would expire before it is sent", "")),
+        _ => Err(Failure::new(
+            Code::Usage,
+            "it would expire before it is sent",
+            "",
+        )),
     }
 }
 

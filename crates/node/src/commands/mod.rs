@@ -7,6 +7,7 @@ mod peers;
 mod topics;
 mod why;
 
+use messages::Order;
 pub(crate) use messages::Pending;
 
 use crate::command::{Code, Command, Failure, Reply, RequestId};
@@ -17,7 +18,12 @@ use crate::timer::Timer;
 impl Failure {
     /// A failure with what to do next.
     pub(crate) fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: hint.into(), candidates: Vec::new() }
+        Self {
+            code,
+            message: message.into(),
+            hint: hint.into(),
+            candidates: Vec::new(),
+        }
     }
 }
 
@@ -37,15 +43,34 @@ impl Inner {
             Command::JoinLook { link, timeout_ms } => {
                 self.join_look(turn, request, &link, timeout_ms);
             }
-            Command::Join { link, name, timeout_ms } => {
+            Command::Join {
+                link,
+                name,
+                timeout_ms,
+            } => {
                 self.join(turn, request, &link, name, timeout_ms);
             }
             Command::CoreUse { link } => self.core_use(turn, request, &link),
-            Command::Send { to, messages, expires, best_effort } => {
-                self.send_command(turn, request, &to, messages, expires, best_effort);
+            Command::Send {
+                to,
+                messages,
+                expires,
+                best_effort,
+            } => {
+                let order = Order {
+                    messages,
+                    expires,
+                    best_effort,
+                };
+                self.send_command(turn, request, &to, order);
             }
-            Command::Wait { id, state, of, timeout_ms } => {
-                self.wait_command(turn, request, &id, state, of, timeout_ms);
+            Command::Wait {
+                id,
+                state,
+                of,
+                timeout_ms,
+            } => {
+                self.wait_command(turn, request, &id, (state, of), timeout_ms);
             }
             Command::PingNode { node, timeout_ms } => {
                 self.ping(turn, request, &node, timeout_ms);

@@ -1,7 +1,7 @@
 //! From what a person types to what is meant, and back.
 
-use crate::look::look;
 use crate::command::{Code, Failure};
+use crate::look::look;
 use crate::node::{Inner, Turn};
 use identity::{NodeId, PublicKey, TopicId};
 use std::collections::BTreeMap;
@@ -24,7 +24,10 @@ impl Inner {
             .map(|(local, _)| local)
             .collect();
         let found = if named.is_empty() {
-            all().filter(|(_, keys)| is_prefix(text, &keys.id)).map(|(local, _)| local).collect()
+            all()
+                .filter(|(_, keys)| is_prefix(text, &keys.id))
+                .map(|(local, _)| local)
+                .collect()
         } else {
             named
         };
@@ -32,7 +35,12 @@ impl Inner {
             let keys = self.host.keys.topic(*local)?;
             Some(format!("{} {}", keys.id, keys.row.name))
         });
-        one(&found, shown.collect(), &format!("no topic is called {text:?}"), "`way topic list`")
+        one(
+            &found,
+            shown.collect(),
+            &format!("no topic is called {text:?}"),
+            "`way topic list`",
+        )
     }
 
     /// The node that a person means: an id, a unique prefix of one, or a name.
@@ -49,7 +57,13 @@ impl Inner {
             .peers(turn.cx)
             .into_iter()
             .map(|peer| (peer.node, peer.name))
-            .chain(self.host.custody.clients(turn.cx).into_iter().map(|c| (c.node, String::new())))
+            .chain(
+                self.host
+                    .custody
+                    .clients(turn.cx)
+                    .into_iter()
+                    .map(|c| (c.node, String::new())),
+            )
             .collect();
         let named: Vec<NodeId> = known
             .iter()
@@ -57,20 +71,34 @@ impl Inner {
             .map(|(node, _)| *node)
             .collect();
         let found = if named.is_empty() {
-            known.keys().filter(|node| is_prefix(text, *node)).copied().collect()
+            known
+                .keys()
+                .filter(|node| is_prefix(text, *node))
+                .copied()
+                .collect()
         } else {
             named
         };
-        let shown = found.iter().map(|node| {
-            format!("{node} {}", known.get(node).map_or("", String::as_str))
-        });
-        one(&found, shown.collect(), &format!("no node is called {text:?}"), "`way peers`")
+        let shown = found
+            .iter()
+            .map(|node| format!("{node} {}", known.get(node).map_or("", String::as_str)));
+        one(
+            &found,
+            shown.collect(),
+            &format!("no node is called {text:?}"),
+            "`way peers`",
+        )
     }
 
     /// A local name that no topic has yet: this one, or this one with a number.
     pub(crate) fn free_name(&self, wanted: &str) -> String {
         let wanted = if wanted.is_empty() { "topic" } else { wanted };
-        let taken = |name: &str| self.host.keys.topics().any(|(_, keys)| keys.row.name == name);
+        let taken = |name: &str| {
+            self.host
+                .keys
+                .topics()
+                .any(|(_, keys)| keys.row.name == name)
+        };
         if !taken(wanted) {
             return wanted.to_owned();
         }
@@ -88,11 +116,15 @@ impl Inner {
         local: u32,
         devices: &[PublicKey],
     ) -> BTreeMap<PublicKey, String> {
-        let own = self.host.keys.topic(local).and_then(|keys| Some(keys.device.as_ref()?.public()));
+        let own = self
+            .host
+            .keys
+            .topic(local)
+            .and_then(|keys| Some(keys.device.as_ref()?.public()));
         let all: Vec<PublicKey> = look(&mut self.topics, turn.cx, local, |lace, _| {
-                lace.authors().map(|author| *author.device()).collect()
-            })
-            .unwrap_or_default();
+            lace.authors().map(|author| *author.device()).collect()
+        })
+        .unwrap_or_default();
         let mut given: BTreeMap<PublicKey, String> = BTreeMap::new();
         for device in all.iter().chain(devices) {
             let name = if Some(*device) == own {
@@ -109,12 +141,19 @@ impl Inner {
                 .any(|(other, theirs)| other != device && router::look_alike(name, theirs));
             if alike || name.is_empty() {
                 let key: String = device.to_string().chars().take(4).collect();
-                if name.is_empty() { format!("device·{key}") } else { format!("{name}·{key}") }
+                if name.is_empty() {
+                    format!("device·{key}")
+                } else {
+                    format!("{name}·{key}")
+                }
             } else {
                 name.to_owned()
             }
         };
-        devices.iter().map(|device| (*device, shown(device))).collect()
+        devices
+            .iter()
+            .map(|device| (*device, shown(device)))
+            .collect()
     }
 }
 
@@ -125,15 +164,14 @@ fn is_prefix(text: &str, id: &impl Display) -> bool {
     text.len() >= shared + MIN_PREFIX && id.starts_with(&text)
 }
 
-fn one<T: Copy>(
-    found: &[T],
-    shown: Vec<String>,
-    none: &str,
-    list: &str,
-) -> Result<T, Failure> {
+fn one<T: Copy>(found: &[T], shown: Vec<String>, none: &str, list: &str) -> Result<T, Failure> {
     match found {
         [one] => Ok(*one),
-        [] => Err(Failure::new(Code::NotFound, none, format!("{list} lists those known here"))),
+        [] => Err(Failure::new(
+            Code::NotFound,
+            none,
+            format!("{list} lists those known here"),
+        )),
         _ => Err(Failure {
             candidates: shown,
             ..Failure::new(Code::Ambiguous, "that fits several", "say more of the id")

@@ -39,7 +39,10 @@ impl Inner {
         if name.len() > wire::limits::MAX_NAME || !wire::is_shown_text(name) {
             return Err(Failure::new(
                 Code::Usage,
-                format!("a name has at most {} bytes and no control characters", wire::limits::MAX_NAME),
+                format!(
+                    "a name has at most {} bytes and no control characters",
+                    wire::limits::MAX_NAME
+                ),
                 "choose a shorter one",
             ));
         }
@@ -55,7 +58,12 @@ impl Inner {
     ) -> Result<Reply, Failure> {
         let address = parse_address(address)?;
         self.router
-            .peer_add(turn.cx, address.node, &[address.authority()], &mut turn.router)
+            .peer_add(
+                turn.cx,
+                address.node,
+                &[address.authority()],
+                &mut turn.router,
+            )
             .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
         Ok(Reply::PeerAdded { id: address.node })
     }
@@ -96,7 +104,11 @@ impl Inner {
                 id: state.node,
                 name: state.name,
                 linked: state.linked,
-                transport: if state.linked { "quic".to_owned() } else { String::new() },
+                transport: if state.linked {
+                    "quic".to_owned()
+                } else {
+                    String::new()
+                },
                 address: state.address,
                 round_trip_us: state
                     .round_trip
@@ -117,9 +129,16 @@ impl Inner {
     ) {
         match self.find_node(turn, node) {
             Ok(node) => {
-                let path = if self.link_of(&node).is_some() { "direct" } else { "no link yet" };
+                let path = if self.link_of(&node).is_some() {
+                    "direct"
+                } else {
+                    "no link yet"
+                };
                 let token = self.router.echo(turn.cx, node, &mut turn.router);
-                let what = What::Echo { token, path: path.to_owned() };
+                let what = What::Echo {
+                    token,
+                    path: path.to_owned(),
+                };
                 self.wait(turn, request, what, timeout_ms);
             }
             Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
@@ -130,6 +149,10 @@ impl Inner {
 /// An address that a person typed.
 pub(super) fn parse_address(text: &str) -> Result<NodeAddress, Failure> {
     text.trim().parse().map_err(|why: wire::AddressError| {
-        Failure::new(Code::Usage, why.to_string(), "`way id` prints a node's own addresses")
+        Failure::new(
+            Code::Usage,
+            why.to_string(),
+            "`way id` prints a node's own addresses",
+        )
     })
 }

@@ -1,12 +1,12 @@
 //! Topics: create, list, look at, invite to, leave, forget.
 
-use crate::look::look;
 use crate::command::{Code, Failure, InviteRow, MemberRow, Reply, TopicInfo, TopicRow as Row};
 use crate::keychain::TopicKeys;
 use crate::limits::{DEFAULT_INVITE_MS, MAX_ADDRESSES, MAX_INVITE_MS};
+use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::TopicRow;
-use identity::PublicKey;
+use identity::{EnvelopeId, PublicKey};
 use lace::Lace;
 use rights::{HeldEpoch, InviteSeed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +16,10 @@ use wire::{Item, JoinLink, NodeAddress, Parameters};
 
 /// What topics are founded with: content is kept for thirty days unless its author says otherwise, and
 /// the keys of ninety days of history (docs/spec/secrecy.md).
-const PARAMETERS: Parameters =
-    Parameters { history_days: 90, lifespan: 30 * 24 * 3600 * 1000 };
+const PARAMETERS: Parameters = Parameters {
+    history_days: 90,
+    lifespan: 30 * 24 * 3600 * 1000,
+};
 
 impl Inner {
     pub(super) fn topic_create(
@@ -28,11 +30,19 @@ impl Inner {
         if name.is_empty() || name.len() > wire::limits::MAX_NAME || !wire::is_shown_text(name) {
             return Err(Failure::new(
                 Code::Usage,
-                format!("a topic's name has 1 to {} bytes of text", wire::limits::MAX_NAME),
+                format!(
+                    "a topic's name has 1 to {} bytes of text",
+                    wire::limits::MAX_NAME
+                ),
                 "choose another",
             ));
         }
-        if self.host.keys.topics().any(|(_, keys)| keys.row.name == name) {
+        if self
+            .host
+            .keys
+            .topics()
+            .any(|(_, keys)| keys.row.name == name)
+        {
             return Err(Failure::new(
                 Code::Failed,
                 format!("there is a topic called {name:?} already"),
@@ -53,16 +63,25 @@ impl Inner {
             .keys
             .add(turn.cx, row, founded.ring)
             .ok_or_else(|| Failure::new(Code::Failed, "the topic could not be made", ""))?;
-        self.topics.create(turn.cx, local, &founded.genesis, Role::Member);
+        self.topics
+            .create(turn.cx, local, &founded.genesis, Role::Member);
         self.open_author(turn, local).map_err(from_publish)?;
         self.want_served(turn, local);
         self.begin_rounds(turn);
-        Ok(Reply::Topic { id: founded.topic, name: name.to_owned() })
+        Ok(Reply::Topic {
+            id: founded.topic,
+            name: name.to_owned(),
+        })
     }
 
     pub(super) fn topic_list(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
         let locals: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
-        Reply::Topics(locals.into_iter().filter_map(|local| self.row(turn, local)).collect())
+        Reply::Topics(
+            locals
+                .into_iter()
+                .filter_map(|local| self.row(turn, local))
+                .collect(),
+        )
     }
 
     fn row(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Row> {
@@ -96,10 +115,13 @@ impl Inner {
         let local = self.find_topic(topic)?;
         let gone = || Failure::new(Code::NotFound, "the topic is being forgotten", "");
         let row = self.row(turn, local).ok_or_else(gone)?;
-        let own = self.host.keys.topic(local).and_then(|keys| Some(keys.device.as_ref()?.public()));
-        let seen = look(&mut self.topics, turn.cx, local, |lace, _| Seen::of(lace))
-            
-            .ok_or_else(gone)?;
+        let own = self
+            .host
+            .keys
+            .topic(local)
+            .and_then(|keys| Some(keys.device.as_ref()?.public()));
+        let seen =
+            look(&mut self.topics, turn.cx, local, |lace, _| Seen::of(lace)).ok_or_else(gone)?;
         let devices: Vec<PublicKey> = seen.devices.keys().copied().collect();
         let names = self.device_names(turn, local, &devices);
         let mut members = Vec::new();
@@ -138,7 +160,8 @@ impl Inner {
         let local = self.find_topic(topic)?;
         let keys = self.member(local)?;
         let id = keys.id;
-        self.with_topics(turn, |topics, env| topics.leave(env, local)).map_err(from_publish)?;
+        self.with_topics(turn, |topics, env| topics.leave(env, local))
+            .map_err(from_publish)?;
         self.host.keys.update(turn.cx, local, |row| row.left = true);
         self.mine.unwant(turn.cx, id, &mut turn.mine);
         Ok(Reply::Done)
@@ -164,13 +187,17 @@ impl Inner {
 
     /// What is held of a topic in which this device takes part, or took part.
     pub(super) fn member(&self, local: u32) -> Result<&TopicKeys, Failure> {
-        self.host.keys.topic(local).filter(|keys| keys.device.is_some()).ok_or_else(|| {
-            Failure::new(
-                Code::Refused,
-                "this node holds the topic for others and does not take part in it",
-                "",
-            )
-        })
+        self.host
+            .keys
+            .topic(local)
+            .filter(|keys| keys.device.is_some())
+            .ok_or_else(|| {
+                Failure::new(
+                    Code::Refused,
+                    "this node holds the topic for others and does not take part in it",
+                    "",
+                )
+            })
     }
 
     pub(super) fn invite(
@@ -199,7 +226,10 @@ impl Inner {
             ));
         }
         if uses == 0 || uses > wire::limits::MAX_INVITE_USES {
-            let text = format!("an invite is for 1 to {} devices", wire::limits::MAX_INVITE_USES);
+            let text = format!(
+                "an invite is for 1 to {} devices",
+                wire::limits::MAX_INVITE_USES
+            );
             return Err(Failure::new(Code::Usage, text, ""));
         }
         self.open_author(turn, local).map_err(from_publish)?;
@@ -214,19 +244,31 @@ impl Inner {
             .with_topics(turn, |topics, env| topics.publish(env, local, draft))
             .map_err(from_publish)?;
         let (at, entries) = self.ways(turn, local)?;
-        let sealed = self.invite_box(turn, local, &seed, &item, published.id, entries)?;
+        let sealed = self.invite_box(turn, local, &seed, (item, published.id), entries)?;
         let loc = seed.locator();
-        let invite = InviteBox { topic: local, sealed: sealed.clone(), until };
+        let invite = InviteBox {
+            topic: local,
+            sealed: sealed.clone(),
+            until,
+        };
         self.with_topics(turn, |topics, env| topics.put_box(env, loc, invite))
             .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
         self.mine
             .deposit_box(turn.cx, loc, &sealed, until, &mut turn.mine)
             .map_err(|refusal| Failure::new(Code::Failed, refusal.text, ""))?;
         let topic = self.member(local)?.id;
-        let link = JoinLink { seed: *seed.as_bytes(), at }
-            .to_text()
-            .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
-        Ok(Reply::Invited { link, topic, uses, expires: until })
+        let link = JoinLink {
+            seed: *seed.as_bytes(),
+            at,
+        }
+        .to_text()
+        .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
+        Ok(Reply::Invited {
+            link,
+            topic,
+            uses,
+            expires: until,
+        })
     }
 
     /// Where a joiner finds the box and the topic: at most two nodes for the link, an own core
@@ -249,10 +291,18 @@ impl Inner {
                 name: String::new(),
             })
             .collect();
-        entries.extend(self.cores_of(local).into_iter().filter_map(|(node, addresses)| {
-            let new = !serving.contains(&node) && !addresses.is_empty();
-            new.then(|| CoreEntry { node, addresses, name: String::new() })
-        }));
+        entries.extend(
+            self.cores_of(local)
+                .into_iter()
+                .filter_map(|(node, addresses)| {
+                    let new = !serving.contains(&node) && !addresses.is_empty();
+                    new.then(|| CoreEntry {
+                        node,
+                        addresses,
+                        name: String::new(),
+                    })
+                }),
+        );
         let own: Vec<String> = self.own_addresses();
         if !own.is_empty() {
             entries.push(CoreEntry {
@@ -287,19 +337,21 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         local: u32,
         seed: &InviteSeed,
-        item: &wire::Invite,
-        carrier: identity::EnvelopeId,
+        (item, carrier): (wire::Invite, EnvelopeId),
         cores: Vec<CoreEntry>,
     ) -> Result<Vec<u8>, Failure> {
         let inviter = self.router.name().to_owned();
         let keys = self.member(local)?;
         let no_key = || Failure::new(Code::Failed, "this device cannot read the topic", "");
         let held = keys.ring.newest_clean().ok_or_else(no_key)?;
-        let secret = held.access().and_then(|access| access.epoch_secret()).ok_or_else(no_key)?;
+        let secret = held
+            .access()
+            .and_then(|access| access.epoch_secret())
+            .ok_or_else(no_key)?;
         let device = keys.device.as_ref().ok_or_else(no_key)?;
         let mut contents = BoxContents {
             genesis: keys.genesis.clone(),
-            invite: *item,
+            invite: item,
             invite_at: carrier,
             title: keys.row.name.clone(),
             inviter,
@@ -327,7 +379,9 @@ impl Inner {
 }
 
 fn parse(entry: &CoreEntry, text: &str) -> Option<NodeAddress> {
-    text.parse().or_else(|_| format!("{}@{text}", entry.node).parse()).ok()
+    text.parse()
+        .or_else(|_| format!("{}@{text}", entry.node).parse())
+        .ok()
 }
 
 /// The devices that take part, with the envelopes of all their incarnations.

@@ -1,7 +1,7 @@
 //! Where a message stands, on whose word, and what would help.
 
-use crate::look::ids_with_prefix;
 use crate::command::{Code, Failure, MessageId, Reply, State, Why};
+use crate::look::ids_with_prefix;
 use crate::node::{Inner, Turn};
 use identity::EnvelopeId;
 use topic::{By, StateKind};
@@ -43,7 +43,13 @@ impl Inner {
         let mails = self.router.mails_with_prefix(turn.cx, &digits, 2);
         found.extend(mails.into_iter().map(|id| (id, None)));
         match found.as_slice() {
-            [(envelope, topic)] => Ok((MessageId { envelope: *envelope, index }, *topic)),
+            [(envelope, topic)] => Ok((
+                MessageId {
+                    envelope: *envelope,
+                    index,
+                },
+                *topic,
+            )),
             [] => {
                 let message = format!("no message here has the id {text}");
                 Err(Failure::new(Code::NotFound, message, ""))
@@ -62,9 +68,16 @@ impl Inner {
     ) -> Result<Reply, Failure> {
         let text = match id {
             Some(text) => text.to_owned(),
-            None => self.last_sent(turn).map(|id| id.to_string()).ok_or_else(|| {
-                Failure::new(Code::NotFound, "this home has sent nothing yet", "give a message id")
-            })?,
+            None => self
+                .last_sent(turn)
+                .map(|id| id.to_string())
+                .ok_or_else(|| {
+                    Failure::new(
+                        Code::NotFound,
+                        "this home has sent nothing yet",
+                        "give a message id",
+                    )
+                })?,
         };
         match self.find_message(turn, &text)? {
             (id, Some(local)) => self.why_topic(turn, id, local),
@@ -78,7 +91,12 @@ impl Inner {
         id: MessageId,
         local: u32,
     ) -> Result<Reply, Failure> {
-        let to = self.host.keys.topic(local).map(|keys| keys.id.to_string()).unwrap_or_default();
+        let to = self
+            .host
+            .keys
+            .topic(local)
+            .map(|keys| keys.id.to_string())
+            .unwrap_or_default();
         let states = self
             .with_topics(turn, |topics, env| topics.states(env, local, &id.envelope))
             .map_err(|why| Failure::new(Code::NotFound, why.to_string(), ""))?
@@ -96,7 +114,13 @@ impl Inner {
         let nodes: Vec<_> = states
             .states
             .iter()
-            .filter_map(|state| if let By::Node(node) = &state.by { Some(*node) } else { None })
+            .filter_map(|state| {
+                if let By::Node(node) = &state.by {
+                    Some(*node)
+                } else {
+                    None
+                }
+            })
             .collect();
         let labels = self.router.labels(turn.cx, &nodes);
         let rows = states
@@ -105,9 +129,10 @@ impl Inner {
             .map(|state| {
                 let (by, by_name) = match &state.by {
                     By::Home => (self.id.to_string(), self.router.name().to_owned()),
-                    By::Device(device, _) => {
-                        (device.to_string(), names.get(device).cloned().unwrap_or_default())
-                    }
+                    By::Device(device, _) => (
+                        device.to_string(),
+                        names.get(device).cloned().unwrap_or_default(),
+                    ),
                     By::Node(node) => (node.to_string(), labels.show(node)),
                 };
                 State {
@@ -146,7 +171,10 @@ impl Inner {
         if all {
             return String::new();
         }
-        let links = self.topics.summary(turn.cx, local).map_or(0, |summary| summary.links);
+        let links = self
+            .topics
+            .summary(turn.cx, local)
+            .map_or(0, |summary| summary.links);
         if held > 0 {
             "a core node keeps it for them; nothing needs to be done".to_owned()
         } else if links == 0 {
@@ -173,18 +201,33 @@ impl Inner {
             reason: None,
         };
         let own = self.id.to_string();
-        let mut states =
-            vec![state("stored", own, self.router.name().to_owned(), mail.stored_ms)];
+        let mut states = vec![state(
+            "stored",
+            own,
+            self.router.name().to_owned(),
+            mail.stored_ms,
+        )];
         for (node, until, at) in &mail.held {
             let held = state("held", node.to_string(), labels.show(node), *at);
-            states.push(State { until: Some(*until), ..held });
+            states.push(State {
+                until: Some(*until),
+                ..held
+            });
         }
         if let Some(at) = mail.delivered_ms {
-            states.push(state("delivered", mail.to.to_string(), labels.show(&mail.to), at));
+            states.push(state(
+                "delivered",
+                mail.to.to_string(),
+                labels.show(&mail.to),
+                at,
+            ));
         }
         if let Some((node, code, text, at)) = &mail.refusal {
             let refused = state("refused", node.to_string(), labels.show(node), *at);
-            states.push(State { reason: Some(format!("{code}: {text}")), ..refused });
+            states.push(State {
+                reason: Some(format!("{code}: {text}")),
+                ..refused
+            });
         }
         if let Some(at) = mail.expired_ms {
             states.push(state("expired", self.id.to_string(), String::new(), at));
@@ -210,5 +253,6 @@ const fn word(kind: StateKind) -> &'static str {
         StateKind::Read => "read",
         StateKind::Refused => "refused",
         StateKind::Expired => "expired",
+        StateKind::Withdrawn => "withdrawn",
     }
 }
