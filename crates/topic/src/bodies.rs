@@ -89,6 +89,9 @@ impl Topic {
         let Some(peer) = self.peers.get(&link) else {
             return false;
         };
+        if peer.body_from >= self.missing_to {
+            return false;
+        }
         let busy = !peer.bodies.is_empty() || peer.muted || peer.asked.is_some();
         let full = peer.gone.len() >= MAX_GONE;
         if busy || full || declines || !peer.is_compared() || self.row.phase != Phase::Active {
@@ -107,7 +110,7 @@ impl Topic {
         let Some(peer) = self.peers.get_mut(&link) else {
             return false;
         };
-        peer.body_from = next.or(missing.last().map(|body| body.n)).unwrap_or(after);
+        peer.body_from = next.unwrap_or(self.missing_to);
         if ids.is_empty() {
             return next.is_some();
         }

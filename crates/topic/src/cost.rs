@@ -1,11 +1,9 @@
 //! What a frame costs of a link's credit. It must be exact: whoever grants the credit counts the
 //! bytes that left, and what the two count differently would add up.
 
+use crate::limits::FRAME_COST;
 use identity::TopicId;
 use wire::{Frame, Raw, TopicFrame};
-
-/// What every frame costs beside its bytes; as docs/spec/transport.md has it.
-const PER_FRAME: usize = 64;
 
 /// The cost of a frame about a topic. Large byte strings are counted, not encoded.
 pub(crate) fn cost(topic: TopicId, frame: &TopicFrame) -> usize {
@@ -44,7 +42,7 @@ pub(crate) fn cost(topic: TopicId, frame: &TopicFrame) -> usize {
         other => other.clone(),
     };
     let small = Frame::Topic { topic, frame }.encode().len();
-    small.saturating_add(large).saturating_add(PER_FRAME)
+    small.saturating_add(large).saturating_add(FRAME_COST)
 }
 
 /// Bytes by which the head of a byte string of this length is longer than that of an empty one.
@@ -59,7 +57,7 @@ const fn head(bytes: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{PER_FRAME, cost};
+    use super::{FRAME_COST, cost};
     use identity::{EnvelopeId, PublicKey, Signature, TopicId};
     use wire::{Code, CutEntry, Frame, Range, Raw, TopicFrame};
 
@@ -131,7 +129,7 @@ mod tests {
             }
             .encode()
             .len();
-            assert_eq!(cost(topic, &frame), expected + PER_FRAME, "{frame:?}");
+            assert_eq!(cost(topic, &frame), expected + FRAME_COST, "{frame:?}");
         }
     }
 }

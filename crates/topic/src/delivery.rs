@@ -112,6 +112,9 @@ impl Topic {
         if !self.is_member() {
             return false;
         }
+        if self.lace.last_place() == self.row.delivered && !self.waiting.dirty && !self.new_lines {
+            return false;
+        }
         let places = self.lace.order(
             &mut env.cx.store,
             self.row.delivered,

@@ -50,8 +50,9 @@ pub enum Input {
         /// The topic.
         topic: Local,
     },
-    /// A link can take this many bytes more than it was said to take before. A new link can take
-    /// nothing.
+    /// A link can take this much more than it was said to take before, in what frames cost
+    /// ([`crate::limits::FRAME_COST`] and their bytes). A new link can take nothing; the first of
+    /// these inputs says how much may ever be on its way.
     Writable {
         /// The link.
         link: LinkId,

@@ -335,7 +335,10 @@ impl Topic {
         let reports = self.lace.admit(&mut env.cx.store, verified);
         for (id, admission) in &reports {
             match admission {
-                Admission::Admitted { .. } => {
+                Admission::Admitted { n, body } => {
+                    if !body {
+                        self.missing_to = self.missing_to.max(*n);
+                    }
                     if let Some(peer) = giver.and_then(|link| self.peers.get_mut(&link))
                         && let Some(asked) = &mut peer.asked
                     {

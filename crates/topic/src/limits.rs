@@ -12,6 +12,9 @@ pub const MAX_BYTES_PER_FRAME: usize = 192 * 1024;
 /// envelope and [`RESERVE`]. With less, what is due waits until the link says that it takes more.
 pub const MIN_ROOM: i64 = 96 * 1024;
 
+/// What a frame costs of a link's credit beside its bytes: the same as in the transports.
+pub const FRAME_COST: usize = 64;
+
 /// Credit that large frames leave for small ones (hellos, wants, refusals).
 pub const RESERVE: i64 = 16 * 1024;
 

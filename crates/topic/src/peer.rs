@@ -128,6 +128,24 @@ impl PeerState {
         }
     }
 
+    /// Whether nothing is due to it and nothing is to be asked of it. `missing_to` is the last place
+    /// at which a body may be missing.
+    pub(crate) fn is_idle(&self, missing_to: u64) -> bool {
+        let waits = self.asked.is_some() || self.muted;
+        !self.hello_due
+            && self.cut.sending.is_none()
+            && (waits || self.wants.is_empty())
+            && (waits || self.body_from >= missing_to)
+            && self.answering.is_none()
+            && self.pushing.is_none()
+            && self.due.is_empty()
+            && self.announce.is_empty()
+            && self.owed.is_empty()
+            && self.receipts.is_empty()
+            && self.evidence.is_empty()
+            && self.boxes.is_empty()
+    }
+
     /// Whether its cut is known as a whole.
     pub(crate) const fn is_compared(&self) -> bool {
         self.compared

@@ -46,6 +46,9 @@ pub(crate) enum Timer {
 pub(crate) struct Link {
     /// Cost of the frames that it takes. Small frames may exceed it, so it may be below zero.
     pub(crate) credit: i64,
+    /// What it took at first, which the credit never exceeds: other frames of the link may give
+    /// back more than was spent here.
+    pub(crate) window: Option<i64>,
     /// Bytes out for checking.
     pub(crate) checking: usize,
     /// Topics that are proven on it.
@@ -137,6 +140,8 @@ pub(crate) struct Topic {
     pub(crate) asked: BTreeMap<PublicKey, LinkId>,
     /// Bodies that are being fetched from some peer.
     pub(crate) asked_bodies: BTreeSet<EnvelopeId>,
+    /// No body is missing beyond this place.
+    pub(crate) missing_to: u64,
     /// Who gave what is parked: asked for its past when patience ends.
     pub(crate) parked_by: BTreeSet<LinkId>,
     /// Chains that this node does not take now, and until when (milliseconds since 1970).
@@ -169,6 +174,7 @@ impl Topic {
             boxes: BTreeMap::new(),
             asked: BTreeMap::new(),
             asked_bodies: BTreeSet::new(),
+            missing_to: 0,
             parked_by: BTreeSet::new(),
             declined: BTreeMap::new(),
             bodies_declined: 0,
@@ -176,6 +182,7 @@ impl Topic {
             new_lines: false,
             new_receipts: false,
         };
+        topic.missing_to = topic.lace.last_place();
         topic.load_slots(cx);
         topic.load_boxes(cx);
         topic.load_waiting(cx);

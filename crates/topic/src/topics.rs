@@ -216,9 +216,9 @@ impl Topics {
 
     fn on_writable(&mut self, env: &mut Env<'_, '_>, link: LinkId, bytes: u64) {
         let state = self.shared.links.entry(link).or_default();
-        state.credit = state
-            .credit
-            .saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let window = *state.window.get_or_insert(bytes);
+        state.credit = state.credit.saturating_add(bytes).min(window);
         if state.credit < RESERVE {
             return;
         }

@@ -93,7 +93,13 @@ impl Topic {
     /// Delivers, and sends what is due, as far as one turn goes.
     pub(crate) fn work(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>) {
         let mut more = self.deliver(shared, env);
-        let links: Vec<LinkId> = self.peers.keys().copied().collect();
+        let missing_to = self.missing_to;
+        let links: Vec<LinkId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| !peer.is_idle(missing_to))
+            .map(|(link, _)| *link)
+            .collect();
         for link in links {
             more |= self.pump(shared, env, link);
         }

@@ -1,10 +1,10 @@
 //! Everything drawn from a seed: links that come and go, restarts between any two turns, frames
 //! that overtake; first it must be safe, then it must come to rest alike.
 
-use crate::net::Net;
+use crate::net::{Net, TOPIC};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use topic::{LineKind, Role};
+use topic::{LineKind, RefusedPart, Role};
 
 fn disturb(net: &mut Net, members: usize) {
     let count = net.nodes.len() as u64;
@@ -115,5 +115,59 @@ fn run(seed: u64) {
 fn replicas_come_to_rest_alike() {
     for seed in 0..40 {
         run(seed);
+    }
+}
+
+/// A core node that is short of room now and then, and the only way between the members.
+fn run_short_of_room(seed: u64) {
+    let mut net = Net::joined(1000 + seed, 3);
+    let core = net.add(Role::Custodian);
+    net.reorder = true;
+    for _ in 0..100 {
+        match net.rng.below(6) {
+            0 => {
+                let what = if net.rng.below(2) == 0 { RefusedPart::Body } else { RefusedPart::All };
+                let until = net.wall() + net.rng.below(20_000);
+                net.nodes[core].host.refuse = Some((what, until));
+            }
+            1 => net.nodes[core].host.refuse = None,
+            2 => {
+                let who = usize::try_from(net.rng.below(3)).unwrap();
+                net.link(who, core);
+            }
+            _ => disturb(&mut net, 3),
+        }
+    }
+    net.nodes[core].host.refuse = None;
+    for link in net.links() {
+        net.cut(link);
+    }
+    for who in 0..3 {
+        net.link(who, core);
+    }
+    net.pass(Duration::from_secs(90));
+    assert!(net.agree(), "seed {seed}: not alike");
+    let mut all: Vec<BTreeSet<String>> = Vec::new();
+    for node in 0..3 {
+        let texts = net.texts(node);
+        let set: BTreeSet<String> = texts.iter().cloned().collect();
+        assert_eq!(set.len(), texts.len(), "seed {seed}: something is shown twice");
+        let waiting = net.with(node, |topics, env| topics.summary(env.cx, TOPIC)).unwrap().waiting;
+        assert_eq!(waiting, 0, "seed {seed}: something waits for ever");
+        all.push(set);
+    }
+    assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "seed {seed}: a body was lost");
+    for node in &net.nodes {
+        assert!(node.problems.is_empty(), "seed {seed}: {:?}", node.problems);
+    }
+    let before = net.sent();
+    net.pass(Duration::from_secs(600));
+    assert_eq!(net.sent(), before, "seed {seed}: not silent");
+}
+
+#[test]
+fn a_shortage_passes_without_a_trace() {
+    for seed in 0..40 {
+        run_short_of_room(seed);
     }
 }
