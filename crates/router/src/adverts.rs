@@ -27,6 +27,8 @@ pub(crate) struct Own {
     pub(crate) listening: Option<Vec<Address>>,
     pub(crate) cores: Option<Vec<(NodeId, String)>>,
     double: bool,
+    /// How many adverts of others are stored; nothing before they were counted.
+    others: Option<usize>,
 }
 
 impl Own {
@@ -38,6 +40,7 @@ impl Own {
             listening: None,
             cores: None,
             double: false,
+            others: None,
         }
     }
 }
@@ -197,11 +200,16 @@ impl Router {
 
     /// Sends the own advert.
     pub(crate) fn show_advert(&mut self, link: LinkId, out: &mut Outbox<Output>) {
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
         // A stranger that asked is answered when it has become known.
         state.asked = !state.is_known();
         if let Some(raw) = self.own_statement()
-            && self.links.get(&link).is_some_and(crate::links::Link::is_known)
+            && self
+                .links
+                .get(&link)
+                .is_some_and(crate::links::Link::is_known)
         {
             out.push(Output::Send {
                 link,
@@ -305,12 +313,17 @@ impl Router {
         self.advert_changed(cx, node, &advert.value, out);
     }
 
-    /// Makes room for one more advert; says whether there is room.
-    fn make_room(&self, cx: &mut Cx<'_>) -> bool {
-        let rows = cx.store.prefix(ADVERTS, &[], MAX_ADVERTS);
-        if rows.len() < MAX_ADVERTS {
+    /// Makes room for one more advert, which is counted; says whether there is room.
+    fn make_room(&mut self, cx: &mut Cx<'_>) -> bool {
+        let count = match self.own.others {
+            Some(count) => count,
+            None => cx.store.prefix(ADVERTS, &[], MAX_ADVERTS).len(),
+        };
+        self.own.others = Some(count.saturating_add(1).min(MAX_ADVERTS));
+        if count < MAX_ADVERTS {
             return true;
         }
+        let rows = cx.store.prefix(ADVERTS, &[], MAX_ADVERTS);
         let mut oldest: Option<(u64, Vec<u8>)> = None;
         for (key, value) in rows {
             let Some(node) = row::part(&key, 0).map(NodeId::from_bytes) else {

@@ -4,21 +4,16 @@ use identity::NodeId;
 use machine::{Cx, Outbox};
 use wire::{Code, Frame};
 
-use crate::event::{LinkId, Output, Problem, Standing};
+use crate::event::{LinkId, Output, Problem};
 use crate::limits::{
-    CLAIM_BYTES, CLAIM_TIME, HELLO_TIME, MAX_LINKS_PER_NODE, PING_FIRST, SIMULTANEOUS,
-    STRANGER_BYTES, STRANGER_TIME, VERSION_MAX, VERSION_MIN,
+    HELLO_TIME, MAX_LINKS_PER_NODE, PING_FIRST, SIMULTANEOUS, STRANGER_TIME, VERSION_MAX,
+    VERSION_MIN,
 };
 use crate::links::{Greeted, Link, Phase, Stays, Trust, stays};
 use crate::router::{Router, Timer};
+use crate::strangers::spend;
 
 impl Router {
-    /// Strangers with a link.
-    pub(crate) fn strangers(&self) -> usize {
-        let strange = |link: &&Link| link.phase != Phase::Closing && !link.is_known();
-        self.links.values().filter(strange).count()
-    }
-
     pub(crate) fn link_up(
         &mut self,
         cx: &mut Cx<'_>,
@@ -406,49 +401,8 @@ impl Router {
         self.compare_adverts(cx, id, node, greeted.advert, out);
     }
 
-    /// The node has found out something about a peer.
-    pub(crate) fn standing(
-        &mut self,
-        cx: &mut Cx<'_>,
-        node: NodeId,
-        standing: Standing,
-        out: &mut Outbox<Output>,
-    ) {
-        let links = self.links.iter().filter(|(_, link)| link.node == node);
-        let links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
-        for id in links {
-            let Some(link) = self.links.get_mut(&id) else {
-                continue;
-            };
-            match (standing, link.trust) {
-                (Standing::Denied, _) => {
-                    let text = "the operator of this node denied yours";
-                    self.refused_by_us(cx, id, Code::DENIED, text, out);
-                }
-                (Standing::Claiming, Trust::Stranger(bytes)) => {
-                    link.trust = Trust::Claiming(bytes);
-                    self.timers
-                        .set(Timer::Stranger(id), cx.now.after(CLAIM_TIME));
-                }
-                (Standing::Claiming, _) | (_, Trust::Known) => {}
-                (Standing::Member | Standing::Client, _) => {
-                    link.trust = Trust::Known;
-                    self.timers.clear(Timer::Stranger(id));
-                    self.is_known_and_greeted(cx, id, out);
-                }
-            }
-        }
-    }
-
-    pub(crate) fn stranger_late(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
-        if self.links.get(&id).is_some_and(|link| !link.is_known()) {
-            let text = "this node does not know you and takes no strangers";
-            self.refused_by_us(cx, id, Code::STRANGER, text, out);
-        }
-    }
-
     /// Closes a link for a reason that will not pass soon.
-    fn refused_by_us(
+    pub(crate) fn refused_by_us(
         &mut self,
         cx: &mut Cx<'_>,
         id: LinkId,
@@ -494,19 +448,6 @@ impl Router {
 fn negotiate(ours: (u16, u16), theirs: (u16, u16)) -> Option<u16> {
     let highest = ours.1.min(theirs.1);
     (highest >= ours.0.max(theirs.0)).then_some(highest)
-}
-
-/// Counts the bytes of a peer that is not known; says whether it may go on.
-fn spend(link: &mut Link, len: usize) -> bool {
-    // usize is at most 64 bits wide on every platform Rust supports.
-    let len = len as u64;
-    let (bytes, limit) = match &mut link.trust {
-        Trust::Stranger(bytes) => (bytes, STRANGER_BYTES),
-        Trust::Claiming(bytes) => (bytes, CLAIM_BYTES),
-        Trust::Known => return true,
-    };
-    *bytes = bytes.saturating_add(len);
-    *bytes <= limit
 }
 
 /// The longest beginning of a text that has at most so many bytes.

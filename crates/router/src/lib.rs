@@ -37,6 +37,7 @@ mod peers;
 mod router;
 mod row;
 mod silence;
+mod strangers;
 mod targets;
 mod window;
 

@@ -246,6 +246,7 @@ impl Router {
                 if rest.is_empty() {
                     target.phase = Phase::Waiting(None);
                     "no address of this node is known".clone_into(&mut target.last_error);
+                    self.give_up_best_effort(&node, cx.now);
                     self.sync_mail_targets(cx, out);
                     return;
                 }

@@ -137,7 +137,7 @@ impl Router {
                     interval: crate::limits::PING_FIRST,
                     round_trip: None,
                     opened: false,
-            asked: false,
+                    asked: false,
                 };
                 self.link_up(cx, link, fresh, out);
             }

@@ -60,7 +60,7 @@ enum Event {
     Frame {
         host: usize,
         link: u64,
-        frame: Frame,
+        frame: Box<Frame>,
     },
     Failed {
         host: usize,
@@ -302,7 +302,14 @@ impl Net {
                     if let Frame::Mail(raw) = &frame {
                         self.mails.push((n, host, raw.clone()));
                     }
-                    self.schedule(LATENCY, Event::Frame { host, link, frame });
+                    self.schedule(
+                        LATENCY,
+                        Event::Frame {
+                            host,
+                            link,
+                            frame: Box::new(frame),
+                        },
+                    );
                 }
             }
             Output::Close { link, code, text } => {
@@ -520,6 +527,7 @@ impl Net {
                 );
             }
             Event::Frame { host, link, frame } => {
+                let frame = *frame;
                 if self.links.contains_key(&(host, link)) {
                     let len = frame.encode().len();
                     self.input(

@@ -149,18 +149,18 @@ fn whatever_breaks_each_mail_comes_once() {
             net.restart(n);
         }
         net.secs(1200);
-        for n in 0..2 {
+        for (n, sent) in sent.iter().enumerate() {
             let texts = net.texts(1 - n);
             let once: BTreeSet<_> = texts.iter().collect();
             assert_eq!(once.len(), texts.len(), "seed {seed}: nothing twice");
-            for (text, id) in &sent[n] {
+            for (text, id) in sent {
                 assert!(texts.contains(text), "seed {seed}: {text} is missing");
                 assert!(
                     net.state(n, *id).delivered_ms.is_some(),
                     "seed {seed}: {text}: receipt"
                 );
             }
-            assert_eq!(texts.len(), sent[n].len(), "seed {seed}");
+            assert_eq!(texts.len(), sent.len(), "seed {seed}");
         }
     }
 }
@@ -248,7 +248,7 @@ fn echo_measures_the_round_trip_and_says_why_there_is_none() {
     );
     let stranger = net.id(2);
     let token = net.run(0, |router, cx, out| router.echo(cx, stranger, out));
-    net.secs(30);
+    net.secs(1);
     let EchoResult::Failed(why) = &net.hosts[0].echoes[&token] else {
         panic!("no link")
     };

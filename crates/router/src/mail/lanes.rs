@@ -159,6 +159,9 @@ impl Router {
                 }
             }
         }
+        for to in self.mail.echoes.asked_of() {
+            wanted.entry(to).or_default();
+        }
         for best_effort in &self.mail.best_effort {
             wanted.entry(best_effort.to).or_default();
         }

@@ -49,6 +49,11 @@ impl Echoes {
             .retain(|_, (since, _)| now.since(*since) < ECHO_WINDOW);
     }
 
+    /// Nodes whose answers are awaited.
+    pub(crate) fn asked_of(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.asked.values().map(|asked| asked.to)
+    }
+
     fn may_answer(&mut self, now: Time, peer: NodeId) -> bool {
         let (since, count) = self.answered.entry(peer).or_insert((now, 0));
         if now.since(*since) >= ECHO_WINDOW {
@@ -141,6 +146,17 @@ impl Router {
             .any(|waiting| waiting.to == node)
         {
             self.timers.set_earlier(Timer::BestEffort, now);
+        }
+    }
+
+    /// A node cannot be dialled: what waits for a link with it need not wait longer.
+    pub(crate) fn give_up_best_effort(&mut self, node: &NodeId, now: Time) {
+        self.mail.best_effort.retain(|waiting| waiting.to != *node);
+        for asked in self.mail.echoes.asked.values_mut() {
+            if asked.to == *node && asked.sent.is_none() {
+                asked.until = now;
+                self.timers.set_earlier(Timer::BestEffort, now);
+            }
         }
     }
 
