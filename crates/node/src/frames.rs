@@ -3,11 +3,12 @@
 use crate::host::{code_of, retry_at};
 use crate::io::LinkId;
 use crate::limits::{
-    MAX_GRANT_ASKS, MAX_PROOF_BYTES, MAX_PROOF_ENVELOPES, MAX_ROUND_NUMBER, SHOW_AGAIN,
+    MAX_GRANT_ASKS, MAX_PROOF_BYTES, MAX_PROOF_ENVELOPES, MAX_ROUND_NUMBER, ROUND_AFTER,
+    SHOW_AGAIN, SHOW_AGAIN_MAX,
 };
 use crate::look::look;
 use crate::node::{Inner, Turn};
-use crate::proof::PendingShow;
+use crate::proof::{Link, PendingShow};
 use crate::rows::TopicRow;
 use crate::timer::Timer;
 use custody::{Agreed, BoxAnswer, Refusal, Serving};
@@ -19,6 +20,7 @@ use rights::{
 use router::Standing;
 use topic::{Peer, Role};
 use wire::frame::Subject;
+use wire::limits::MAX_TAGS;
 use wire::{Code, Frame, Genesis, Raw, TopicFrame};
 
 impl Inner {
@@ -143,14 +145,23 @@ impl Inner {
             .collect()
     }
 
-    /// Begins the next round of tags on a link, for all topics of this node.
+    /// Lists all topics of this node on a link, in as many rounds of tags as that takes.
     pub(crate) fn begin_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
-        let next = self.links.get(&link).and_then(|state| state.rounds.last());
-        let next = next.map_or(0, |round| round.number().saturating_add(1));
-        self.list_round(turn, link, next);
+        let last = self.links.get(&link).and_then(|state| state.rounds.last());
+        let next = last.map_or(0, |round| round.number().saturating_add(1));
+        let topics = self.shared().len();
+        for (number, from) in (next..).zip((0..topics.max(1)).step_by(MAX_TAGS)) {
+            self.list_round(turn, link, number, from);
+        }
     }
 
-    /// Begins a round of tags on every link: a topic is new.
+    /// A topic is new: it is listed on every link, after a moment, because topics come in groups.
+    pub(crate) fn begin_rounds_soon(&mut self, turn: &mut Turn<'_, '_>) {
+        let at = turn.cx.now.after(ROUND_AFTER);
+        self.timers.set_earlier(Timer::Rounds, at);
+    }
+
+    /// Lists the topics of this node again on every link.
     pub(crate) fn begin_rounds(&mut self, turn: &mut Turn<'_, '_>) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
@@ -159,22 +170,27 @@ impl Inner {
         }
     }
 
-    fn list_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, number: u32) {
+    fn list_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, number: u32, from: usize) {
         let shared = self.shared();
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
-        // More topics than one list holds would need further rounds; MAX_SHARED_TOPICS bounds them.
-        let begun = Round::begin(number, &state.secret, &shared, 0, turn.cx.rng);
-        let Ok((round, tags)) = begun else { return };
-        state.keep_round(round);
-        turn.send(
-            link,
-            &Frame::Tags {
-                round: number,
-                tags,
-            },
-        );
+        match Round::begin(number, &state.secret, &shared, from, turn.cx.rng) {
+            Ok((round, tags)) => {
+                state.keep_round(round);
+                turn.send(
+                    link,
+                    &Frame::Tags {
+                        round: number,
+                        tags,
+                    },
+                );
+            }
+            Err(why) => {
+                self.problems
+                    .note("topics", why.to_string(), "forget topics that are over")
+            }
+        }
     }
 
     fn on_tags(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, number: u32, tags: &[[u8; 16]]) {
@@ -186,7 +202,7 @@ impl Inner {
             .get(&link)
             .is_some_and(|state| state.rounds.iter().any(|round| round.number() == number));
         if !known {
-            self.list_round(turn, link, number);
+            self.list_round(turn, link, number, 0);
         }
         let Some(state) = self.links.get(&link) else {
             return;
@@ -312,9 +328,16 @@ impl Inner {
                 waits |= self.show_one_at_core(turn, link, local);
             }
         }
-        if waits {
-            let again = turn.cx.now.after(SHOW_AGAIN);
-            self.timers.set_earlier(Timer::ShowAgain, again);
+        if let Some(state) = self.links.get_mut(&link)
+            && waits
+        {
+            // A core node that was not asked to hold the topic yet may be soon, or never.
+            let wait = SHOW_AGAIN
+                .saturating_mul(1 << state.shows.min(16))
+                .min(SHOW_AGAIN_MAX);
+            state.shows = state.shows.saturating_add(1);
+            state.show_again = turn.cx.now.after(wait);
+            self.timers.set_earlier(Timer::ShowAgain, state.show_again);
         }
     }
 
@@ -676,9 +699,20 @@ impl Inner {
 
     /// Time to show topics again to core nodes that have not answered.
     pub(crate) fn show_again(&mut self, turn: &mut Turn<'_, '_>) {
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        let now = turn.cx.now;
+        let due = |state: &Link| state.shows > 0 && state.show_again <= now;
+        let links: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, state)| due(state))
+            .map(|(link, _)| *link)
+            .collect();
         for link in links {
             self.show_at_core(turn, link);
+        }
+        let waiting = self.links.values().filter(|state| state.show_again > now);
+        if let Some(next) = waiting.map(|state| state.show_again).min() {
+            self.timers.set_earlier(Timer::ShowAgain, next);
         }
     }
 

@@ -303,7 +303,7 @@ impl Inner {
         for core in &found.cores {
             self.learn_core(turn, local, core.node, core.addresses.clone());
         }
-        self.begin_rounds(turn);
+        self.begin_rounds_soon(turn);
         Some(local)
     }
 

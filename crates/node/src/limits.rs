@@ -47,6 +47,9 @@ pub const SHOW_AGAIN: Duration = Duration::from_secs(5);
 /// The longest time between two such attempts.
 pub const SHOW_AGAIN_MAX: Duration = Duration::from_secs(300);
 
+/// How long after it came a new topic is listed on links.
+pub const ROUND_AFTER: Duration = Duration::from_millis(50);
+
 /// How long after a change its members are told new names, addresses and cores: changes come in
 /// groups.
 pub const TELL_AFTER: Duration = Duration::from_millis(300);

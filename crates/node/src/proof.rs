@@ -5,6 +5,7 @@
 
 use crate::limits::{MAX_PENDING_SHOWS, MAX_ROUNDS};
 use identity::{GrantId, NodeId, PublicKey, TopicId};
+use machine::Time;
 use rights::{LinkSecret, Role, Round};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::Claim;
@@ -24,6 +25,10 @@ pub(crate) struct Link {
     /// Topics that were shown to the peer as a core node; its first frame about one proves that it
     /// holds it.
     pub(crate) at_core: BTreeSet<u32>,
+    /// How often topics were shown on this link that the peer has not answered about.
+    pub(crate) shows: u32,
+    /// When they are shown again.
+    pub(crate) show_again: Time,
     /// Shows whose grant is being asked for.
     pub(crate) pending: Vec<PendingShow>,
     /// Members' shows that this core asked about, and invite boxes asked for, by the count.
@@ -63,6 +68,8 @@ impl Link {
             shown: BTreeSet::new(),
             proven: BTreeSet::new(),
             at_core: BTreeSet::new(),
+            shows: 0,
+            show_again: Time::ZERO,
             pending: Vec::new(),
             asked: BTreeSet::new(),
         }

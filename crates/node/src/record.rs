@@ -1,7 +1,7 @@
 //! Inputs as bytes, for records of a run.
 //!
 //! A record holds every input of a node; replaying it gives the same outputs. The bytes are CBOR
-//! (docs/spec/node.md) for the program that wrote them, not for other versions.
+//! (docs/spec/record.md) for the program that wrote them, not for other versions.
 //!
 //! Results of checks are not written down, but what was checked ([`Check::run_recorded`]): reading
 //! one back runs the check again. So also in a replay only a check makes `Checked` values.

@@ -11,6 +11,8 @@ pub(crate) enum Timer {
     Wait(RequestId),
     /// Topics are shown again to core nodes that have not answered.
     ShowAgain,
+    /// New topics are listed on every link.
+    Rounds,
     /// Members are told new names, addresses and cores.
     Tell,
     /// Tickets for core nodes are made anew.

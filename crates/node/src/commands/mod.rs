@@ -127,6 +127,7 @@ impl Inner {
             Timer::Publish => self.publish_pending(turn),
             Timer::Wait(request) => self.wait_over(turn, request),
             Timer::ShowAgain => self.show_again(turn),
+            Timer::Rounds => self.begin_rounds(turn),
             Timer::Tell => self.tell(turn),
             Timer::Tickets => self.renew_tickets(turn),
             Timer::Joins => self.ask_boxes_again(turn),

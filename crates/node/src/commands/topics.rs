@@ -67,7 +67,7 @@ impl Inner {
             .create(turn.cx, local, &founded.genesis, Role::Member);
         self.open_author(turn, local).map_err(from_publish)?;
         self.want_served(turn, local);
-        self.begin_rounds(turn);
+        self.begin_rounds_soon(turn);
         Ok(Reply::Topic {
             id: founded.topic,
             name: name.to_owned(),
