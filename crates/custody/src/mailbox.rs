@@ -26,7 +26,8 @@ pub struct Mail {
     pub source: NodeId,
     /// When it expires, in milliseconds since 1970.
     pub expires_ms: u64,
-    /// The whole envelope as the caller encodes it: at most 64 KiB of body and its header.
+    /// The whole envelope as the caller encodes it: at most 64 KiB of body and its header. Empty when
+    /// it came without its body, which only asks what became of it.
     pub bytes: Vec<u8>,
 }
 
@@ -82,6 +83,9 @@ impl Custody {
         }
         let key = row::pair(mail.client.as_bytes(), mail.id.as_bytes());
         let mut account = active(cx, &mail.client)?;
+        if mail.bytes.is_empty() {
+            return Err(Refusal::lasting(Code::NotServed, "it is not held here"));
+        }
         self.check_disk()?;
         if self.is_over(cx, mail.expires_ms) {
             return Err(Refusal::lasting(Code::Expired, "the envelope has expired"));

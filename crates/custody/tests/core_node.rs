@@ -607,6 +607,11 @@ fn mail_for_others_and_too_much_mail_are_refused() {
         .run(|custody, cx, _| custody.mail(cx, &mail))
         .unwrap_err();
     assert_eq!(refusal.code, Code::NotClient);
+    let question = desk.mail(1, 1, 2, 0);
+    let refusal = desk
+        .run(|custody, cx, _| custody.mail(cx, &question))
+        .unwrap_err();
+    assert_eq!(refusal.code, Code::NotServed, "a question is never held");
     let fill = |desk: &mut Desk, ids: std::ops::Range<u8>, source: u8| {
         let mut taken = 0;
         for id in ids {

@@ -192,7 +192,11 @@ impl Inner {
             id,
             source: from,
             expires_ms: mail.envelope.header.expires,
-            bytes: mail.envelope.to_raw(mail.body.clone()).encode(),
+            // Without its body it only asks what became of it.
+            bytes: match &mail.body {
+                Some(body) => mail.envelope.to_raw(Some(body.clone())).encode(),
+                None => Vec::new(),
+            },
         };
         match self.host.custody.mail(turn.cx, &deposit) {
             Ok(MailAnswer::Held { until_ms }) => {
@@ -382,6 +386,8 @@ impl Inner {
 impl Inner {
     /// The program is about to end: closes every link in order.
     pub(crate) fn say_goodbye(&mut self, turn: &mut Turn<'_, '_>) {
+        self.with_topics(turn, |topics, env| topics.hurry(env));
+        self.settle(turn);
         self.with_topics(turn, |topics, env| topics.hurry(env));
         self.settle(turn);
         for link in self.links.keys() {

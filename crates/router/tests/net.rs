@@ -39,6 +39,12 @@ pub(crate) struct Host {
     pub(crate) mute: bool,
 }
 
+impl Host {
+    pub(crate) fn lose_mailbox(&mut self) {
+        self.mailbox.clear();
+    }
+}
+
 struct Held {
     source: NodeId,
     mail: Vec<u8>,

@@ -209,6 +209,35 @@ fn a_core_node_holds_mail_for_a_client_that_is_away() {
 }
 
 #[test]
+fn a_core_node_that_lost_its_mailbox_gets_the_mail_again() {
+    let mut net = Net::started(3, 42);
+    let (alice, bob, core) = (0, 1, 2);
+    net.hosts[core].is_core = true;
+    let clients = [net.id(alice), net.id(bob)];
+    net.hosts[core].clients.extend(clients);
+    for n in [alice, bob] {
+        net.hosts[n].cores = vec![core];
+        net.restart(n);
+    }
+    net.friends(alice, bob);
+    net.secs(30);
+    net.kill(bob);
+    net.secs(2);
+    let id = net.send(alice, bob, "held, lost, held");
+    net.secs(60);
+    assert_eq!(net.state(alice, id).held.len(), 1);
+    net.hosts[core].lose_mailbox();
+    net.restart(core);
+    net.secs(60);
+    let state = net.state(alice, id);
+    assert_eq!((state.held.len(), state.refusal), (1, None));
+    net.kill(alice);
+    net.start(bob);
+    net.secs(60);
+    assert_eq!(net.texts(bob), ["held, lost, held"]);
+}
+
+#[test]
 fn a_copy_that_comes_a_week_late_is_not_delivered_again() {
     let mut net = Net::started(2, 31);
     net.friends(0, 1);

@@ -420,21 +420,20 @@ impl Router {
         }
     }
 
-    /// A mail was refused at the end of a lane.
+    /// A mail was refused at the end of a lane; `again`: it is to be sent anew, in another form.
     pub(super) fn refused_on_lane(
         &mut self,
         cx: &mut Cx<'_>,
-        to: &NodeId,
-        target: &NodeId,
+        (to, target): (&NodeId, &NodeId),
         envelope: &EnvelopeId,
-        seal_again: bool,
+        again: bool,
     ) {
         let Some(lane) = self.mail.lanes.get_mut(&(*to, *target)) else {
             return;
         };
         lane.waiting.remove(envelope);
         lane.left_over = true;
-        if seal_again && to == target {
+        if again {
             lane.next = 0;
         }
         if lane.waiting.is_empty() {

@@ -266,6 +266,27 @@ impl Router {
         out.push(Output::MailState { id: *id });
     }
 
+    fn no_longer_held(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &EnvelopeId,
+        queued: &mut QueueRow,
+        core: &NodeId,
+    ) {
+        queued.held.retain(|held| held.core != *core.as_bytes());
+        if queued.held.is_empty() {
+            let order = [id.as_bytes().as_slice(), &[0]].concat();
+            cx.store.put(QUEUE_ORDER, order_key(queued), order);
+            if let Some(to) = self
+                .mail
+                .destinations
+                .get_mut(&NodeId::from_bytes(queued.to))
+            {
+                to.unheld = to.unheld.saturating_add(1);
+            }
+        }
+    }
+
     /// The end of a mail of ours: what is needed only to send it goes.
     pub(super) fn finish(
         &mut self,
@@ -323,6 +344,11 @@ impl Router {
             return;
         }
         let by_recipient = by == to;
+        // A core node that promised and no longer has it: it is sent there whole again.
+        let forgotten = queued.held.iter().any(|held| held.core == *by.as_bytes());
+        if forgotten {
+            self.no_longer_held(cx, &id, &mut queued, &by);
+        }
         queued.refusal = Some(RefusalRow {
             by: *by.as_bytes(),
             code: code.0,
@@ -343,7 +369,12 @@ impl Router {
             }
             row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
             out.push(Output::MailState { id });
-            self.refused_on_lane(cx, &to, &by, &envelope, seal_again);
+            self.refused_on_lane(
+                cx,
+                (&to, &by),
+                &envelope,
+                (by_recipient && seal_again) || forgotten,
+            );
         }
         self.sync_mail_targets(cx, out);
     }
