@@ -214,8 +214,11 @@ impl Inner {
             }
             Input::Frame { link, bytes, cost } => self.take_frame(turn, link, &bytes, cost),
             Input::Writable { link, bytes } => {
-                let link = topic::LinkId(link.0);
-                self.topic(turn, topic::Input::Writable { link, bytes });
+                // What comes before the link is open belongs to the greeting.
+                if self.links.contains_key(&link) {
+                    let link = topic::LinkId(link.0);
+                    self.topic(turn, topic::Input::Writable { link, bytes });
+                }
             }
             Input::LinkDown { link, reason } => {
                 self.owed.remove(&link);
