@@ -727,15 +727,7 @@ fn refusal_of(turn: &Turn<'_, '_>, code: Code, text: String, retry: u64) -> Refu
     let retry = wait
         .filter(|_| retry > 0)
         .map(core::time::Duration::from_millis);
-    let code = match code {
-        Code::QUOTA => custody::Code::Quota,
-        Code::FULL => custody::Code::DiskFull,
-        Code::DENIED => custody::Code::Denied,
-        Code::NOT_SERVED => custody::Code::NotServed,
-        Code::TOO_MANY => custody::Code::TooMany,
-        Code::RATE => custody::Code::TooOften,
-        _ => custody::Code::Refused,
-    };
+    let code = custody::Code::of_frame(code.0);
     Refusal { code, text, retry }
 }
 

@@ -147,16 +147,7 @@ impl Policy for Host {
 
 /// The code of a custody refusal on the wire.
 pub(crate) const fn code_of(code: custody::Code) -> Code {
-    match code {
-        custody::Code::NotClient => Code::NOT_SERVED,
-        custody::Code::Denied => Code::DENIED,
-        custody::Code::DiskFull => Code::FULL,
-        custody::Code::TooMany => Code::TOO_MANY,
-        custody::Code::NotServed => Code::NOT_SERVED,
-        custody::Code::Unacceptable => Code::TOO_LARGE,
-        custody::Code::TooOften => Code::RATE,
-        _ => Code::QUOTA,
-    }
+    Code(code.in_frame())
 }
 
 /// When a refusal may be asked again, in milliseconds since 1970; 0 is never.
