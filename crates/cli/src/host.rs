@@ -4,6 +4,8 @@ pub mod care;
 mod disk;
 mod inlet;
 mod outlet;
+#[cfg(feature = "planted")]
+mod planted;
 mod reach;
 pub mod replay;
 mod shared;
@@ -177,11 +179,13 @@ impl Host {
 
     /// Says goodbye on every link, commits what is staged, and closes transport and store.
     pub async fn close(&self) {
+        self.shared.begin_farewell();
         let handle = self.node.handle();
         // A node that has ended has said what it had to say.
         let _ = handle.send(Input::Closing, COMMAND).await;
         handle.stop();
         self.node.ended().await;
+        self.shared.farewell();
         self.shared.end_life();
         self.shared.transport.shut().await;
         for task in &self.tasks {
@@ -213,6 +217,8 @@ fn start(
             ..settings.clone()
         };
         let commit = opened.committer();
+        #[cfg(feature = "planted")]
+        let commit = planted::late(commit);
         let node = node::Node::new(config);
         Ok(Opened::new(node, opened.store, commit).about(&replay::about(opened.stale)))
     };
@@ -220,6 +226,8 @@ fn start(
     let content = Arc::new(content);
     let options: Options<Input, Out> = Options {
         recorder,
+        #[cfg(feature = "planted")]
+        plant_early_release: planted::early_release().is_some(),
         ..Options::default()
     };
     driver::start(options, open, move |handle| Outlet {

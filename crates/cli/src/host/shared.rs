@@ -23,6 +23,8 @@ pub(super) struct Shared<T> {
     waiting: Mutex<BTreeMap<u64, oneshot::Sender<Reply>>>,
     next_request: AtomicU64,
     life: AtomicU64,
+    /// While the node ends: who is to be told so, once everything else has been said.
+    farewells: Mutex<Option<Vec<Command>>>,
 }
 
 /// A link of this life of the node.
@@ -50,6 +52,7 @@ impl<T: Transport> Shared<T> {
             waiting: Mutex::default(),
             next_request: AtomicU64::new(1),
             life: AtomicU64::new(0),
+            farewells: Mutex::new(None),
         }
     }
 
@@ -168,8 +171,24 @@ impl<T: Transport> Shared<T> {
         }
     }
 
+    /// The node is about to end: what it still says goes out before its links are closed.
+    pub(super) fn begin_farewell(&self) {
+        locked(&self.farewells).get_or_insert_default();
+    }
+
+    /// The node has ended, and everything that it said has left it.
+    pub(super) fn farewell(&self) {
+        for command in locked(&self.farewells).take().into_iter().flatten() {
+            self.transport.command(command);
+        }
+    }
+
     /// Closes a link after what was sent before.
     pub(super) fn close(&self, link: LinkId, code: u32, text: String) {
+        if let Some(later) = locked(&self.farewells).as_mut() {
+            later.push(Command::Close { link, code, text });
+            return;
+        }
         if let Some(state) = locked(&self.links).get_mut(&link) {
             // What the transport does not take in time it would not deliver either.
             state.queue.clear();
