@@ -159,6 +159,11 @@ impl Topic {
             self.asked_bodies.remove(&id);
             match body {
                 Some(body) => {
+                    peer.gone.remove(&id);
+                    let here = self.lace.contains(&mut env.cx.store, &id);
+                    if !here && peer.early.len() < MAX_BODIES_PER_FRAME {
+                        peer.early.insert(id);
+                    }
                     if let Some(envelope) = self.lacking(env, &id) {
                         bytes = bytes.saturating_add(body.len());
                         work.push((envelope, body));
@@ -173,16 +178,14 @@ impl Topic {
         }
         self.bodies_given_up(&gone);
         self.wait_for_answer(shared, env, link);
-        if !work.is_empty()
-            && !self.declines_bodies(env)
-            && self.may_check(shared, env.cx.now, (link, bytes))
-        {
-            self.send_job(
-                shared,
-                env,
-                link,
-                Job::new(Work::Bodies(work), bytes, false),
-            );
+        if work.is_empty() || self.declines_bodies(env) {
+            return;
+        }
+        if self.may_check(shared, env.cx.now, (link, bytes)) {
+            let job = Job::new(Work::Bodies(work), bytes, false);
+            self.send_job(shared, env, link, job);
+        } else if let Some(peer) = self.peers.get_mut(&link) {
+            peer.body_from = 0;
         }
     }
 
@@ -211,8 +214,9 @@ impl Topic {
             body_bytes: body.get().body.len(),
         };
         if let Err(refusal) = env.host.accept(env.cx, self.local, offer) {
-            self.bodies_declined = self.bodies_declined.max(refusal.retry_at);
-            self.retry_at(shared, env, refusal.retry_at);
+            let retry = Self::retry_of(env, refusal.retry_at);
+            self.bodies_declined = self.bodies_declined.max(retry);
+            self.retry_at(shared, env, retry);
             return;
         }
         if let AddedBody::Added { .. } = self.lace.add_body(&mut env.cx.store, body) {

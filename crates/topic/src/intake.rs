@@ -289,7 +289,7 @@ impl Topic {
         while text.len() > wire::limits::MAX_TEXT {
             text.pop();
         }
-        let (code, retry) = (refusal.code, refusal.retry_at);
+        let (code, retry) = (refusal.code, Self::retry_of(env, refusal.retry_at));
         if body_alone {
             self.bodies_declined = self.bodies_declined.max(retry);
         } else {

@@ -72,6 +72,10 @@ pub const CUT_INTERVAL: Duration = Duration::from_secs(1);
 /// something was lost on the way in, or waits for a past that nobody announced.
 pub const HELLO_AGAIN: Duration = Duration::from_secs(5);
 
+/// Milliseconds that the time in a refusal, one's own or a peer's, lies ahead at least. A time that
+/// has passed would be an invitation to ask without end.
+pub const MIN_RETRY_MS: u64 = 5_000;
+
 /// Receipt slots of one topic. Beyond, receipts of unknown holders are dropped.
 pub const MAX_SLOTS: usize = 4096;
 

@@ -88,6 +88,8 @@ pub(crate) struct PeerState {
     pub(crate) bodies: BTreeSet<EnvelopeId>,
     /// Missing bodies up to this place have been looked at for it.
     pub(crate) body_from: u64,
+    /// Bodies that it gave before their headers had been checked: they are asked for once more.
+    pub(crate) early: BTreeSet<EnvelopeId>,
     /// Bodies that it said are gone.
     pub(crate) gone: BTreeSet<EnvelopeId>,
     pub(crate) receipts: BTreeSet<SlotKey>,
@@ -121,6 +123,7 @@ impl PeerState {
             told_gone: BTreeSet::new(),
             bodies: BTreeSet::new(),
             body_from: 0,
+            early: BTreeSet::new(),
             gone: BTreeSet::new(),
             receipts: BTreeSet::new(),
             evidence: BTreeSet::new(),
@@ -202,7 +205,7 @@ impl PeerState {
 
     /// It says that a body is gone. Beyond the limit it is not asked for bodies any more.
     pub(crate) fn is_gone(&mut self, id: EnvelopeId) {
-        if self.gone.len() < MAX_GONE {
+        if !self.early.remove(&id) && self.gone.len() < MAX_GONE {
             self.gone.insert(id);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::cost::cost;
 use crate::event::{Forward, LinkId, Output, Peer};
-use crate::limits::{MAX_ENVELOPES_PER_FRAME, MAX_GONE, MIN_ROOM};
+use crate::limits::{MAX_ENVELOPES_PER_FRAME, MAX_GONE, MIN_RETRY_MS, MIN_ROOM};
 use crate::peer::PeerState;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
@@ -274,16 +274,22 @@ impl Topic {
         };
         // A refusal with a time stops the chain until then. Without one only a body was refused, for
         // which the refuser asks itself.
+        let retry = Self::retry_of(env, refused.retry);
         if refused.retry > 0 {
-            peer.refuses.insert(author, refused.retry);
+            peer.refuses.insert(author, retry);
             peer.due.remove(&author);
             let known = peer.knows_to(&author).min(refused.number.saturating_sub(1));
             peer.cap(&author, known);
         }
         if refused.retry > 0 {
-            self.retry_at(shared, env, refused.retry);
+            self.retry_at(shared, env, retry);
         }
         self.note_refusal(env, &author, &who, &refused);
+    }
+
+    /// When something refused until then (milliseconds since 1970) is tried again.
+    pub(crate) fn retry_of(env: &Env<'_, '_>, until: u64) -> u64 {
+        until.max(env.cx.wall.as_millis().saturating_add(MIN_RETRY_MS))
     }
 
     /// Looks again at refusals when a time (milliseconds since 1970) has come.

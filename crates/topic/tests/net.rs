@@ -164,9 +164,8 @@ pub(crate) struct Node {
 
 struct Half {
     to: usize,
-    frames: VecDeque<TopicFrame>,
-    /// Other authors' envelopes, which may overtake.
-    verbatim: VecDeque<TopicFrame>,
+    /// Frames on their way, and whether they are other authors' envelopes, which may overtake.
+    frames: VecDeque<(bool, TopicFrame)>,
 }
 
 pub(crate) struct Net {
@@ -438,12 +437,17 @@ impl Net {
         from.sent += 1;
         from.sent_bytes += bytes.len() as u64;
         if let Some(half) = self.halves.get_mut(&(link, node)) {
-            let queue = if overtakes {
-                &mut half.verbatim
+            let end = half.frames.len() as u64;
+            let last = half.frames.iter().rposition(|(verbatim, _)| *verbatim);
+            let first = last.map_or(0, |last| last as u64 + 1);
+            // It leaves at once, and others before it may still wait for their commit.
+            let at = if overtakes {
+                first + self.rng.below(end - first + 1)
             } else {
-                &mut half.frames
+                end
             };
-            queue.push_back(frame);
+            half.frames
+                .insert(usize::try_from(at).unwrap(), (overtakes, frame));
         }
     }
 
@@ -467,7 +471,6 @@ impl Net {
             let half = Half {
                 to,
                 frames: VecDeque::new(),
-                verbatim: VecDeque::new(),
             };
             self.halves.insert((link, from), half);
         }
@@ -494,7 +497,6 @@ impl Net {
         let half = Half {
             to: usize::MAX,
             frames: VecDeque::new(),
-            verbatim: VecDeque::new(),
         };
         self.halves.insert((link, node), half);
         self.input(
@@ -518,10 +520,7 @@ impl Net {
     /// What a node has said to a puppet since it was last asked.
     pub(crate) fn heard(&mut self, link: LinkId, node: usize) -> Vec<TopicFrame> {
         let half = self.halves.get_mut(&(link, node)).expect("the link is up");
-        half.verbatim
-            .drain(..)
-            .chain(half.frames.drain(..))
-            .collect()
+        half.frames.drain(..).map(|(_, frame)| frame).collect()
     }
 
     pub(crate) fn frame(&mut self, node: usize, link: LinkId, frame: TopicFrame) {
@@ -612,9 +611,7 @@ impl Net {
         let busy: Vec<(LinkId, usize)> = self
             .halves
             .iter()
-            .filter(|(_, half)| {
-                half.to != usize::MAX && !(half.frames.is_empty() && half.verbatim.is_empty())
-            })
+            .filter(|(_, half)| half.to != usize::MAX && !half.frames.is_empty())
             .map(|(key, _)| *key)
             .collect();
         let choices = busy.len() as u64 + u64::from(!self.jobs.is_empty());
@@ -626,16 +623,8 @@ impl Net {
             return self.run_job();
         };
         let half = self.halves.get_mut(&key).expect("it was listed");
-        let first = if self.reorder && self.rng.below(2) == 0 {
-            half.verbatim
-                .pop_front()
-                .or_else(|| half.frames.pop_front())
-        } else {
-            half.frames
-                .pop_front()
-                .or_else(|| half.verbatim.pop_front())
-        };
-        let (frame, to) = (first.expect("it was listed"), half.to);
+        let first = half.frames.pop_front();
+        let ((_, frame), to) = (first.expect("it was listed"), half.to);
         let cost = Frame::Topic {
             topic: self.topic_id(),
             frame: frame.clone(),
