@@ -1,5 +1,6 @@
 //! The node inside `way up`: store, transport and engines, put together and taken apart.
 
+mod addresses;
 pub mod care;
 mod disk;
 mod inlet;
@@ -91,7 +92,7 @@ impl Host {
         };
         let opened = quic::open(quic::Config::new(keys.node, listen)).await;
         let (transport, events) = opened.map_err(|error| not_listening(&error))?;
-        let listening = transport.listening();
+        let listening = addresses::of(&transport.listening());
         let shared = Arc::new(Shared::new(transport));
         let floor = config.limits.free_space_floor.0;
         let disk = Arc::new(Disk::new(home.store(), state, floor));
@@ -100,6 +101,7 @@ impl Host {
         let tasks = vec![
             tokio::spawn(inlet::events(events, node.handle(), Arc::clone(&shared))),
             tokio::spawn(inlet::disk(Arc::clone(&disk), node.handle())),
+            tokio::spawn(inlet::addresses(Arc::clone(&shared), node.handle())),
         ];
         let host = Self {
             home,

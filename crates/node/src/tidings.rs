@@ -394,9 +394,15 @@ impl Inner {
         }
     }
 
-    /// A hash of everything that [`Inner::tiding_items`] would say.
+    /// A hash of what is worth an envelope when it changes. Where a core node holds the topic,
+    /// members find one another through it, and addresses that come and go with networks are not.
     pub(crate) fn told_hash(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> [u8; 32] {
-        let (profile, cores) = self.own_tidings(turn, local);
+        let (mut profile, cores) = self.own_tidings(turn, local);
+        if !cores.cores.is_empty() {
+            profile
+                .addresses
+                .truncate(self.host.keys.config.public.len());
+        }
         *blake3::hash(&[profile.encode(), cores.encode()].concat()).as_bytes()
     }
 

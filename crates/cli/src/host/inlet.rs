@@ -12,6 +12,8 @@ use super::shared::Shared;
 
 /// How often the node is told how its disk is.
 const DISK_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked whether this machine has moved to another network.
+const ADDRESSES_EVERY: Duration = Duration::from_secs(10);
 /// What an input without content counts for in the node's inbox.
 const SMALL: usize = 64;
 
@@ -133,6 +135,26 @@ pub(super) async fn disk(disk: Arc<Disk>, handle: Handle<Input>) {
         };
         if handle.send(input, SMALL).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Tells the node when this machine has moved to another network.
+pub(super) async fn addresses<T: Transport>(shared: Arc<Shared<T>>, handle: Handle<Input>) {
+    let look = || super::addresses::of(&shared.transport.listening());
+    let mut known = look();
+    let mut every = tokio::time::interval(ADDRESSES_EVERY);
+    loop {
+        every.tick().await;
+        let now = look();
+        if now != known {
+            known.clone_from(&now);
+            if let Err(Gone) = handle
+                .send(Input::Listening { addresses: now }, SMALL)
+                .await
+            {
+                return;
+            }
         }
     }
 }

@@ -68,7 +68,11 @@ impl<T: Transport> driver::Host<Out> for Outlet<T> {
             Advisory::Check(check) => {
                 let recorded = self.recorded;
                 self.handle.check(move || {
-                    Input::Checked(if recorded { check.run_recorded() } else { check.run() })
+                    Input::Checked(if recorded {
+                        check.run_recorded()
+                    } else {
+                        check.run()
+                    })
                 });
             }
             Advisory::Log { event, text } => tracing::info!(event, "{text}"),
