@@ -144,6 +144,37 @@ fn a_missing_body_is_not_delivered() {
 }
 
 #[test]
+fn a_chain_is_acknowledged_only_as_far_as_its_exceptions_fit() {
+    let mut net = Net::joined(11, 1);
+    let core = net.add(Role::Custodian);
+    let node = net.nodes[core].host.node.node_id();
+    net.nodes[0].host.cores.insert(node);
+    net.link(0, core);
+    net.settle();
+    let first = net.say(0, "before");
+    net.settle();
+    net.nodes[core].host.refuse = Some((RefusedPart::Body, net.wall() + 600_000));
+    let lost: Vec<_> = (0..300)
+        .map(|number| net.say(0, &format!("{number}")))
+        .collect();
+    net.settle();
+    net.nodes[core].host.refuse = None;
+    let after = net.say(0, "after");
+    net.settle();
+    let held = |net: &mut Net, sent| net.states(0, sent).held;
+    assert_eq!((held(&mut net, &first), held(&mut net, &lost[299])), (1, 0));
+    assert_eq!(
+        held(&mut net, &after),
+        0,
+        "it lies beyond what the receipt can except"
+    );
+    net.pass(Duration::from_secs(660));
+    for sent in [&first, &lost[0], &lost[299], &after] {
+        assert_eq!(held(&mut net, sent), 1);
+    }
+}
+
+#[test]
 fn a_restored_homes_next_incarnation_takes_the_slot_over() {
     let mut net = Net::joined(7, 2);
     let link = net.link(0, 1);
