@@ -18,7 +18,8 @@ pub struct RequestId(pub u64);
 /// A topic as a person names it: a local name, a unique prefix of an id, or an id.
 pub type TopicRef = String;
 
-/// Where to send: a topic as in [`TopicRef`], a node by id, unique prefix or name.
+/// Where to send: a topic as in [`TopicRef`]; a node by id, unique prefix or name; or an engine of a
+/// node, `engine@node`.
 pub type Target = String;
 
 /// What is asked.

@@ -13,6 +13,7 @@ use crate::waiting::What;
 use identity::seal::hpke::derive_key_pair;
 use identity::seal::kdf;
 use identity::{NodeId, SealingKey, SecretKey};
+use machine::WallTime;
 use rights::{Invitation, InviteSeed};
 use router::Why;
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,10 +247,17 @@ impl Inner {
         found: &Invitation,
         name: Option<String>,
     ) {
-        let local = match self.host.keys.local(&found.topic) {
-            Some(local) => Some(local),
-            None => self.begin_membership(turn, loc, found, name),
-        };
+        let known = self.host.keys.local(&found.topic);
+        let over = found.invite.until < turn.cx.wall.as_millis();
+        if known.is_none() && over && self.router.clock_confirmed() {
+            // Nobody would admit its claim.
+            self.waiting.done(request);
+            let hint = "ask whoever invited you for a new link; if it should still stand, see that \
+                        this computer's clock is right";
+            let failure = Failure::new(Code::Refused, "the invite is over", hint);
+            return self.reply(turn, request, Reply::Failed(failure));
+        }
+        let local = known.or_else(|| self.begin_membership(turn, loc, found, name));
         let Some(local) = local else {
             self.waiting.done(request);
             let failure = Failure::new(Code::Failed, "the invite's genesis cannot be used", "");
@@ -274,13 +282,10 @@ impl Inner {
             .device
             .key_in(found.topic, &found.genesis);
         let sealing = sealing_key(&device);
-        let claim = look.seed.claim(
-            found.topic,
-            found.grant,
-            device.public(),
-            sealing,
-            turn.cx.wall,
-        );
+        let time = claim_time(turn.cx.wall, self.router.clock_confirmed(), found);
+        let claim = look
+            .seed
+            .claim(found.topic, found.grant, device.public(), sealing, time);
         let ways = look.at.iter().map(ToString::to_string).collect();
         let name = name.unwrap_or_else(|| found.title.clone());
         let row = TopicRow {
@@ -445,6 +450,16 @@ impl Inner {
         });
         Ok(())
     }
+}
+
+/// When a claim says that it was made. An unconfirmed clock is not believed by its own node either:
+/// one that stands decades ahead would make the claim come after the end of its invite.
+fn claim_time(wall: WallTime, confirmed: bool, found: &Invitation) -> WallTime {
+    let (start, until) = (found.genesis.epoch.start, found.invite.until);
+    if confirmed || start > until {
+        return wall;
+    }
+    WallTime::from_millis(wall.as_millis().clamp(start, until))
 }
 
 /// What may be sealed to a device in a topic: derived from its device key, until keys turn.

@@ -20,7 +20,7 @@ use wire::{Header, Item, NodeAddress, Ticket};
 
 /// Members of one topic whose nodes are kept as neighbours. The others are found through cores and
 /// through these.
-const MAX_KEPT_MEMBERS: usize = 64;
+pub(crate) const MAX_KEPT_MEMBERS: usize = 64;
 
 /// Core nodes of one topic that are kept.
 const MAX_KEPT_CORES: usize = 16;

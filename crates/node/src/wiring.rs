@@ -388,8 +388,6 @@ impl Inner {
     pub(crate) fn say_goodbye(&mut self, turn: &mut Turn<'_, '_>) {
         self.with_topics(turn, |topics, env| topics.hurry(env));
         self.settle(turn);
-        self.with_topics(turn, |topics, env| topics.hurry(env));
-        self.settle(turn);
         for link in self.links.keys() {
             let code = u32::from(wire::Code::CLOSING.0);
             let text = "going down".to_owned();

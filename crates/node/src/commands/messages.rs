@@ -10,7 +10,7 @@ use crate::rows::{LAST_SENT, NODE};
 use crate::timer::Timer;
 use crate::waiting::What;
 use core::time::Duration;
-use identity::{EnvelopeId, PublicKey};
+use identity::{EnvelopeId, NodeId, PublicKey};
 use std::collections::{BTreeMap, VecDeque};
 use topic::{Draft, GapReason, Payload, PublishError};
 use wire::plain::{Message, message_len};
@@ -60,14 +60,15 @@ impl Inner {
             Ok(local) => self.queue(turn, request, local, order).map(|()| None),
             Err(no_topic) if no_topic.code == Code::Ambiguous => Err(no_topic),
             Err(no_topic) => {
-                let node = self.find_node(turn, to).map_err(|no_node| {
+                let (engine, node) = to.split_once('@').unwrap_or((INBOX, to));
+                let node = self.find_node(turn, node).map_err(|no_node| {
                     if no_node.code == Code::Ambiguous {
                         no_node
                     } else {
                         no_target(no_topic, to)
                     }
                 })?;
-                self.send_mails(turn, node, order).map(Some)
+                self.send_mails(turn, (node, engine), order).map(Some)
             }
         });
         match sent {
@@ -250,7 +251,7 @@ impl Inner {
     fn send_mails(
         &mut self,
         turn: &mut Turn<'_, '_>,
-        to: identity::NodeId,
+        (to, engine): (NodeId, &str),
         order: Order,
     ) -> Result<Vec<MessageId>, Failure> {
         let Order {
@@ -268,7 +269,7 @@ impl Inner {
         for payload in messages {
             let send = router::Send {
                 to,
-                engine: INBOX.to_owned(),
+                engine: engine.to_owned(),
                 payload,
                 class,
                 lifespan,

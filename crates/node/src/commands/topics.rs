@@ -5,13 +5,14 @@ use crate::keychain::TopicKeys;
 use crate::limits::{DEFAULT_INVITE_MS, MAX_ADDRESSES, MAX_INVITE_MS};
 use crate::look::look;
 use crate::node::{Inner, Turn};
-use crate::rows::TopicRow;
+use crate::rows::{PROFILES, TopicRow, said};
+use crate::tidings::MAX_KEPT_MEMBERS;
 use identity::{EnvelopeId, PublicKey};
 use lace::Lace;
 use rights::{HeldEpoch, InviteSeed};
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Draft, InviteBox, Payload, Role};
-use wire::plain::{BoxContents, CoreEntry};
+use wire::plain::{BoxContents, CoreEntry, Profile};
 use wire::{Item, JoinLink, NodeAddress, Parameters};
 
 /// What topics are founded with: content is kept for thirty days unless its author says otherwise, and
@@ -20,6 +21,9 @@ const PARAMETERS: Parameters = Parameters {
     history_days: 90,
     lifespan: 30 * 24 * 3600 * 1000,
 };
+
+/// Nodes that an invite's link names: a longer link would not fit into a small QR code.
+const MAX_LINK_NODES: usize = 2;
 
 impl Inner {
     pub(super) fn topic_create(
@@ -311,16 +315,26 @@ impl Inner {
                 name: self.router.name().to_owned(),
             });
         }
-        let mut at: Vec<NodeAddress> = Vec::new();
         // This node last in the list, but always in the link.
         let last = entries.last().filter(|entry| entry.node == self.id);
-        for entry in entries.iter().take(1).chain(last) {
-            if let Some(address) = entry.addresses.iter().find_map(|text| parse(entry, text))
-                && !at.contains(&address)
-            {
-                at.push(address);
-            }
+        let mut others: Vec<CoreEntry> = entries
+            .iter()
+            .take(1)
+            .filter(|entry| entry.node != self.id)
+            .cloned()
+            .collect();
+        if others.is_empty() {
+            // Without a core node a member lets joiners in while this node is away.
+            others = self.members_with_addresses(turn, local);
         }
+        let mut at: Vec<NodeAddress> = others
+            .iter()
+            .filter_map(|entry| entry.addresses.iter().find_map(|text| parse(entry, text)))
+            .take(MAX_LINK_NODES - usize::from(last.is_some()))
+            .collect();
+        at.extend(
+            last.and_then(|entry| entry.addresses.iter().find_map(|text| parse(entry, text))),
+        );
         if at.is_empty() {
             return Err(Failure::new(
                 Code::Failed,
@@ -330,6 +344,26 @@ impl Inner {
         }
         entries.truncate(wire::limits::MAX_CORES);
         Ok((at, entries))
+    }
+
+    /// Members who told where they can be reached, those who are linked now first.
+    fn members_with_addresses(&self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<CoreEntry> {
+        let mut members: Vec<CoreEntry> = Vec::new();
+        for (device, plain) in said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS) {
+            let Ok(profile) = Profile::decode(&plain) else {
+                continue;
+            };
+            let here = profile.node != self.id && !profile.addresses.is_empty();
+            if here && !self.has_left(turn.cx, local, &device) {
+                members.push(CoreEntry {
+                    node: profile.node,
+                    addresses: profile.addresses,
+                    name: profile.name,
+                });
+            }
+        }
+        members.sort_by_key(|member| self.link_of(&member.node).is_none());
+        members
     }
 
     fn invite_box(
