@@ -6,8 +6,8 @@ use wire::{Code, Frame};
 
 use crate::event::{LinkId, Output, Problem};
 use crate::limits::{
-    HELLO_TIME, MAX_LINKS_PER_NODE, PING_FIRST, SIMULTANEOUS, STRANGER_TIME, VERSION_MAX,
-    VERSION_MIN,
+    DECIDE_TIME, HELLO_TIME, MAX_LINKS_PER_NODE, PING_FIRST, SIMULTANEOUS, STRANGER_TIME,
+    VERSION_MAX, VERSION_MIN,
 };
 use crate::links::{Greeted, Link, Phase, Stays, Trust, stays};
 use crate::router::{Router, Timer};
@@ -357,7 +357,27 @@ impl Router {
             // Closing the old one opens the spare one.
             Stays::New => self.close(cx, old_id, Code::DUPLICATE_LINK, "a newer link stays", out),
             Stays::Old => self.close(cx, id, Code::DUPLICATE_LINK, "an older link stays", out),
-            Stays::Both => self.timers.set(Timer::Ping(id), cx.now.after(PING_FIRST)),
+            Stays::Both => {
+                self.timers.set(Timer::Ping(id), cx.now.after(PING_FIRST));
+                self.timers
+                    .set(Timer::Decide(id), cx.now.after(DECIDE_TIME));
+            }
+        }
+    }
+
+    /// A peer that dialled twice while both links live keeps its first at once. If the second is
+    /// still here, the peer knows of no other: it has started again, and the first is dead.
+    pub(crate) fn decide(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
+        let Some(link) = self
+            .links
+            .get(&id)
+            .filter(|link| link.phase == Phase::Spare)
+        else {
+            return;
+        };
+        if let Some(old) = self.open.get(&link.node).copied() {
+            // Closing the old one opens the spare one.
+            self.close(cx, old, Code::DUPLICATE_LINK, "a newer link stays", out);
         }
     }
 

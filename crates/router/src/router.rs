@@ -25,6 +25,8 @@ pub(crate) enum Timer {
     Stranger(LinkId),
     /// The link may have been silent for too long. Lasts as long as the link.
     Ping(LinkId),
+    /// A peer that dialled twice has had the time to decide between its links.
+    Decide(LinkId),
     /// The next dial, or the next address of one in progress.
     Dial(NodeId),
     /// Mail for the first, on a link with the second, is to be sent (again).
@@ -189,6 +191,7 @@ impl Router {
                 }
                 Timer::Stranger(link) => self.stranger_late(cx, link, out),
                 Timer::Ping(link) => self.look_at_silence(cx, link, out),
+                Timer::Decide(link) => self.decide(cx, link, out),
                 Timer::Dial(node) => self.dial(cx, node, out),
                 Timer::Lane(to, target) => self.pump(cx, to, target, out),
                 Timer::Receipts => self.sign_receipts(cx, out),

@@ -6,7 +6,7 @@ use identity::seal::hpke::HpkeSecret;
 use identity::{NodeId, SecretKey, Signature};
 use machine::Outbox;
 use machine::test::World;
-use router::limits::{MAX_STRANGERS, STRANGER_BYTES};
+use router::limits::{DECIDE_TIME, MAX_STRANGERS, STRANGER_BYTES};
 use router::{Config, Input, LinkId, Output, Problem, Router, Standing};
 use wire::{Code, Frame, NodeAdvert, RawStatement, sign_advert};
 
@@ -342,6 +342,31 @@ fn a_denied_node_is_closed_even_when_it_is_a_peer() {
     });
     assert_eq!(closed(&out).map(|(code, _)| code), Some(Code::DENIED));
     assert!(out.iter().any(|o| matches!(o, Output::Closed { .. })));
+}
+
+/// A peer that is killed and starts again at once cannot say that its first link is dead.
+#[test]
+fn a_peer_that_starts_again_at_once_is_not_kept_waiting_by_its_dead_link() {
+    let mut bench = Bench::new();
+    let _ = bench.friend(2);
+    let friend = key(2);
+    let greeting = hello(&bench.world);
+    let (second, _) = bench.up(friend.node_id(), false);
+    let out = bench.frame(second, greeting);
+    assert!(
+        closed(&out).is_none(),
+        "it may be alive, and then it decides"
+    );
+    let out = bench.pass(DECIDE_TIME);
+    assert_eq!(
+        closed(&out).map(|(code, _)| code),
+        Some(Code::DUPLICATE_LINK)
+    );
+    assert!(
+        out.iter()
+            .any(|o| matches!(o, Output::Opened { link, .. } if *link == second)),
+        "{out:?}"
+    );
 }
 
 #[test]
