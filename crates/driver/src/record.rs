@@ -8,8 +8,8 @@
 //! A record contains the store, and so every secret in it. It is as private as the home itself.
 //!
 //! The file: the line `waystation record 1`, then entries. An entry is a length (4 bytes, least
-//! significant first), a kind (1 byte), and that many bytes. The last entry may be cut off by a
-//! crash; what is whole before it counts.
+//! significant first), a kind (1 byte), a sum (4 bytes), and that many bytes. The last entry may be
+//! cut off by a crash; what is whole before it counts.
 
 mod entry;
 mod node;

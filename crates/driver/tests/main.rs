@@ -3,4 +3,5 @@
 mod lives;
 mod record;
 mod release;
+mod talk;
 mod world;

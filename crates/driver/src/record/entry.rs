@@ -48,6 +48,7 @@ impl Entry {
             .ok_or_else(|| io::Error::other("an entry of the record is too long"))?;
         out.write_all(&length.to_le_bytes())?;
         out.write_all(&[kind])?;
+        out.write_all(&sum(kind, &body))?;
         out.write_all(&body)
     }
 
@@ -99,11 +100,11 @@ impl Entry {
 
     /// The next entry; `None` at the end of the file or where it was cut off.
     pub(super) fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
-        let mut head = [0; 5];
+        let mut head = [0; 9];
         if !fill(input, &mut head)? {
             return Ok(None);
         }
-        let [a, b, c, d, kind] = head;
+        let [a, b, c, d, kind, expected @ ..] = head;
         let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX);
         if length > MAX_ENTRY {
             return Err(bad());
@@ -113,6 +114,9 @@ impl Entry {
         input.by_ref().take(length as u64).read_to_end(&mut body)?;
         if body.len() < length {
             return Ok(None);
+        }
+        if sum(kind, &body) != expected {
+            return Err(bad());
         }
         Self::decode(kind, body).map(Some).ok_or_else(bad)
     }
@@ -153,6 +157,16 @@ impl Entry {
             _ => return None,
         })
     }
+}
+
+/// Tells damage from a machine that behaves otherwise. It guards against accidents, not against
+/// whoever writes records.
+fn sum(kind: u8, body: &[u8]) -> [u8; 4] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[kind]).update(body);
+    let mut sum = [0; 4];
+    hasher.finalize_xof().fill(&mut sum);
+    sum
 }
 
 /// Fills the buffer; false where the file ends before.
@@ -240,14 +254,25 @@ mod tests {
 
     #[test]
     fn what_is_no_entry_is_refused_without_making_room() {
-        let cases: [&[u8]; 4] = [
-            &[255, 255, 255, 255, 4, 0],
-            &[0, 0, 0, 0, 99],
-            &[1, 0, 0, 0, 5, 1],
-            &[3, 0, 0, 0, 2, 1, 255, 255],
-        ];
-        for mut case in cases {
-            assert!(Entry::read(&mut case).is_err());
+        let cases: [(u8, &[u8]); 4] = [(99, &[]), (5, &[1]), (2, &[1, 255, 255]), (1, &[0; 31])];
+        for (kind, body) in cases {
+            let mut bytes = vec![u8::try_from(body.len()).expect("short"), 0, 0, 0, kind];
+            bytes.extend(sum(kind, body));
+            bytes.extend(body);
+            assert!(Entry::read(&mut &bytes[..]).is_err());
+        }
+        assert!(Entry::read(&mut &[255; 64][..]).is_err());
+    }
+
+    #[test]
+    fn a_changed_byte_of_kind_sum_or_body_is_found() {
+        for entry in some() {
+            let good = bytes(&[entry]);
+            for at in 4..good.len() {
+                let mut other = good.clone();
+                other[at] ^= 1;
+                assert!(Entry::read(&mut &other[..]).is_err());
+            }
         }
     }
 }

@@ -39,6 +39,16 @@ pub enum ReplayFailed {
     /// The file could not be read, or is no record.
     #[error("the record could not be read: {0}")]
     Read(#[from] io::Error),
+    /// The file is damaged.
+    #[error("the record is damaged after turn {turn} of life {life}: {why}")]
+    Damaged {
+        /// Which life; 0 before the first.
+        life: u64,
+        /// The last turn of it that could be read and played.
+        turn: u64,
+        /// What is wrong.
+        why: io::Error,
+    },
     /// The program could not build the machine.
     #[error("the machine could not be built for life {life}: {why}")]
     Build {
@@ -110,7 +120,7 @@ where
         stage: Stage::Before,
         found: Replayed::default(),
     };
-    while let Some(entry) = Entry::read(&mut input)? {
+    while let Some(entry) = Entry::read(&mut input).map_err(|why| player.damaged(why))? {
         player.play(entry)?;
     }
     player.found.outputs = player.running.outputs();
@@ -279,6 +289,14 @@ where
         match &self.stage {
             Stage::Living(living) => living.kernel.turns(),
             Stage::Before | Stage::Loading { .. } => 0,
+        }
+    }
+
+    fn damaged(&self, why: io::Error) -> ReplayFailed {
+        ReplayFailed::Damaged {
+            life: self.found.lives,
+            turn: self.turns(),
+            why,
         }
     }
 
