@@ -1,5 +1,6 @@
 //! `cargo xtask`: the one command that is the same for a person and for continuous integration.
 
+mod includes;
 mod tidy;
 
 use std::process::{Command, ExitCode};
@@ -10,7 +11,8 @@ usage: cargo xtask COMMAND
   ci      everything below, in this order
   fmt     formatting is what rustfmt makes of it
   clippy  no warning in any target
-  tidy    layers, licences, bans, documents: what a program can check about the tree
+  tidy    layers, licences, bans, documents: what a program can check about the tree;
+          with --fix (or UPDATE=1) code that documents show is copied into them again
   test    sees to what the tests need, and runs them all
   doc     the API documentation builds without a warning
 ";
@@ -52,7 +54,7 @@ fn run(task: &str) -> Result<(), String> {
             ],
             &[],
         ),
-        "tidy" => tidy::check(),
+        "tidy" => tidy::check(tidy::Fix::asked()),
         "doc" => cargo(
             &["doc", "--workspace", "--no-deps", "--locked"],
             &[("RUSTDOCFLAGS", "-D warnings")],

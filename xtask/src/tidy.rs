@@ -4,6 +4,8 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::includes;
+
 /// What each crate may depend on inside the workspace. Arrows point down only, and protocol crates
 /// never meet except in `node`.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -34,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "identity",
             "wire",
             "rights",
+            "custody",
             "node",
             "store",
             "transport",
@@ -93,8 +96,28 @@ pub(crate) fn root() -> PathBuf {
         .map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
+/// Whether what can be mended by a program is mended, or reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fix {
+    Mend,
+    Report,
+}
+
+impl Fix {
+    /// What whoever started this program asked for.
+    pub(crate) fn asked() -> Self {
+        let option = std::env::args().skip(2).any(|argument| argument == "--fix");
+        let variable = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
+        if option || variable {
+            Self::Mend
+        } else {
+            Self::Report
+        }
+    }
+}
+
 /// Runs every check; the error lists all that was found.
-pub(crate) fn check() -> Result<(), String> {
+pub(crate) fn check(fix: Fix) -> Result<(), String> {
     let metadata = MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
         .exec()
@@ -104,7 +127,7 @@ pub(crate) fn check() -> Result<(), String> {
     licences(&metadata, &mut found);
     bans(&mut found);
     sources(&mut found);
-    documents(&metadata, &mut found);
+    documents(&metadata, fix, &mut found);
     if found.is_empty() {
         Ok(())
     } else {
@@ -231,8 +254,9 @@ fn sources(found: &mut Vec<String>) {
     }
 }
 
-/// Every crate is named in the README, and every path that a document names exists.
-fn documents(metadata: &Metadata, found: &mut Vec<String>) {
+/// Every crate is named in the README, every document in the list of its folder; every path that a
+/// document names exists, and the code that it shows is the code that there is.
+fn documents(metadata: &Metadata, fix: Fix, found: &mut Vec<String>) {
     let readme = read(&root().join("README.md"));
     for package in metadata.workspace_packages() {
         let name = package.name.as_str();
@@ -242,6 +266,10 @@ fn documents(metadata: &Metadata, found: &mut Vec<String>) {
     }
     let mut files = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
     collect(&root().join("docs"), "md", &mut files);
+    includes::check(&root(), &files, fix == Fix::Mend, found);
+    for folder in ["docs", "docs/spec", "docs/decisions"] {
+        listed(&root().join(folder), found);
+    }
     for file in files {
         let text = read(&file);
         let shown = file
@@ -257,12 +285,39 @@ fn documents(metadata: &Metadata, found: &mut Vec<String>) {
     }
 }
 
+/// The page `README.md` of a folder names everything beside it.
+fn listed(folder: &Path, found: &mut Vec<String>) {
+    let list = read(&folder.join("README.md"));
+    for path in entries(folder) {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
+        let target = if path.is_dir() {
+            format!("({name}/README.md)")
+        } else {
+            format!("({name})")
+        };
+        if name != "README.md" && !list.contains(&target) {
+            let shown = folder.strip_prefix(root()).unwrap_or(folder).display();
+            found.push(format!("{shown}/README.md does not name {name}"));
+        }
+    }
+}
+
+/// What lies in a folder, in order.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
 /// Paths in back quotes or link targets that begin with a folder of this repository.
 fn named_paths(text: &str) -> BTreeSet<String> {
     text.split(['`', '(', ')', ' ', '\n', '"', ',', ';'])
         .map(|word| {
             word.trim_end_matches(['.', ':'])
-                .split('#')
+                .split(['#', ':'])
                 .next()
                 .unwrap_or_default()
         })
@@ -277,12 +332,7 @@ fn named_paths(text: &str) -> BTreeSet<String> {
 }
 
 fn collect(folder: &Path, extension: &str, into: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
+    for path in entries(folder) {
         if path.is_dir() {
             if !path.ends_with("target") {
                 collect(&path, extension, into);
@@ -333,6 +383,6 @@ mod tests {
 
     #[test]
     fn the_tree_is_tidy() {
-        super::check().unwrap();
+        super::check(super::Fix::Report).unwrap();
     }
 }
