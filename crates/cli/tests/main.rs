@@ -4,6 +4,7 @@ mod docs;
 mod fake;
 mod life;
 mod people;
+mod privacy;
 mod samples;
 mod surface;
 mod talk;

@@ -1,0 +1,123 @@
+//! What a node keeps in memory, and what it does when there is nothing to do.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use node::command::Command;
+
+use crate::loader::{Loader, Wires};
+use crate::stage::{Person, Stage, mib, until};
+use crate::volume::{message, seconds};
+use crate::{Failed, Report, scaled};
+
+/// How long a node is left alone before it is looked at: what its start made has then been tidied
+/// up, and topics that were looked through have left memory again.
+const SETTLE: Duration = Duration::from_secs(70);
+/// How long idling is watched.
+const IDLE: Duration = Duration::from_secs(30);
+
+pub(crate) fn measure(way: &Path, report: &mut Report) -> Result<(), Failed> {
+    fresh(way, report)?;
+    history(way, report)?;
+    topics(way, report)
+}
+
+/// Resident memory and idle CPU of a running node.
+fn look(person: &Person, name: &str, target: u64, report: &mut Report) -> Result<(), Failed> {
+    std::thread::sleep(SETTLE);
+    let (before, began) = (person.cpu()?, Instant::now());
+    std::thread::sleep(IDLE);
+    let (used, time) = (person.cpu()?.saturating_sub(before), began.elapsed());
+    let resident = person.kib("VmRSS")?;
+    report.figure(
+        &format!("memory {name}"),
+        format!(
+            "{} resident, of it {} anonymous; highest ever {}",
+            mib(resident),
+            mib(person.kib("RssAnon")?),
+            mib(person.kib("VmHWM")?)
+        ),
+        format_args!("{target} MiB"),
+        resident <= target * 1024,
+    );
+    let share = used.as_micros() * 10_000 / time.as_micros().max(1);
+    report.figure(
+        &format!("idle CPU {name}"),
+        format!(
+            "{}.{:02} % of a core ({} ms in {})",
+            share / 100,
+            share % 100,
+            used.as_millis(),
+            seconds(time)
+        ),
+        "1 %",
+        share < 100,
+    );
+    Ok(())
+}
+
+fn fresh(way: &Path, report: &mut Report) -> Result<(), Failed> {
+    let stage = Stage::new(way)?;
+    let alice = stage.up("alice")?;
+    look(&alice, "fresh home", 40, report)
+}
+
+/// One topic with a long history, and ten links.
+fn history(way: &Path, report: &mut Report) -> Result<(), Failed> {
+    let count = scaled(100_000);
+    let stage = Stage::new(way)?;
+    let alice = stage.up("alice")?;
+    alice.way(&["topic", "create", "garden"])?;
+    alice.down()?;
+    let began = Instant::now();
+    let mut loader = Loader::open(&alice, false, &Arc::new(Wires::default()))?;
+    loader.publish((0..count).map(|n| ("garden".to_owned(), message(n).into_bytes())))?;
+    loader.close()?;
+    report.note(
+        "memory history filled",
+        format!("{count} envelopes in {}", seconds(began.elapsed())),
+    );
+    alice.up()?;
+    let mut peers = Vec::new();
+    for n in 0..10 {
+        let peer = stage.up(&format!("peer{n}"))?;
+        let id = peer.way(&["id"])?.pop().unwrap_or_default();
+        let address = id["addresses"][0].as_str().unwrap_or_default();
+        alice.way(&["peer", "add", address])?;
+        peers.push(peer);
+    }
+    until("ten links", Duration::from_secs(30), || {
+        let linked = alice.way(&["peers"])?;
+        let linked = linked.iter().filter(|peer| peer["linked"] == true).count();
+        Ok((linked == peers.len()).then_some(()))
+    })?;
+    let name = format!("restarted, {count} envelopes of 1 KiB, 10 links");
+    look(&alice, &name, 64, report)
+}
+
+/// Many topics with a short history each.
+fn topics(way: &Path, report: &mut Report) -> Result<(), Failed> {
+    let (topics, each) = (scaled(1000), 100);
+    let stage = Stage::new(way)?;
+    let alice = stage.up("alice")?;
+    alice.down()?;
+    let began = Instant::now();
+    let mut loader = Loader::open(&alice, false, &Arc::new(Wires::default()))?;
+    for topic in 0..topics {
+        let name = format!("topic-{topic:04}");
+        loader.ask(Command::TopicCreate { name: name.clone() })?;
+        loader.publish((0..each).map(|n| (name.clone(), message(n).into_bytes())))?;
+    }
+    loader.close()?;
+    let took = seconds(began.elapsed());
+    report.note(
+        "memory topics filled",
+        format!("{topics} topics of {each} envelopes in {took}"),
+    );
+    let began = Instant::now();
+    alice.up()?;
+    report.note("memory topics: start", seconds(began.elapsed()));
+    let name = format!("restarted, {topics} idle topics of {each} envelopes of 1 KiB");
+    look(&alice, &name, 120, report)
+}
