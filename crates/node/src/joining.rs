@@ -248,6 +248,22 @@ impl Inner {
         name: Option<String>,
     ) {
         let known = self.host.keys.local(&found.topic);
+        let refusal = match known.and_then(|local| self.host.keys.topic(local)) {
+            Some(keys) if keys.row.custodian => Some((
+                "this core node holds the topic for others",
+                "join it with another home",
+            )),
+            Some(keys) if keys.row.left => Some((
+                "this device has left the topic",
+                "`way topic forget` what is left of it, then join again",
+            )),
+            _ => None,
+        };
+        if let Some((message, hint)) = refusal {
+            self.waiting.done(request);
+            let failure = Failure::new(Code::Refused, message, hint);
+            return self.reply(turn, request, Reply::Failed(failure));
+        }
         let over = found.invite.until < turn.cx.wall.as_millis();
         if known.is_none() && over && self.router.clock_confirmed() {
             // Nobody would admit its claim.

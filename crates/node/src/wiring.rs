@@ -232,11 +232,21 @@ impl Inner {
                 }
             }
             custody::Output::Drained { topic } => {
-                if let Some(local) = self.host.keys.local(&topic) {
+                // Where the operator takes part in it, it stays.
+                let local = self.host.keys.local(&topic);
+                if let Some(local) = local.filter(|local| self.is_custodian(*local)) {
                     self.drop_topic(turn, local);
                 }
             }
         }
+    }
+
+    /// Whether a topic is held here for others.
+    pub(crate) fn is_custodian(&self, local: u32) -> bool {
+        self.host
+            .keys
+            .topic(local)
+            .is_some_and(|keys| keys.row.custodian)
     }
 
     /// The open link with a node.
