@@ -1,4 +1,9 @@
 //! Whole nodes in a world without I/O.
 
+mod held;
+mod newcomers;
+mod restored;
 mod story;
+mod witness;
 mod world;
+mod worlds;

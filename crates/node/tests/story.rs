@@ -5,14 +5,23 @@ use node::command::{Code, Command, LineKind, ReadFrom, Reply, WaitFor};
 use std::time::Duration;
 
 pub(crate) fn found(world: &mut World, node: usize, name: &str) -> String {
-    match world.ask(node, Command::TopicCreate { name: name.to_owned() }) {
+    match world.ask(
+        node,
+        Command::TopicCreate {
+            name: name.to_owned(),
+        },
+    ) {
         Reply::Topic { id, .. } => id.to_string(),
         other => panic!("{other:?}"),
     }
 }
 
 pub(crate) fn invite(world: &mut World, node: usize, topic: &str, uses: u32) -> String {
-    let command = Command::Invite { topic: topic.to_owned(), uses, until: None };
+    let command = Command::Invite {
+        topic: topic.to_owned(),
+        uses,
+        until: None,
+    };
     match world.ask(node, command) {
         Reply::Invited { link, .. } => link,
         other => panic!("{other:?}"),
@@ -20,7 +29,11 @@ pub(crate) fn invite(world: &mut World, node: usize, topic: &str, uses: u32) -> 
 }
 
 pub(crate) fn join(world: &mut World, node: usize, link: &str) {
-    let command = Command::Join { link: link.to_owned(), name: None, timeout_ms: 30_000 };
+    let command = Command::Join {
+        link: link.to_owned(),
+        name: None,
+        timeout_ms: 30_000,
+    };
     match world.ask(node, command) {
         Reply::Topic { .. } => {}
         other => panic!("{other:?}"),
@@ -45,8 +58,17 @@ pub(crate) fn texts(world: &mut World, node: usize, topic: &str) -> Vec<String> 
     let mut after = 0;
     loop {
         let from = ReadFrom::After(after);
-        match world.ask(node, Command::Read { topic: topic.to_owned(), from, limit: 500 }) {
-            Reply::Lines { lines, last, more, .. } => {
+        match world.ask(
+            node,
+            Command::Read {
+                topic: topic.to_owned(),
+                from,
+                limit: 500,
+            },
+        ) {
+            Reply::Lines {
+                lines, last, more, ..
+            } => {
                 let text = lines.iter().filter(|line| line.kind == LineKind::Text);
                 texts.extend(text.map(|line| line.text.clone()));
                 after = last;
@@ -59,15 +81,30 @@ pub(crate) fn texts(world: &mut World, node: usize, topic: &str) -> Vec<String> 
     }
 }
 
-pub(crate) fn wait(world: &mut World, node: usize, id: &str, state: WaitFor, of: Option<u32>) -> Reply {
-    let command = Command::Wait { id: id.to_owned(), state, of, timeout_ms: 20_000 };
+pub(crate) fn wait(
+    world: &mut World,
+    node: usize,
+    id: &str,
+    state: WaitFor,
+    of: Option<u32>,
+) -> Reply {
+    let command = Command::Wait {
+        id: id.to_owned(),
+        state,
+        of,
+        timeout_ms: 20_000,
+    };
     world.ask(node, command)
 }
 
 pub(crate) fn use_core(world: &mut World, client: usize, core: usize) {
-    let Reply::CoreInvited { link, .. } =
-        world.ask(core, Command::CoreInvite { quota: 1 << 30, uses: 1 })
-    else {
+    let Reply::CoreInvited { link, .. } = world.ask(
+        core,
+        Command::CoreInvite {
+            quota: 1 << 30,
+            uses: 1,
+        },
+    ) else {
         panic!("no invite");
     };
     match world.ask(client, Command::CoreUse { link }) {
@@ -85,12 +122,25 @@ fn two_people_talk() {
     join(&mut world, bob, &link);
     let id = send(&mut world, alice, "tea", "The kettle is on");
     let reached = wait(&mut world, alice, &id, WaitFor::Delivered, None);
-    assert_eq!(reached, Reply::Reached { state: WaitFor::Delivered, count: 1, of: 1 });
+    assert_eq!(
+        reached,
+        Reply::Reached {
+            state: WaitFor::Delivered,
+            count: 1,
+            of: 1
+        }
+    );
     let id = send(&mut world, bob, "tea", "On my way");
     wait(&mut world, bob, &id, WaitFor::Delivered, None);
     world.pass(Duration::from_secs(2));
-    assert_eq!(texts(&mut world, alice, "tea"), ["The kettle is on", "On my way"]);
-    assert_eq!(texts(&mut world, bob, "tea"), ["The kettle is on", "On my way"]);
+    assert_eq!(
+        texts(&mut world, alice, "tea"),
+        ["The kettle is on", "On my way"]
+    );
+    assert_eq!(
+        texts(&mut world, bob, "tea"),
+        ["The kettle is on", "On my way"]
+    );
 }
 
 #[test]
@@ -107,7 +157,14 @@ fn a_core_node_keeps_what_the_absent_miss() {
     world.down(bob);
     let id = send(&mut world, alice, "tea", "Bring a cup");
     let held = wait(&mut world, alice, &id, WaitFor::Held, None);
-    assert_eq!(held, Reply::Reached { state: WaitFor::Held, count: 1, of: 1 });
+    assert_eq!(
+        held,
+        Reply::Reached {
+            state: WaitFor::Held,
+            count: 1,
+            of: 1
+        }
+    );
     world.down(alice);
     world.up(bob);
     world.pass(Duration::from_secs(20));
@@ -115,7 +172,14 @@ fn a_core_node_keeps_what_the_absent_miss() {
     world.down(bob);
     world.up(alice);
     let reached = wait(&mut world, alice, &id, WaitFor::Delivered, None);
-    assert_eq!(reached, Reply::Reached { state: WaitFor::Delivered, count: 1, of: 1 });
+    assert_eq!(
+        reached,
+        Reply::Reached {
+            state: WaitFor::Delivered,
+            count: 1,
+            of: 1
+        }
+    );
 }
 
 #[test]
@@ -129,10 +193,20 @@ fn joining_works_while_the_inviter_is_away() {
     let link = invite(&mut world, alice, "tea", 1);
     world.pass(Duration::from_secs(2));
     world.down(alice);
-    let look = Command::JoinLook { link: link.clone(), timeout_ms: 30_000 };
+    let look = Command::JoinLook {
+        link: link.clone(),
+        timeout_ms: 30_000,
+    };
     match world.ask(bob, look) {
-        Reply::Invitation { topic_name, inviter_name, .. } => {
-            assert_eq!((topic_name.as_str(), inviter_name.as_str()), ("tea", "Alice"));
+        Reply::Invitation {
+            topic_name,
+            inviter_name,
+            ..
+        } => {
+            assert_eq!(
+                (topic_name.as_str(), inviter_name.as_str()),
+                ("tea", "Alice")
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -150,8 +224,11 @@ fn joining_works_while_the_inviter_is_away() {
 fn three_people_who_never_meet() {
     let mut world = World::new(4);
     let (one, two) = (world.add("core one", true), world.add("core two", true));
-    let people =
-        [world.add("Alice", false), world.add("Bob", false), world.add("Carol", false)];
+    let people = [
+        world.add("Alice", false),
+        world.add("Bob", false),
+        world.add("Carol", false),
+    ];
     let [alice, bob, carol] = people;
     use_core(&mut world, alice, one);
     use_core(&mut world, bob, two);
@@ -183,7 +260,12 @@ fn three_people_who_never_meet() {
         world.up(person);
         world.pass(Duration::from_secs(60));
         let mut seen = texts(&mut world, person, "tea");
-        assert_eq!(seen.len(), 9, "{} saw {seen:?}", world.nodes[person].config.name);
+        assert_eq!(
+            seen.len(),
+            9,
+            "{} saw {seen:?}",
+            world.nodes[person].config.name
+        );
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 9, "nothing twice");
@@ -201,7 +283,10 @@ fn a_garbage_link_and_an_unknown_invite_are_told_apart() {
         Reply::Failed(failure) => failure.code,
         other => panic!("{other:?}"),
     };
-    let look = |link: &str| Command::JoinLook { link: link.to_owned(), timeout_ms: 5_000 };
+    let look = |link: &str| Command::JoinLook {
+        link: link.to_owned(),
+        timeout_ms: 5_000,
+    };
     let cut = &link[..link.len() - 3];
     assert_eq!(code(world.ask(bob, look(cut))), Code::Usage);
     assert_eq!(code(world.ask(bob, look("way:join/hello"))), Code::Usage);
@@ -222,14 +307,30 @@ fn unicast_reaches_its_node_once() {
     let to = world.id(bob).to_string();
     let id = send(&mut world, alice, &to, "Just for you");
     let reached = wait(&mut world, alice, &id, WaitFor::Delivered, None);
-    assert_eq!(reached, Reply::Reached { state: WaitFor::Delivered, count: 1, of: 1 });
-    match world.ask(bob, Command::Inbox { after: 0, limit: 10 }) {
+    assert_eq!(
+        reached,
+        Reply::Reached {
+            state: WaitFor::Delivered,
+            count: 1,
+            of: 1
+        }
+    );
+    match world.ask(
+        bob,
+        Command::Inbox {
+            after: 0,
+            limit: 10,
+        },
+    ) {
         Reply::Inbox { mails, .. } => {
             assert_eq!(mails.len(), 1);
             assert_eq!(mails[0].text, "Just for you");
         }
         other => panic!("{other:?}"),
     }
-    let ping = Command::PingNode { node: to, timeout_ms: 5_000 };
+    let ping = Command::PingNode {
+        node: to,
+        timeout_ms: 5_000,
+    };
     assert!(matches!(world.ask(alice, ping), Reply::Pong { .. }));
 }

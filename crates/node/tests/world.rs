@@ -1,11 +1,12 @@
 //! Several nodes in one process, joined by links in memory: no clock, no socket, no disk.
 
 use identity::{NodeId, SecretKey};
-use machine::{Event, Exempt, Kernel, MemoryBase, Rng, Time, WallTime};
+use machine::{Batch, Event, Exempt, Kernel, MemoryBase, Rng, Time, WallTime};
 use node::command::{Command, Reply, RequestId};
 use node::{Advisory, Config, Held, Input, LinkId, Node, Out};
 use rights::DeviceSecret;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// 2026-11-20 in milliseconds.
@@ -20,7 +21,60 @@ pub(crate) struct Machine {
     /// The world's time at which this life began.
     born: Time,
     lives: u64,
+    /// How far this node's clock is from the right time, in milliseconds.
+    pub(crate) skew: i64,
+    pub(crate) commits: Commits,
+    /// Batches that are not durable yet.
+    pending: VecDeque<Arc<Batch>>,
+    /// Everything that left at once while commits were held back.
+    pub(crate) slipped: Vec<Slipped>,
+    /// What reached a node that the test plays itself; nothing for a real one.
+    pub(crate) heard: Option<Vec<(LinkId, Heard)>>,
 }
+
+/// When what a turn has staged becomes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Commits {
+    /// At once.
+    Now,
+    /// So much later.
+    After(Duration),
+    /// When [`World::commit`] is called.
+    Held,
+}
+
+/// What left a node whose commits are held back.
+#[derive(Debug)]
+pub(crate) enum Slipped {
+    Held(Held),
+    Verbatim(Vec<u8>),
+    Courtesy(Vec<u8>),
+    Other,
+}
+
+/// What reaches a node that the test plays itself.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Up {
+        node: NodeId,
+        exporter: [u8; 32],
+        dialled: bool,
+    },
+    Frame(Vec<u8>),
+    Down(String),
+}
+
+/// What is to happen.
+enum Coming {
+    Input(Input),
+    /// The oldest pending batch of a node becomes durable.
+    Commit,
+}
+
+/// Sees every frame that leaves a node (from, to, bytes) and says what arrives instead.
+pub(crate) type Tamper = Box<dyn FnMut(usize, usize, Vec<u8>) -> Vec<Vec<u8>>>;
+/// Sees every frame that leaves a node, with what the node has on its disk.
+pub(crate) type Watch = Box<dyn FnMut(&Machine, WallTime, &[u8])>;
 
 /// One end of a link: whose it is, and the far end.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +82,8 @@ struct End {
     node: usize,
     far: LinkId,
     far_node: usize,
+    /// When the last thing on its way to this end arrives: nothing overtakes it.
+    busy: Time,
 }
 
 /// All nodes, and what is on its way between them.
@@ -35,7 +91,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Machine>,
     pub(crate) now: Time,
     links: BTreeMap<LinkId, End>,
-    queue: VecDeque<(usize, Input)>,
+    queue: BTreeMap<(Time, u64), (usize, Coming)>,
+    next_event: u64,
     next_link: u64,
     next_request: u64,
     rng: Rng,
@@ -43,27 +100,53 @@ pub(crate) struct World {
     pub(crate) cut: Vec<(usize, usize)>,
     /// Every frame that left a node, for tests that look at what an outsider sees.
     pub(crate) frames: u64,
+    /// How long a frame is on its way.
+    pub(crate) delay: Duration,
+    pub(crate) tamper: Option<Tamper>,
+    pub(crate) watch: Option<Watch>,
     pub(crate) trace: bool,
 }
 
 impl World {
     pub(crate) fn new(seed: u8) -> Self {
+        Self::seeded([seed; 32])
+    }
+
+    pub(crate) fn seeded(seed: [u8; 32]) -> Self {
         Self {
             nodes: Vec::new(),
             now: Time::ZERO,
             links: BTreeMap::new(),
-            queue: VecDeque::new(),
+            queue: BTreeMap::new(),
+            next_event: 0,
             next_link: 1,
             next_request: 1,
-            rng: Rng::from_seed([seed; 32]),
+            rng: Rng::from_seed(seed),
             cut: Vec::new(),
             frames: 0,
+            delay: Duration::ZERO,
+            tamper: None,
+            watch: None,
             trace: std::env::var_os("WORLD_TRACE").is_some(),
         }
     }
 
     /// Adds a node that is up, at the address `10.0.0.N:4433`.
     pub(crate) fn add(&mut self, name: &str, core: bool) -> usize {
+        let number = self.add_down(name, core);
+        self.up(number);
+        number
+    }
+
+    /// Adds a node that the test plays itself, frame by frame.
+    pub(crate) fn add_liar(&mut self, name: &str) -> usize {
+        let number = self.add_down(name, false);
+        self.nodes[number].heard = Some(Vec::new());
+        number
+    }
+
+    /// Adds a node that is down.
+    pub(crate) fn add_down(&mut self, name: &str, core: bool) -> usize {
         let number = self.nodes.len();
         let config = Config {
             node_key: SecretKey::generate(&mut self.rng),
@@ -84,8 +167,12 @@ impl World {
             replies: BTreeMap::new(),
             born: Time::ZERO,
             lives: 0,
+            skew: 0,
+            commits: Commits::Now,
+            pending: VecDeque::new(),
+            slipped: Vec::new(),
+            heard: None,
         });
-        self.up(number);
         number
     }
 
@@ -101,6 +188,12 @@ impl World {
         WallTime::from_millis(START + self.now.as_micros() / 1000)
     }
 
+    /// What a node's clock says.
+    pub(crate) fn wall_of(&self, node: usize) -> WallTime {
+        let skew = self.nodes[node].skew;
+        WallTime::from_millis(self.wall().as_millis().saturating_add_signed(skew))
+    }
+
     /// Starts a node over what is on its disk.
     pub(crate) fn up(&mut self, node: usize) {
         let seed = self.rng.array();
@@ -109,7 +202,11 @@ impl World {
         machine.lives += 1;
         machine.born = self.now;
         let disk = std::mem::take(&mut machine.disk);
-        let kernel = Kernel::new(Node::new(machine.config.clone()), disk, Rng::from_seed(seed));
+        let kernel = Kernel::new(
+            Node::new(machine.config.clone()),
+            disk,
+            Rng::from_seed(seed),
+        );
         machine.kernel = Some(kernel);
         machine.replies.clear();
         let addresses = vec![format!("10.0.0.{node}:4433")];
@@ -121,16 +218,41 @@ impl World {
     pub(crate) fn down(&mut self, node: usize) {
         let machine = &mut self.nodes[node];
         machine.disk = machine.kernel.take().expect("it is up").into_base();
-        let ends: Vec<LinkId> =
-            self.links.iter().filter(|(_, end)| end.node == node).map(|(id, _)| *id).collect();
+        machine.pending.clear();
+        let ends: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, end)| end.node == node)
+            .map(|(id, _)| *id)
+            .collect();
         for link in ends {
             self.close(link, "the other end went down");
         }
-        self.queue.retain(|(to, _)| *to != node);
+        self.queue.retain(|_, (to, _)| *to != node);
     }
 
     pub(crate) fn is_up(&self, node: usize) -> bool {
-        self.nodes[node].kernel.is_some()
+        self.nodes[node].kernel.is_some() || self.nodes[node].heard.is_some()
+    }
+
+    fn later(&mut self, at: Time, node: usize, coming: Coming) {
+        self.next_event += 1;
+        self.queue.insert((at, self.next_event), (node, coming));
+    }
+
+    fn soon(&mut self, node: usize, input: Input) {
+        self.later(self.now, node, Coming::Input(input));
+    }
+
+    /// Something for one end of a link, behind whatever is on its way to it.
+    fn along(&mut self, link: LinkId, input: Input) {
+        let at = self.now.after(self.delay);
+        let Some(end) = self.links.get_mut(&link) else {
+            return;
+        };
+        end.busy = end.busy.max(at);
+        let (node, at) = (end.node, end.busy);
+        self.later(at, node, Coming::Input(input));
     }
 
     /// What a node has on its disk.
@@ -147,13 +269,123 @@ impl World {
         self.nodes[node].disk = disk;
     }
 
+    /// Ends a link behind whatever is on its way.
     fn close(&mut self, link: LinkId, why: &str) {
-        if let Some(end) = self.links.remove(&link) {
-            self.queue.push_back((end.node, Input::LinkDown { link, reason: why.to_owned() }));
-            if let Some(far) = self.links.remove(&end.far) {
-                let down = Input::LinkDown { link: end.far, reason: why.to_owned() };
-                self.queue.push_back((far.node, down));
+        let Some(end) = self.links.get(&link).copied() else {
+            return;
+        };
+        for link in [link, end.far] {
+            self.along(
+                link,
+                Input::LinkDown {
+                    link,
+                    reason: why.to_owned(),
+                },
+            );
+            self.links.remove(&link);
+        }
+    }
+
+    /// Ends a link; what is on its way is lost.
+    pub(crate) fn tear(&mut self, link: LinkId) {
+        let Some(end) = self.links.get(&link).copied() else {
+            return;
+        };
+        self.queue.retain(|_, (_, coming)| match coming {
+            Coming::Input(Input::Frame { link: to, .. }) => *to != link && *to != end.far,
+            _ => true,
+        });
+        self.close(link, "torn");
+    }
+
+    /// All links, by the end at each node.
+    pub(crate) fn links(&self) -> Vec<(LinkId, usize, usize)> {
+        self.links
+            .iter()
+            .map(|(link, end)| (*link, end.node, end.far_node))
+            .collect()
+    }
+
+    /// One end of the link between two nodes: that of the first.
+    pub(crate) fn link(&self, a: usize, b: usize) -> Option<LinkId> {
+        let found = self
+            .links
+            .iter()
+            .rev()
+            .find(|(_, end)| (end.node, end.far_node) == (a, b));
+        found.map(|(link, _)| *link)
+    }
+
+    /// Sends bytes from one end of a link, whoever is there.
+    pub(crate) fn inject(&mut self, link: LinkId, bytes: Vec<u8>) {
+        if let Some(end) = self.links.get(&link) {
+            let (far, cost) = (
+                end.far,
+                topic::limits::FRAME_COST as u64 + bytes.len() as u64,
+            );
+            self.along(
+                far,
+                Input::Frame {
+                    link: far,
+                    bytes,
+                    cost,
+                },
+            );
+        }
+    }
+
+    /// Makes the oldest `batches` of a node durable, and lets out what waited for them.
+    pub(crate) fn commit(&mut self, node: usize, batches: usize) {
+        for _ in 0..batches {
+            let machine = &mut self.nodes[node];
+            let Some(kernel) = machine.kernel.as_mut() else {
+                return;
+            };
+            let Some(batch) = machine.pending.pop_front() else {
+                break;
+            };
+            kernel.base_mut().apply(&batch);
+            kernel.committed(batch.number);
+            self.batches(node);
+        }
+        self.release(node);
+    }
+
+    /// Whether something that a node has staged is not durable yet.
+    pub(crate) fn is_holding(&self, node: usize) -> bool {
+        !self.nodes[node].pending.is_empty()
+    }
+
+    /// Takes new batches from a node.
+    fn batches(&mut self, node: usize) {
+        let now = self.now;
+        let machine = &mut self.nodes[node];
+        let Some(kernel) = machine.kernel.as_mut() else {
+            return;
+        };
+        let mut due = 0;
+        while let Some(batch) = kernel.take_batch() {
+            if machine.commits == Commits::Now && machine.pending.is_empty() {
+                kernel.base_mut().apply(&batch);
+                kernel.committed(batch.number);
+            } else {
+                machine.pending.push_back(batch);
+                due += 1;
             }
+        }
+        let after = match machine.commits {
+            Commits::Now => Duration::ZERO,
+            Commits::After(after) => after,
+            Commits::Held => return,
+        };
+        for _ in 0..due {
+            self.later(now.after(after), node, Coming::Commit);
+        }
+    }
+
+    fn release(&mut self, node: usize) {
+        while let Some(output) = self.nodes[node].kernel.as_mut().and_then(Kernel::release) {
+            self.held(node, output);
         }
     }
 
@@ -171,39 +403,85 @@ impl World {
             text.truncate(260);
             eprintln!("{:?} -> {}: {text}", self.now, self.nodes[node].config.name);
         }
+        if let Some(heard) = &mut self.nodes[node].heard {
+            match input {
+                Input::LinkUp {
+                    link,
+                    node,
+                    exporter,
+                    dialled,
+                    ..
+                } => {
+                    let dialled = dialled.is_some();
+                    heard.push((
+                        link,
+                        Heard::Up {
+                            node,
+                            exporter,
+                            dialled,
+                        },
+                    ));
+                }
+                Input::Frame { link, bytes, .. } => heard.push((link, Heard::Frame(bytes))),
+                Input::LinkDown { link, reason } => heard.push((link, Heard::Down(reason))),
+                _ => {}
+            }
+            return;
+        }
         self.event(node, Event::Input(input));
     }
 
     fn event(&mut self, node: usize, event: Event<Input>) {
-        let (now, wall) = (self.own_time(node), self.wall());
-        let Some(kernel) = self.nodes[node].kernel.as_mut() else { return };
+        let (now, wall) = (self.own_time(node), self.wall_of(node));
+        let Some(kernel) = self.nodes[node].kernel.as_mut() else {
+            return;
+        };
         kernel.turn(now, wall, event).expect("memory can be read");
         let mut exempt = Vec::new();
         while let Some(output) = kernel.exempt() {
             exempt.push(output);
         }
-        while let Some(batch) = kernel.take_batch() {
-            kernel.base_mut().apply(&batch);
-            kernel.committed(batch.number);
-        }
-        let mut held = Vec::new();
-        while let Some(output) = kernel.release() {
-            held.push(output);
-        }
+        self.batches(node);
         for output in exempt {
             self.exempt(node, output);
         }
-        for output in held {
-            self.held(node, output);
+        self.release(node);
+    }
+
+    fn slip(&mut self, node: usize, slipped: impl FnOnce() -> Slipped) {
+        let machine = &mut self.nodes[node];
+        if machine.commits == Commits::Held && !machine.pending.is_empty() {
+            machine.slipped.push(slipped());
         }
     }
 
     fn held(&mut self, node: usize, output: Held) {
+        if self.nodes[node].commits == Commits::Held && !self.nodes[node].pending.is_empty() {
+            let copy = match &output {
+                Held::Frame { link, bytes } => Held::Frame {
+                    link: *link,
+                    bytes: bytes.clone(),
+                },
+                Held::Reply { request, reply } => Held::Reply {
+                    request: *request,
+                    reply: reply.clone(),
+                },
+                Held::Changed { topic, last } => Held::Changed {
+                    topic: *topic,
+                    last: *last,
+                },
+                Held::Mail { last } => Held::Mail { last: *last },
+            };
+            self.slip(node, || Slipped::Held(copy));
+        }
         match output {
             Held::Frame { link, bytes } => self.frame(link, bytes),
             Held::Reply { request, reply } => {
                 if self.trace {
-                    eprintln!("{:?} {} replies {reply:?}", self.now, self.nodes[node].config.name);
+                    eprintln!(
+                        "{:?} {} replies {reply:?}",
+                        self.now, self.nodes[node].config.name
+                    );
                 }
                 self.nodes[node].replies.insert(request, reply);
             }
@@ -213,22 +491,46 @@ impl World {
 
     fn frame(&mut self, link: LinkId, bytes: Vec<u8>) {
         self.frames += 1;
-        let Some(end) = self.links.get(&link) else { return };
-        let cost = bytes.len() as u64;
-        let (far, far_node) = (end.far, end.far_node);
-        let writable = Input::Writable { link, bytes: cost };
-        let node = end.node;
-        self.queue.push_back((far_node, Input::Frame { link: far, bytes, cost }));
-        self.queue.push_back((node, writable));
+        let Some(end) = self.links.get(&link) else {
+            return;
+        };
+        let (node, far, far_node) = (end.node, end.far, end.far_node);
+        if let Some(mut watch) = self.watch.take() {
+            watch(&self.nodes[node], self.wall_of(node), &bytes);
+            self.watch = Some(watch);
+        }
+        let cost = topic::limits::FRAME_COST as u64 + bytes.len() as u64;
+        let arriving = match &mut self.tamper {
+            Some(tamper) => tamper(node, far_node, bytes),
+            None => vec![bytes],
+        };
+        for bytes in arriving {
+            let cost = topic::limits::FRAME_COST as u64 + bytes.len() as u64;
+            self.along(
+                far,
+                Input::Frame {
+                    link: far,
+                    bytes,
+                    cost,
+                },
+            );
+        }
+        self.along(link, Input::Writable { link, bytes: cost });
     }
 
     fn exempt(&mut self, node: usize, output: Exempt<Out>) {
         match output {
             Exempt::Verbatim(verbatim) => {
                 let link = verbatim.link();
-                self.frame(link, verbatim.into_bytes());
+                let bytes = verbatim.into_bytes();
+                self.slip(node, || Slipped::Verbatim(bytes.clone()));
+                self.frame(link, bytes);
             }
-            Exempt::Advisory(Advisory::Dial { token, node: whom, address }) => {
+            Exempt::Advisory(Advisory::Dial {
+                token,
+                node: whom,
+                address,
+            }) => {
                 self.dial(node, token, whom, &address);
             }
             Exempt::Advisory(Advisory::Close { link, text, .. }) => {
@@ -237,9 +539,13 @@ impl World {
                 }
                 self.close(link, &text);
             }
-            Exempt::Advisory(Advisory::Courtesy { link, bytes }) => self.frame(link, bytes),
+            Exempt::Advisory(Advisory::Courtesy { link, bytes }) => {
+                self.slip(node, || Slipped::Courtesy(bytes.clone()));
+                self.frame(link, bytes);
+            }
             Exempt::Advisory(Advisory::Check(check)) => {
-                self.queue.push_back((node, Input::Checked(check.run())));
+                self.slip(node, || Slipped::Other);
+                self.soon(node, Input::Checked(check.run()));
             }
             Exempt::Advisory(Advisory::Grant { .. } | Advisory::Log { .. }) => {}
             Exempt::Content(_) => panic!("no engine has content"),
@@ -256,20 +562,50 @@ impl World {
         });
         let Some(to) = to else {
             let reason = "unreachable".to_owned();
-            return self.queue.push_back((from, Input::DialFailed { token, reason }));
+            return self.soon(from, Input::DialFailed { token, reason });
         };
+        self.connect(from, Some(token), to);
+    }
+
+    /// Makes a link; gives the first node's end.
+    pub(crate) fn connect(&mut self, from: usize, token: Option<u64>, to: usize) -> LinkId {
+        let whom = self.id(to);
         let (near, far) = (LinkId(self.next_link), LinkId(self.next_link + 1));
         self.next_link += 2;
-        self.links.insert(near, End { node: from, far, far_node: to });
-        self.links.insert(far, End { node: to, far: near, far_node: from });
+        let busy = self.now;
+        self.links.insert(
+            near,
+            End {
+                node: from,
+                far,
+                far_node: to,
+                busy,
+            },
+        );
+        self.links.insert(
+            far,
+            End {
+                node: to,
+                far: near,
+                far_node: from,
+                busy,
+            },
+        );
         let exporter = self.rng.array();
-        for (node, link, dialled, peer) in
-            [(from, near, Some(token), whom), (to, far, None, self.id(from))]
-        {
+        for (link, dialled, peer) in [(near, token, whom), (far, None, self.id(from))] {
             let remote = "10.0.0.9:1".to_owned();
-            let up = Input::LinkUp { link, node: peer, dialled, exporter, remote };
-            self.queue.push_back((node, up));
+            self.along(
+                link,
+                Input::LinkUp {
+                    link,
+                    node: peer,
+                    dialled,
+                    exporter,
+                    remote,
+                },
+            );
         }
+        near
     }
 
     /// Cuts two nodes off from one another.
@@ -282,21 +618,31 @@ impl World {
             .map(|(link, _)| *link)
             .collect();
         for link in between {
-            self.close(link, "cut");
+            self.tear(link);
         }
     }
 
     /// Lets everything happen that is due until now.
     pub(crate) fn settle(&mut self) {
         for _ in 0..2_000_000 {
-            if let Some((node, input)) = self.queue.pop_front() {
-                self.input(node, input);
+            if self
+                .queue
+                .first_key_value()
+                .is_some_and(|((at, _), _)| *at <= self.now)
+            {
+                let ((_, _), (node, coming)) = self.queue.pop_first().expect("it was just there");
+                match coming {
+                    Coming::Input(input) => self.input(node, input),
+                    Coming::Commit => self.commit(node, 1),
+                }
                 continue;
             }
             let due = (0..self.nodes.len()).find(|node| {
-                self.nodes[*node].kernel.as_ref().and_then(Kernel::deadline).is_some_and(|at| {
-                    at <= self.own_time(*node)
-                })
+                self.nodes[*node]
+                    .kernel
+                    .as_ref()
+                    .and_then(Kernel::deadline)
+                    .is_some_and(|at| at <= self.own_time(*node))
             });
             match due {
                 Some(node) => self.event(node, Event::Deadline),
@@ -317,6 +663,7 @@ impl World {
                     let own = kernel.deadline()?;
                     Some(self.nodes[node].born.after(own.since(Time::ZERO)))
                 })
+                .chain(self.queue.keys().map(|(at, _)| *at).next())
                 .min()
                 .unwrap_or(end);
             self.now = next.clamp(self.now, end);
@@ -328,7 +675,12 @@ impl World {
     }
 
     /// Gives a command and waits for its answer, at most so long.
-    pub(crate) fn ask_for(&mut self, node: usize, command: Command, time: Duration) -> Option<Reply> {
+    pub(crate) fn ask_for(
+        &mut self,
+        node: usize,
+        command: Command,
+        time: Duration,
+    ) -> Option<Reply> {
         let request = RequestId(self.next_request);
         self.next_request += 1;
         self.input(node, Input::Command { request, command });
@@ -347,6 +699,7 @@ impl World {
 
     /// Gives a command that is answered within a minute.
     pub(crate) fn ask(&mut self, node: usize, command: Command) -> Reply {
-        self.ask_for(node, command, Duration::from_secs(60)).expect("an answer")
+        self.ask_for(node, command, Duration::from_secs(60))
+            .expect("an answer")
     }
 }

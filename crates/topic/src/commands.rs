@@ -73,8 +73,8 @@ impl Topics {
         topic: Local,
         id: &EnvelopeId,
     ) -> Result<Option<States>, Unknown> {
-        let (topic, _) = self.get(env.cx, topic)?;
-        Ok(topic.states(env, id))
+        let (topic, shared) = self.get(env.cx, topic)?;
+        Ok(topic.states(shared, env, id))
     }
 
     /// A topic at a glance.

@@ -160,7 +160,7 @@ impl Topic {
         if self.waiting.len() > MAX_WAITING {
             let oldest = self.waiting.by_place.keys().next().copied();
             if let Some(n) = oldest {
-                self.settle(env, n, true);
+                self.settle(shared, env, n, true);
             }
         }
         self.waiting.dirty = true;
@@ -201,7 +201,7 @@ impl Topic {
             }
             let give_up = wait.lacks && self.is_hopeless(shared, env.cx, wait);
             if give_up || !wait.lacks {
-                self.settle(env, n, give_up);
+                self.settle(shared, env, n, give_up);
             }
         }
         // What `settle` reports as changed has been looked at in this very pass.
@@ -223,7 +223,7 @@ impl Topic {
     }
 
     /// Ends the waiting of one envelope, with its lines or a gap.
-    fn settle(&mut self, env: &mut Env<'_, '_>, n: u64, give_up: bool) {
+    fn settle(&mut self, shared: &Shared, env: &mut Env<'_, '_>, n: u64, give_up: bool) {
         let Some(wait) = self.waiting.take(n) else {
             return;
         };
@@ -234,7 +234,7 @@ impl Topic {
             return;
         };
         if give_up && wait.lacks {
-            let over = wait.expires <= env.cx.wall.as_millis();
+            let over = Self::is_over(shared, env.cx, wait.expires);
             let reason = if over {
                 GapReason::Expired
             } else {

@@ -254,7 +254,8 @@ impl Topic {
         let before = self
             .slot(env.cx, &(holder, kind))
             .map(|signed| signed.value);
-        let Some((cut, exceptions)) = self.coverage(env, member.then_some(holder)) else {
+        let time = self.time(shared, env.cx);
+        let Some((cut, exceptions)) = self.coverage(env, member.then_some(holder), time) else {
             shared.soon(
                 Timer::Receipt(self.local),
                 env.cx.now,
@@ -281,7 +282,7 @@ impl Topic {
             cut,
             exceptions,
             until,
-            time: wall,
+            time,
         };
         if let Some(signed) = env.host.sign_receipt(self.local, receipt) {
             self.take_receipt(env, None, signed.into_inner());
@@ -307,7 +308,7 @@ impl Topic {
         }
     }
 
-    /// What a receipt of now covers: a cut, and what of it is lacking. An author's entry ends before
+    /// What a receipt of this time covers: a cut, and what of it is lacking. An author's entry ends before
     /// the first lacking body that does not fit any more. Nothing when too much is missing to say.
     #[expect(
         clippy::type_complexity,
@@ -317,6 +318,7 @@ impl Topic {
         &self,
         env: &mut Env<'_, '_>,
         without: Option<PublicKey>,
+        time: u64,
     ) -> Option<(Vec<CutEntry>, Vec<(u16, u64)>)> {
         let (missing, more) =
             self.lace
@@ -324,12 +326,11 @@ impl Topic {
         if more.is_some() {
             return None;
         }
-        let wall = env.cx.wall.as_millis();
         let mut lacks: BTreeMap<PublicKey, Intervals> = BTreeMap::new();
         for body in missing {
             let header = self.lace.header(&mut env.cx.store, &body.id);
             // A receipt is silent about what had expired when it was made.
-            if header.is_some_and(|envelope| envelope.header.expires > wall) {
+            if header.is_some_and(|envelope| envelope.header.expires > time) {
                 lacks
                     .entry(body.author)
                     .or_default()

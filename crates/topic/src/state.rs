@@ -211,4 +211,14 @@ impl Topic {
     pub(crate) fn is_over(shared: &Shared, cx: &Cx<'_>, time: u64) -> bool {
         shared.clock_confirmed && time != 0 && time <= cx.wall.as_millis()
     }
+
+    /// What this home says when it says when: its clock's time, if that may be relied upon, else
+    /// that of the newest envelope here (milliseconds since 1970).
+    pub(crate) fn time(&self, shared: &Shared, cx: &Cx<'_>) -> u64 {
+        if shared.clock_confirmed {
+            return cx.wall.as_millis();
+        }
+        let tips = self.lace.authors().filter_map(lace::Author::tip);
+        tips.map(|tip| tip.created).max().unwrap_or(0)
+    }
 }

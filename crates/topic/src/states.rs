@@ -3,7 +3,7 @@
 use crate::limits::MAX_SLOTS;
 use crate::receipts::node_of;
 use crate::rows::{self, Bytes};
-use crate::state::Topic;
+use crate::state::{Shared, Topic};
 use crate::topics::Env;
 use identity::{EnvelopeId, NodeId, PublicKey};
 use machine::Cx;
@@ -75,7 +75,12 @@ pub struct States {
 impl Topic {
     /// All that is known about one envelope of this home; nothing when it is not here. Of another
     /// home's envelope it says that it is stored here.
-    pub(crate) fn states(&self, env: &mut Env<'_, '_>, id: &EnvelopeId) -> Option<States> {
+    pub(crate) fn states(
+        &self,
+        shared: &Shared,
+        env: &mut Env<'_, '_>,
+        id: &EnvelopeId,
+    ) -> Option<States> {
         let held = self.lace.envelope(&mut env.cx.store, id)?;
         let header = &held.envelope.header;
         let writer = self.device_of(&held.envelope);
@@ -85,7 +90,6 @@ impl Topic {
         for (device, at) in self.acknowledged(env.cx, id) {
             delivered.insert(device, at);
         }
-        let wall = env.cx.wall.as_millis();
         for (kind, who, best) in self.best(env.cx, &header.author) {
             let Some(at) = best.covers(header.number, header.expires) else {
                 continue;
@@ -100,7 +104,7 @@ impl Topic {
                     found.add(StateKind::Read, by, at);
                 }
                 ReceiptKind::Held if env.host.is_core(self.local, &node_of(who)) => {
-                    if best.until > wall {
+                    if !Self::is_over(shared, env.cx, best.until) {
                         found.held += 1;
                         found.held(node_of(who), at, best.until);
                     }
@@ -123,11 +127,11 @@ impl Topic {
         }
         let had = members.len().saturating_sub(waits_for.len());
         self.add_refusals(env, header.author, header.number, &mut found);
-        if header.expires != 0 && header.expires <= wall && !waits_for.is_empty() {
+        if Self::is_over(shared, env.cx, header.expires) && !waits_for.is_empty() {
             found.add(StateKind::Expired, By::Home, header.expires);
         }
         if !held.effective {
-            found.add(StateKind::Withdrawn, By::Home, wall);
+            found.add(StateKind::Withdrawn, By::Home, env.cx.wall.as_millis());
         }
         found.states.sort_by_key(|state| (state.kind, state.at));
         Some(States {

@@ -1,0 +1,439 @@
+//! Random worlds: people and cores that come, go, crash and lose one another, and what must be true
+//! of them all the same.
+
+use crate::story::{found, invite, use_core};
+use crate::witness::{graph, pasts, watch_receipts};
+use crate::world::{Commits, World};
+use identity::TopicId;
+use machine::Rng;
+use node::Input;
+use node::command::{Command, LineKind, ReadFrom, Reply, RequestId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What one person's screen has shown: the program remembers the last line it printed.
+#[derive(Default)]
+struct Screen {
+    last: u64,
+    shown: Vec<(u64, String, String)>,
+}
+
+/// What is under way in one world.
+struct Run {
+    world: World,
+    rng: Rng,
+    people: Vec<usize>,
+    cores: Vec<usize>,
+    topic: TopicId,
+    link: String,
+    member: Vec<bool>,
+    screens: Vec<Screen>,
+    /// Sends that are not answered yet: who, request, text; to whom, for a unicast.
+    asked: Vec<(usize, RequestId, String, Option<usize>)>,
+    joins: Vec<(usize, RequestId)>,
+    /// Texts that a node has said are stored.
+    stored: BTreeSet<String>,
+    mails: Vec<(usize, String)>,
+    /// Every text ever given to a node.
+    written: BTreeSet<String>,
+    texts: u32,
+    requests: u64,
+}
+
+const NAMES: [&str; 6] = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn"];
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&seed.to_be_bytes());
+        let mut rng = Rng::from_seed(bytes);
+        let mut world = World::seeded(rng.array());
+        let cores: Vec<usize> = (0..=rng.below(3))
+            .map(|n| world.add(&format!("core {n}"), true))
+            .collect();
+        let count = usize::try_from(3 + rng.below(4)).expect("small");
+        let people: Vec<usize> = NAMES[..count]
+            .iter()
+            .map(|name| world.add(name, false))
+            .collect();
+        for person in &people {
+            // The founder has a core, so that the others can come while nobody is there.
+            if *person == people[0] || rng.below(2) == 0 {
+                use_core(
+                    &mut world,
+                    *person,
+                    cores[rng.below(cores.len() as u64) as usize],
+                );
+            }
+        }
+        let topic = found(&mut world, people[0], "tea").parse().expect("an id");
+        world.pass(Duration::from_secs(1));
+        let link = invite(&mut world, people[0], "tea", 8);
+        world.pass(Duration::from_secs(1));
+        world.delay = Duration::from_millis(rng.below(60));
+        for node in 0..world.nodes.len() {
+            if rng.below(2) == 0 {
+                let late = Duration::from_millis(rng.below(40));
+                world.nodes[node].commits = Commits::After(late);
+            }
+        }
+        watch_receipts(&mut world);
+        let mut member = vec![false; people.len()];
+        member[0] = true;
+        Self {
+            screens: people.iter().map(|_| Screen::default()).collect(),
+            world,
+            rng,
+            people,
+            cores,
+            topic,
+            link,
+            member,
+            asked: Vec::new(),
+            joins: Vec::new(),
+            stored: BTreeSet::new(),
+            mails: Vec::new(),
+            written: BTreeSet::new(),
+            texts: 0,
+            requests: 1 << 40,
+        }
+    }
+
+    fn any(&mut self, of: usize) -> usize {
+        usize::try_from(self.rng.below(of as u64)).expect("small")
+    }
+
+    fn command(&mut self, node: usize, command: Command) -> RequestId {
+        self.requests += 1;
+        let request = RequestId(self.requests);
+        self.world.input(node, Input::Command { request, command });
+        request
+    }
+
+    fn send(&mut self, who: usize, to: Option<usize>) {
+        let node = self.people[who];
+        if !self.world.is_up(node) || !self.member[who] {
+            return;
+        }
+        self.texts += 1;
+        let text = format!("{} {}", NAMES[who], self.texts);
+        let target = match to {
+            Some(to) => self.world.id(self.people[to]).to_string(),
+            None => "tea".to_owned(),
+        };
+        let command = Command::Send {
+            to: target,
+            messages: vec![text.clone().into_bytes()],
+            expires: None,
+            best_effort: false,
+        };
+        self.written.insert(text.clone());
+        let request = self.command(node, command);
+        self.asked.push((who, request, text, to));
+    }
+
+    fn join(&mut self, who: usize) {
+        let node = self.people[who];
+        if self.member[who] || !self.world.is_up(node) {
+            return;
+        }
+        let command = Command::Join {
+            link: self.link.clone(),
+            name: None,
+            timeout_ms: 30_000,
+        };
+        let request = self.command(node, command);
+        self.joins.push((who, request));
+    }
+
+    /// Looks at the answers that have come.
+    fn answers(&mut self) {
+        let asked = std::mem::take(&mut self.asked);
+        for (who, request, text, to) in asked {
+            match (
+                self.world.nodes[self.people[who]].replies.remove(&request),
+                to,
+            ) {
+                (Some(Reply::Sent { .. }), None) => {
+                    self.stored.insert(text);
+                }
+                (Some(Reply::Sent { .. }), Some(to)) => self.mails.push((to, text)),
+                (Some(_), _) => {}
+                (None, to) => self.asked.push((who, request, text, to)),
+            }
+        }
+        let joins = std::mem::take(&mut self.joins);
+        for (who, request) in joins {
+            match self.world.nodes[self.people[who]].replies.remove(&request) {
+                Some(Reply::Topic { .. }) => self.member[who] = true,
+                Some(_) => {}
+                None => self.joins.push((who, request)),
+            }
+        }
+    }
+
+    /// One person reads on after the last line on its screen.
+    fn read(&mut self, who: usize) -> bool {
+        let node = self.people[who];
+        if !self.world.is_up(node) || !self.member[who] {
+            return false;
+        }
+        let from = ReadFrom::After(self.screens[who].last);
+        let request = self.command(
+            node,
+            Command::Read {
+                topic: "tea".to_owned(),
+                from,
+                limit: 3,
+            },
+        );
+        self.world.pass(Duration::from_millis(100));
+        let screen = &mut self.screens[who];
+        let Some(reply) = self.world.nodes[node].replies.remove(&request) else {
+            return false;
+        };
+        let Reply::Lines {
+            lines, last, more, ..
+        } = reply
+        else {
+            panic!("{reply:?}")
+        };
+        screen.last = last;
+        for line in lines {
+            if line.kind == LineKind::Text {
+                screen
+                    .shown
+                    .push((line.n, line.id.envelope.to_string(), line.text));
+            }
+        }
+        more
+    }
+
+    fn step(&mut self) {
+        let people = self.people.len();
+        let who = self.any(people);
+        let nodes = self.world.nodes.len();
+        match self.rng.below(20) {
+            0..=5 => self.send(who, None),
+            6 => {
+                for _ in 0..5 {
+                    self.send(who, None);
+                }
+            }
+            7 | 8 => self.join(who),
+            9 => {
+                let to = self.any(people);
+                if to != who && self.member[to] {
+                    self.send(who, Some(to));
+                }
+            }
+            10..=12 => {
+                self.read(who);
+            }
+            13..=15 => {
+                let node = self.any(nodes);
+                if self.world.is_up(node) {
+                    self.world.down(node);
+                } else {
+                    self.world.up(node);
+                }
+            }
+            16 => {
+                let (a, b) = (self.any(nodes), self.any(nodes));
+                if a != b {
+                    self.world.cut_off(a, b);
+                }
+            }
+            17 => self.world.cut.clear(),
+            18 => {
+                let links = self.world.links();
+                if !links.is_empty() {
+                    let (link, ..) = links[self.any(links.len())];
+                    self.world.tear(link);
+                }
+            }
+            _ => {
+                let long = self.rng.below(60);
+                self.world.pass(Duration::from_secs(long));
+            }
+        }
+        let short = self.rng.below(300);
+        self.world.pass(Duration::from_millis(short));
+        self.answers();
+    }
+
+    /// Everything up and connected.
+    fn calm(&mut self) {
+        self.world.cut.clear();
+        for node in 0..self.world.nodes.len() {
+            if !self.world.is_up(node) {
+                self.world.up(node);
+            }
+        }
+        for who in 0..self.people.len() {
+            self.join(who);
+        }
+        // The longest wait between two attempts to dial.
+        self.world.pass(Duration::from_secs(700));
+        self.answers();
+        for who in 0..self.people.len() {
+            self.join(who);
+        }
+        self.world.pass(Duration::from_secs(60));
+        self.answers();
+        for who in 0..self.people.len() {
+            while self.read(who) {}
+        }
+    }
+
+    fn check(&mut self) {
+        for (who, member) in self.member.iter().enumerate() {
+            assert!(member, "{} has not joined", NAMES[who]);
+        }
+        let mut all: Vec<BTreeSet<String>> = Vec::new();
+        for who in 0..self.people.len() {
+            let name = NAMES[who];
+            let screen = &self.screens[who];
+            let texts: BTreeSet<String> = screen.shown.iter().map(|line| line.2.clone()).collect();
+            let numbers: BTreeSet<u64> = screen.shown.iter().map(|line| line.0).collect();
+            assert_eq!(
+                numbers.len(),
+                screen.shown.len(),
+                "{name}: a line number twice"
+            );
+            assert_eq!(texts.len(), screen.shown.len(), "{name}: a message twice");
+            assert!(texts.is_subset(&self.written), "{name}: what nobody wrote");
+            let lost: Vec<_> = self.stored.difference(&texts).collect();
+            assert!(lost.is_empty(), "{name} lacks {lost:?}");
+            let pasts = pasts(&graph(self.world.disk(self.people[who]), &self.topic));
+            let mut before = BTreeSet::new();
+            let ids: BTreeSet<_> = screen.shown.iter().map(|line| line.1.clone()).collect();
+            for (_, id, text) in &screen.shown {
+                let id: identity::EnvelopeId = id.parse().expect("an id");
+                for past in pasts
+                    .get(&id)
+                    .into_iter()
+                    .flatten()
+                    .map(ToString::to_string)
+                {
+                    assert!(
+                        before.contains(&past) || !ids.contains(&past),
+                        "{name}: {text:?} came before what it follows"
+                    );
+                }
+                before.insert(id.to_string());
+            }
+            all.push(texts);
+        }
+        assert!(
+            all.windows(2).all(|pair| pair[0] == pair[1]),
+            "members differ: {all:?}"
+        );
+        self.check_mails();
+    }
+
+    fn check_mails(&mut self) {
+        let mut inboxes: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (who, node) in self.people.clone().into_iter().enumerate() {
+            let reply = self.world.ask(
+                node,
+                Command::Inbox {
+                    after: 0,
+                    limit: 500,
+                },
+            );
+            let Reply::Inbox { mails, .. } = reply else {
+                panic!("{reply:?}")
+            };
+            let texts: Vec<String> = mails.into_iter().map(|mail| mail.text).collect();
+            let once: BTreeSet<&String> = texts.iter().collect();
+            assert_eq!(
+                once.len(),
+                texts.len(),
+                "{}: a mail twice: {texts:?}",
+                NAMES[who]
+            );
+            inboxes.insert(who, texts);
+        }
+        for (to, text) in &self.mails {
+            assert!(
+                inboxes[to].contains(text),
+                "{} has not got {text:?}",
+                NAMES[*to]
+            );
+        }
+    }
+
+    /// After everybody has everything only keep-alives are left.
+    fn silence(&mut self) {
+        let count = std::rc::Rc::new(std::cell::RefCell::new(BTreeMap::<String, u32>::new()));
+        let seen = std::rc::Rc::clone(&count);
+        self.world.watch = Some(Box::new(move |machine, _, bytes| {
+            let frame = wire::Frame::decode(bytes).expect("an honest frame");
+            let kind = frame.kind();
+            if !matches!(kind, 2 | 3) {
+                let mut text = format!("{frame:?}");
+                text.truncate(60);
+                let mut seen = seen.borrow_mut();
+                *seen
+                    .entry(format!("{}: {text}", machine.config.name))
+                    .or_default() += 1;
+            }
+        }));
+        self.world.pass(Duration::from_secs(900));
+        let count = count.borrow();
+        let frames: u32 = count.values().sum();
+        let links = u32::try_from(self.world.links().len()).expect("few");
+        assert!(
+            frames <= 8 * links,
+            "no silence with {links} ends of links: {count:#?}"
+        );
+    }
+}
+
+pub(crate) fn run(seed: u64) {
+    let mut run = Run::new(seed);
+    for _ in 0..60 {
+        run.step();
+    }
+    run.calm();
+    run.check();
+    run.silence();
+}
+
+/// How many worlds a normal run tries; `WORLDS` sets another number, `WORLD` one seed.
+const WORLDS: u64 = 300;
+
+#[test]
+fn whatever_happens_everybody_ends_with_the_same() {
+    let set = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    if let Some(seed) = set("WORLD") {
+        return run(seed);
+    }
+    let first = set("WORLDS_FROM").unwrap_or(0);
+    let seeds: Vec<u64> = (first..first + set("WORLDS").unwrap_or(WORLDS)).collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let failed: Vec<u64> = std::thread::scope(|scope| {
+        let halves: Vec<_> = (0..threads)
+            .map(|half| {
+                let mine: Vec<u64> = seeds.iter().copied().skip(half).step_by(threads).collect();
+                scope.spawn(move || {
+                    let fails = |seed: &u64| std::panic::catch_unwind(|| run(*seed)).is_err();
+                    mine.into_iter().filter(fails).collect::<Vec<u64>>()
+                })
+            })
+            .collect();
+        halves
+            .into_iter()
+            .flat_map(|half| half.join().expect("it catches"))
+            .collect()
+    });
+    assert!(
+        failed.is_empty(),
+        "worlds that failed (set WORLD to see one): {failed:?}"
+    );
+}
