@@ -16,7 +16,8 @@ pub(super) const fn about(stale: bool) -> [u8; 1] {
 /// Runs a record again and compares every output.
 ///
 /// # Errors
-/// `diverged` at the first difference; `io` and `failed` when the file is no record of this program.
+/// `diverged` at the first difference, `damaged` when a byte has changed; `io` and `failed` when the
+/// file is no record of this program.
 pub fn replay(file: &Path) -> Result<Replayed, Failure> {
     let mut software = String::new();
     let found = driver::record::replay(file, |header, life, _| {
@@ -41,6 +42,7 @@ fn failure(file: &Path, error: &ReplayFailed, software: &str) -> Failure {
     };
     match error {
         ReplayFailed::Read(error) => Failure::io("read", file, error),
+        ReplayFailed::Damaged { .. } => Failure::new(Code::Damaged, error.to_string(), ""),
         ReplayFailed::Build { .. } => Failure::new(Code::Failed, error.to_string(), hint),
         _ => Failure::new(Code::Diverged, error.to_string(), hint),
     }
