@@ -42,6 +42,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn again(link: LinkId) -> Command {
+    let text = "this node starts again".to_owned();
+    Command::Close { link, code: 0, text }
+}
+
 impl<T: Transport> Shared<T> {
     pub(super) fn new(transport: T) -> Self {
         Self {
@@ -51,7 +56,7 @@ impl<T: Transport> Shared<T> {
             links: Mutex::default(),
             waiting: Mutex::default(),
             next_request: AtomicU64::new(1),
-            life: AtomicU64::new(0),
+            life: AtomicU64::new(1),
             farewells: Mutex::new(None),
         }
     }
@@ -77,9 +82,15 @@ impl<T: Transport> Shared<T> {
         self.changes.send_modify(|change| *change += 1);
     }
 
-    /// A life of the node begins.
+    /// A life of the node begins. It knows no link that came up before, even between two lives.
     pub(super) fn begin(&self, life: u64) {
         self.life.store(life, Ordering::Relaxed);
+        let mut links = locked(&self.links);
+        for (link, state) in links.iter().filter(|(_, state)| state.life != life) {
+            tracing::debug!(%link, life = state.life, "a link of an earlier life is closed");
+            self.transport.command(again(*link));
+        }
+        links.retain(|_, state| state.life == life);
     }
 
     /// A life of the node has ended: nobody gets an answer, and every link is closed.
@@ -87,12 +98,7 @@ impl<T: Transport> Shared<T> {
         locked(&self.waiting).clear();
         let links = std::mem::take(&mut *locked(&self.links));
         for link in links.into_keys() {
-            let text = "this node starts again".to_owned();
-            self.transport.command(Command::Close {
-                link,
-                code: 0,
-                text,
-            });
+            self.transport.command(again(link));
         }
     }
 
