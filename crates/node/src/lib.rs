@@ -28,6 +28,7 @@ mod look;
 mod node;
 mod problems;
 mod proof;
+mod recognise;
 pub mod record;
 pub mod rows;
 mod tidings;

@@ -1,0 +1,386 @@
+//! Recognising one another on a link: members by tags and shows, core nodes by proofs of the core
+//! secret. Nothing about a topic flows before its proof (docs/spec/secrecy.md).
+
+use crate::io::LinkId;
+use crate::limits::{
+    MAX_GRANT_ASKS, MAX_PROOF_BYTES, MAX_PROOF_ENVELOPES, MAX_ROUND_NUMBER, ROUND_AFTER,
+    SHOW_AGAIN, SHOW_AGAIN_MAX,
+};
+use crate::look::look;
+use crate::node::{Inner, Turn};
+use crate::proof::{Link, PendingShow};
+use crate::timer::Timer;
+use identity::{GrantId, TopicId};
+use rights::{AtCore, Match, MeetingSecret, Round, Show, Shown, ShownAtCore};
+use router::Standing;
+use topic::Peer;
+use wire::frame::Subject;
+use wire::limits::MAX_TAGS;
+use wire::{Code, Frame, Raw};
+
+impl Inner {
+    /// The topics that a link may share, with the secret by which members recognise each.
+    fn shared(&self) -> Vec<(TopicId, MeetingSecret)> {
+        self.host
+            .keys
+            .topics()
+            .filter(|(_, keys)| keys.device.is_some() && !keys.row.left)
+            .filter_map(|(_, keys)| Some((keys.id, keys.ring.newest_clean()?.meeting()?)))
+            .collect()
+    }
+
+    /// Lists all topics of this node on a link, in as many rounds of tags as that takes.
+    pub(crate) fn begin_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
+        let last = self.links.get(&link).and_then(|state| state.rounds.last());
+        let next = last.map_or(0, |round| round.number().saturating_add(1));
+        let topics = self.shared().len();
+        for (number, from) in (next..).zip((0..topics.max(1)).step_by(MAX_TAGS)) {
+            self.list_round(turn, link, number, from);
+        }
+    }
+
+    /// A topic is new: it is listed on every link, after a moment, because topics come in groups.
+    pub(crate) fn begin_rounds_soon(&mut self, turn: &mut Turn<'_, '_>) {
+        let at = turn.cx.now.after(ROUND_AFTER);
+        self.timers.set_earlier(Timer::Rounds, at);
+    }
+
+    /// Lists the topics of this node again on every link.
+    pub(crate) fn begin_rounds(&mut self, turn: &mut Turn<'_, '_>) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.begin_round(turn, link);
+            self.show_at_core(turn, link);
+        }
+    }
+
+    fn list_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, number: u32, from: usize) {
+        let shared = self.shared();
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        match Round::begin(number, &state.secret, &shared, from, turn.cx.rng) {
+            Ok((round, tags)) => {
+                state.keep_round(round);
+                turn.send(
+                    link,
+                    &Frame::Tags {
+                        round: number,
+                        tags,
+                    },
+                );
+            }
+            Err(why) => {
+                self.problems
+                    .note("topics", why.to_string(), "forget topics that are over")
+            }
+        }
+    }
+
+    pub(crate) fn on_tags(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: LinkId,
+        number: u32,
+        tags: &[[u8; 16]],
+    ) {
+        if number > MAX_ROUND_NUMBER {
+            return;
+        }
+        let known = self
+            .links
+            .get(&link)
+            .is_some_and(|state| state.rounds.iter().any(|round| round.number() == number));
+        if !known {
+            self.list_round(turn, link, number, 0);
+        }
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        let round = state.rounds.iter().find(|round| round.number() == number);
+        let Some(Ok(matches)) = round.map(|round| round.matches(tags)) else {
+            return;
+        };
+        for found in matches {
+            self.show(turn, link, &found);
+        }
+    }
+
+    fn show(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, found: &Match) {
+        let Some(local) = self.host.keys.local(&found.topic) else {
+            return;
+        };
+        let standing = self.host.keys.topic(local).and_then(|keys| keys.standing());
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if let Some(standing) = standing
+            && state.shown.insert(local)
+        {
+            let frame = Show::build(&state.secret, found, &standing).to_frame();
+            turn.send(link, &frame);
+        }
+    }
+
+    pub(crate) fn on_show(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, show: &Show) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        let shown = state
+            .rounds
+            .iter()
+            .rev()
+            .find_map(|round| show.verify(&state.secret, round).ok());
+        let Some(shown) = shown else { return };
+        let Some(local) = self.host.keys.local(&shown.topic) else {
+            return;
+        };
+        // The peer may have found the topic in a list of ours that we have not matched yet.
+        let own = state
+            .rounds
+            .iter()
+            .rev()
+            .find_map(|round| round.own_tag(shown.topic));
+        if let Some(tag) = own {
+            self.show(
+                turn,
+                link,
+                &Match {
+                    topic: shown.topic,
+                    tag,
+                },
+            );
+        }
+        self.judge_shown(turn, link, local, &shown);
+    }
+
+    fn judge_shown(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, local: u32, shown: &Shown) {
+        let claim = shown.claim.as_ref();
+        let member = look(&mut self.topics, turn.cx, local, |lace, _| {
+            lace.is_member(&shown.device, &shown.grant, claim)
+        });
+        if member == Some(true) {
+            let peer = Peer::Member {
+                device: shown.device,
+                grant: shown.grant,
+            };
+            return self.prove(turn, link, local, peer);
+        }
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        state.keep_show(PendingShow {
+            topic: local,
+            device: shown.device,
+            grant: shown.grant,
+            claim: shown.claim,
+        });
+        if state.asked.len() < MAX_GRANT_ASKS && state.asked.insert(shown.grant) {
+            turn.send(link, &Frame::GrantAsk { grant: shown.grant });
+        }
+    }
+
+    /// A peer has proved a topic: its frames flow from now on.
+    pub(crate) fn prove(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, local: u32, peer: Peer) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if !state.proven.insert(local) {
+            return;
+        }
+        let node = state.node;
+        self.stands(turn, node, Standing::Member);
+        let link = topic::LinkId(link.0);
+        self.topic(
+            turn,
+            topic::Input::Proven {
+                link,
+                topic: local,
+                peer,
+            },
+        );
+    }
+
+    /// Shows this device to a linked core node, in every topic that it holds as far as is known.
+    pub(crate) fn show_at_core(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        let node = state.node;
+        let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        let mut waits = false;
+        for local in topics {
+            let Some(state) = self.links.get(&link) else {
+                return;
+            };
+            let held = self.is_held_at(local, &node);
+            if held && !state.proven.contains(&local) {
+                waits |= self.show_one_at_core(turn, link, local);
+            }
+        }
+        if let Some(state) = self.links.get_mut(&link)
+            && waits
+        {
+            // A core node that was not asked to hold the topic yet may be soon, or never.
+            let wait = SHOW_AGAIN
+                .saturating_mul(1 << state.shows.min(16))
+                .min(SHOW_AGAIN_MAX);
+            state.shows = state.shows.saturating_add(1);
+            state.show_again = turn.cx.now.after(wait);
+            self.timers.set_earlier(Timer::ShowAgain, state.show_again);
+        }
+    }
+
+    fn show_one_at_core(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, local: u32) -> bool {
+        let Some(keys) = self.host.keys.topic(local) else {
+            return false;
+        };
+        let Some(state) = self.links.get_mut(&link) else {
+            return false;
+        };
+        let node = state.node;
+        let frame = if keys.row.custodian {
+            let ticket = self.tidings.ticket(local, &node);
+            let secret = self.tidings.core_secret(local);
+            ticket.zip(secret).map(|(ticket, secret)| {
+                AtCore::of_core(&secret, &state.secret, &ticket, turn.cx.rng)
+            })
+        } else {
+            let secret = keys.ring.newest_clean().and_then(rights::HeldEpoch::core);
+            keys.standing()
+                .filter(|_| !keys.row.left)
+                .zip(secret)
+                .map(|(standing, secret)| {
+                    AtCore::of_device(&secret, &state.secret, keys.id, &standing, turn.cx.rng)
+                })
+        };
+        let Some(frame) = frame else { return false };
+        state.at_core.insert(local);
+        turn.send(link, &frame.into_frame());
+        true
+    }
+
+    pub(crate) fn on_at_core(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, proof: &AtCore) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        let node = state.node;
+        let shown = self
+            .tokens
+            .of(&proof.token)
+            .iter()
+            .find_map(|(local, topic, secret)| {
+                let shown = proof
+                    .verify(secret, &state.secret, *topic, turn.cx.wall)
+                    .ok()?;
+                Some((*local, *topic, shown))
+            });
+        let Some((local, topic, shown)) = shown else {
+            // Says nothing that a stranger could not know: no token of this is known here.
+            let refusal = Frame::Refused {
+                subject: Subject::Link,
+                code: Code::NOT_SERVED,
+                text: "no such topic is held here".to_owned(),
+                retry: 0,
+            };
+            return turn.send(link, &refusal);
+        };
+        let guest = !self.host.custody.is_client(turn.cx, &node);
+        match shown {
+            ShownAtCore::Device(shown) => {
+                if guest && let Err(refusal) = self.host.custody.guest_up(turn.cx, &topic, node) {
+                    return self.refuse(turn, link, Subject::Topic(topic), &refusal);
+                }
+                self.judge_shown(turn, link, local, &shown);
+            }
+            ShownAtCore::Core(ticket) => {
+                // A ticket names no grant: its device has to be known already, as the founder's or
+                // as one that has written.
+                let stands = look(&mut self.topics, turn.cx, local, |lace, _| {
+                    ticket.device == lace.genesis().founder
+                        || lace
+                            .authors()
+                            .any(|author| *author.device() == ticket.device)
+                });
+                if stands == Some(true) {
+                    self.prove(turn, link, local, Peer::Core { node });
+                }
+            }
+        }
+    }
+
+    pub(crate) fn on_grant_ask(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, grant: GrantId) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        // Only what was shown on this link is proved on it.
+        let shown: Vec<u32> = state.shown.union(&state.at_core).copied().collect();
+        let proof = shown.into_iter().find_map(|local| {
+            let proof = look(&mut self.topics, turn.cx, local, |lace, store| {
+                lace.proof(store, &grant, None)
+            });
+            proof.filter(|envelopes| !envelopes.is_empty())
+        });
+        if let Some(envelopes) = proof {
+            turn.send(link, &Frame::GrantProof { grant, envelopes });
+        }
+    }
+
+    pub(crate) fn on_grant_proof(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: LinkId,
+        grant: GrantId,
+        envelopes: Vec<Raw>,
+    ) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        let bytes: usize = envelopes.iter().map(Raw::encoded_len).sum();
+        let asked = state.asked.contains(&grant);
+        if !asked || envelopes.len() > MAX_PROOF_ENVELOPES || bytes > MAX_PROOF_BYTES {
+            return;
+        }
+        let (named, rest) = std::mem::take(&mut state.pending)
+            .into_iter()
+            .partition(|show: &PendingShow| show.grant == grant);
+        state.pending = rest;
+        // Bounded by MAX_PROOF_ENVELOPES and asked for: cheap enough for the node's own thread.
+        let checked: Vec<_> = envelopes
+            .into_iter()
+            .filter_map(|raw| wire::check(raw).ok())
+            .collect();
+        for show in named {
+            let Some(keys) = self.host.keys.topic(show.topic) else {
+                continue;
+            };
+            let holder = (&show.device, &grant);
+            if lace::proves(&keys.genesis, holder, show.claim.as_ref(), &checked) {
+                let peer = Peer::Member {
+                    device: show.device,
+                    grant,
+                };
+                self.prove(turn, link, show.topic, peer);
+            }
+        }
+    }
+
+    /// Time to show topics again to core nodes that have not answered.
+    pub(crate) fn show_again(&mut self, turn: &mut Turn<'_, '_>) {
+        let now = turn.cx.now;
+        let due = |state: &Link| state.shows > 0 && state.show_again <= now;
+        let links: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, state)| due(state))
+            .map(|(link, _)| *link)
+            .collect();
+        for link in links {
+            self.show_at_core(turn, link);
+        }
+        let waiting = self.links.values().filter(|state| state.show_again > now);
+        if let Some(next) = waiting.map(|state| state.show_again).min() {
+            self.timers.set_earlier(Timer::ShowAgain, next);
+        }
+    }
+}
