@@ -59,6 +59,10 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a link that is being closed may take to deliver what was queued before.
 pub const CLOSE_LINGER: Duration = Duration::from_secs(2);
 
+/// How long the last packets of a transport may take once every link is closed. Without it a dial
+/// that nobody answers would hold up the end of the program for seconds.
+pub const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// How long closing the whole transport may take.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
 

@@ -22,7 +22,7 @@ pub use bind::{Config, Listen, OpenError};
 
 use crate::{
     Command, DialError, DownReason, EXPORTER_LABEL, Event, Events, Transport,
-    limits::{MAX_DIALS, SHUTDOWN_TIMEOUT},
+    limits::{FAREWELL_TIMEOUT, MAX_DIALS, SHUTDOWN_TIMEOUT},
     link::{self, Desk},
 };
 
@@ -122,7 +122,8 @@ impl Transport for Quic {
             let all = async {
                 self.desk.shut();
                 self.desk.empty().await;
-                self.endpoint.close().await;
+                // What is left to wait for are handshakes with nodes that do not answer.
+                let _ = timeout(FAREWELL_TIMEOUT, self.endpoint.close()).await;
             };
             if timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
                 tracing::debug!(

@@ -348,6 +348,11 @@ impl Place {
         }
     }
 
+    /// Waits until there is no more use for the link that is being made.
+    pub(crate) async fn called_off(&self) {
+        self.ending().await;
+    }
+
     /// Credit for frames that have been written.
     pub(super) fn written(&self, cost: u64) {
         lock(&self.slot.outgoing).credit.grant(cost);

@@ -49,9 +49,11 @@ impl Dialler {
             let targets = resolve(&address).await?;
             self.meet(node, key, targets, token).await
         };
-        let met = timeout(self.limit, all)
-            .await
-            .unwrap_or(Err(DialError::NoAnswer));
+        let met = tokio::select! {
+            met = timeout(self.limit, all) => met.unwrap_or(Err(DialError::NoAnswer)),
+            // A node that goes down does not wait for whoever does not answer.
+            () = place.called_off() => Err(DialError::ShuttingDown),
+        };
         met.map(|(connection, streams, met)| (place, connection, streams, met))
     }
 
