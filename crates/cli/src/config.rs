@@ -194,7 +194,13 @@ impl Config {
     /// # Errors
     /// `config`, naming file, line and key.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|e| Failure::io("read", path, &e))?;
+        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::InvalidData => {
+                let message = format!("{}: it is no text (UTF-8)", path.display());
+                Failure::new(Code::Config, message, "correct the file and start again")
+            }
+            _ => Failure::io("read", path, &error),
+        })?;
         Self::parse(&text, path)
     }
 

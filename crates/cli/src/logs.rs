@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Level;
 use crate::failure::Failure;
 
-/// Our own crates; the libraries below them speak from `warn` on, and at our level from `debug` on.
+/// Our own crates. The libraries below them speak from `debug` on: what they say may name
+/// addresses, and what matters of it our own crates say.
 const OWN: [&str; 12] = [
     "cli",
     "custody",
@@ -32,7 +33,7 @@ fn filter(level: Level) -> String {
     let level = level.as_str();
     let below = match level {
         "debug" | "trace" => "info",
-        _ => "error",
+        _ => "off",
     };
     OWN.iter().fold(below.to_owned(), |filter, name| {
         format!("{filter},{name}={level}")
@@ -82,6 +83,6 @@ mod tests {
             let text = filter(level);
             assert!(EnvFilter::try_new(&text).is_ok(), "{text}");
         }
-        assert!(filter(Level::Info).starts_with("error,"));
+        assert!(filter(Level::Info).starts_with("off,"));
     }
 }

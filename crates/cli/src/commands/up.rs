@@ -1,5 +1,6 @@
 //! `up` and `down`: the life of the node's process.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -197,7 +198,10 @@ pub fn read_keys(
     let path = home.keys();
     let text = std::fs::read_to_string(&path)
         .map(zeroize::Zeroizing::new)
-        .map_err(|error| Failure::io("read", &path, &error))?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => unusable(&path, &KeysError::Damaged("no text".to_owned())),
+            _ => Failure::io("read", &path, &error),
+        })?;
     let given = passphrase::named_file()
         .map(|file| passphrase::from_file(&file))
         .transpose()?;

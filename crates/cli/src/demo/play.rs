@@ -12,6 +12,8 @@ use crate::schema::{Invite, Line, Sent, TopicId, Why};
 const TOPIC: &str = "garden";
 /// How long the last states of delivery may take to come round.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Shorter texts stand in any file by chance.
+const SHORTEST: usize = 24;
 /// How often they are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -248,10 +250,9 @@ fn delivered(stage: &mut Stage<'_>, id: &str, evidence: &mut Evidence) -> Result
 /// Searches the homes of the core nodes for what they must not be able to read.
 fn sealed(stage: &mut Stage<'_>, lines: &[String], evidence: &mut Evidence) -> Result<(), Stop> {
     stage.scene("What the core nodes can read of it")?;
-    // Short lines and the names of things stand in any file.
     let long = lines
         .iter()
-        .filter(|line| line.len() >= 24)
+        .filter(|line| line.len() >= SHORTEST)
         .take(50)
         .map(String::as_bytes);
     let texts: Vec<&[u8]> = long.chain([&b"Hello Bob. Seeds or bulbs?"[..]]).collect();
@@ -268,7 +269,13 @@ fn sealed(stage: &mut Stage<'_>, lines: &[String], evidence: &mut Evidence) -> R
                 }
                 let bytes = std::fs::read(&path).unwrap_or_default();
                 searched += bytes.len();
-                let found = texts.iter().find(|text| contains(&bytes, text));
+                // A text has no zero, and files of records are mostly zeros.
+                let parts = bytes
+                    .split(|byte| *byte == 0)
+                    .filter(|part| part.len() >= SHORTEST);
+                let found = parts
+                    .flat_map(|part| texts.iter().filter(move |text| contains(part, text)))
+                    .next();
                 if let Some(text) = found {
                     let text = String::from_utf8_lossy(text);
                     return Err(wrong(format!("{} holds {text:?}", path.display())).into());

@@ -44,7 +44,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn again(link: LinkId) -> Command {
     let text = "this node starts again".to_owned();
-    Command::Close { link, code: 0, text }
+    Command::Close {
+        link,
+        code: 0,
+        text,
+    }
 }
 
 impl<T: Transport> Shared<T> {
