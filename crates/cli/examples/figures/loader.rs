@@ -2,6 +2,7 @@
 //! with links in memory instead of sockets. What lies on the disk afterwards is what the processes
 //! would have written, in a fraction of the time.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
@@ -21,7 +22,9 @@ use crate::stage::Person;
 
 /// Messages on their way into the store at a time.
 const AHEAD: usize = 256;
-/// What a link takes before it has said that it takes more, in bytes.
+/// Bytes of a frame that carries envelopes.
+const LARGE: usize = 4 * 1024;
+/// What a link then takes more, in bytes.
 const WIDE: u64 = 6 * 1024 * 1024;
 /// The longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -72,6 +75,7 @@ impl Loader {
             own: (id, handle),
             wires: reach,
             replies: sender,
+            widened: BTreeSet::new(),
         })?;
         let handle = node.handle();
         let plenty = Input::Store {
@@ -186,6 +190,8 @@ struct Outlet {
     own: (NodeId, Handle<Input>),
     wires: Arc<Wires>,
     replies: mpsc::Sender<(u64, Reply)>,
+    /// Links that take more than a socket would.
+    widened: BTreeSet<u64>,
 }
 
 impl Outlet {
@@ -211,9 +217,13 @@ impl Outlet {
     }
 
     /// The two ends of a link have numbers that differ in the last bit.
-    fn frame(&self, link: LinkId, bytes: Vec<u8>) {
-        let (link, cost) = (LinkId(link.0 ^ 1), bytes.len() as u64);
-        let size = bytes.len();
+    fn frame(&mut self, link: LinkId, bytes: Vec<u8>) {
+        let (size, cost) = (bytes.len(), transport::frame_cost(bytes.len()));
+        // A large frame is none of the greeting, so the link counts what it takes by now.
+        if size >= LARGE && self.widened.insert(link.0) {
+            self.own(Input::Writable { link, bytes: WIDE });
+        }
+        let link = LinkId(link.0 ^ 1);
         self.give(Input::Frame { link, bytes, cost }, size);
     }
 
@@ -231,14 +241,8 @@ impl Outlet {
             exporter,
             remote: "127.0.0.1:1".to_owned(),
         };
-        let wide = |link| Input::Writable {
-            link: LinkId(link),
-            bytes: WIDE,
-        };
         self.own(up(near, id, Some(token)));
-        self.own(wide(near));
         self.give(up(near ^ 1, self.own.0, None), 0);
-        self.give(wide(near ^ 1), 0);
     }
 }
 

@@ -82,9 +82,9 @@ fn history(way: &Path, report: &mut Report) -> Result<(), Failed> {
     let mut peers = Vec::new();
     for n in 0..10 {
         let peer = stage.up(&format!("peer{n}"))?;
-        let id = peer.way(&["id"])?.pop().unwrap_or_default();
-        let address = id["addresses"][0].as_str().unwrap_or_default();
-        alice.way(&["peer", "add", address])?;
+        // Who is kept by one side alone is a stranger to the other, and let go of soon.
+        alice.way(&["peer", "add", &address(&peer)?])?;
+        peer.way(&["peer", "add", &address(&alice)?])?;
         peers.push(peer);
     }
     until("ten links", Duration::from_secs(30), || {
@@ -94,6 +94,12 @@ fn history(way: &Path, report: &mut Report) -> Result<(), Failed> {
     })?;
     let name = format!("restarted, {count} envelopes of 1 KiB, 10 links");
     look(&alice, &name, 64, report)
+}
+
+fn address(person: &Person) -> Result<String, Failed> {
+    let id = person.way(&["id"])?.pop().unwrap_or_default();
+    let address = id["addresses"][0].as_str();
+    Ok(address.ok_or("a node without an address")?.to_owned())
 }
 
 /// Many topics with a short history each.
