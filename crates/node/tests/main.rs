@@ -1,6 +1,7 @@
 //! Whole nodes in a world without I/O.
 
 mod held;
+mod liars;
 mod newcomers;
 mod restored;
 mod story;

@@ -105,6 +105,9 @@ pub(crate) struct World {
     pub(crate) tamper: Option<Tamper>,
     pub(crate) watch: Option<Watch>,
     pub(crate) trace: bool,
+    /// The release rule is switched off in all nodes that start from now on.
+    #[cfg(feature = "planted")]
+    pub(crate) plant: bool,
 }
 
 impl World {
@@ -128,6 +131,8 @@ impl World {
             tamper: None,
             watch: None,
             trace: std::env::var_os("WORLD_TRACE").is_some(),
+            #[cfg(feature = "planted")]
+            plant: false,
         }
     }
 

@@ -392,7 +392,10 @@ impl Run {
 }
 
 pub(crate) fn run(seed: u64) {
-    let mut run = Run::new(seed);
+    live(Run::new(seed));
+}
+
+fn live(mut run: Run) {
     for _ in 0..60 {
         run.step();
     }
@@ -401,21 +404,68 @@ pub(crate) fn run(seed: u64) {
     run.silence();
 }
 
-/// How many worlds a normal run tries; `WORLDS` sets another number, `WORLD` one seed.
+/// How many worlds a normal run tries; `WORLDS` sets another number, `WORLD` one seed,
+/// `WORLDS_FROM` the first.
 const WORLDS: u64 = 300;
 
 #[test]
 fn whatever_happens_everybody_ends_with_the_same() {
-    let set = |name| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
     if let Some(seed) = set("WORLD") {
         return run(seed);
     }
     let first = set("WORLDS_FROM").unwrap_or(0);
-    let seeds: Vec<u64> = (first..first + set("WORLDS").unwrap_or(WORLDS)).collect();
+    many(first..first + set("WORLDS").unwrap_or(WORLDS), run);
+}
+
+/// Worlds in which one person's program is broken: it changes, repeats and swallows what it says.
+/// The others do not suffer, and when it is mended all is as it should be.
+fn run_with_a_broken_program(seed: u64) {
+    let mut run = Run::new(seed);
+    let broken = run.people[usize::try_from(seed).expect("small") % run.people.len()];
+    let mut rng = run.rng.fork();
+    run.world.tamper = Some(Box::new(move |from, _, mut bytes| {
+        if from != broken {
+            return vec![bytes];
+        }
+        match rng.below(12) {
+            0 => vec![],
+            1 => vec![bytes.clone(), bytes],
+            2 | 3 => {
+                let at = usize::try_from(rng.below(bytes.len() as u64)).expect("short");
+                bytes[at] ^= 1 << rng.below(8);
+                vec![bytes]
+            }
+            _ => vec![bytes],
+        }
+    }));
+    for _ in 0..60 {
+        run.step();
+    }
+    run.world.tamper = None;
+    for (link, ..) in run.world.links() {
+        run.world.tear(link);
+    }
+    run.calm();
+    run.check();
+}
+
+#[test]
+fn one_broken_program_harms_nobody() {
+    if let Some(seed) = set("BROKEN") {
+        return run_with_a_broken_program(seed);
+    }
+    many(0..set("BROKENS").unwrap_or(60), run_with_a_broken_program);
+}
+
+fn set(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse::<u64>().ok())
+}
+
+/// Tries many seeds on all processors, and names those that fail.
+fn many(seeds: std::ops::Range<u64>, run: fn(u64)) {
+    let seeds: Vec<u64> = seeds.collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let failed: Vec<u64> = std::thread::scope(|scope| {
         let halves: Vec<_> = (0..threads)
@@ -432,8 +482,27 @@ fn whatever_happens_everybody_ends_with_the_same() {
             .flat_map(|half| half.join().expect("it catches"))
             .collect()
     });
-    assert!(
-        failed.is_empty(),
-        "worlds that failed (set WORLD to see one): {failed:?}"
-    );
+    assert!(failed.is_empty(), "worlds that failed: {failed:?}");
+}
+
+/// The same worlds with the release rule switched off: what is told before it is durable does not
+/// stay hidden.
+#[cfg(feature = "planted")]
+#[test]
+fn without_the_release_rule_worlds_fail() {
+    let fails = |seed: u64| {
+        let planted = move || {
+            let mut run = Run::new(seed);
+            run.world.plant = true;
+            for node in 0..run.world.nodes.len() {
+                run.world.nodes[node].commits = Commits::After(Duration::from_millis(40));
+                run.world.down(node);
+                run.world.up(node);
+            }
+            live(run);
+        };
+        std::panic::catch_unwind(planted).is_err()
+    };
+    let failed = (0..20).filter(|seed| fails(*seed)).count();
+    assert!(failed >= 10, "only {failed} of 20 worlds noticed");
 }
