@@ -5,7 +5,7 @@ use crate::gap::{self, Gap};
 use crate::head::{Writes, merge};
 use crate::home::Home;
 use crate::journal::{Nobody, Scan, commit_row, parse_row, slot};
-use crate::space::{Reserve, enough_for_new};
+use crate::space::{Reserve, enough_for_new, occupied};
 use crate::{
     CommitFailed, Head, HomeId, MAX_TABLES, OpenFailed, Opened, Options, RECLAIM_FROM,
     RECLAIM_PART, RECLAIM_PASSES, RECLAIM_ROWS, RESCUE, Room, Space, Store, WAITING_FILES,
@@ -433,7 +433,7 @@ impl Store for FjallStore {
         }
         Space {
             free,
-            used: self.0.db.disk_space().unwrap_or(0),
+            used: occupied(&self.0.home.db()),
             room: reserve.judge(self.0.room, free),
             reserved: reserve.held(),
             reopen: self.0.room == Room::Rescue && reserve.affordable(free),

@@ -5,7 +5,7 @@ use crate::{LEAST, OpenFailed, RESCUE};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How much room a home has.
@@ -25,7 +25,7 @@ pub enum Room {
 pub struct Space {
     /// Bytes free to this process, without the reserve.
     pub free: u64,
-    /// Bytes that the records take.
+    /// Bytes of the disk that records and journals occupy; a file's holes do not count.
     pub used: u64,
     /// What follows from it.
     pub room: Room,
@@ -42,6 +42,23 @@ pub struct Space {
 pub fn free_space(path: &Path) -> Result<u64, OpenFailed> {
     let stat = statvfs(path).map_err(|errno| io("asking for room at", path)(errno.into()))?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Bytes of the disk that the files below a folder occupy. Files that come and go meanwhile may be
+/// counted or not.
+pub(crate) fn occupied(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => occupied(&entry.path()),
+            // A block is 512 bytes here, whatever the file system's own are (stat(2)).
+            Ok(meta) => meta.blocks().saturating_mul(512),
+            Err(_) => 0,
+        })
+        .sum()
 }
 
 /// Bytes free at `place`, unless they are too few to open the home.
