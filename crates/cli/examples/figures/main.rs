@@ -20,11 +20,14 @@ mod stage;
 mod volume;
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// What goes wrong ends the program with its reason.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measures figures on the program at a path.
+type Measure = fn(&Path, &mut Report) -> Result<(), Failed>;
 
 /// What was measured so far.
 #[derive(Debug, Default)]
@@ -63,21 +66,27 @@ fn main() -> ExitCode {
 }
 
 fn run(name: &str, report: &mut Report) -> Result<(), Failed> {
-    let all = ["volume", "memory", "core", "privacy"];
-    let chosen: Vec<&str> = match name {
-        "all" => all.to_vec(),
-        name if all.contains(&name) => vec![name],
-        _ => return Err(format!("say one of {} or all", all.join(", ")).into()),
-    };
+    let all = [
+        ("volume", volume::measure as Measure),
+        ("memory-fresh", memory::fresh),
+        ("memory-history", memory::history),
+        ("memory-topics", memory::topics),
+        ("core", serving::measure),
+        ("privacy", privacy::measure),
+    ];
+    let is_meant = |figure: &str| name == "all" || figure.split('-').next() == Some(name);
+    let chosen: Vec<_> = all
+        .into_iter()
+        .filter(|(figure, _)| *figure == name || is_meant(figure))
+        .collect();
+    if chosen.is_empty() {
+        let names = all.map(|(figure, _)| figure).join(", ");
+        return Err(format!("say one of {names}, memory or all").into());
+    }
     let way = way()?;
-    for name in chosen {
-        println!("-- {name}");
-        match name {
-            "volume" => volume::measure(&way, report)?,
-            "memory" => memory::measure(&way, report)?,
-            "core" => serving::measure(&way, report)?,
-            _ => privacy::measure(&way, report)?,
-        }
+    for (figure, measure) in chosen {
+        println!("-- {figure}");
+        measure(&way, report)?;
     }
     Ok(())
 }

@@ -8,11 +8,13 @@ use cli::request::{Ask, From};
 
 use crate::loader::{Loader, Wires};
 use crate::stage::{Person, Stage, mib, until};
-use crate::volume::{message, seconds};
+use crate::volume::{TOPIC, message, seconds, send};
 use crate::{Failed, Report, scaled};
 
-const TOPIC: &str = "garden";
 const TARGET: Duration = Duration::from_secs(5);
+/// How long the core node is under load before it is killed, and by how many programs.
+const LOAD: Duration = Duration::from_secs(10);
+const PROGRAMS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn measure(way: &Path, report: &mut Report) -> Result<(), Failed> {
@@ -54,7 +56,13 @@ pub(crate) fn measure(way: &Path, report: &mut Report) -> Result<(), Failed> {
             seconds(began.elapsed())
         ),
     );
-    for (member, after) in members.iter().zip(["way down", "kill -9", "kill -9 again"]) {
+    for (member, after) in members
+        .iter()
+        .zip(["way down", "kill -9", "kill -9 under load"])
+    {
+        if after.ends_with("load") {
+            under_load(&core, &alice)?;
+        }
         let began = Instant::now();
         core.up()?;
         let up = began.elapsed();
@@ -63,9 +71,8 @@ pub(crate) fn measure(way: &Path, report: &mut Report) -> Result<(), Failed> {
         report.figure(
             &format!("core start after {after}"),
             format!(
-                "{}: its command answers after {}, a member that was away reads its first \
-                 envelope after {}",
-                core.name,
+                "its commands answer after {}, a member that was away reads its first envelope \
+                 after {}",
                 seconds(up),
                 seconds(took)
             ),
@@ -78,6 +85,36 @@ pub(crate) fn measure(way: &Path, report: &mut Report) -> Result<(), Failed> {
         member.kill()?;
     }
     Ok(())
+}
+
+/// Ends the core node while it takes what several programs of a member publish.
+fn under_load(core: &Person, writer: &Person) -> Result<(), Failed> {
+    core.up()?;
+    writer.up()?;
+    let end = Instant::now() + LOAD;
+    let published = std::thread::scope(|scope| {
+        let program = |program| {
+            move || -> Result<usize, Failed> {
+                let mut client = writer.client()?;
+                let mut sent = 0;
+                while Instant::now() < end {
+                    send(&mut client, &message(program * 1_000_000 + sent))?;
+                    sent += 1;
+                }
+                Ok(sent)
+            }
+        };
+        let programs: Vec<_> = (1..=PROGRAMS).map(|n| scope.spawn(program(n))).collect();
+        std::thread::sleep(LOAD.mul_f32(0.9));
+        core.kill()?;
+        let mut published = 0;
+        for program in programs {
+            published += program.join().map_err(|_| "a program panicked")??;
+        }
+        Ok::<usize, Failed>(published)
+    })?;
+    println!("core killed while {PROGRAMS} programs published {published} more");
+    writer.down()
 }
 
 /// Starts a member and waits for the first message that it had not when it was away.

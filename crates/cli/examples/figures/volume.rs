@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::stage::{Stage, until};
 use crate::{Failed, Report, scaled};
 
-const TOPIC: &str = "garden";
+/// The topic of this figure, and of others that publish in the same way.
+pub(crate) const TOPIC: &str = "garden";
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A message of 1 KiB that says which it is.
@@ -114,7 +115,8 @@ pub(crate) fn measure(way: &Path, report: &mut Report) -> Result<(), Failed> {
     Ok(())
 }
 
-fn send(client: &mut Client, text: &str) -> Result<String, Failed> {
+/// Publishes a message in an envelope of its own; its id, when it is durable.
+pub(crate) fn send(client: &mut Client, text: &str) -> Result<String, Failed> {
     let ask = Ask::Send {
         to: TOPIC.into(),
         messages: vec![Text::Text(text.to_owned())],
