@@ -207,11 +207,15 @@ impl World {
         machine.lives += 1;
         machine.born = self.now;
         let disk = std::mem::take(&mut machine.disk);
-        let kernel = Kernel::new(
-            Node::new(machine.config.clone()),
-            disk,
-            Rng::from_seed(seed),
-        );
+        let node_machine = Node::new(machine.config.clone());
+        #[cfg(not(feature = "planted"))]
+        let kernel = Kernel::new(node_machine, disk, Rng::from_seed(seed));
+        #[cfg(feature = "planted")]
+        let mut kernel = Kernel::new(node_machine, disk, Rng::from_seed(seed));
+        #[cfg(feature = "planted")]
+        if self.plant {
+            kernel.plant_early_release();
+        }
         machine.kernel = Some(kernel);
         machine.replies.clear();
         let addresses = vec![format!("10.0.0.{node}:4433")];

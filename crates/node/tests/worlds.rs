@@ -16,6 +16,8 @@ use std::time::Duration;
 struct Screen {
     last: u64,
     shown: Vec<(u64, String, String)>,
+    /// The question that is not answered yet.
+    asked: Option<RequestId>,
 }
 
 /// What is under way in one world.
@@ -39,6 +41,9 @@ struct Run {
     texts: u32,
     requests: u64,
 }
+
+/// Things that happen in one world.
+const STEPS: u32 = 100;
 
 const NAMES: [&str; 6] = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn"];
 
@@ -73,7 +78,7 @@ impl Run {
         world.delay = Duration::from_millis(rng.below(60));
         for node in 0..world.nodes.len() {
             if rng.below(2) == 0 {
-                let late = Duration::from_millis(rng.below(40));
+                let late = Duration::from_millis(rng.below(2) * 40 + rng.below(800));
                 world.nodes[node].commits = Commits::After(late);
             }
         }
@@ -96,6 +101,17 @@ impl Run {
             written: BTreeSet::new(),
             texts: 0,
             requests: 1 << 40,
+        }
+    }
+
+    /// In most worlds everybody is there at the beginning.
+    fn gather(&mut self) {
+        if self.rng.below(4) > 0 {
+            for who in 0..self.people.len() {
+                self.join(who);
+            }
+            self.world.pass(Duration::from_secs(10));
+            self.answers();
         }
     }
 
@@ -173,79 +189,113 @@ impl Run {
     }
 
     /// One person reads on after the last line on its screen.
-    fn read(&mut self, who: usize) -> bool {
+    fn read(&mut self, who: usize) {
         let node = self.people[who];
-        if !self.world.is_up(node) || !self.member[who] {
-            return false;
+        if !self.world.is_up(node) || !self.member[who] || self.screens[who].asked.is_some() {
+            return;
         }
         let from = ReadFrom::After(self.screens[who].last);
+        let topic = "tea".to_owned();
         let request = self.command(
             node,
             Command::Read {
-                topic: "tea".to_owned(),
+                topic,
                 from,
                 limit: 3,
             },
         );
-        self.world.pass(Duration::from_millis(100));
-        let screen = &mut self.screens[who];
-        let Some(reply) = self.world.nodes[node].replies.remove(&request) else {
-            return false;
-        };
-        let Reply::Lines {
-            lines, last, more, ..
-        } = reply
-        else {
-            panic!("{reply:?}")
-        };
-        screen.last = last;
-        for line in lines {
-            if line.kind == LineKind::Text {
-                screen
-                    .shown
-                    .push((line.n, line.id.envelope.to_string(), line.text));
+        self.screens[who].asked = Some(request);
+    }
+
+    /// The answers to readers; says whether anybody may read on.
+    fn lines(&mut self) -> bool {
+        let mut some = false;
+        for (who, screen) in self.screens.iter_mut().enumerate() {
+            let node = self.people[who];
+            let Some(request) = screen.asked else {
+                continue;
+            };
+            if !self.world.is_up(node) {
+                screen.asked = None;
+                continue;
+            }
+            let Some(reply) = self.world.nodes[node].replies.remove(&request) else {
+                continue;
+            };
+            screen.asked = None;
+            let Reply::Lines {
+                lines, last, more, ..
+            } = reply
+            else {
+                panic!("{reply:?}")
+            };
+            screen.last = last;
+            some |= more;
+            for line in lines {
+                if line.kind == LineKind::Text {
+                    screen
+                        .shown
+                        .push((line.n, line.id.envelope.to_string(), line.text));
+                }
             }
         }
-        more
+        some
+    }
+
+    fn crash(&mut self) {
+        let up: Vec<usize> = (0..self.world.nodes.len())
+            .filter(|node| self.world.is_up(*node))
+            .collect();
+        if up.is_empty() {
+            return;
+        }
+        let node = up[self.any(up.len())];
+        self.world.down(node);
+        // Whoever asked the life that ended is not answered by the next.
+        if let Some(who) = self.people.iter().position(|person| *person == node) {
+            self.screens[who].asked = None;
+        }
+    }
+
+    fn start(&mut self) {
+        let down: Vec<usize> = (0..self.world.nodes.len())
+            .filter(|node| !self.world.is_up(*node))
+            .collect();
+        if !down.is_empty() {
+            let node = down[self.any(down.len())];
+            self.world.up(node);
+        }
     }
 
     fn step(&mut self) {
         let people = self.people.len();
         let who = self.any(people);
-        let nodes = self.world.nodes.len();
-        match self.rng.below(20) {
-            0..=5 => self.send(who, None),
-            6 => {
+        match self.rng.below(26) {
+            0..=7 => self.send(who, None),
+            8 => {
                 for _ in 0..5 {
                     self.send(who, None);
                 }
             }
-            7 | 8 => self.join(who),
-            9 => {
+            9 | 10 => self.join(who),
+            11 | 12 => {
                 let to = self.any(people);
                 if to != who && self.member[to] {
                     self.send(who, Some(to));
                 }
             }
-            10..=12 => {
-                self.read(who);
-            }
-            13..=15 => {
-                let node = self.any(nodes);
-                if self.world.is_up(node) {
-                    self.world.down(node);
-                } else {
-                    self.world.up(node);
-                }
-            }
-            16 => {
+            13..=15 => self.read(who),
+            16 | 17 => self.crash(),
+            18 | 19 => self.start(),
+            20 => {
+                let nodes = self.world.nodes.len();
                 let (a, b) = (self.any(nodes), self.any(nodes));
                 if a != b {
                     self.world.cut_off(a, b);
                 }
             }
-            17 => self.world.cut.clear(),
-            18 => {
+            21 => self.world.cut.clear(),
+            22 => {
                 let links = self.world.links();
                 if !links.is_empty() {
                     let (link, ..) = links[self.any(links.len())];
@@ -257,16 +307,22 @@ impl Run {
                 self.world.pass(Duration::from_secs(long));
             }
         }
-        let short = self.rng.below(300);
+        // Often so short that what has just begun is not over when the next thing happens.
+        let most = [1, 10, 100, 1_000][self.any(4)];
+        let short = self.rng.below(most);
         self.world.pass(Duration::from_millis(short));
         self.answers();
+        self.lines();
     }
 
     /// Everything up and connected.
     fn calm(&mut self) {
         self.world.cut.clear();
         for node in 0..self.world.nodes.len() {
-            if !self.world.is_up(node) {
+            self.world.nodes[node].commits = Commits::Now;
+            if self.world.is_up(node) {
+                self.world.commit(node, usize::MAX);
+            } else {
                 self.world.up(node);
             }
         }
@@ -281,8 +337,15 @@ impl Run {
         }
         self.world.pass(Duration::from_secs(60));
         self.answers();
-        for who in 0..self.people.len() {
-            while self.read(who) {}
+        self.lines();
+        loop {
+            for who in 0..self.people.len() {
+                self.read(who);
+            }
+            self.world.pass(Duration::from_millis(100));
+            if !self.lines() {
+                return;
+            }
         }
     }
 
@@ -396,12 +459,21 @@ pub(crate) fn run(seed: u64) {
 }
 
 fn live(mut run: Run) {
-    for _ in 0..60 {
+    run.gather();
+    for _ in 0..STEPS {
         run.step();
     }
+    let early = run.member.iter().filter(|member| **member).count();
     run.calm();
     run.check();
     run.silence();
+    if std::env::var_os("WORLD_STATS").is_some() {
+        let (people, texts) = (run.people.len(), run.stored.len());
+        eprintln!(
+            "{early} of {people} joined, {texts} texts, {} mails",
+            run.mails.len()
+        );
+    }
 }
 
 /// How many worlds a normal run tries; `WORLDS` sets another number, `WORLD` one seed,
@@ -438,7 +510,8 @@ fn run_with_a_broken_program(seed: u64) {
             _ => vec![bytes],
         }
     }));
-    for _ in 0..60 {
+    run.gather();
+    for _ in 0..STEPS {
         run.step();
     }
     run.world.tamper = None;
@@ -495,7 +568,7 @@ fn without_the_release_rule_worlds_fail() {
             let mut run = Run::new(seed);
             run.world.plant = true;
             for node in 0..run.world.nodes.len() {
-                run.world.nodes[node].commits = Commits::After(Duration::from_millis(40));
+                run.world.nodes[node].commits = Commits::After(Duration::from_millis(800));
                 run.world.down(node);
                 run.world.up(node);
             }
