@@ -358,6 +358,7 @@ impl Router {
             Stays::New => self.close(cx, old_id, Code::DUPLICATE_LINK, "a newer link stays", out),
             Stays::Old => self.close(cx, id, Code::DUPLICATE_LINK, "an older link stays", out),
             Stays::Both => {
+                self.ping(cx, old_id, out);
                 self.timers.set(Timer::Ping(id), cx.now.after(PING_FIRST));
                 self.timers
                     .set(Timer::Decide(id), cx.now.after(DECIDE_TIME));
@@ -365,8 +366,8 @@ impl Router {
         }
     }
 
-    /// A peer that dialled twice while both links live keeps its first at once. If the second is
-    /// still here, the peer knows of no other: it has started again, and the first is dead.
+    /// A peer whose links both live has kept one by now. If it has not, it has started again and
+    /// knows of the second alone; whether the first is dead, its silence says.
     pub(crate) fn decide(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
         let Some(link) = self
             .links
@@ -375,9 +376,15 @@ impl Router {
         else {
             return;
         };
-        if let Some(old) = self.open.get(&link.node).copied() {
+        let Some(old_id) = self.open.get(&link.node).copied() else {
+            return;
+        };
+        let silent = |old: &Link| old.ping.is_some_and(|(_, sent)| old.heard <= sent);
+        if self.links.get(&old_id).is_some_and(silent) {
             // Closing the old one opens the spare one.
-            self.close(cx, old, Code::DUPLICATE_LINK, "a newer link stays", out);
+            self.close(cx, old_id, Code::DUPLICATE_LINK, "a newer link stays", out);
+        } else {
+            self.close(cx, id, Code::DUPLICATE_LINK, "an older link stays", out);
         }
     }
 

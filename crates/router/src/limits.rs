@@ -24,8 +24,8 @@ pub const HELLO_TIME: Duration = Duration::from_secs(10);
 /// Links that are younger than this may have been dialled by both sides at once. Of older ones the
 /// new one counts: its dialler would not have dialled if the old one still lived at its end.
 pub const SIMULTANEOUS: Duration = Duration::from_secs(10);
-/// Time in which a peer that dialled twice says which of its links it keeps; a slow round trip and
-/// its hello. If it has not, the second is kept.
+/// Time in which a peer with two links says which of them it keeps, and answers a ping on the first:
+/// a slow round trip. If it has not answered, the second is kept.
 pub const DECIDE_TIME: Duration = Duration::from_secs(2);
 
 /// Silence after which a link that was just used is asked whether it lives. A guess from the

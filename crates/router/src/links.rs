@@ -103,11 +103,12 @@ pub(crate) fn stays(
         return Stays::New;
     }
     if first != second {
-        // Both dialled at once: both ends keep the one that the smaller id dialled.
+        // Both dialled at once: both ends keep the one that the smaller id dialled. If that is the
+        // old one it may also be dead, because the peer has started again.
         return if second < first {
             Stays::New
         } else {
-            Stays::Old
+            Stays::Both
         };
     }
     if first == me {

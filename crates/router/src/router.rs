@@ -25,7 +25,7 @@ pub(crate) enum Timer {
     Stranger(LinkId),
     /// The link may have been silent for too long. Lasts as long as the link.
     Ping(LinkId),
-    /// A peer that dialled twice has had the time to decide between its links.
+    /// A peer with two links has had the time to decide between them.
     Decide(LinkId),
     /// The next dial, or the next address of one in progress.
     Dial(NodeId),

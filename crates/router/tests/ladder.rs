@@ -96,13 +96,18 @@ impl Bench {
         self.give(Input::Frame { link, frame, len })
     }
 
-    /// A peer that was added, linked and greeted.
-    fn friend(&mut self, n: u8) -> LinkId {
+    fn add(&mut self, n: u8) -> NodeId {
         let node = key(n).node_id();
         let mut out = Outbox::new();
         self.world
             .turn(|cx| self.router.peer_add(cx, node, &[], &mut out))
             .expect("there is room");
+        node
+    }
+
+    /// A peer that was added, linked and greeted.
+    fn friend(&mut self, n: u8) -> LinkId {
+        let node = self.add(n);
         let (link, _) = self.up(node, false);
         let greeting = hello(&self.world);
         self.frame(link, greeting);
@@ -347,26 +352,49 @@ fn a_denied_node_is_closed_even_when_it_is_a_peer() {
 /// A peer that is killed and starts again at once cannot say that its first link is dead.
 #[test]
 fn a_peer_that_starts_again_at_once_is_not_kept_waiting_by_its_dead_link() {
-    let mut bench = Bench::new();
-    let _ = bench.friend(2);
-    let friend = key(2);
-    let greeting = hello(&bench.world);
-    let (second, _) = bench.up(friend.node_id(), false);
-    let out = bench.frame(second, greeting);
-    assert!(
-        closed(&out).is_none(),
-        "it may be alive, and then it decides"
-    );
-    let out = bench.pass(DECIDE_TIME);
-    assert_eq!(
-        closed(&out).map(|(code, _)| code),
-        Some(Code::DUPLICATE_LINK)
-    );
-    assert!(
-        out.iter()
-            .any(|o| matches!(o, Output::Opened { link, .. } if *link == second)),
-        "{out:?}"
-    );
+    // Whoever dialled the first link: the peer dialled the second.
+    for (n, first_is_ours) in [(2, false), (2, true), (3, true), (4, true), (5, true)] {
+        for lives in [false, true] {
+            let mut bench = Bench::new();
+            bench.answers = lives;
+            let _ = bench.friend(n);
+            let node = key(n).node_id();
+            let greeting = hello(&bench.world);
+            if first_is_ours {
+                // The first link was our own dial.
+                bench = Bench::new();
+                bench.answers = lives;
+                bench.add(n);
+                let (first, _) = bench.up(node, true);
+                bench.frame(first, greeting.clone());
+            }
+            let (second, mut out) = bench.up(node, false);
+            out.extend(bench.frame(second, greeting));
+            let at_once = closed(&out);
+            for output in &out {
+                if let Output::Advise {
+                    link,
+                    frame: Frame::Ping { nonce },
+                } = output
+                    && (lives || *link == second)
+                {
+                    bench.frame(*link, Frame::Pong { nonce: *nonce });
+                }
+            }
+            out.extend(bench.pass(DECIDE_TIME));
+            let open = |o: &Output| matches!(o, Output::Opened { link, .. } if *link == second);
+            let opened = out.iter().any(open);
+            if !lives || at_once.is_some() {
+                assert!(opened, "{n} {first_is_ours} {lives}: {out:?}");
+            } else {
+                assert!(!opened, "{n} {first_is_ours}: the first lives and stays {out:?}");
+            }
+            assert_eq!(
+                closed(&out).map(|(code, _)| code),
+                Some(Code::DUPLICATE_LINK)
+            );
+        }
+    }
 }
 
 #[test]
