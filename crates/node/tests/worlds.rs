@@ -579,3 +579,76 @@ fn without_the_release_rule_worlds_fail() {
     let failed = (0..20).filter(|seed| fails(*seed)).count();
     assert!(failed >= 10, "only {failed} of 20 worlds noticed");
 }
+
+/// Worlds in which homes are set back, sometimes without anybody noticing: what only the lost part
+/// held is lost, nothing else is; everybody ends with the same, and everybody can still write.
+fn run_with_set_backs(seed: u64) {
+    let mut run = Run::new(seed);
+    run.world.watch = None;
+    run.gather();
+    let mut copies: Vec<(usize, machine::MemoryBase)> = Vec::new();
+    for _ in 0..STEPS {
+        run.step();
+        if run.rng.below(8) == 0 {
+            let node = run.any(run.world.nodes.len());
+            copies.push((node, run.world.disk(node).clone()));
+        }
+        if run.rng.below(20) == 0 && !copies.is_empty() {
+            let (node, disk) = copies.swap_remove(run.any(copies.len()));
+            if run.world.is_up(node) {
+                run.world.down(node);
+            }
+            run.world.set_disk(node, disk);
+            run.world.nodes[node].config.stale = run.rng.below(2) == 0;
+            run.world.up(node);
+            run.world.nodes[node].config.stale = false;
+            for screen in &mut run.screens {
+                screen.asked = None;
+            }
+            // It may be from before it joined; to join again does no harm.
+            if let Some(who) = run.people.iter().position(|person| *person == node) {
+                run.member[who] = who == 0;
+            }
+        }
+    }
+    run.calm();
+    // Whoever was set back to before it joined has joined again by now.
+    let mut last = BTreeSet::new();
+    for (who, node) in run.people.clone().into_iter().enumerate() {
+        let text = format!("{} at last", NAMES[who]);
+        crate::story::send(&mut run.world, node, "tea", &text);
+        last.insert(text);
+    }
+    run.world.pass(Duration::from_secs(700));
+    let mut all: Vec<BTreeSet<String>> = Vec::new();
+    for (who, node) in run.people.clone().into_iter().enumerate() {
+        let texts = crate::story::texts(&mut run.world, node, "tea");
+        let once: BTreeSet<String> = texts.iter().cloned().collect();
+        assert_eq!(once.len(), texts.len(), "{}: a message twice", NAMES[who]);
+        let lost: Vec<_> = last.difference(&once).collect();
+        assert!(lost.is_empty(), "{} lacks {lost:?}", NAMES[who]);
+        assert_eq!(
+            crate::restored::info(&mut run.world, node).members.len(),
+            run.people.len(),
+            "nobody is banned"
+        );
+        all.push(once);
+    }
+    for (who, pair) in all.windows(2).enumerate() {
+        let differ: Vec<_> = pair[0].symmetric_difference(&pair[1]).collect();
+        assert!(
+            differ.is_empty(),
+            "{} and {} differ in {differ:?}",
+            NAMES[who],
+            NAMES[who + 1]
+        );
+    }
+}
+
+#[test]
+fn homes_that_are_set_back_end_like_all_others() {
+    if let Some(seed) = set("SET_BACK") {
+        return run_with_set_backs(seed);
+    }
+    many(0..set("SET_BACKS").unwrap_or(60), run_with_set_backs);
+}
