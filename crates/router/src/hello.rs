@@ -244,6 +244,8 @@ impl Router {
                 self.hello(cx, id, (min, max), greeted, out);
             }
             Frame::Bye { code, text } => self.bye(cx, id, code, &text, out),
+            // A hello leaves after a commit and a ping at once, so a ping may overtake it.
+            Frame::Ping { .. } | Frame::Pong { .. } if phase == Phase::Greeting => {}
             _ if phase == Phase::Greeting => {
                 self.close(
                     cx,

@@ -318,6 +318,8 @@ fn what_comes_before_or_beside_the_hello_ends_the_link() {
     let mut bench = Bench::new();
     let (link, _) = bench.up(key(2).node_id(), false);
     let out = bench.frame(link, Frame::Ping { nonce: 1 });
+    assert!(out.is_empty(), "a ping may overtake the hello: {out:?}");
+    let out = bench.frame(link, Frame::AdvertAsk {});
     assert_eq!(closed(&out).map(|(code, _)| code), Some(Code::MISBEHAVED));
     let link = bench.friend(3);
     let greeting = hello(&bench.world);
@@ -387,7 +389,10 @@ fn a_peer_that_starts_again_at_once_is_not_kept_waiting_by_its_dead_link() {
             if !lives || at_once.is_some() {
                 assert!(opened, "{n} {first_is_ours} {lives}: {out:?}");
             } else {
-                assert!(!opened, "{n} {first_is_ours}: the first lives and stays {out:?}");
+                assert!(
+                    !opened,
+                    "{n} {first_is_ours}: the first lives and stays {out:?}"
+                );
             }
             assert_eq!(
                 closed(&out).map(|(code, _)| code),
