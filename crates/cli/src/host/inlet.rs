@@ -47,6 +47,7 @@ fn input<T: Transport>(event: Event, shared: &Shared<T>) -> Option<(Input, usize
             exporter,
             remote,
         } => {
+            tracing::debug!(link = %id, %node, remote, dialled = dialled.is_some(), "link up");
             shared.up(id);
             let dialled = dialled.map(|token| token.0);
             (
@@ -88,6 +89,7 @@ fn input<T: Transport>(event: Event, shared: &Shared<T>) -> Option<(Input, usize
             )
         }
         Event::Down { link: id, reason } => {
+            tracing::debug!(link = %id, %reason, "link down");
             if !shared.gone(id) {
                 return None;
             }
@@ -99,13 +101,11 @@ fn input<T: Transport>(event: Event, shared: &Shared<T>) -> Option<(Input, usize
                 SMALL,
             )
         }
-        Event::DialFailed { token, reason } => (
-            Input::DialFailed {
-                token: token.0,
-                reason: reason.to_string(),
-            },
-            SMALL,
-        ),
+        Event::DialFailed { token, reason } => {
+            tracing::debug!(token = token.0, %reason, "not dialled");
+            let (token, reason) = (token.0, reason.to_string());
+            (Input::DialFailed { token, reason }, SMALL)
+        }
     })
 }
 

@@ -47,6 +47,7 @@ impl<T: Transport> driver::Host<Out> for Outlet<T> {
                 node,
                 address,
             } => {
+                tracing::debug!(token, %node, address, "dialling");
                 self.shared.transport.command(Command::Dial {
                     token: DialToken(token),
                     node,
