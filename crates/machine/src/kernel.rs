@@ -102,6 +102,7 @@ pub struct Kernel<M, P: Ports, B> {
     exempt: VecDeque<Exempt<P>>,
     fault: Option<Fault>,
     last_use: TurnUse,
+    #[cfg(feature = "planted")]
     hold_nothing: bool,
 }
 
@@ -131,6 +132,7 @@ where
             exempt: VecDeque::new(),
             fault: None,
             last_use: TurnUse::default(),
+            #[cfg(feature = "planted")]
             hold_nothing: false,
         }
     }
@@ -291,7 +293,10 @@ where
     /// The next output whose reasons are durable.
     pub fn release(&mut self) -> Option<P::Held> {
         let (needs, _) = self.held.front()?;
-        if self.fault.is_some() || (*needs > self.durable && !self.hold_nothing) {
+        let waits = *needs > self.durable;
+        #[cfg(feature = "planted")]
+        let waits = waits && !self.hold_nothing;
+        if self.fault.is_some() || waits {
             return None;
         }
         self.held.pop_front().map(|(_, held)| held)

@@ -9,7 +9,7 @@ use custody::{Mail, MailAnswer, MyCoresOutput};
 use identity::NodeId;
 use router::{MailRefusal, Output as FromRouter, Problem, Standing, Why};
 use std::collections::BTreeSet;
-use wire::{Frame, Verified};
+use wire::{Frame, NodeAddress, Verified};
 
 impl Inner {
     pub(crate) fn router_said(&mut self, turn: &mut Turn<'_, '_>, output: FromRouter) {
@@ -35,6 +35,12 @@ impl Inner {
                 node,
                 address,
             } => {
+                // Members and adverts tell whole addresses, with the node in them; a transport
+                // dials a host and a port.
+                let address = match address.parse::<NodeAddress>() {
+                    Ok(whole) => whole.authority(),
+                    Err(_) => address,
+                };
                 turn.advise(Advisory::Dial {
                     token,
                     node,
