@@ -1,6 +1,7 @@
 //! Real processes: each person has a home in a temporary folder, and the built `way`.
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -18,14 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A folder for homes, and for what must lie outside of them.
 pub(crate) struct World {
     folder: tempfile::TempDir,
+    environment: Vec<(String, String)>,
 }
 
 /// Somebody with a home.
 pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) home: PathBuf,
-    state: PathBuf,
+    pub(crate) state: PathBuf,
     passphrase: Option<PathBuf>,
+    environment: Vec<(String, String)>,
 }
 
 /// What a process printed, and how it ended.
@@ -38,8 +41,15 @@ pub(crate) struct Ended {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// A world in which every process gets these variables.
+    pub(crate) fn with(environment: &[(&str, &str)]) -> Self {
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         Self {
             folder: tempfile::tempdir().unwrap(),
+            environment: environment.iter().map(own).collect(),
         }
     }
 
@@ -54,6 +64,7 @@ impl World {
             home: self.path().join(name),
             state: self.path().join("state"),
             passphrase: None,
+            environment: self.environment.clone(),
         }
     }
 
@@ -106,16 +117,33 @@ impl Person {
         if let Some(file) = &self.passphrase {
             command.env("WAY_PASSPHRASE_FILE", file);
         }
+        command.envs(self.environment.iter().cloned());
         command
     }
 
     /// Starts a command whose output is read while it runs.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
+        self.spawn(words, Stdio::inherit())
+    }
+
+    /// Starts the node as a child of the test; what it logs goes to the home's log file. Nothing
+    /// is waited for.
+    pub(crate) fn serve(&self, words: &[&str]) -> Running {
+        std::fs::create_dir_all(&self.home).unwrap();
+        let log = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.home.join("way.log"))
+            .unwrap();
+        self.spawn(&[&["--json", "up"], words].concat(), log.into())
+    }
+
+    fn spawn(&self, words: &[&str], errors: Stdio) -> Running {
         let mut child = self
             .command(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(errors)
             .spawn()
             .unwrap();
         let out = child.stdout.take().map(BufReader::new);
@@ -238,6 +266,26 @@ impl Person {
         );
     }
 
+    /// Both keep a link to each other; returns when each has heard of the other.
+    pub(crate) fn befriends(&self, other: &Self) {
+        for (one, two) in [(self, other), (other, self)] {
+            let identity = two.object("Identity", &["id"]);
+            let added = one.object(
+                "PeerAdded",
+                &["peer", "add", identity["addresses"][0].as_str().unwrap()],
+            );
+            assert_eq!(added["id"], identity["id"]);
+        }
+        // An answer needs the other's advert, so it is known now.
+        for (one, two) in [(self, other), (other, self)] {
+            let id = two.object("Identity", &["id"])["id"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            one.object("Pong", &["ping", &id, "--timeout", "30s"]);
+        }
+    }
+
     /// Makes a topic.
     pub(crate) fn creates(&self, topic: &str) -> Value {
         self.object("TopicId", &["topic", "create", topic])
@@ -331,6 +379,12 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Ends it as a power failure would, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn code(&mut self) -> i32 {
