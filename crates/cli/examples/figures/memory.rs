@@ -156,7 +156,16 @@ pub(crate) fn topics(way: &Path, report: &mut Report) -> Result<(), Failed> {
             (&core, held, 120),
         ],
         report,
-    )
+    )?;
+    // They were idle, not forgotten.
+    let began = Instant::now();
+    let word = ["send", "topic-0000", "a word", "--wait", "held"];
+    alice.way(&word)?;
+    report.note(
+        "memory topics: a word in an idle topic held",
+        seconds(began.elapsed()),
+    );
+    Ok(())
 }
 
 /// Makes topics and publishes in each; the ids of the last messages.
