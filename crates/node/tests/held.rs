@@ -1,6 +1,7 @@
 //! One turn's commit is held back, and everything is asked that can be asked: the node reveals
 //! nothing of that turn.
 
+use crate::liars::Said;
 use crate::restored::pair;
 use crate::story::{found, invite, join, send, use_core};
 use crate::world::{Commits, Slipped, World};
@@ -74,7 +75,7 @@ fn questions(id: &str, peer: &str) -> Vec<Command> {
 /// Holds back the commits of a node, lets `turn` happen, asks everything on every path, and sees
 /// that nothing came out. Then commits, and sees that the answers come.
 fn nothing_comes_out(world: &mut World, node: usize, id: &str, turn: impl FnOnce(&mut World)) {
-    let past: Rc<RefCell<Vec<(usize, usize, Vec<u8>)>>> = Rc::default();
+    let past: Rc<RefCell<Said>> = Rc::default();
     let tap = Rc::clone(&past);
     world.tamper = Some(Box::new(move |from, to, bytes| {
         tap.borrow_mut().push((from, to, bytes.clone()));

@@ -24,7 +24,8 @@ pub(crate) struct Cast {
     pub(crate) carol: usize,
 }
 
-type Said = Vec<(usize, usize, Vec<u8>)>;
+/// Who said what to whom.
+pub(crate) type Said = Vec<(usize, usize, Vec<u8>)>;
 
 /// A conversation in which nearly every kind of frame is spoken, and all that was said.
 pub(crate) fn cast(seed: u8) -> (Cast, Said) {
@@ -263,7 +264,8 @@ fn a_stranger_leaves_nothing_behind() {
             world.inject(link, bytes.clone());
             world.pass(Duration::from_millis(10));
             assert!(
-                Frame::decode(&bytes).expect("honest").kind() <= 1
+                // A ping may overtake the hello, which waits for a commit.
+                Frame::decode(&bytes).expect("honest").kind() <= 3
                     || world.link(liar, node).is_none(),
                 "whoever does not say hello first is shown out"
             );

@@ -55,13 +55,9 @@ pub(crate) enum Slipped {
 /// What reaches a node that the test plays itself.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    Up {
-        node: NodeId,
-        exporter: [u8; 32],
-        dialled: bool,
-    },
     Frame(Vec<u8>),
-    Down(String),
+    /// A link came or went.
+    Other,
 }
 
 /// What is to happen.
@@ -414,25 +410,10 @@ impl World {
         }
         if let Some(heard) = &mut self.nodes[node].heard {
             match input {
-                Input::LinkUp {
-                    link,
-                    node,
-                    exporter,
-                    dialled,
-                    ..
-                } => {
-                    let dialled = dialled.is_some();
-                    heard.push((
-                        link,
-                        Heard::Up {
-                            node,
-                            exporter,
-                            dialled,
-                        },
-                    ));
-                }
                 Input::Frame { link, bytes, .. } => heard.push((link, Heard::Frame(bytes))),
-                Input::LinkDown { link, reason } => heard.push((link, Heard::Down(reason))),
+                Input::LinkUp { link, .. } | Input::LinkDown { link, .. } => {
+                    heard.push((link, Heard::Other));
+                }
                 _ => {}
             }
             return;

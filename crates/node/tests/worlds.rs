@@ -25,7 +25,6 @@ struct Run {
     world: World,
     rng: Rng,
     people: Vec<usize>,
-    cores: Vec<usize>,
     topic: TopicId,
     link: String,
     member: Vec<bool>,
@@ -90,7 +89,6 @@ impl Run {
             world,
             rng,
             people,
-            cores,
             topic,
             link,
             member,
@@ -354,9 +352,8 @@ impl Run {
             assert!(member, "{} has not joined", NAMES[who]);
         }
         let mut all: Vec<BTreeSet<String>> = Vec::new();
-        for who in 0..self.people.len() {
+        for (who, screen) in self.screens.iter().enumerate() {
             let name = NAMES[who];
-            let screen = &self.screens[who];
             let texts: BTreeSet<String> = screen.shown.iter().map(|line| line.2.clone()).collect();
             let numbers: BTreeSet<u64> = screen.shown.iter().map(|line| line.0).collect();
             assert_eq!(
@@ -467,7 +464,7 @@ fn live(mut run: Run) {
     run.calm();
     run.check();
     run.silence();
-    if std::env::var_os("WORLD_STATS").is_some() {
+    if set("WORLD_STATS").is_some() {
         let (people, texts) = (run.people.len(), run.stored.len());
         eprintln!(
             "{early} of {people} joined, {texts} texts, {} mails",
@@ -530,6 +527,10 @@ fn one_broken_program_harms_nobody() {
     many(0..set("BROKENS").unwrap_or(60), run_with_a_broken_program);
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a person chooses which worlds to try"
+)]
 fn set(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
