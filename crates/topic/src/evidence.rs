@@ -13,6 +13,10 @@ const MAX_MARKS: usize = 64;
 /// go on counting as lacking: evidence is lost, none is made up.
 const MAX_LATE: usize = 64;
 
+/// How many ranges of a chain are remembered as lacking. Beyond, those with the least between them
+/// are joined, and what lies between counts as lacking too: evidence is lost, none is made up.
+const MAX_EXCEPTIONS: usize = 512;
+
 /// What one holder has shown about one chain of this home.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Best {
@@ -73,6 +77,7 @@ impl Best {
             self.marks.push((word.number, word.at.max(last.1)));
         }
         self.thin();
+        self.exceptions.join_to(MAX_EXCEPTIONS);
         *self != before
     }
 
@@ -108,6 +113,8 @@ impl Best {
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
+        // Whatever a holder said: the row stays far below what a record takes.
+        assert!(self.exceptions.len() <= MAX_EXCEPTIONS);
         let mut row = Vec::new();
         row.extend_from_slice(&self.number.to_be_bytes());
         row.extend_from_slice(&self.until.to_be_bytes());
@@ -146,6 +153,7 @@ impl Best {
         while bytes.end().is_none() {
             exceptions.insert(bytes.u64()?, bytes.u64()?);
         }
+        exceptions.join_to(MAX_EXCEPTIONS);
         Some(Self {
             number,
             until,
@@ -198,7 +206,7 @@ impl RefusedRow {
 
 #[cfg(test)]
 mod tests {
-    use super::{Best, MAX_MARKS, RefusedRow, Word};
+    use super::{Best, MAX_EXCEPTIONS, MAX_MARKS, RefusedRow, Word};
     use wire::ReceiptKind;
 
     fn word(kind: ReceiptKind, number: u64, at: u64, lacks: &[(u64, u64)]) -> Word {
@@ -268,6 +276,47 @@ mod tests {
             assert!(best.covers(number, u64::MAX).unwrap() >= number * 10);
         }
         assert_eq!(best.covers(10_000, u64::MAX), Some(100_000));
+    }
+
+    #[test]
+    fn a_lying_member_cannot_make_a_row_too_long() {
+        let mut best = Best::default();
+        let mut number = 0;
+        let mut lacking = std::collections::BTreeSet::new();
+        for n in 0..200_u64 {
+            let lacks: Vec<(u64, u64)> = (0..256)
+                .map(|k| number + 2 * k + 1)
+                .map(|n| (n, n))
+                .collect();
+            lacking.extend(lacks.iter().map(|(from, _)| *from));
+            number += 512;
+            best.take(&word(ReceiptKind::Delivered, number, n + 1, &lacks));
+            // What came with a later receipt has its time or goes on counting as lacking.
+            assert!(best.encode().len() < 16 * 1024, "{} receipts", n + 1);
+            assert_eq!(Best::decode(&best.encode()).as_ref(), Some(&best));
+        }
+        assert!(
+            lacking
+                .iter()
+                .all(|n| best.covers(*n, 0) != Some(n / 512 + 1))
+        );
+        assert_eq!(best.covers(number, 0), Some(200));
+    }
+
+    #[test]
+    fn a_row_of_before_the_bound_is_read_within_it() {
+        let mut best = Best::default();
+        best.take(&word(ReceiptKind::Delivered, 10_000, 1, &[]));
+        let mut row = best.encode();
+        for n in (1..=4_000_u64).map(|n| 2 * n) {
+            row.extend_from_slice(&n.to_be_bytes());
+            row.extend_from_slice(&n.to_be_bytes());
+        }
+        let read = Best::decode(&row).unwrap();
+        assert_eq!(read.exceptions.len(), MAX_EXCEPTIONS);
+        assert!((1..=4_000).all(|n| read.covers(2 * n, 0).is_none()));
+        assert_eq!(read.covers(1, 0), Some(1));
+        assert!(read.encode().len() < row.len());
     }
 
     #[test]

@@ -88,6 +88,23 @@ impl Intervals {
         true
     }
 
+    /// Adds numbers, the fewest that do, until at most `most` (at least one) ranges are left.
+    pub fn join_to(&mut self, most: usize) {
+        let excess = self.0.len().saturating_sub(most.max(1));
+        if excess == 0 {
+            return;
+        }
+        let mut gaps: Vec<(u64, u64)> = self
+            .ranges()
+            .zip(self.ranges().skip(1))
+            .map(|((_, end), (start, _))| (start.saturating_sub(end), end))
+            .collect();
+        gaps.sort_unstable();
+        for (width, end) in gaps.into_iter().take(excess) {
+            self.insert(end, end.saturating_add(width));
+        }
+    }
+
     /// The numbers of this set that are not in the other.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
@@ -174,6 +191,15 @@ mod tests {
                 assert_eq!(both.contains(number), expected);
                 let expected = plain.contains(&number) && !other.contains(number);
                 assert_eq!(set.without(&other).contains(number), expected);
+            }
+            for most in 0..4 {
+                let mut joined = set.clone();
+                joined.join_to(most);
+                assert!(joined.len() <= most.max(1));
+                assert!(set.without(&joined).is_empty(), "nothing is lost");
+                if set.len() <= most {
+                    assert_eq!(joined, set);
+                }
             }
         }
     }

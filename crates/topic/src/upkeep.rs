@@ -10,7 +10,7 @@ use crate::state::Timer;
 use crate::topics::{Env, Topics};
 use core::time::Duration;
 use lace::Lace;
-use machine::Cx;
+use machine::{Cx, Time};
 
 impl Topics {
     /// Does what is due.
@@ -25,6 +25,20 @@ impl Topics {
         }
         for timer in due {
             self.on_timer(env, timer);
+        }
+    }
+
+    /// There is room again on the disk: what was declined for want of it is asked for now, and not
+    /// only at the time that was named to those who offered it.
+    pub fn room_again(&mut self, now: Time) {
+        for (local, entry) in &mut self.entries {
+            if let Some(topic) = &mut entry.topic
+                && (!topic.declined.is_empty() || topic.bodies_declined > 0)
+            {
+                topic.declined.clear();
+                topic.bodies_declined = 0;
+                self.shared.soon(Timer::Retry(*local), now, Duration::ZERO);
+            }
         }
     }
 
