@@ -65,11 +65,23 @@ impl Inner {
                     .map(|c| (c.node, String::new())),
             )
             .collect();
-        let named: Vec<NodeId> = known
-            .iter()
-            .filter(|(_, name)| !name.is_empty() && name.as_str() == text)
-            .map(|(node, _)| *node)
-            .collect();
+        let named = |meant: &dyn Fn(&str) -> bool| -> Vec<NodeId> {
+            let fits = |name: &String| !name.is_empty() && meant(name);
+            known
+                .iter()
+                .filter(|(_, name)| fits(name))
+                .map(|(node, _)| *node)
+                .collect()
+        };
+        let mut found = named(&|name| name == text);
+        if found.is_empty() {
+            // As it was given, before a piece of the key was added to tell it from others.
+            found = named(&|name| {
+                name.rsplit_once('·')
+                    .is_some_and(|(given, _)| given == text)
+            });
+        }
+        let named = found;
         let found = if named.is_empty() {
             known
                 .keys()

@@ -166,8 +166,14 @@ impl Inner {
         let id = keys.id;
         self.with_topics(turn, |topics, env| topics.leave(env, local))
             .map_err(from_publish)?;
-        self.host.keys.update(turn.cx, local, |row| row.left = true);
-        self.mine.unwant(turn.cx, id, &mut turn.mine);
+        self.host.keys.update(turn.cx, local, |row| {
+            row.left = true;
+            // Others have to hear so, and what was written before, also when nobody is linked now.
+            row.leaving = row.opened;
+        });
+        if !self.member(local)?.row.leaving {
+            self.mine.unwant(turn.cx, id, &mut turn.mine);
+        }
         Ok(Reply::Done)
     }
 
@@ -288,7 +294,10 @@ impl Inner {
             .mine
             .list(turn.cx)
             .into_iter()
-            .filter(|core| serving.contains(&core.core))
+            // One that has agreed and does not serve the topic yet is about to.
+            .filter(|core| {
+                core.standing == custody::CoreStanding::Agreed || serving.contains(&core.core)
+            })
             .map(|core| CoreEntry {
                 node: core.core,
                 addresses: core.addresses,
