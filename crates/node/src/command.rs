@@ -161,6 +161,8 @@ pub enum Code {
     NotFound,
     /// The name fits several.
     Ambiguous,
+    /// The disk is full.
+    Full,
 }
 
 /// The answer to one command.

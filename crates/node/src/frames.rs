@@ -103,7 +103,7 @@ impl Inner {
                     .custody
                     .unserve(turn.cx, node, topic, &mut turn.custody);
             }
-            Frame::CorePeers { topic, peers } => self.on_core_peers(turn, node, topic, peers),
+            Frame::CorePeers { topic, peers } => self.on_core_peers(turn, link, topic, peers),
             Frame::Topic { topic, frame } => self.on_topic_frame(turn, link, topic, frame),
             Frame::Refused {
                 subject,
@@ -269,7 +269,7 @@ impl Inner {
                 .host
                 .custody
                 .serve(turn.cx, node, serving)
-                .map(|_| self.hold_topic(turn, &genesis, serving)),
+                .map(|_| self.hold_topic(turn, node, &genesis, serving)),
             None => Err(Refusal {
                 code: custody::Code::Unacceptable,
                 text: "the genesis is not that of the topic".to_owned(),
@@ -282,7 +282,13 @@ impl Inner {
         }
     }
 
-    fn hold_topic(&mut self, turn: &mut Turn<'_, '_>, genesis: &Genesis, serving: &Serving) {
+    fn hold_topic(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        node: NodeId,
+        genesis: &Genesis,
+        serving: &Serving,
+    ) {
         let topic = serving.topic;
         let local = match self.host.keys.local(&topic) {
             Some(local) => local,
@@ -298,7 +304,7 @@ impl Inner {
                 local
             }
         };
-        self.hold_secret(turn, local, topic, serving.core_secret);
+        self.hold_secret(node, (local, topic), serving.core_secret);
     }
 
     fn on_refused(

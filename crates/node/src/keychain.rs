@@ -45,6 +45,12 @@ impl TopicKeys {
         self.standing()?.claim
     }
 
+    /// Whether this device shows itself in the topic: it takes part, or has left and others still
+    /// have to hear so.
+    pub(crate) const fn is_shown(&self) -> bool {
+        self.device.is_some() && (!self.row.left || self.row.leaving)
+    }
+
     /// Whether this device founded the topic.
     pub(crate) fn is_founder(&self) -> bool {
         self.device

@@ -54,7 +54,8 @@ pub const ROUND_AFTER: Duration = Duration::from_millis(50);
 /// groups.
 pub const TELL_AFTER: Duration = Duration::from_millis(300);
 
-/// How long before their end tickets for core nodes are made anew, in milliseconds.
+/// For how long a ticket lets a core node fetch at another, in milliseconds. Renewed every
+/// [`TICKETS_EVERY`].
 pub const TICKET_MS: u64 = 30 * 24 * 3600 * 1000;
 
 /// How often tickets are made anew.

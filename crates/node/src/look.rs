@@ -71,6 +71,21 @@ impl Inner {
             .sum()
     }
 
+    /// When somebody has everything that this device wrote before it left a topic, it is shown there
+    /// no more, and its cores need not serve it.
+    pub(crate) fn left_progress(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let leaving = self.host.keys.topic(local).filter(|keys| keys.row.leaving);
+        let Some(id) = leaving.map(|keys| keys.id) else {
+            return;
+        };
+        if self.undelivered_in(turn, local) == 0 {
+            self.host
+                .keys
+                .update(turn.cx, local, |row| row.leaving = false);
+            self.mine.unwant(turn.cx, id, &mut turn.mine);
+        }
+    }
+
     fn undelivered_in(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> u64 {
         let author = topic::Keys::author(&self.host, local);
         let tip = author.and_then(|author| {

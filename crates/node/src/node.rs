@@ -235,8 +235,11 @@ impl Inner {
             Input::Listening { addresses } => self.set_listening(turn, addresses),
             Input::Store { bytes, free, full } => {
                 self.store_bytes = bytes;
-                self.host.full = full;
+                let room_again = std::mem::replace(&mut self.host.full, full) && !full;
                 self.host.custody.set_disk(if full { 0 } else { free });
+                if room_again {
+                    self.topics.room_again(turn.cx.now);
+                }
             }
             Input::Content(_) => {
                 // No engine of this version has content; the completion of none can come.

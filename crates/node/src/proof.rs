@@ -4,6 +4,7 @@
 //! yet is fetched once, in a bounded answer (`GrantAsk`, `GrantProof`).
 
 use crate::limits::{MAX_PENDING_SHOWS, MAX_ROUNDS};
+use custody::CorePeer;
 use identity::{GrantId, NodeId, PublicKey, TopicId};
 use machine::Time;
 use rights::{LinkSecret, Role, Round};
@@ -29,9 +30,11 @@ pub(crate) struct Link {
     pub(crate) shows: u32,
     /// When they are shown again.
     pub(crate) show_again: Time,
+    /// Other core nodes that the peer named for a topic before it had proved it.
+    pub(crate) told_peers: BTreeMap<u32, Vec<CorePeer>>,
     /// Shows whose grant is being asked for.
     pub(crate) pending: Vec<PendingShow>,
-    /// Members' shows that this core asked about, and invite boxes asked for, by the count.
+    /// Grants that were asked for on this link.
     pub(crate) asked: BTreeSet<GrantId>,
 }
 
@@ -70,6 +73,7 @@ impl Link {
             at_core: BTreeSet::new(),
             shows: 0,
             show_again: Time::ZERO,
+            told_peers: BTreeMap::new(),
             pending: Vec::new(),
             asked: BTreeSet::new(),
         }
@@ -94,7 +98,16 @@ impl Link {
 
 /// Which topics a token stands for at this core node, with the secret that gave it.
 #[derive(Default)]
-pub(crate) struct Tokens(BTreeMap<[u8; 16], Vec<(u32, TopicId, rights::CoreSecret)>>);
+pub(crate) struct Tokens(BTreeMap<[u8; 16], Vec<Token>>);
+
+/// A topic that a token may stand for, and the secret that a client gave for it.
+pub(crate) struct Token {
+    pub(crate) local: u32,
+    pub(crate) topic: TopicId,
+    pub(crate) secret: rights::CoreSecret,
+    /// Whose word it is. Clients may lie: each has its own secret, and none takes another's place.
+    sponsor: NodeId,
+}
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -103,29 +116,40 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// A client gave this secret for a topic.
-    pub(crate) fn add(&mut self, own: NodeId, local: u32, topic: TopicId, secret: [u8; 32]) {
+    /// A client gave this secret for a topic, in place of any that it gave before.
+    pub(crate) fn add(
+        &mut self,
+        own: NodeId,
+        sponsor: NodeId,
+        of: (u32, TopicId),
+        secret: [u8; 32],
+    ) {
+        let (local, topic) = of;
+        self.retain(|token| token.local != local || token.sponsor != sponsor);
         let secret = rights::CoreSecret::from_bytes(secret);
-        let token = rights::core_token(&secret, own);
-        let under = self.0.entry(token).or_default();
-        let known = under
-            .iter()
-            .any(|(known, _, old)| *known == local && old.as_bytes() == secret.as_bytes());
-        if !known {
-            under.push((local, topic, secret));
-        }
+        let under = self.0.entry(rights::core_token(&secret, own)).or_default();
+        under.push(Token {
+            local,
+            topic,
+            secret,
+            sponsor,
+        });
     }
 
     /// A topic is held no longer.
     pub(crate) fn remove(&mut self, local: u32) {
+        self.retain(|token| token.local != local);
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Token) -> bool) {
         self.0.retain(|_, under| {
-            under.retain(|(known, _, _)| *known != local);
+            under.retain(&keep);
             !under.is_empty()
         });
     }
 
     /// What a token may stand for.
-    pub(crate) fn of(&self, token: &[u8; 16]) -> &[(u32, TopicId, rights::CoreSecret)] {
+    pub(crate) fn of(&self, token: &[u8; 16]) -> &[Token] {
         self.0.get(token).map_or(&[], Vec::as_slice)
     }
 }

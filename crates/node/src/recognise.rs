@@ -24,7 +24,7 @@ impl Inner {
         self.host
             .keys
             .topics()
-            .filter(|(_, keys)| keys.device.is_some() && !keys.row.left)
+            .filter(|(_, keys)| keys.is_shown())
             .filter_map(|(_, keys)| Some((keys.id, keys.ring.newest_clean()?.meeting()?)))
             .collect()
     }
@@ -189,7 +189,11 @@ impl Inner {
             return;
         }
         let node = state.node;
+        let told = state.told_peers.remove(&local);
         self.stands(turn, node, Standing::Member);
+        if let (Peer::Member { .. }, Some(peers)) = (&peer, told) {
+            self.take_core_peers(turn, node, local, peers);
+        }
         let link = topic::LinkId(link.0);
         self.topic(
             turn,
@@ -239,21 +243,26 @@ impl Inner {
             return false;
         };
         let node = state.node;
-        let frame = if keys.row.custodian {
-            let ticket = self.tidings.ticket(local, &node);
-            let secret = self.tidings.core_secret(local);
-            ticket.zip(secret).map(|(ticket, secret)| {
-                AtCore::of_core(&secret, &state.secret, &ticket, turn.cx.rng)
-            })
-        } else {
-            let secret = keys.ring.newest_clean().and_then(rights::HeldEpoch::core);
+        if keys.row.custodian {
+            let Some(ticket) = self.tidings.ticket(local, &node) else {
+                return false;
+            };
+            // Clients may have given different secrets; the other core knows one of them.
+            for secret in self.tidings.core_secrets(local) {
+                let frame = AtCore::of_core(&secret, &state.secret, &ticket, turn.cx.rng);
+                turn.send(link, &frame.into_frame());
+            }
+            state.at_core.insert(local);
+            return true;
+        }
+        let secret = keys.ring.newest_clean().and_then(rights::HeldEpoch::core);
+        let frame =
             keys.standing()
-                .filter(|_| !keys.row.left)
+                .filter(|_| keys.is_shown())
                 .zip(secret)
                 .map(|(standing, secret)| {
                     AtCore::of_device(&secret, &state.secret, keys.id, &standing, turn.cx.rng)
-                })
-        };
+                });
         let Some(frame) = frame else { return false };
         state.at_core.insert(local);
         turn.send(link, &frame.into_frame());
@@ -265,16 +274,10 @@ impl Inner {
             return;
         };
         let node = state.node;
-        let shown = self
-            .tokens
-            .of(&proof.token)
-            .iter()
-            .find_map(|(local, topic, secret)| {
-                let shown = proof
-                    .verify(secret, &state.secret, *topic, turn.cx.wall)
-                    .ok()?;
-                Some((*local, *topic, shown))
-            });
+        let shown = self.tokens.of(&proof.token).iter().find_map(|token| {
+            let shown = proof.verify(&token.secret, &state.secret, token.topic, turn.cx.wall);
+            Some((token.local, token.topic, shown.ok()?))
+        });
         let Some((local, topic, shown)) = shown else {
             // Says nothing that a stranger could not know: no token of this is known here.
             let refusal = Frame::Refused {

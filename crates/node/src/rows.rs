@@ -55,6 +55,9 @@ pub(crate) struct TopicRow {
     /// Nodes of the invite by which this device joined: `node1…@host:port`.
     #[n(10)]
     pub(crate) ways: Vec<String>,
+    /// Whether others still have to hear what this device wrote before it left.
+    #[cbor(n(12), default)]
+    pub(crate) leaving: bool,
     /// The genesis.
     #[cbor(n(11), with = "minicbor::bytes")]
     pub(crate) genesis: Vec<u8>,
@@ -135,6 +138,7 @@ impl TopicRow {
             invite_at: [0; 32],
             told: [0; 32],
             left: false,
+            leaving: false,
             ways: Vec::new(),
             genesis,
         }

@@ -2,6 +2,7 @@
 //! whom to keep a link with, which core holds what, tickets between cores.
 
 use crate::frames::here;
+use crate::io::LinkId;
 use crate::keychain::{CORES, PROFILE};
 use crate::limits::{MAX_ADDRESSES, TELL_AFTER, TICKET_MS, TICKETS_EVERY};
 use crate::look::look;
@@ -22,8 +23,15 @@ use wire::{Header, Item, NodeAddress, Ticket};
 /// through these.
 pub(crate) const MAX_KEPT_MEMBERS: usize = 64;
 
+/// Topics whose members are told something in one turn.
+const MAX_TOLD_PER_TURN: usize = 16;
+
 /// Core nodes of one topic that are kept.
 const MAX_KEPT_CORES: usize = 16;
+
+/// Topics for which a client may name other core nodes before it has proved them. Further ones are
+/// not heard; the client names them again on its next link.
+const MAX_TOLD_TOPICS: usize = 256;
 
 /// Core nodes that a member lists (docs/spec/wire.md).
 const MAX_LISTED_CORES: usize = 4;
@@ -33,8 +41,8 @@ const MAX_LISTED_CORES: usize = 4;
 pub(crate) struct Tidings {
     /// Tickets that clients gave to this core, by topic and the core at which they hold.
     tickets: BTreeMap<(u32, NodeId), Ticket>,
-    /// The core secret of each topic that this core holds.
-    secrets: BTreeMap<u32, CoreSecret>,
+    /// The core secrets of each topic that this core holds, by the client that gave it.
+    secrets: BTreeMap<u32, BTreeMap<NodeId, CoreSecret>>,
 }
 
 impl Tidings {
@@ -43,9 +51,23 @@ impl Tidings {
         self.tickets.get(&(local, *core)).cloned()
     }
 
-    /// The secret by which core nodes of a topic know one another.
-    pub(crate) fn core_secret(&self, local: u32) -> Option<CoreSecret> {
-        self.secrets.get(&local).cloned()
+    /// The secrets by which core nodes of a topic know one another, as clients gave them: each once.
+    pub(crate) fn core_secrets(&self, local: u32) -> Vec<CoreSecret> {
+        let mut secrets: Vec<CoreSecret> = Vec::new();
+        for secret in self
+            .secrets
+            .get(&local)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+        {
+            if secrets
+                .iter()
+                .all(|known| known.as_bytes() != secret.as_bytes())
+            {
+                secrets.push(secret.clone());
+            }
+        }
+        secrets
     }
 
     fn forget(&mut self, local: u32) {
@@ -107,8 +129,8 @@ impl Inner {
                     continue;
                 };
                 let served = self.host.custody.served(turn.cx, &topic);
-                for (_, secret) in served.into_iter().flat_map(|served| served.sponsors) {
-                    self.hold_secret(turn, local, topic, secret);
+                for (sponsor, secret) in served.into_iter().flat_map(|served| served.sponsors) {
+                    self.hold_secret(sponsor, (local, topic), secret);
                 }
                 let peers = self.host.custody.core_peers(turn.cx, &topic);
                 self.learn_core_peers(turn, local, peers);
@@ -117,17 +139,10 @@ impl Inner {
     }
 
     /// A client gave this core the secret of a topic.
-    pub(crate) fn hold_secret(
-        &mut self,
-        _: &mut Turn<'_, '_>,
-        local: u32,
-        topic: TopicId,
-        secret: [u8; 32],
-    ) {
-        self.tokens.add(self.id, local, topic, secret);
-        self.tidings
-            .secrets
-            .insert(local, CoreSecret::from_bytes(secret));
+    pub(crate) fn hold_secret(&mut self, sponsor: NodeId, of: (u32, TopicId), secret: [u8; 32]) {
+        self.tokens.add(self.id, sponsor, of, secret);
+        let secrets = self.tidings.secrets.entry(of.0).or_default();
+        secrets.insert(sponsor, CoreSecret::from_bytes(secret));
     }
 
     fn learn_core_peers(&mut self, turn: &mut Turn<'_, '_>, local: u32, peers: Vec<CorePeer>) {
@@ -140,30 +155,56 @@ impl Inner {
         }
     }
 
-    /// A client named other core nodes that hold a topic.
+    /// A client named other core nodes that hold a topic. It is believed once it has proved, on this
+    /// link, that it takes part: a client that knows no more than the genesis must not lead this core
+    /// to anybody.
     pub(crate) fn on_core_peers(
         &mut self,
         turn: &mut Turn<'_, '_>,
-        node: NodeId,
+        link: LinkId,
         topic: TopicId,
         peers: Vec<wire::frame::CorePeer>,
     ) {
+        let Some(local) = self.host.keys.local(&topic) else {
+            return;
+        };
         let peers: Vec<CorePeer> = peers
             .into_iter()
-            .filter(|peer| peer.node != self.id && peer.ticket.core == self.id)
+            .filter(|peer| peer.node != self.id)
+            .filter(|peer| rights::judge_ticket(&peer.ticket, topic, self.id, turn.cx.wall).is_ok())
             .map(|peer| CorePeer {
                 node: peer.node,
                 address: peer.uri,
                 ticket: peer.ticket.encode(),
             })
             .collect();
-        if self
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        let node = state.node;
+        if state.proven.contains(&local) {
+            self.take_core_peers(turn, node, local, peers);
+        } else if state.told_peers.len() < MAX_TOLD_TOPICS {
+            state.told_peers.insert(local, peers);
+        }
+    }
+
+    /// A client that takes part in a topic named other core nodes that hold it.
+    pub(crate) fn take_core_peers(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        node: NodeId,
+        local: u32,
+        peers: Vec<CorePeer>,
+    ) {
+        let Some(topic) = self.host.keys.topic(local).map(|keys| keys.id) else {
+            return;
+        };
+        let set = self
             .host
             .custody
-            .set_core_peers(turn.cx, node, topic, &peers)
-            .is_ok()
-            && let Some(local) = self.host.keys.local(&topic)
-        {
+            .set_core_peers(turn.cx, node, topic, &peers);
+        if set.is_ok() {
             self.learn_core_peers(turn, local, peers);
         }
     }
@@ -182,9 +223,13 @@ impl Inner {
         node: NodeId,
         addresses: Vec<String>,
     ) {
-        let left = self.host.keys.topic(local).is_none_or(|keys| keys.row.left);
+        let over = self
+            .host
+            .keys
+            .topic(local)
+            .is_none_or(|keys| keys.row.left && !keys.row.leaving);
         let known = self.host.cores.entry(local).or_default();
-        if node == self.id || left || (known.len() >= MAX_KEPT_CORES && !known.contains_key(&node))
+        if node == self.id || over || (known.len() >= MAX_KEPT_CORES && !known.contains_key(&node))
         {
             return;
         }
@@ -281,25 +326,66 @@ impl Inner {
                 if let Some(plain) = plain
                     && let Ok(profile) = Profile::decode(&plain)
                 {
-                    turn.cx
-                        .store
-                        .put(NODE, said_key(PROFILES, local, device), plain);
+                    let key = said_key(PROFILES, local, device);
+                    let before = turn.cx.store.get(NODE, &key);
+                    turn.cx.store.put(NODE, key, plain);
+                    let before = before.and_then(|plain| Profile::decode(&plain).ok());
+                    if let Some(before) = before.filter(|before| before.node != profile.node) {
+                        self.release_member(turn, before.node);
+                    }
                     self.learn_member(turn, local, device, profile);
                 }
             }
             Item::Cores(sealed) => {
                 let plain = self.host.keys.open_item_of(local, header, CORES, sealed);
                 if let Some(plain) = plain
-                    && let Ok(list) = CoreList::decode(&plain)
+                    && CoreList::decode(&plain).is_ok()
                 {
                     turn.cx
                         .store
                         .put(NODE, said_key(LISTED, local, device), plain);
-                    self.learn_cores(turn, local, list.cores);
+                    self.learn_cores_anew(turn, local);
                     self.name_core_peers(turn, local);
                 }
             }
             Item::Claim(_) | Item::Invite(_) | Item::Leave | Item::Sealing(_) | Item::Title(_) => {}
+        }
+    }
+
+    /// A member listed its cores anew: what it listed before counts no more.
+    fn learn_cores_anew(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let before = self.host.cores.remove(&local).unwrap_or_default();
+        self.learn_own_cores(turn, local);
+        self.learn_ways(turn, local);
+        for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
+            if let Ok(list) = CoreList::decode(&plain) {
+                self.learn_cores(turn, local, list.cores);
+            }
+        }
+        self.release_cores(turn, before.into_keys());
+    }
+
+    /// Keeps no link with core nodes that hold no topic of ours any more.
+    fn release_cores(&mut self, turn: &mut Turn<'_, '_>, nodes: impl IntoIterator<Item = NodeId>) {
+        for node in nodes {
+            let holds = |cores: &BTreeMap<NodeId, _>| cores.contains_key(&node);
+            if !self.host.cores.values().any(holds) {
+                self.release(turn, node, Why::TopicCore);
+            }
+        }
+    }
+
+    /// Keeps no link with a node that is no member's any more in any topic.
+    fn release_member(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
+        let locals: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        let is_member = locals.into_iter().any(|local| {
+            said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS)
+                .iter()
+                .filter_map(|(_, plain)| Profile::decode(plain).ok())
+                .any(|profile| profile.node == node)
+        });
+        if !is_member {
+            self.release(turn, node, Why::Member);
         }
     }
 
@@ -373,7 +459,13 @@ impl Inner {
             .filter(|(_, keys)| keys.row.opened && !keys.row.left)
             .map(|(local, _)| local)
             .collect();
+        let mut published = 0;
         for local in topics {
+            if published >= MAX_TOLD_PER_TURN {
+                // The others are told in turns of their own.
+                self.timers.set_earlier(Timer::Tell, turn.cx.now);
+                return;
+            }
             self.learn_own_cores(turn, local);
             let told = self.told_hash(turn, local);
             let known = self.host.keys.topic(local).map(|keys| keys.row.told);
@@ -386,8 +478,9 @@ impl Inner {
                 lifespan: None,
                 answers: vec![],
             };
-            let published = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
-            if published.is_ok() {
+            published += 1;
+            let done = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
+            if done.is_ok() {
                 self.host.keys.update(turn.cx, local, |row| row.told = told);
                 self.name_core_peers(turn, local);
             }
@@ -486,14 +579,23 @@ impl Inner {
 
     /// Removes a topic and everything that is known of it.
     pub(crate) fn drop_topic(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let members: BTreeSet<NodeId> = said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS)
+            .into_iter()
+            .filter_map(|(_, plain)| Profile::decode(&plain).ok())
+            .map(|profile| profile.node)
+            .collect();
         for kind in [LISTED, PROFILES] {
             for (device, _) in said(&mut turn.cx.store, kind, local, usize::MAX) {
                 turn.cx.store.delete(NODE, said_key(kind, local, &device));
             }
         }
+        for node in members {
+            self.release_member(turn, node);
+        }
+        let cores = self.host.cores.remove(&local).unwrap_or_default();
+        self.release_cores(turn, cores.into_keys());
         self.tokens.remove(local);
         self.tidings.forget(local);
-        self.host.cores.remove(&local);
         for link in self.links.values_mut() {
             link.proven.remove(&local);
             link.at_core.remove(&local);

@@ -119,6 +119,7 @@ impl Inner {
 
     /// The evidence about envelopes of a topic has changed.
     pub(crate) fn receipts_changed(&mut self, turn: &mut Turn<'_, '_>, topic: u32) {
+        self.left_progress(turn, topic);
         let waiting: Vec<RequestId> = self
             .waiting
             .waits

@@ -103,7 +103,7 @@ impl Inner {
         }
         if self.host.full {
             let hint = "free some space on the disk";
-            return Err(Failure::new(Code::Failed, "the disk is full", hint));
+            return Err(Failure::new(Code::Full, "the disk is full", hint));
         }
         let batch = Batch {
             request,
