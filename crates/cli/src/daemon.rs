@@ -90,7 +90,10 @@ fn asked_passphrase(home: &Home) -> Result<Option<Passphrase>, Failure> {
         return Ok(None);
     }
     let path = home.keys();
-    let text = std::fs::read_to_string(&path).map_err(|e| Failure::io("read", &path, &e))?;
+    let bytes = std::fs::read(&path)
+        .map(zeroize::Zeroizing::new)
+        .map_err(|e| Failure::io("read", &path, &e))?;
+    let text = zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
     match Keys::is_sealed(&text) {
         Ok(true) => passphrase::ask("passphrase: ").map(Some),
         // What is wrong with the file, the child will say.

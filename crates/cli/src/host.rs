@@ -120,10 +120,17 @@ impl Host {
         }
     }
 
+    /// Returns when the node has answered for the first time, in whichever life; when it has ended,
+    /// with the reason that it gives itself.
     async fn first_answer(&self) -> Result<(), Failure> {
-        tokio::select! {
-            answer = self.call(Command::Identity) => answer.map(drop),
-            failure = self.ended() => Err(failure),
+        loop {
+            tokio::select! {
+                biased;
+                failure = self.ended() => return Err(failure),
+                answer = self.call(Command::Identity) => if answer.is_ok() {
+                    return Ok(());
+                },
+            }
         }
     }
 

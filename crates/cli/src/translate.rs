@@ -1,9 +1,10 @@
 //! Requests into the node's commands, and its replies into objects.
 
+mod objects;
+
 use crate::failure::{Code, Failure};
-use crate::request::{Ask, End, From as Begin, Last, WaitState};
-use crate::schema::{self, Version, to_line};
-use crate::when::rfc3339;
+use crate::request::{Ask, End, From as Begin, Last, Text, WaitState};
+use crate::schema::to_line;
 use ::node::command::{self as node, Command, Reply};
 
 /// What a request is for the node.
@@ -70,14 +71,7 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
             expires,
             best_effort,
         } => {
-            let messages = messages
-                .into_iter()
-                .map(|text| {
-                    text.into_bytes().ok_or_else(|| {
-                        Failure::new(Code::Usage, "a message is not readable base64", "")
-                    })
-                })
-                .collect::<Result<_, _>>()?;
+            let messages = readable(messages)?;
             Command::Send {
                 to,
                 messages,
@@ -107,6 +101,14 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         Ask::Why { id } => Command::Why { id },
     };
     Ok(Meaning::Command(command))
+}
+
+fn readable(messages: Vec<Text>) -> Result<Vec<Vec<u8>>, Failure> {
+    let bytes = |text: Text| {
+        text.into_bytes()
+            .ok_or_else(|| Failure::new(Code::Usage, "a message is not readable base64", ""))
+    };
+    messages.into_iter().map(bytes).collect()
 }
 
 fn wait_for(state: WaitState) -> node::WaitFor {
@@ -157,6 +159,18 @@ impl Answer {
         }
     }
 
+    /// The same as a page of something longer.
+    fn page(mut self, last: u64, more: bool, topic: Option<String>) -> Self {
+        let last = Some(last);
+        self.last = Last::End(End {
+            last,
+            more,
+            topic,
+            change: None,
+        });
+        self
+    }
+
     /// A failure.
     #[must_use]
     pub fn error(failure: Failure) -> Self {
@@ -177,6 +191,7 @@ pub fn failure(failure: node::Failure) -> Failure {
         node::Code::Refused => Code::Refused,
         node::Code::NotFound => Code::NotFound,
         node::Code::Ambiguous => Code::Ambiguous,
+        node::Code::Full => Code::Full,
     };
     Failure {
         code,
@@ -190,123 +205,52 @@ pub fn failure(failure: node::Failure) -> Failure {
 #[must_use]
 pub fn answer(asked: &Asked, reply: Reply) -> Answer {
     match reply {
-        Reply::Done => Answer::one(&schema::Done {
-            v: Version,
-            done: true,
-        }),
+        Reply::Done => Answer::one(&objects::done()),
         Reply::Failed(reason) => Answer::error(failure(reason)),
-        Reply::Status(status) => Answer::one(&self::status(status)),
+        Reply::Status(status) => Answer::one(&objects::status(status)),
         Reply::Identity {
             id,
             name,
             addresses,
-        } => {
-            let (id, version) = (id.to_string(), env!("CARGO_PKG_VERSION").to_owned());
-            Answer::one(&schema::Identity {
-                v: Version,
-                id,
-                name,
-                addresses,
-                version,
-            })
+        } => Answer::one(&objects::identity(id, name, addresses)),
+        Reply::Peers(peers) => Answer::many(peers, objects::peer),
+        Reply::PeerAdded { id } => Answer::one(&objects::peer_added(id)),
+        Reply::CoreInvited { link, quota, uses } => {
+            Answer::one(&objects::core_invite(link, quota, uses))
         }
-        Reply::Peers(peers) => Answer::many(peers, peer),
-        Reply::PeerAdded { id } => Answer::one(&schema::PeerAdded {
-            v: Version,
-            id: id.to_string(),
-        }),
-        Reply::CoreInvited { link, quota, uses } => Answer::one(&schema::CoreInvite {
-            v: Version,
-            link,
-            quota,
-            uses,
-        }),
         Reply::CoreDenied {
             id,
             held_bytes,
             held_until,
-        } => {
-            let (id, held_until) = (id.to_string(), held_until.map(rfc3339));
-            Answer::one(&schema::CoreDenied {
-                v: Version,
-                id,
-                held_bytes,
-                held_until,
-            })
+        } => Answer::one(&objects::core_denied(id, held_bytes, held_until)),
+        Reply::CoreClients(clients) => Answer::many(clients, objects::client),
+        Reply::CoreUsed { id, quota } => Answer::one(&objects::core_used(id, quota)),
+        Reply::Cores(cores) => Answer::many(cores, objects::core),
+        Reply::Topic { id, name } => Answer::one(&objects::topic_id(id, name)),
+        Reply::Topics(topics) => Answer::many(topics, objects::topic),
+        Reply::TopicInfo(info) => Answer::one(&objects::topic_info(*info)),
+        Reply::Invited { .. } | Reply::Invitation { .. } => objects::inviting(reply),
+        Reply::Sent { ids } => Answer::many(ids, |id| objects::sent(&asked.to, id)),
+        Reply::Reached { state, count, of } => {
+            Answer::one(&objects::reached(asked, state, count, of))
         }
-        Reply::CoreClients(clients) => Answer::many(clients, client),
-        Reply::CoreUsed { id, quota } => Answer::one(&schema::CoreUsed {
-            v: Version,
-            id: id.to_string(),
-            quota,
-        }),
-        Reply::Cores(cores) => Answer::many(cores, core),
-        Reply::Topic { id, name } => Answer::one(&schema::TopicId {
-            v: Version,
-            id: id.to_string(),
-            name,
-        }),
-        Reply::Topics(topics) => Answer::many(topics, topic),
-        Reply::TopicInfo(info) => Answer::one(&topic_info(*info)),
-        Reply::Invited {
-            link,
-            topic,
-            uses,
-            expires,
-        } => {
-            let (topic, expires) = (topic.to_string(), rfc3339(expires));
-            Answer::one(&schema::Invite {
-                v: Version,
-                link,
-                topic,
-                uses,
-                expires,
-            })
-        }
-        Reply::Invitation {
-            topic,
-            topic_name,
-            inviter_name,
-            inviter,
-            expires,
-        } => Answer::one(&schema::Invitation {
-            v: Version,
-            topic: topic.to_string(),
-            topic_name,
-            inviter,
-            inviter_name,
-            expires: rfc3339(expires),
-        }),
-        Reply::Sent { ids } => sent(&asked.to, ids),
-        Reply::Reached { state, count, of } => reached(asked, state, count, of),
         Reply::Lines {
             topic,
             lines,
             last,
             more,
-        } => self::lines(topic, lines, last, more),
+        } => {
+            let line = |line| objects::line(topic, line);
+            Answer::many(lines, line).page(last, more, Some(topic.to_string()))
+        }
         Reply::Inbox { mails, last, more } => {
-            let mut answer = Answer::many(mails, mail);
-            answer.last = Last::End(End {
-                last: Some(last),
-                more,
-                ..End::default()
-            });
-            answer
+            Answer::many(mails, objects::mail).page(last, more, None)
         }
         Reply::Pong {
             round_trip_us,
             path,
-        } => {
-            let (node, rtt_ms) = (asked.to.clone(), milliseconds(round_trip_us));
-            Answer::one(&schema::Pong {
-                v: Version,
-                node,
-                rtt_ms,
-                path,
-            })
-        }
-        Reply::Why(why) => Answer::one(&self::why(*why)),
+        } => Answer::one(&objects::pong(asked, round_trip_us, path)),
+        Reply::Why(why) => Answer::one(&objects::why(*why)),
     }
 }
 
@@ -334,212 +278,5 @@ impl Asked {
             },
             _ => Self::default(),
         }
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a round trip of 285 years would lose a microsecond"
-)]
-fn milliseconds(us: u64) -> f64 {
-    us as f64 / 1000.0
-}
-
-fn status(status: node::Status) -> schema::Status {
-    schema::Status {
-        v: Version,
-        id: status.id.to_string(),
-        name: status.name,
-        core: status.core,
-        links: status.links,
-        topics: status.topics,
-        queued: status.queued,
-        store: schema::StoreUse {
-            bytes: status.store_bytes,
-            limit: status.store_limit,
-        },
-        problems: status
-            .problems
-            .into_iter()
-            .map(|node::Problem { code, text, hint }| schema::Problem { code, text, hint })
-            .collect(),
-    }
-}
-
-fn peer(peer: node::Peer) -> schema::Peer {
-    schema::Peer {
-        v: Version,
-        id: peer.id.to_string(),
-        name: peer.name,
-        linked: peer.linked,
-        transport: peer.transport,
-        address: peer.address,
-        rtt_ms: peer.round_trip_us.map(milliseconds),
-        since: peer.since.map(rfc3339),
-        why: peer.why,
-    }
-}
-
-fn client(client: node::Client) -> schema::Client {
-    schema::Client {
-        v: Version,
-        id: client.id.to_string(),
-        quota: client.quota,
-        used: client.used,
-        topics: client.topics,
-        allowed: client.allowed,
-        since: rfc3339(client.since),
-    }
-}
-
-fn core(core: node::Core) -> schema::Core {
-    schema::Core {
-        v: Version,
-        id: core.id.to_string(),
-        address: core.address,
-        state: core.state,
-        quota: core.quota,
-        used: core.used,
-        linked: core.linked,
-        topics: core.topics,
-    }
-}
-
-fn topic(row: node::TopicRow) -> schema::Topic {
-    schema::Topic {
-        v: Version,
-        id: row.id.to_string(),
-        name: row.name,
-        role: row.role,
-        members: row.members,
-        unread: row.unread,
-        lines: row.lines,
-    }
-}
-
-fn topic_info(info: node::TopicInfo) -> schema::TopicInfo {
-    let device = |member: node::MemberRow| schema::Device {
-        device: member.device,
-        name: member.name,
-        own: member.own,
-        left: member.left,
-        envelopes: member.envelopes,
-    };
-    let invite = |invite: node::InviteRow| schema::TopicInvite {
-        id: invite.grant,
-        uses: invite.uses,
-        used: invite.used,
-        until: rfc3339(invite.until),
-    };
-    let core = |(id, address): (identity::NodeId, String)| schema::TopicCore {
-        id: id.to_string(),
-        address,
-    };
-    schema::TopicInfo {
-        v: Version,
-        id: info.row.id.to_string(),
-        name: info.row.name,
-        role: info.row.role,
-        members: info.row.members,
-        unread: info.row.unread,
-        lines: info.row.lines,
-        envelopes: info.envelopes,
-        bytes: info.bytes,
-        peers: info.peers,
-        devices: info.members.into_iter().map(device).collect(),
-        cores: info.cores.into_iter().map(core).collect(),
-        invites: info.invites.into_iter().map(invite).collect(),
-        forked: info.forked,
-    }
-}
-
-fn sent(to: &str, ids: Vec<node::MessageId>) -> Answer {
-    Answer::many(ids, |id| schema::Sent {
-        v: Version,
-        id: id.to_string(),
-        to: to.to_owned(),
-        state: WaitState::Stored.as_str().to_owned(),
-        count: None,
-        of: None,
-    })
-}
-
-fn reached(asked: &Asked, state: node::WaitFor, count: u32, of: u32) -> Answer {
-    let state = match state {
-        node::WaitFor::Stored => WaitState::Stored,
-        node::WaitFor::Held => WaitState::Held,
-        node::WaitFor::Delivered => WaitState::Delivered,
-    };
-    Answer::one(&schema::Sent {
-        v: Version,
-        id: asked.id.clone(),
-        to: asked.to.clone(),
-        state: state.as_str().to_owned(),
-        count: Some(count),
-        of: Some(of),
-    })
-}
-
-fn lines(topic: identity::TopicId, lines: Vec<node::Line>, last: u64, more: bool) -> Answer {
-    let topic = topic.to_string();
-    let mut answer = Answer::many(lines, |line| schema::Line {
-        v: Version,
-        n: line.n,
-        id: line.id.to_string(),
-        topic: topic.clone(),
-        from: line.from,
-        from_name: line.from_name,
-        at: rfc3339(line.at),
-        seq: line.seq,
-        kind: match line.kind {
-            node::LineKind::Text => "text",
-            node::LineKind::Join => "join",
-            node::LineKind::Leave => "leave",
-            node::LineKind::Gap => "gap",
-        }
-        .to_owned(),
-        text: line.text,
-    });
-    let end = End {
-        last: Some(last),
-        more,
-        topic: Some(topic),
-        ..End::default()
-    };
-    answer.last = Last::End(end);
-    answer
-}
-
-fn mail(mail: node::Mail) -> schema::Mail {
-    schema::Mail {
-        v: Version,
-        n: mail.n,
-        id: mail.id.to_string(),
-        from: mail.from.to_string(),
-        from_name: mail.from_name,
-        at: rfc3339(mail.at),
-        text: mail.text,
-    }
-}
-
-fn why(why: node::Why) -> schema::Why {
-    let state = |state: node::State| schema::State {
-        state: state.state,
-        by: state.by,
-        by_name: state.by_name,
-        at: rfc3339(state.at),
-        until: state.until.map(rfc3339),
-        reason: state.reason,
-    };
-    schema::Why {
-        v: Version,
-        id: why.id.to_string(),
-        to: why.to,
-        states: why.states.into_iter().map(state).collect(),
-        delivered: why.delivered,
-        members: why.members,
-        held: why.held,
-        waits_for: why.waits_for,
-        hint: why.hint,
     }
 }

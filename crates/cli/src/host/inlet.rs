@@ -112,6 +112,7 @@ fn input<T: Transport>(event: Event, shared: &Shared<T>) -> Option<(Input, usize
 /// Tells the node how the disk is, when that has changed.
 pub(super) async fn disk(disk: Arc<Disk>, handle: Handle<Input>) {
     let mut told = None;
+    let mut renewed = None;
     let mut every = tokio::time::interval(DISK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
@@ -121,6 +122,12 @@ pub(super) async fn disk(disk: Arc<Disk>, handle: Handle<Input>) {
         let Ok(Some(space)) = tokio::task::spawn_blocking(move || asked.space()).await else {
             continue;
         };
+        // A store that was opened on its last bytes merges no files until it is opened with more.
+        if space.reopen && renewed != Some(disk.life()) {
+            renewed = Some(disk.life());
+            handle.renew("there is room on the disk again: the store is opened anew");
+            continue;
+        }
         // A new life of the node knows nothing.
         let now = (space, disk.life());
         if told == Some(now) {
