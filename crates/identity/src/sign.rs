@@ -38,6 +38,8 @@ pub enum Context {
     CoreClaim,
     /// The contents of an invite's box.
     InviteBox,
+    /// An invite's box as the members of a topic keep it.
+    TopicBox,
     /// A device asks for its own newest envelopes after a restore.
     Recovery,
 }
@@ -56,12 +58,13 @@ impl Context {
             Self::Serve => "waystation/serve/v1",
             Self::CoreClaim => "waystation/core-claim/v1",
             Self::InviteBox => "waystation/invite-box/v1",
+            Self::TopicBox => "waystation/topic-box/v1",
             Self::Recovery => "waystation/recovery/v1",
         }
     }
 
     /// Every context, for vectors and tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Envelope,
         Self::Receipt,
         Self::MailReceipt,
@@ -72,6 +75,7 @@ impl Context {
         Self::Serve,
         Self::CoreClaim,
         Self::InviteBox,
+        Self::TopicBox,
         Self::Recovery,
     ];
 

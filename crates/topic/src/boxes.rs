@@ -1,32 +1,32 @@
 //! Invite boxes: sealed bytes under a locator, kept by every member and custodian of a topic so
 //! that somebody can join while the inviter is away.
 
-use crate::draft::InviteBox;
+use crate::check::{Job, Work};
 use crate::event::{LinkId, Rule};
-use crate::limits::{MAX_BOX, MAX_BOXES};
+use crate::host::Local;
+use crate::limits::{MAX_BOX, MAX_BOX_AHEAD_MS, MAX_BOXES};
 use crate::rows::{self, Bytes};
 use crate::state::{Shared, Topic};
 use crate::topics::Env;
 use identity::seal::kdf;
 use machine::Cx;
-use wire::TopicFrame;
+use wire::{Checked, TopicBox, TopicFrame};
 
-/// The row of a box.
-pub(crate) fn decode(row: &[u8]) -> Option<InviteBox> {
+/// The row of a box. Only boxes whose signature holds are written.
+pub(crate) fn decode(row: &[u8]) -> Option<(Local, TopicBox)> {
     let mut bytes = Bytes(row);
-    let (topic, until) = (bytes.u32()?, bytes.u64()?);
-    Some(InviteBox {
-        topic,
-        until,
-        sealed: bytes.rest().to_vec(),
-    })
+    let topic = bytes.u32()?;
+    Some((topic, TopicBox::decode(bytes.rest()).ok()?))
 }
 
-fn encode(invite: &InviteBox) -> Vec<u8> {
-    let mut row = invite.topic.to_be_bytes().to_vec();
-    row.extend_from_slice(&invite.until.to_be_bytes());
-    row.extend_from_slice(&invite.sealed);
+fn encode(topic: Local, held: &TopicBox) -> Vec<u8> {
+    let mut row = topic.to_be_bytes().to_vec();
+    row.extend_from_slice(&held.encode());
     row
+}
+
+fn rank(held: &TopicBox) -> (u64, [u8; 32]) {
+    (held.until, held.hash())
 }
 
 impl Topic {
@@ -39,9 +39,9 @@ impl Topic {
             let Some(loc) = loc else {
                 continue;
             };
-            if let Some(invite) = cx.store.get(rows::BOX, &loc).and_then(|row| decode(&row)) {
-                self.boxes
-                    .insert(loc, (invite.until, kdf("box", &[&invite.sealed])));
+            let row = cx.store.get(rows::BOX, &loc);
+            if let Some((_, held)) = row.and_then(|row| decode(&row)) {
+                self.boxes.insert(loc, rank(&held));
             }
         }
     }
@@ -57,29 +57,32 @@ impl Topic {
         kdf("boxes", &[&bytes])
     }
 
-    /// Takes a box. Of two with one locator stands the one that ends later, then that with the
-    /// greater hash, so that all replicas agree; of too many goes the one that ends first.
+    /// Whether a box with this end is not kept now.
+    fn is_out_of_time(shared: &Shared, env: &Env<'_, '_>, until: u64) -> bool {
+        let now = env.cx.wall.as_millis();
+        shared.clock_confirmed && (until <= now || until - now > MAX_BOX_AHEAD_MS)
+    }
+
+    /// Takes a box that the founder has signed. Of two with one locator stands the one that ends
+    /// later, then that with the greater hash, so that all replicas agree; of too many goes the one
+    /// that ends first.
     pub(crate) fn take_box(
         &mut self,
         shared: &Shared,
         env: &mut Env<'_, '_>,
         giver: Option<LinkId>,
-        (loc, invite): ([u8; 32], InviteBox),
+        held: Checked<TopicBox>,
     ) {
+        let held = held.into_inner();
+        let loc = held.loc;
         let own = giver.is_none();
-        let over = invite.until <= env.cx.wall.as_millis() && (own || shared.clock_confirmed);
-        if over {
-            if own {
-                self.remove_box(env.cx, &loc);
-            }
+        if own && held.until <= env.cx.wall.as_millis() {
+            self.remove_box(env.cx, &loc);
             return;
         }
-        let rank = (invite.until, kdf("box", &[&invite.sealed]));
-        if self
-            .boxes
-            .get(&loc)
-            .is_some_and(|known| *known >= rank && !own)
-        {
+        let rank = rank(&held);
+        let known = self.boxes.get(&loc).is_some_and(|known| *known >= rank);
+        if known || Self::is_out_of_time(shared, env, held.until) {
             return;
         }
         // A locator belongs to one topic: nobody replaces another topic's box.
@@ -88,10 +91,10 @@ impl Topic {
             .store
             .get(rows::BOX, &loc)
             .and_then(|row| decode(&row));
-        if other.is_some_and(|other| other.topic != self.local) {
+        if other.is_some_and(|(other, _)| other != self.local) {
             return;
         }
-        env.cx.store.put(rows::BOX, loc, encode(&invite));
+        env.cx.store.put(rows::BOX, loc, encode(self.local, &held));
         env.cx
             .store
             .put(rows::BOXES, rows::key_bytes(self.local, &[&loc]), []);
@@ -131,23 +134,31 @@ impl Topic {
         }
     }
 
+    /// A box from a peer, who need not be the one that invites. Its signature is checked only if it
+    /// would be kept.
     pub(crate) fn on_box(
         &mut self,
-        shared: &Shared,
+        shared: &mut Shared,
         env: &mut Env<'_, '_>,
         link: LinkId,
-        (loc, sealed, until): ([u8; 32], Vec<u8>, u64),
+        held: TopicBox,
     ) {
-        if sealed.len() > MAX_BOX {
+        if held.sealed.len() > MAX_BOX {
             self.misbehaved(env, link, Rule::TooMuch);
             return;
         }
-        let invite = InviteBox {
-            topic: self.local,
-            sealed,
-            until,
-        };
-        self.take_box(shared, env, Some(link), (loc, invite));
+        let known = self.boxes.get(&held.loc);
+        if known.is_some_and(|known| *known >= rank(&held))
+            || Self::is_out_of_time(shared, env, held.until)
+        {
+            return;
+        }
+        let bytes = held.sealed.len();
+        if self.may_check(shared, env.cx.now, (link, bytes)) {
+            let founder = self.lace.genesis().founder;
+            let work = Work::Box(self.id, founder, held);
+            self.send_job(shared, env, link, Job::new(work, bytes, false));
+        }
     }
 
     pub(crate) fn send_boxes(
@@ -169,15 +180,14 @@ impl Topic {
             let Some(loc) = peer.boxes.pop_first() else {
                 return false;
             };
-            if let Some(invite) = env
+            if let Some((_, held)) = env
                 .cx
                 .store
                 .get(rows::BOX, &loc)
                 .and_then(|row| decode(&row))
             {
-                let (sealed, until) = (invite.sealed, invite.until);
                 shared.frames_left = shared.frames_left.saturating_sub(1);
-                self.say(shared, env, link, TopicFrame::Box { loc, sealed, until });
+                self.say(shared, env, link, TopicFrame::Box(held));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What the node has checked on other threads, or inline: pure functions of bytes.
 
-use identity::{EnvelopeId, Signature};
+use identity::{EnvelopeId, PublicKey, Signature, TopicId};
 use wire::cbor::{Reader, Writer};
 use wire::{
     Checked, CheckedBody, Envelope, Evidence, Malformed, Raw, RawHeader, RawStatement, Refused,
-    SignedReceipt, Verified,
+    SignedReceipt, TopicBox, Verified,
 };
 
 /// Something to check. It holds all that is needed, so [`Job::run`] may run anywhere.
@@ -21,6 +21,8 @@ pub(crate) enum Work {
     Bodies(Vec<(Envelope, Vec<u8>)>),
     Receipts(Vec<RawStatement>),
     Evidence(Vec<(RawHeader, RawHeader)>),
+    /// A box, its topic, and the device that has to have signed it.
+    Box(TopicId, PublicKey, TopicBox),
 }
 
 /// The results of a [`Job`]; only [`Job::run`] makes one. Results of one link are best brought back
@@ -38,6 +40,7 @@ pub(crate) enum Results {
     Bodies(Vec<Result<Checked<CheckedBody>, (EnvelopeId, Refused)>>),
     Receipts(Vec<Result<Checked<SignedReceipt>, Refused>>),
     Evidence(Vec<Result<Checked<Evidence>, Refused>>),
+    Box(Result<Checked<TopicBox>, Refused>),
 }
 
 impl Job {
@@ -74,6 +77,10 @@ impl Job {
             Work::Evidence(pairs) => items(&mut w, pairs, |w, (a, b)| {
                 w.array(2).bytes(&a.encode()).bytes(&b.encode());
             }),
+            Work::Box(topic, founder, held) => {
+                w.array(3).bytes(topic.as_bytes()).bytes(founder.as_bytes());
+                w.bytes(&held.encode());
+            }
         }
         w.into_bytes()
     }
@@ -111,6 +118,11 @@ impl Job {
                 let first = RawHeader::decode(r.bytes(max, "header")?)?;
                 Ok((first, RawHeader::decode(r.bytes(max, "header")?)?))
             })?),
+            4 if count == 3 => Work::Box(
+                TopicId::from_bytes(r.array("topic")?),
+                PublicKey::from_bytes(r.array("founder")?),
+                TopicBox::decode(r.bytes(max, "box")?)?,
+            ),
             _ => return Err(r.wrong("kind of job")),
         };
         Ok(Self::new(work, size, last))
@@ -140,6 +152,7 @@ impl Job {
                     .map(|(a, b)| wire::check_evidence(a, b))
                     .collect(),
             ),
+            Work::Box(topic, founder, held) => Results::Box(wire::check_box(topic, &founder, held)),
         };
         Done {
             results,
@@ -156,6 +169,7 @@ impl Work {
             Self::Bodies(_) => 1,
             Self::Receipts(_) => 2,
             Self::Evidence(_) => 3,
+            Self::Box(..) => 4,
         }
     }
 }
@@ -183,6 +197,7 @@ fn read<'b, T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use identity::SecretKey;
 
     fn raw(body: Option<Vec<u8>>) -> Raw {
         Raw {
@@ -198,6 +213,9 @@ mod tests {
             bytes: vec![3; 9],
             signature: Signature::from_bytes([4; 64]),
         };
+        let founder = SecretKey::from_seed([6; 32]);
+        let sealed = vec![7; wire::limits::BOX_LEN];
+        let held = TopicBox::sign(TopicId::from_bytes([5; 32]), &founder, [8; 32], sealed, 9);
         vec![
             Job::new(
                 Work::Envelopes(vec![raw(None), raw(Some(vec![9; 200]))]),
@@ -212,6 +230,11 @@ mod tests {
                 false,
             ),
             Job::new(Work::Evidence(vec![(header.clone(), header)]), 200, false),
+            Job::new(
+                Work::Box(TopicId::from_bytes([5; 32]), founder.public(), held),
+                2_200,
+                false,
+            ),
         ]
     }
 
@@ -232,7 +255,7 @@ mod tests {
                 assert!(Job::decode(&bytes[..end]).is_err());
             }
             let mut other = bytes.clone();
-            other[1] = 4;
+            other[1] = 5;
             assert!(Job::decode(&other).is_err(), "a kind that there is not");
         }
     }

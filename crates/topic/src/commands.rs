@@ -1,7 +1,7 @@
 //! What the node asks of topics.
 
 use crate::draft::{
-    Draft, InviteBox, Payload, PublishError, Published, ReadError, Summary, Unknown,
+    Draft, InviteBox, Payload, PublishError, Published, PutBoxError, ReadError, Summary, Unknown,
 };
 use crate::event::{LinkId, Peer};
 use crate::host::Local;
@@ -13,7 +13,7 @@ use crate::states::States;
 use crate::topics::{Env, Topics};
 use identity::{EnvelopeId, PublicKey, TopicId};
 use machine::Cx;
-use wire::Item;
+use wire::{Item, TopicBox};
 
 impl Topics {
     /// Writes, seals, signs, admits and pushes one envelope of this home.
@@ -195,19 +195,23 @@ impl Topics {
         !self.entries.contains_key(&topic)
     }
 
-    /// Puts an invite box, to be kept by every member; a time that has passed removes it here.
+    /// Puts an invite box, to be kept by every member, with the signature of the founder's device
+    /// ([`TopicBox::sign`]); a time that has passed removes it here.
     ///
     /// # Errors
-    /// [`Unknown`].
+    /// See [`PutBoxError`].
     pub fn put_box(
         &mut self,
         env: &mut Env<'_, '_>,
-        loc: [u8; 32],
-        invite: InviteBox,
-    ) -> Result<(), Unknown> {
+        topic: Local,
+        held: TopicBox,
+    ) -> Result<(), PutBoxError> {
         self.shared.frames_left = MAX_FRAMES_PER_TURN;
-        let (topic, shared) = self.get(env.cx, invite.topic)?;
-        topic.take_box(shared, env, None, (loc, invite));
+        let (topic, shared) = self.get(env.cx, topic)?;
+        let founder = topic.lace.genesis().founder;
+        let held =
+            wire::check_box(topic.id, &founder, held).map_err(|_| PutBoxError::NotFounder)?;
+        topic.take_box(shared, env, None, held);
         topic.work(shared, env);
         Ok(())
     }
@@ -217,6 +221,11 @@ impl Topics {
         cx.store
             .get(rows::BOX, loc)
             .and_then(|row| crate::boxes::decode(&row))
+            .map(|(topic, held)| InviteBox {
+                topic,
+                sealed: held.sealed,
+                until: held.until,
+            })
     }
 
     /// The topics that are here and not being forgotten.

@@ -81,6 +81,17 @@ pub enum PublishError {
     Inadmissible(String),
 }
 
+/// Why an invite box is not put. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PutBoxError {
+    /// See [`Unknown`].
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    /// No member would keep it: the founder's device has not signed it for this topic.
+    #[error("the box is not signed by the founder of the topic")]
+    NotFounder,
+}
+
 /// An invite box that members keep for joiners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InviteBox {

@@ -196,4 +196,6 @@ pub enum Rule {
     BadCut,
     /// Evidence that proves nothing.
     BadEvidence,
+    /// An invite's box that the founder did not sign.
+    BadBox,
 }

@@ -210,6 +210,10 @@ impl Topic {
                     }
                 }
             }
+            Results::Box(result) => match result {
+                Ok(held) => self.take_box(shared, env, Some(link), held),
+                Err(_) => self.misbehaved(env, link, Rule::BadBox),
+            },
             Results::Evidence(results) => {
                 for result in results {
                     match result {

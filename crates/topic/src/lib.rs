@@ -52,7 +52,9 @@ mod upkeep;
 mod want;
 
 pub use check::{Done, Job};
-pub use draft::{Draft, InviteBox, Payload, PublishError, Published, ReadError, Summary, Unknown};
+pub use draft::{
+    Draft, InviteBox, Payload, PublishError, Published, PutBoxError, ReadError, Summary, Unknown,
+};
 pub use event::{Forward, Input, LinkId, Output, Peer, Rule};
 pub use host::{Host, Keys, Local, Offer, OpenError, Policy, Refusal, RefusedPart, SealError};
 pub use intervals::Intervals;

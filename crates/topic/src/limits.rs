@@ -85,6 +85,10 @@ pub const MAX_RECEIPTS_PER_FRAME: usize = 16;
 /// Invite boxes of one topic. Beyond, the one that ends first is dropped.
 pub const MAX_BOXES: usize = 64;
 
+/// How far the end of an invite box may lie ahead, in milliseconds. One that ends later is dropped
+/// where the clock is confirmed; no invite stands longer than a year.
+pub const MAX_BOX_AHEAD_MS: u64 = 400 * wire::limits::DAY_MS;
+
 /// Longest contents of an invite box, in bytes. A longer one is refused.
 pub const MAX_BOX: usize = 2048;
 

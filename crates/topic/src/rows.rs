@@ -9,7 +9,7 @@
 //! topic.best   local ‖ author ‖ kind ‖ device or node      see evidence.rs
 //! topic.ack    local ‖ envelope id ‖ device                at u64
 //! topic.refused local ‖ author ‖ node or device            see evidence.rs
-//! topic.box    locator                   local ‖ until u64 ‖ sealed
+//! topic.box    locator                   local ‖ the signed box (wire.md), as it came
 //! topic.boxes  local ‖ locator           (nothing)
 //! topic.name   local ‖ device            UTF-8     (no device: the topic's title)
 //! topic.device local ‖ device            0 here | 1 has left

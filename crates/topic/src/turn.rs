@@ -59,9 +59,7 @@ impl Topic {
             TopicFrame::Bodies { bodies } => self.on_bodies(shared, env, link, bodies),
             TopicFrame::Receipts { receipts } => self.on_receipts(shared, env, link, receipts),
             TopicFrame::Evidence { pairs } => self.on_evidence(shared, env, link, pairs),
-            TopicFrame::Box { loc, sealed, until } => {
-                self.on_box(shared, env, link, (loc, sealed, until));
-            }
+            TopicFrame::Box(held) => self.on_box(shared, env, link, held),
             TopicFrame::GenesisAsk => {
                 let bytes = self.lace.genesis().encode();
                 self.say(shared, env, link, TopicFrame::Genesis { bytes });

@@ -4,7 +4,7 @@ use crate::net::{DAY, Net, TOPIC};
 use core::time::Duration;
 use identity::{EnvelopeId, PublicKey, SecretKey, Signature};
 use topic::{LinkId, Role, Rule, limits};
-use wire::{Class, CutEntry, Header, Range, Raw, TopicFrame};
+use wire::{Class, CutEntry, Header, Range, Raw, TopicBox, TopicFrame};
 
 fn hello(byte: u8) -> TopicFrame {
     TopicFrame::Hello {
@@ -309,11 +309,12 @@ fn frames_beyond_their_limits_are_not_looked_at() {
     net.frame(
         0,
         puppet,
-        TopicFrame::Box {
+        TopicFrame::Box(TopicBox {
             loc: [1; 32],
             sealed: vec![1; 5000],
             until: 1,
-        },
+            signature: Signature::from_bytes([0; 64]),
+        }),
     );
     assert_eq!(net.nodes[0].problems, [Rule::TooMuch; 3]);
     let author = key.public();

@@ -1,6 +1,7 @@
 //! Topics among several engines in memory: worlds small enough to look at.
 
 mod attacks;
+mod boxes;
 mod delivery;
 mod net;
 mod quotas;

@@ -35,6 +35,7 @@ mod receipt;
 mod signed;
 mod text;
 mod ticket;
+mod topic_box;
 
 pub use address::{AddressError, Host, NodeAddress};
 pub use advert::{AdvertAddress, AdvertCore, NodeAdvert, check_advert, sign_advert};
@@ -57,3 +58,4 @@ pub use receipt::{
 pub use signed::{RawStatement, Signed, SignedAdvert};
 pub use text::is_shown_text;
 pub use ticket::Ticket;
+pub use topic_box::{TopicBox, check_box};

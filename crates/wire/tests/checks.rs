@@ -3,8 +3,9 @@
 use identity::{BadSignature, Signature, TopicId};
 use wire::{
     Certificate, Claim, Class, Envelope, Header, Item, Raw, RawHeader, RawStatement, ReceiptKind,
-    Refused, Ticket, check, check_advert, check_body, check_evidence, check_header,
-    check_mail_receipt, check_receipt, encode_items, sign_advert, sign_envelope, sign_receipt,
+    Refused, Ticket, TopicBox, check, check_advert, check_body, check_box, check_evidence,
+    check_header, check_mail_receipt, check_receipt, encode_items, sign_advert, sign_envelope,
+    sign_receipt,
 };
 
 use crate::samples::{
@@ -237,6 +238,50 @@ fn claims_are_for_their_topic_invite_and_device() {
     ] {
         assert_eq!(with(changed), Err(Refused::InnerSignature));
     }
+}
+
+#[test]
+fn a_box_is_for_its_topic_locator_end_and_bytes() {
+    let founder = device().public();
+    let good = samples::topic_box();
+    let home = samples::genesis().topic_id();
+    assert!(check_box(home, &founder, good.clone()).is_ok());
+    let mut sealed = good.sealed.clone();
+    sealed[2047] ^= 1;
+    let mut signature = good.signature.to_bytes();
+    signature[3] ^= 1;
+    for changed in [
+        TopicBox {
+            loc: [7; 32],
+            ..good.clone()
+        },
+        TopicBox {
+            until: good.until + 1,
+            ..good.clone()
+        },
+        TopicBox {
+            sealed,
+            ..good.clone()
+        },
+        TopicBox {
+            signature: Signature::from_bytes(signature),
+            ..good.clone()
+        },
+        // A member who is not the founder.
+        TopicBox::sign(home, &core(), good.loc, good.sealed.clone(), good.until),
+        // The founder's box of another topic.
+        TopicBox::sign(
+            TopicId::from_bytes([1; 32]),
+            &device(),
+            good.loc,
+            good.sealed.clone(),
+            good.until,
+        ),
+    ] {
+        let found = check_box(home, &founder, changed);
+        assert_eq!(found, Err(Refused::Signature(BadSignature)));
+    }
+    assert_eq!(TopicBox::decode(&good.encode()), Ok(good));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use wire::frame::{CorePeer, Subject};
 use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CutEntry, EpochItem, Frame,
     Genesis, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress, NodeAdvert, Parameters,
-    Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Ticket, TopicFrame, limits,
+    Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Ticket, TopicBox, TopicFrame,
+    limits,
 };
 
 type Bytes = [u8; 32];
@@ -399,11 +400,16 @@ fn topic_frame() -> impl Strategy<Value = TopicFrame> {
             .prop_map(|bodies| TopicFrame::Bodies { bodies }),
         vec(statement(), 0..9).prop_map(|receipts| TopicFrame::Receipts { receipts }),
         vec((raw_header(), raw_header()), 0..9).prop_map(|pairs| TopicFrame::Evidence { pairs }),
-        (any::<Bytes>(), sealed_box(), time()).prop_map(|(loc, sealed, until)| TopicFrame::Box {
-            loc,
-            sealed,
-            until
-        }),
+        (any::<Bytes>(), sealed_box(), time(), signature()).prop_map(
+            |(loc, sealed, until, signature)| {
+                TopicFrame::Box(TopicBox {
+                    loc,
+                    sealed,
+                    until,
+                    signature,
+                })
+            }
+        ),
         Just(TopicFrame::GenesisAsk),
         bytes(900).prop_map(|bytes| TopicFrame::Genesis { bytes }),
         (

@@ -11,9 +11,9 @@ use identity::{EnvelopeId, PublicKey};
 use lace::Lace;
 use rights::{HeldEpoch, InviteSeed};
 use std::collections::{BTreeMap, BTreeSet};
-use topic::{Draft, InviteBox, Payload, Role};
+use topic::{Draft, Payload, Role};
 use wire::plain::{BoxContents, CoreEntry, Profile};
-use wire::{Item, JoinLink, NodeAddress, Parameters};
+use wire::{Item, JoinLink, NodeAddress, Parameters, TopicBox};
 
 /// What topics are founded with: content is kept for thirty days unless its author says otherwise, and
 /// the keys of ninety days of history (docs/spec/secrecy.md).
@@ -196,6 +196,25 @@ impl Inner {
     }
 
     /// What is held of a topic in which this device takes part, or took part.
+    /// The box as members and custodians keep it: signed by this device, which invites.
+    fn sign_box(
+        &self,
+        local: u32,
+        loc: [u8; 32],
+        sealed: Vec<u8>,
+        until: u64,
+    ) -> Result<TopicBox, Failure> {
+        let keys = self.member(local)?;
+        let device = keys.device.as_ref().ok_or_else(|| {
+            Failure::new(
+                Code::Refused,
+                "this node does not take part in the topic",
+                "",
+            )
+        })?;
+        Ok(TopicBox::sign(keys.id, device, loc, sealed, until))
+    }
+
     pub(super) fn member(&self, local: u32) -> Result<&TopicKeys, Failure> {
         self.host
             .keys
@@ -256,12 +275,8 @@ impl Inner {
         let (at, entries) = self.ways(turn, local)?;
         let sealed = self.invite_box(turn, local, &seed, (item, published.id), entries)?;
         let loc = seed.locator();
-        let invite = InviteBox {
-            topic: local,
-            sealed: sealed.clone(),
-            until,
-        };
-        self.with_topics(turn, |topics, env| topics.put_box(env, loc, invite))
+        let held = self.sign_box(local, loc, sealed.clone(), until)?;
+        self.with_topics(turn, |topics, env| topics.put_box(env, local, held))
             .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
         self.mine
             .deposit_box(turn.cx, loc, &sealed, until, &mut turn.mine)

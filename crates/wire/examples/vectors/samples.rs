@@ -10,7 +10,8 @@ use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CoreLink, CutEntry, EpochItem,
     Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink, MailReceipt, Manifest,
     NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt, ReceiptKind, Ticket,
-    TopicFrame, encode_items, limits, sign_advert, sign_envelope, sign_mail_receipt, sign_receipt,
+    TopicBox, TopicFrame, encode_items, limits, sign_advert, sign_envelope, sign_mail_receipt,
+    sign_receipt,
 };
 
 pub(crate) const NOW: u64 = 1_795_190_400_000;
@@ -41,6 +42,11 @@ fn sealing() -> SealingKey {
 
 pub(crate) fn id(fill: u8) -> EnvelopeId {
     EnvelopeId::from_bytes([fill; 32])
+}
+
+pub(crate) fn topic_box() -> TopicBox {
+    let sealed = vec![7; limits::BOX_LEN];
+    TopicBox::sign(genesis().topic_id(), &device(), [6; 32], sealed, NOW)
 }
 
 pub(crate) fn genesis() -> Genesis {
@@ -416,11 +422,7 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
         TopicFrame::Evidence {
             pairs: vec![(first.to_header(), first.to_header())],
         },
-        TopicFrame::Box {
-            loc: [6; 32],
-            sealed: vec![7; limits::BOX_LEN],
-            until: NOW,
-        },
+        TopicFrame::Box(topic_box()),
         TopicFrame::GenesisAsk,
         TopicFrame::Genesis {
             bytes: genesis().encode(),

@@ -1,7 +1,7 @@
 //! Frames: what a link carries, `[type, fields]` each.
 
 mod code;
-mod read;
+pub(crate) mod read;
 mod topic;
 mod topic_codec;
 mod write;

@@ -257,7 +257,7 @@ fn read_grant(r: &mut Reader<'_>, f: &mut Fields, key: u64) -> Result<GrantId, M
 }
 
 /// A box in field 1: always of one length, so that its size says nothing.
-pub(super) fn read_box(r: &mut Reader<'_>, f: &mut Fields) -> Result<Vec<u8>, Malformed> {
+pub(crate) fn read_box(r: &mut Reader<'_>, f: &mut Fields) -> Result<Vec<u8>, Malformed> {
     f.need(r, 1, "box")?;
     Ok(r.array::<BOX_LEN>("box")?.to_vec())
 }

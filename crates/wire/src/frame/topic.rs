@@ -6,6 +6,7 @@ use crate::cut::{CutEntry, Range};
 use crate::envelope::{Raw, RawHeader};
 use crate::frame::Code;
 use crate::signed::RawStatement;
+use crate::topic_box::TopicBox;
 
 /// A frame about one topic, inside [`Frame::Topic`](crate::Frame::Topic).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,14 +66,7 @@ pub enum TopicFrame {
         pairs: Vec<(RawHeader, RawHeader)>,
     },
     /// 8: an invite's box, among members.
-    Box {
-        /// Its locator.
-        loc: [u8; 32],
-        /// Always 2 KiB.
-        sealed: Vec<u8>,
-        /// Until when, milliseconds since 1970; a time that has passed removes it.
-        until: u64,
-    },
+    Box(TopicBox),
     /// 9: asks for the genesis.
     GenesisAsk,
     /// 10: answers it.

@@ -6,12 +6,13 @@ use crate::cbor::{Fields, Malformed, Reader, Writer};
 use crate::cut::{CutReader, Range};
 use crate::envelope::{Raw, RawHeader};
 use crate::frame::TopicFrame;
-use crate::frame::read::{read_box, read_reason};
+use crate::frame::read::read_reason;
 use crate::limits::{
     MAX_BODIES, MAX_BODY, MAX_CUT_PAGE, MAX_ENVELOPES, MAX_EVIDENCE, MAX_GENESIS, MAX_NUMBER,
     MAX_RANGES, MAX_RECEIPTS,
 };
 use crate::signed::RawStatement;
+use crate::topic_box::TopicBox;
 
 impl TopicFrame {
     /// The number of its type.
@@ -25,7 +26,7 @@ impl TopicFrame {
             Self::Bodies { .. } => 5,
             Self::Receipts { .. } => 6,
             Self::Evidence { .. } => 7,
-            Self::Box { .. } => 8,
+            Self::Box(_) => 8,
             Self::GenesisAsk => 9,
             Self::Genesis { .. } => 10,
             Self::Refused { .. } => 11,
@@ -107,15 +108,7 @@ impl TopicFrame {
                     b.write(w);
                 });
             }
-            Self::Box { loc, sealed, until } => {
-                w.map(3)
-                    .key(0)
-                    .bytes(loc)
-                    .key(1)
-                    .bytes(sealed)
-                    .key(2)
-                    .uint(*until);
-            }
+            Self::Box(held) => held.write(w),
             Self::GenesisAsk => {
                 w.map(0);
             }
@@ -217,17 +210,7 @@ impl TopicFrame {
             7 => Self::Evidence {
                 pairs: f.list(r, 0, MAX_EVIDENCE, "evidence", read_pair)?,
             },
-            8 => {
-                f.need(r, 0, "locator")?;
-                let loc = r.array("locator")?;
-                let sealed = read_box(r, f)?;
-                f.need(r, 2, "until")?;
-                Self::Box {
-                    loc,
-                    sealed,
-                    until: r.time("until")?,
-                }
-            }
+            8 => Self::Box(TopicBox::read(r, f)?),
             9 => Self::GenesisAsk,
             10 => {
                 f.need(r, 0, "genesis")?;
