@@ -46,11 +46,10 @@ impl Own {
 }
 
 impl Router {
-    /// The name that others see.
+    /// The name that others see: neighbours, or the members of topics alone.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.own_advert()
-            .map_or(self.config.name.as_str(), |advert| advert.name.as_str())
+        &self.config.name
     }
 
     /// One's own advert in its newest version.
@@ -153,7 +152,11 @@ impl Router {
         Some(NodeAdvert {
             node: self.me,
             addresses,
-            name: cut(&self.config.name, wire::limits::MAX_NAME),
+            name: self
+                .config
+                .public_name
+                .then(|| cut(&self.config.name, wire::limits::MAX_NAME))
+                .unwrap_or_default(),
             version: 0,
             created: 0,
             sealing,

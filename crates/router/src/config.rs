@@ -22,6 +22,8 @@ pub struct Config {
     pub secret: SecretKey,
     /// The name others see, at most 64 bytes; longer ones are cut.
     pub name: String,
+    /// Whether the name stands in the advert, which every neighbour reads, core nodes among them.
+    pub public_name: bool,
     /// Name and version of the program, at most 32 bytes.
     pub software: String,
     /// Whether the host's clock is confirmed without peers: somebody sees to it.
@@ -40,6 +42,7 @@ impl Config {
         Self {
             secret,
             name: name.to_owned(),
+            public_name: true,
             software: software.to_owned(),
             trusted_clock: false,
             max_strangers: MAX_STRANGERS,

@@ -18,8 +18,9 @@ pub enum Standing {
     Member,
     /// It is a client of this core node.
     Client,
-    /// The operator denied it: it is closed whatever else is known of it, unless
-    /// [`Standing::Member`] or [`Standing::Client`] is said later.
+    /// The operator denied it: its links are closed whatever else is known of it. Not to be said of a
+    /// node for which something is still held: so that it can fetch that, it stays a
+    /// [`Standing::Client`], of which nothing new is taken.
     Denied,
 }
 
@@ -201,7 +202,8 @@ pub enum Output {
         address: String,
     },
     /// A link is up and nothing is known about its peer: if it is a client, say so by
-    /// [`Input::Standing`], at best in this same turn.
+    /// [`Input::Standing`] in this same turn. From the next turn on it counts as a stranger, of which
+    /// there may be too many.
     Met {
         /// The link.
         link: LinkId,

@@ -6,8 +6,7 @@ use wire::{Code, Frame};
 
 use crate::event::{LinkId, Output, Problem};
 use crate::limits::{
-    DECIDE_TIME, HELLO_TIME, MAX_LINKS_PER_NODE, PING_FIRST, SIMULTANEOUS, STRANGER_TIME,
-    VERSION_MAX, VERSION_MIN,
+    DECIDE_TIME, HELLO_TIME, MAX_LINKS_PER_NODE, PING_FIRST, SIMULTANEOUS, VERSION_MAX, VERSION_MIN,
 };
 use crate::links::{Greeted, Link, Phase, Stays, Trust, stays};
 use crate::router::{Router, Timer};
@@ -30,18 +29,8 @@ impl Router {
             link.trust = Trust::Known;
         }
         let known = link.is_known();
-        if !known && self.strangers() >= self.config.max_strangers {
-            link.phase = Phase::Closing;
-            self.links.insert(id, link);
-            let text = "too many strangers at once; try again later";
-            self.say_bye(id, Code::RATE, text, out);
-            return;
-        }
-        let same = self
-            .links
-            .iter()
-            .filter(|(_, l)| l.node == node && l.phase != Phase::Closing);
-        let same: Vec<LinkId> = same.map(|(id, _)| *id).collect();
+        let same = |(_, l): &(&LinkId, &Link)| l.node == node && l.phase != Phase::Closing;
+        let same: Vec<LinkId> = self.links.iter().filter(same).map(|(id, _)| *id).collect();
         if same.len() >= MAX_LINKS_PER_NODE
             && let Some(oldest) = same.first()
         {
@@ -57,15 +46,13 @@ impl Router {
         self.timers.set(Timer::Hello(id), cx.now.after(HELLO_TIME));
         self.say_hello(cx, id, out);
         if !known {
-            self.timers
-                .set(Timer::Stranger(id), cx.now.after(STRANGER_TIME));
-            out.push(Output::Met { link: id, node });
+            self.met(cx, id, node, out);
         }
     }
 
     /// A link with our own id: either both ends of one link are here, or somebody else has our key.
     fn self_link(&mut self, cx: &mut Cx<'_>, id: LinkId, link: Link, out: &mut Outbox<Output>) {
-        let exporter = link.exporter;
+        let exporter = link.exporter.clone();
         let twin = self
             .links
             .iter()
@@ -401,7 +388,7 @@ impl Router {
             link: id,
             node,
             dialled: link.dialled,
-            exporter: link.exporter,
+            exporter: *link.exporter.as_bytes(),
             known: link.is_known(),
         };
         self.open.insert(node, id);

@@ -12,11 +12,17 @@ pub const STRANGER_BYTES: u64 = 16 * 1024;
 /// Time that a peer has to become known. Then the link is closed.
 pub const STRANGER_TIME: Duration = Duration::from_secs(10);
 /// Time that the node may give a peer which takes up an invite. Then the link is closed.
-pub const CLAIM_TIME: Duration = Duration::from_secs(120);
+pub const CLAIM_TIME: Duration = Duration::from_secs(60);
 /// Bytes that a peer which takes up an invite may send.
-pub const CLAIM_BYTES: u64 = 256 * 1024;
-/// Strangers with a link at once. The next is closed at once with a reason.
+pub const CLAIM_BYTES: u64 = 64 * 1024;
+/// Strangers with a link at once. The next has the oldest stranger of the host with the most closed
+/// with a reason.
 pub const MAX_STRANGERS: usize = 32;
+/// Peers that take up invites at once, beside the strangers. The next has one closed in the same way.
+pub const MAX_CLAIMING: usize = 32;
+/// Strangers at once from one host, an IPv6 network of 64 bits counting as one, and as many that take
+/// up invites: many nodes may share an address. The next has the oldest of them closed with a reason.
+pub const MAX_STRANGERS_PER_HOST: usize = 16;
 /// Links with one node at once; a third closes the oldest.
 pub const MAX_LINKS_PER_NODE: usize = 2;
 /// Time after which the other side's hello must be here. Then the link is closed.
@@ -102,6 +108,9 @@ pub const LANE_PATIENCE: Duration = Duration::from_secs(30);
 pub const LANE_PATIENCE_LONGEST: Duration = Duration::from_secs(3600);
 /// Core nodes of a recipient to which one mail is handed.
 pub const MAX_HOLDERS: usize = 2;
+/// Custodians of one mail that are remembered: twice the core nodes that an advert names. Of more the
+/// one that promised first is forgotten.
+pub const MAX_HELD: usize = 8;
 /// Times that one mail is sealed anew because its recipient could not open it. Then it fails.
 pub const MAX_SEALS: u32 = 8;
 /// Mails whose end is known (delivered, expired, failed) that are remembered for questions.

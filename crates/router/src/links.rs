@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use identity::NodeId;
+use identity::{NodeId, Secret};
 use machine::Time;
 
 use crate::event::LinkId;
@@ -47,7 +47,7 @@ pub(crate) struct Greeted {
 pub(crate) struct Link {
     pub(crate) node: NodeId,
     pub(crate) dialled: bool,
-    pub(crate) exporter: [u8; 32],
+    pub(crate) exporter: Secret,
     pub(crate) address: String,
     pub(crate) up: Time,
     pub(crate) up_wall_ms: u64,

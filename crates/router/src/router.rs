@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use core::time::Duration;
-use identity::NodeId;
+use identity::{NodeId, Secret};
 use machine::{Cx, Outbox, Time, Timers};
 use wire::{Code, Frame};
 
@@ -14,6 +14,7 @@ use crate::event::{Input, LinkId, Output, Problem};
 use crate::limits::SWEEP_EVERY;
 use crate::links::{Link, Phase};
 use crate::mail::Mail;
+use crate::strangers::Crowd;
 use crate::targets::Targets;
 
 /// What a deadline is for.
@@ -23,6 +24,8 @@ pub(crate) enum Timer {
     Hello(LinkId),
     /// The peer must have become known. Cleared when it has.
     Stranger(LinkId),
+    /// The newest stranger is one too many, if the node has not said who it is.
+    Crowd,
     /// The link may have been silent for too long. Lasts as long as the link.
     Ping(LinkId),
     /// A peer with two links has had the time to decide between them.
@@ -125,7 +128,7 @@ impl Router {
                 let fresh = Link {
                     node,
                     dialled: dialled.is_some(),
-                    exporter,
+                    exporter: Secret::from_bytes(exporter),
                     address,
                     up: cx.now,
                     up_wall_ms: cx.wall.as_millis(),
@@ -190,6 +193,7 @@ impl Router {
                     self.close(cx, link, Code::MISBEHAVED, "no hello came in time", out);
                 }
                 Timer::Stranger(link) => self.stranger_late(cx, link, out),
+                Timer::Crowd => self.thin_out(cx, Crowd::Strangers, out),
                 Timer::Ping(link) => self.look_at_silence(cx, link, out),
                 Timer::Decide(link) => self.decide(cx, link, out),
                 Timer::Dial(node) => self.dial(cx, node, out),
@@ -258,11 +262,7 @@ impl Router {
                 "one open link with a node"
             );
         }
-        let strangers = self.strangers();
-        assert!(
-            strangers <= self.config.max_strangers,
-            "{strangers} strangers"
-        );
+        self.check_crowds();
         self.mail.check_invariants();
     }
 }

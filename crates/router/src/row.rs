@@ -1,5 +1,7 @@
 //! The rows of this crate: one table for each kind, values in CBOR arrays.
 
+use core::fmt;
+
 use machine::{Staged, Table};
 use minicbor::{Decode, Encode};
 
@@ -74,7 +76,7 @@ pub(crate) struct OwnRow {
     pub(crate) advert: Vec<u8>,
 }
 
-#[derive(Clone, Debug, Encode, Decode)]
+#[derive(Clone, Encode, Decode)]
 #[cbor(array)]
 pub(crate) struct SealingRow {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -84,6 +86,16 @@ pub(crate) struct SealingRow {
     /// 0 = still the one in the advert.
     #[n(2)]
     pub(crate) replaced_ms: u64,
+}
+
+impl fmt::Debug for SealingRow {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealingRow")
+            .field("created_ms", &self.created_ms)
+            .field("replaced_ms", &self.replaced_ms)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, Encode, Decode)]
@@ -153,7 +165,8 @@ pub(crate) struct QueueRow {
     pub(crate) refusal: Option<RefusalRow>,
 }
 
-#[derive(Clone, Debug, Encode, Decode)]
+/// Without a `Debug`: the payload is nobody's but the owner's.
+#[derive(Clone, Encode, Decode)]
 #[cbor(array)]
 pub(crate) struct InboxRow {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -242,4 +255,23 @@ pub(crate) fn number_at(bytes: &[u8], at: usize) -> Option<u64> {
 /// Milliseconds of a duration.
 pub(crate) fn millis(duration: core::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_printed() {
+        let row = SealingRow {
+            secret: [0xab; 32],
+            created_ms: 1,
+            replaced_ms: 0,
+        };
+        let text = format!("{row:?}");
+        assert!(
+            text.contains("created_ms") && !text.contains("171"),
+            "{text}"
+        );
+    }
 }

@@ -1,19 +1,114 @@
 //! Peers that are not known: what they may cost, and how they become known.
 
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::collections::BTreeMap;
+
 use identity::NodeId;
 use machine::{Cx, Outbox};
 use wire::Code;
 
 use crate::event::{LinkId, Output, Standing};
-use crate::limits::{CLAIM_BYTES, CLAIM_TIME, STRANGER_BYTES};
+use crate::limits::{
+    CLAIM_BYTES, CLAIM_TIME, MAX_CLAIMING, MAX_STRANGERS_PER_HOST, STRANGER_BYTES, STRANGER_TIME,
+};
 use crate::links::{Link, Phase, Trust};
 use crate::router::{Router, Timer};
 
+/// Peers that are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crowd {
+    /// Of which nothing is known.
+    Strangers,
+    /// Which take up an invite.
+    Claiming,
+}
+
+impl Crowd {
+    /// Whether a link belongs here. One with a node of our own key has its own rules.
+    fn has(self, me: NodeId, link: &Link) -> bool {
+        let trust = match link.trust {
+            Trust::Stranger(_) => Self::Strangers,
+            Trust::Claiming(_) => Self::Claiming,
+            Trust::Known => return false,
+        };
+        trust == self && link.phase != Phase::Closing && link.node != me
+    }
+}
+
 impl Router {
-    /// Strangers with a link.
-    pub(crate) fn strangers(&self) -> usize {
-        let strange = |link: &&Link| link.phase != Phase::Closing && !link.is_known();
-        self.links.values().filter(strange).count()
+    /// A link with a node is up of which the router knows nothing. Whether it is a client the rest
+    /// of the node answers in this turn, so it is let in and counts from the next turn on; whoever
+    /// came before has been asked after.
+    pub(crate) fn met(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: LinkId,
+        node: NodeId,
+        out: &mut Outbox<Output>,
+    ) {
+        self.timers
+            .set(Timer::Stranger(id), cx.now.after(STRANGER_TIME));
+        if self.too_many(Crowd::Strangers, Some(id)).is_some() {
+            self.thin_out_but(cx, Crowd::Strangers, Some(id), out);
+        }
+        if self.too_many(Crowd::Strangers, None).is_some() {
+            self.timers.set(Timer::Crowd, cx.now);
+        }
+        out.push(Output::Met { link: id, node });
+    }
+
+    /// Closes links until no more than the limits are left.
+    pub(crate) fn thin_out(&mut self, cx: &mut Cx<'_>, crowd: Crowd, out: &mut Outbox<Output>) {
+        self.thin_out_but(cx, crowd, None, out);
+    }
+
+    fn thin_out_but(
+        &mut self,
+        cx: &mut Cx<'_>,
+        crowd: Crowd,
+        but: Option<LinkId>,
+        out: &mut Outbox<Output>,
+    ) {
+        while let Some(id) = self.too_many(crowd, but) {
+            let text = "too many strangers at once; try again later";
+            self.close(cx, id, Code::RATE, text, out);
+        }
+    }
+
+    /// If there are too many, all in all or from one host: the oldest link of the host with the most.
+    /// So whoever comes alone from its host is the last to go, however many come from others.
+    fn too_many(&self, crowd: Crowd, but: Option<LinkId>) -> Option<LinkId> {
+        let max = match crowd {
+            Crowd::Strangers => self.config.max_strangers,
+            Crowd::Claiming => MAX_CLAIMING,
+        };
+        let mut hosts: BTreeMap<String, (usize, LinkId)> = BTreeMap::new();
+        let mut all = 0_usize;
+        for (id, link) in &self.links {
+            if crowd.has(self.me, link) && Some(*id) != but {
+                // Link numbers grow, so the first of a host is its oldest.
+                let (count, _) = hosts.entry(host(&link.address)).or_insert((0, *id));
+                *count = count.saturating_add(1);
+                all = all.saturating_add(1);
+            }
+        }
+        let (count, oldest) = hosts
+            .into_values()
+            .max_by_key(|(count, oldest)| (*count, core::cmp::Reverse(*oldest)))?;
+        (all > max || count > MAX_STRANGERS_PER_HOST).then_some(oldest)
+    }
+
+    /// Checks what must always hold; for tests and the simulator.
+    pub(crate) fn check_crowds(&self) {
+        let asked = self.timers.get(Timer::Crowd).is_some();
+        let count = |crowd: Crowd| {
+            let crowd = self.links.values().filter(|l| crowd.has(self.me, l));
+            crowd.count()
+        };
+        let strangers = count(Crowd::Strangers);
+        let max = self.config.max_strangers.saturating_add(usize::from(asked));
+        assert!(strangers <= max, "{strangers} strangers");
+        assert!(count(Crowd::Claiming) <= MAX_CLAIMING, "claiming");
     }
 
     /// The node has found out something about a peer.
@@ -30,6 +125,9 @@ impl Router {
             let Some(link) = self.links.get_mut(&id) else {
                 continue;
             };
+            if link.phase == Phase::Closing {
+                continue;
+            }
             match (standing, link.trust) {
                 (Standing::Denied, _) => {
                     let text = "the operator of this node denied yours";
@@ -47,6 +145,9 @@ impl Router {
                     self.is_known_and_greeted(cx, id, out);
                 }
             }
+        }
+        if standing == Standing::Claiming {
+            self.thin_out(cx, Crowd::Claiming, out);
         }
     }
 
@@ -69,4 +170,40 @@ pub(crate) fn spend(link: &mut Link, len: usize) -> bool {
     };
     *bytes = bytes.saturating_add(len);
     *bytes <= limit
+}
+
+/// The part of a link's address that says which host it is: of IPv6 the network, of which one host
+/// has all addresses; of what is no such address, the text without the port.
+fn host(address: &str) -> String {
+    let Ok(socket) = address.parse::<SocketAddr>() else {
+        let host = address.rsplit_once(':').map(|(host, _)| host);
+        return host.unwrap_or(address).to_owned();
+    };
+    match socket.ip().to_canonical() {
+        IpAddr::V6(ip) => {
+            let network = u128::from(ip) & !u128::from(u64::MAX);
+            Ipv6Addr::from(network).to_string()
+        }
+        ip @ IpAddr::V4(_) => ip.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn a_host_is_an_address_without_its_port() {
+        for (address, expected) in [
+            ("10.0.0.7:4433", "10.0.0.7"),
+            ("[::ffff:10.0.0.7]:4433", "10.0.0.7"),
+            ("[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::"),
+            ("[2001:db8:1:2::9]:2", "2001:db8:1:2::"),
+            ("peer:1", "peer"),
+            ("somewhere", "somewhere"),
+            ("", ""),
+        ] {
+            assert_eq!(host(address), expected, "{address}");
+        }
+    }
 }

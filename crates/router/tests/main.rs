@@ -1,5 +1,7 @@
 //! The router from outside: one of it with scripted peers, and worlds of several.
 
+mod crowds;
+mod custodians;
 mod ladder;
 mod laws;
 mod net;

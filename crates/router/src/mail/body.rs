@@ -9,6 +9,8 @@
 //!   padded to the lengths of Padmé (at most 12 % more)
 //! ```
 
+use core::fmt;
+
 use wire::Malformed;
 use wire::cbor::{Reader, Writer};
 
@@ -26,11 +28,19 @@ pub(crate) enum Kind {
 }
 
 /// The plaintext of a mail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Body {
     pub(crate) engine: String,
     pub(crate) kind: Kind,
     pub(crate) payload: Vec<u8>,
+}
+
+impl fmt::Debug for Body {
+    /// Without what it says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len = self.payload.len();
+        write!(f, "Body({:?}, {:?}, {len} bytes)", self.engine, self.kind)
+    }
 }
 
 impl Body {

@@ -94,7 +94,7 @@ impl Router {
         match check_mail_receipt(raw) {
             Err(why) => self.close(cx, link, Code::MISBEHAVED, &why.to_string(), out),
             Ok(receipt) => {
-                let others = self.acknowledged(cx, receipt.get(), out);
+                let others = self.acknowledged(cx, node, receipt.get(), out);
                 let delivered = receipt.get().value.kind == ReceiptKind::Delivered;
                 if !others.is_empty() && delivered && receipt.get().value.holder == node {
                     out.push(Output::Receipt { node, receipt });

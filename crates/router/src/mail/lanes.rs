@@ -183,7 +183,11 @@ impl Router {
         }
     }
 
-    fn cores_of_recipient(&mut self, cx: &mut Cx<'_>, to: &NodeId) -> Vec<(NodeId, String)> {
+    pub(super) fn cores_of_recipient(
+        &mut self,
+        cx: &mut Cx<'_>,
+        to: &NodeId,
+    ) -> Vec<(NodeId, String)> {
         let known = self.mail.destinations.get(to).and_then(|d| d.cores.clone());
         if let Some(known) = known {
             return known;

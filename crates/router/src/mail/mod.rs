@@ -5,6 +5,7 @@
 
 mod body;
 mod custody;
+mod held;
 mod inbox;
 mod lanes;
 mod live;

@@ -4,17 +4,17 @@ use core::time::Duration;
 
 use identity::{EnvelopeId, NodeId};
 use machine::{Cx, Outbox};
-use wire::{Code, MailReceipt, SignedMailReceipt};
+use wire::{Code, SignedMailReceipt};
 
 use super::{ECHO, Mail, name};
 use crate::event::Output;
 use crate::limits::{
-    MAIL_LIFESPAN, MAX_DESTINATIONS, MAX_DONE, MAX_ENGINE, MAX_MAIL_LIFESPAN, MAX_PAYLOAD,
-    MAX_QUEUED, SWEEP_ROWS,
+    MAIL_LIFESPAN, MAX_DESTINATIONS, MAX_DONE, MAX_ENGINE, MAX_HELD, MAX_MAIL_LIFESPAN,
+    MAX_PAYLOAD, MAX_QUEUED, SWEEP_ROWS,
 };
 use crate::router::{Router, Timer};
 use crate::row::{
-    self, COUNTS, HeldRow, InboxRow, QUEUE, QUEUE_ALL, QUEUE_ENDS, QUEUE_ENVELOPES, QUEUE_ORDER,
+    self, COUNTS, InboxRow, QUEUE, QUEUE_ALL, QUEUE_ENDS, QUEUE_ENVELOPES, QUEUE_ORDER,
     QUEUE_PAYLOADS, QUEUE_SEALED, QueueRow, RefusalRow, millis,
 };
 
@@ -197,11 +197,12 @@ impl Router {
         Ok(id)
     }
 
-    /// A custodian or the recipient acknowledges mails of ours. Gives back the ids that are not
-    /// ours.
+    /// A custodian or the recipient acknowledges mails of ours, over the link with `peer`. Gives
+    /// back the ids that are not ours.
     pub(super) fn acknowledged(
         &mut self,
         cx: &mut Cx<'_>,
+        peer: NodeId,
         receipt: &SignedMailReceipt,
         out: &mut Outbox<Output>,
     ) -> Vec<EnvelopeId> {
@@ -224,7 +225,7 @@ impl Router {
                     queued.receipt = receipt.to_raw().encode();
                     self.finish(cx, &id, queued, DELIVERED, out);
                 }
-                wire::ReceiptKind::Held if holder != to => {
+                wire::ReceiptKind::Held if holder == peer && self.may_hold(cx, &to, &holder) => {
                     self.arrived(cx, &to, &holder, envelope);
                     self.now_held(cx, &id, queued, &receipt.value, out);
                 }
@@ -233,58 +234,6 @@ impl Router {
         }
         self.sync_mail_targets(cx, out);
         others
-    }
-
-    fn now_held(
-        &mut self,
-        cx: &mut Cx<'_>,
-        id: &EnvelopeId,
-        mut queued: QueueRow,
-        receipt: &MailReceipt,
-        out: &mut Outbox<Output>,
-    ) {
-        if queued.held.is_empty() {
-            let order = [id.as_bytes().as_slice(), &[1]].concat();
-            cx.store.put(QUEUE_ORDER, order_key(&queued), order);
-            if let Some(to) = self
-                .mail
-                .destinations
-                .get_mut(&NodeId::from_bytes(queued.to))
-            {
-                to.unheld = to.unheld.saturating_sub(1);
-            }
-        }
-        let held = HeldRow {
-            core: *receipt.holder.as_bytes(),
-            until_ms: receipt.until,
-            at_ms: cx.wall.as_millis(),
-        };
-        queued.held.retain(|known| known.core != held.core);
-        queued.held.push(held);
-        queued.refusal = None;
-        row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
-        out.push(Output::MailState { id: *id });
-    }
-
-    fn no_longer_held(
-        &mut self,
-        cx: &mut Cx<'_>,
-        id: &EnvelopeId,
-        queued: &mut QueueRow,
-        core: &NodeId,
-    ) {
-        queued.held.retain(|held| held.core != *core.as_bytes());
-        if queued.held.is_empty() {
-            let order = [id.as_bytes().as_slice(), &[0]].concat();
-            cx.store.put(QUEUE_ORDER, order_key(queued), order);
-            if let Some(to) = self
-                .mail
-                .destinations
-                .get_mut(&NodeId::from_bytes(queued.to))
-            {
-                to.unheld = to.unheld.saturating_add(1);
-            }
-        }
     }
 
     /// The end of a mail of ours: what is needed only to send it goes.
@@ -464,8 +413,12 @@ impl Router {
     }
 }
 
+/// A mail of ours, with no more custodians than are written now: earlier versions wrote all that
+/// were named.
 pub(super) fn queue_row(cx: &mut Cx<'_>, id: &EnvelopeId) -> Option<QueueRow> {
-    row::get(&mut cx.store, QUEUE, id.as_bytes())
+    let mut queued: QueueRow = row::get(&mut cx.store, QUEUE, id.as_bytes())?;
+    queued.held.truncate(MAX_HELD);
+    Some(queued)
 }
 
 pub(super) fn order_key(queued: &QueueRow) -> Vec<u8> {
