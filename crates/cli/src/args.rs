@@ -254,7 +254,7 @@ pub struct Invite {
 pub struct Join {
     /// way:join/…
     pub link: String,
-    /// The name by which the others see you in this topic
+    /// What this home calls the topic; its founder's name for it, if you do not say
     #[arg(long)]
     pub name: Option<String>,
     /// Start the node in the background first if it is not running

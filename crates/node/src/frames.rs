@@ -102,6 +102,12 @@ impl Inner {
                 self.host
                     .custody
                     .unserve(turn.cx, node, topic, &mut turn.custody);
+                // The client repeats it until it hears this, whether or not it was served.
+                let gone = refusal(
+                    custody::Code::NotServed,
+                    "the topic is not held for this node any more",
+                );
+                self.refuse(turn, link, Subject::Topic(topic), &gone);
             }
             Frame::CorePeers { topic, peers } => self.on_core_peers(turn, link, topic, peers),
             Frame::Topic { topic, frame } => self.on_topic_frame(turn, link, topic, frame),
@@ -218,12 +224,10 @@ impl Inner {
         let answer = if self.host.keys.config.core {
             self.host.custody.claim(turn.cx, node, token, verify)
         } else {
-            let text = "this node is no core node".to_owned();
-            Err(Refusal {
-                code: custody::Code::NotServed,
-                text,
-                retry: None,
-            })
+            Err(refusal(
+                custody::Code::NotServed,
+                "this node is no core node",
+            ))
         };
         match answer {
             Ok(agreed) => {
@@ -265,21 +269,41 @@ impl Inner {
         let genesis = Genesis::decode(&serving.genesis).ok();
         let genesis = genesis.filter(|genesis| genesis.topic_id() == topic);
         let served = match genesis {
-            Some(genesis) => self
-                .host
-                .custody
-                .serve(turn.cx, node, serving)
-                .map(|_| self.hold_topic(turn, node, &genesis, serving)),
-            None => Err(Refusal {
-                code: custody::Code::Unacceptable,
-                text: "the genesis is not that of the topic".to_owned(),
-                retry: None,
-            }),
+            Some(genesis) => self.hold_for(turn, node, &genesis, serving),
+            None => Err(refusal(
+                custody::Code::Unacceptable,
+                "the genesis is not that of the topic",
+            )),
         };
         match served {
             Ok(()) => turn.send(link, &Frame::CoreServing { topic }),
             Err(refusal) => self.refuse(turn, link, Subject::Topic(topic), &refusal),
         }
+    }
+
+    fn hold_for(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        node: NodeId,
+        genesis: &Genesis,
+        serving: &Serving,
+    ) -> Result<(), Refusal> {
+        let local = self.host.keys.local(&serving.topic);
+        if local.is_some_and(|local| !self.is_custodian(local)) {
+            // It would say what it has as a member, and promise nothing.
+            return Err(refusal(
+                custody::Code::Refused,
+                "this node takes part in the topic itself",
+            ));
+        }
+        self.host.custody.serve(turn.cx, node, serving)?;
+        let held = self.hold_topic(turn, node, genesis, serving);
+        if held.is_err() {
+            self.host
+                .custody
+                .unserve(turn.cx, node, serving.topic, &mut turn.custody);
+        }
+        held
     }
 
     fn hold_topic(
@@ -288,23 +312,31 @@ impl Inner {
         node: NodeId,
         genesis: &Genesis,
         serving: &Serving,
-    ) {
+    ) -> Result<(), Refusal> {
         let topic = serving.topic;
         let local = match self.host.keys.local(&topic) {
             Some(local) => local,
             None => {
                 let row = TopicRow::custodian(topic, serving.genesis.clone());
-                let Ok(ring) = KeyRing::new(topic, genesis) else {
-                    return;
-                };
+                let ring = KeyRing::new(topic, genesis);
+                let ring = ring.map_err(|why| {
+                    refusal(
+                        custody::Code::Unacceptable,
+                        &format!("the genesis cannot be used: {why}"),
+                    )
+                })?;
                 let Some(local) = self.host.keys.add(turn.cx, row, ring) else {
-                    return;
+                    return Err(refusal(
+                        custody::Code::TooMany,
+                        "this node can hold no further topic",
+                    ));
                 };
                 self.topics.create(turn.cx, local, genesis, Role::Custodian);
                 local
             }
         };
         self.hold_secret(node, (local, topic), serving.core_secret);
+        Ok(())
     }
 
     fn on_refused(
@@ -319,7 +351,8 @@ impl Inner {
         match subject {
             Subject::Topic(topic) if self.mine.uses(turn.cx, &node) => {
                 let refusal = refusal_of(turn, code, text, retry);
-                self.mine.not_serving(turn.cx, node, topic, &refusal);
+                self.mine
+                    .not_serving(turn.cx, node, topic, &refusal, &mut turn.mine);
             }
             Subject::Box(loc) => self.box_refused(turn, loc, retry),
             Subject::Link if code == Code::NOT_SERVED => {
@@ -356,6 +389,15 @@ impl Inner {
     /// When a bounded wait that began now is over.
     pub(crate) fn until(&self, turn: &Turn<'_, '_>, ms: u64) -> Time {
         turn.cx.now.after(core::time::Duration::from_millis(ms))
+    }
+}
+
+/// A refusal that stands until somebody changes something.
+fn refusal(code: custody::Code, text: &str) -> Refusal {
+    Refusal {
+        code,
+        text: text.to_owned(),
+        retry: None,
     }
 }
 

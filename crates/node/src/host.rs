@@ -141,7 +141,7 @@ impl Policy for Host {
 
     fn hold_until(&mut self, cx: &mut Cx<'_>, topic: u32) -> Option<u64> {
         let id = self.keys.topic(topic).filter(|keys| keys.row.custodian)?.id;
-        Some(self.custody.held_until(cx, &id))
+        self.custody.held_until(cx, &id)
     }
 }
 

@@ -155,6 +155,9 @@ impl Inner {
         let settings = router::Config {
             trusted_clock: config.trust_clock,
             restored: config.stale,
+            // A core node must not learn the names of those whom it serves: members read them in
+            // the topic.
+            public_name: config.core,
             ..router::Config::new(config.node_key.clone(), &config.name, &config.software)
         };
         let router = Router::open(turn.cx, settings, &mut turn.router);

@@ -21,6 +21,8 @@ pub(crate) struct Link {
     pub(crate) rounds: Vec<Round>,
     /// Topics for which this node has shown itself, by local number.
     pub(crate) shown: BTreeSet<u32>,
+    /// In which round the peer last showed itself in a topic.
+    pub(crate) shown_in: BTreeMap<u32, u32>,
     /// Topics that the peer has proved.
     pub(crate) proven: BTreeSet<u32>,
     /// Topics that were shown to the peer as a core node; its first frame about one proves that it
@@ -69,6 +71,7 @@ impl Link {
             secret: LinkSecret::new(exporter, dialler, acceptor, role),
             rounds: Vec::new(),
             shown: BTreeSet::new(),
+            shown_in: BTreeMap::new(),
             proven: BTreeSet::new(),
             at_core: BTreeSet::new(),
             shows: 0,

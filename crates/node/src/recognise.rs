@@ -123,18 +123,24 @@ impl Inner {
     }
 
     pub(crate) fn on_show(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, show: &Show) {
-        let Some(state) = self.links.get(&link) else {
+        let Some(state) = self.links.get_mut(&link) else {
             return;
         };
-        let shown = state
-            .rounds
-            .iter()
-            .rev()
-            .find_map(|round| show.verify(&state.secret, round).ok());
-        let Some(shown) = shown else { return };
+        let shown = state.rounds.iter().rev().find_map(|round| {
+            let shown = show.verify(&state.secret, round).ok()?;
+            Some((round.number(), shown))
+        });
+        let Some((round, shown)) = shown else { return };
         let Some(local) = self.host.keys.local(&shown.topic) else {
             return;
         };
+        // A peer that shows a topic again in a later round has forgotten what it knew of it: both
+        // begin anew.
+        let last = state.shown_in.insert(local, round);
+        if last.is_some_and(|last| last < round) {
+            state.proven.remove(&local);
+            state.shown.remove(&local);
+        }
         // The peer may have found the topic in a list of ours that we have not matched yet.
         let own = state
             .rounds
@@ -293,6 +299,10 @@ impl Inner {
             ShownAtCore::Device(shown) => {
                 if guest && let Err(refusal) = self.host.custody.guest_up(turn.cx, &topic, node) {
                     return self.refuse(turn, link, Subject::Topic(topic), &refusal);
+                }
+                // Who shows itself again has forgotten what it knew of the topic.
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.proven.remove(&local);
                 }
                 self.judge_shown(turn, link, local, &shown);
             }

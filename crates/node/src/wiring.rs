@@ -48,10 +48,12 @@ impl Inner {
                 });
             }
             FromRouter::Met { node, .. } => {
-                if self.host.custody.is_denied(turn.cx, &node) {
-                    self.stands(turn, node, Standing::Denied);
-                } else if self.host.custody.is_client(turn.cx, &node) {
+                // Who was denied may still fetch what was promised, and is kept out afterwards.
+                let custody = &self.host.custody;
+                if custody.is_client(turn.cx, &node) || custody.holds_for(turn.cx, &node) {
                     self.stands(turn, node, Standing::Client);
+                } else if custody.is_denied(turn.cx, &node) {
+                    self.stands(turn, node, Standing::Denied);
                 }
             }
             FromRouter::Opened {
@@ -127,6 +129,7 @@ impl Inner {
 
     pub(crate) fn set_clock(&mut self, turn: &mut Turn<'_, '_>, confirmed: bool) {
         self.host.custody.set_clock(turn.cx.now, confirmed);
+        self.mine.set_clock(confirmed);
         self.topic(turn, topic::Input::Clock { confirmed });
     }
 
@@ -139,11 +142,11 @@ impl Inner {
             bytes: FIRST_WINDOW,
         };
         self.topic(turn, window);
-        if self.host.custody.is_client(turn.cx, &node) {
-            self.host
-                .custody
-                .client_up(turn.cx, node, &mut turn.custody);
-        }
+        // A link that takes the place of another begins the hand-over anew.
+        self.host.custody.client_down(&node);
+        self.host
+            .custody
+            .client_up(turn.cx, node, &mut turn.custody);
         self.mine.up(turn.cx, node, &mut turn.mine);
         self.begin_round(turn, link);
         self.show_at_core(turn, link);
@@ -153,9 +156,11 @@ impl Inner {
     fn closed(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, node: NodeId) {
         self.host.peers.remove(&link);
         self.links.remove(&link);
-        self.host.custody.client_down(&node);
-        self.host.custody.guest_down(&node);
-        self.mine.down(&node);
+        if self.link_of(&node).is_none() {
+            self.host.custody.client_down(&node);
+            self.host.custody.guest_down(&node);
+            self.mine.down(&node);
+        }
         self.topic(
             turn,
             topic::Input::LinkGone {
@@ -326,7 +331,10 @@ impl Inner {
                 };
                 // Who was allowed by its id has no invite: the claim then names none, and the core
                 // node knows the sender by its link.
-                let (token, key) = invite.unwrap_or_default();
+                let (token, key) = match invite {
+                    Some((token, key)) => (token, *key.as_bytes()),
+                    None => ([0; 16], [0; 32]),
+                };
                 let key = rights::CoreInviteKey::from_bytes(key);
                 let mac = key.mac(&link.secret);
                 turn.send(id, &Frame::CoreClaim { token, mac });

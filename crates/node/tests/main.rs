@@ -5,6 +5,7 @@ mod liars;
 mod newcomers;
 mod restored;
 mod story;
+mod trust;
 mod witness;
 mod world;
 mod worlds;

@@ -152,11 +152,11 @@ impl Router {
         Some(NodeAdvert {
             node: self.me,
             addresses,
-            name: self
-                .config
-                .public_name
-                .then(|| cut(&self.config.name, wire::limits::MAX_NAME))
-                .unwrap_or_default(),
+            name: if self.config.public_name {
+                cut(&self.config.name, wire::limits::MAX_NAME)
+            } else {
+                String::new()
+            },
             version: 0,
             created: 0,
             sealing,

@@ -420,8 +420,7 @@ impl Inner {
         let mut found = self.router.inbox(turn.cx, after, limit.saturating_add(1));
         let more = found.len() > limit;
         found.truncate(limit);
-        let nodes: Vec<_> = found.iter().map(|mail| mail.from).collect();
-        let labels = self.router.labels(turn.cx, &nodes);
+        let labels = self.node_labels(turn);
         let last = found.last().map_or(after, |mail| mail.n);
         let mails = found
             .into_iter()

@@ -3,12 +3,18 @@
 use crate::command::{Code, Failure};
 use crate::look::look;
 use crate::node::{Inner, Turn};
+use crate::rows::{PROFILES, said};
 use identity::{NodeId, PublicKey, TopicId};
-use std::collections::BTreeMap;
+use router::Labels;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use wire::plain::Profile;
 
 /// Shortest prefix of an id that stands for it, beyond the part that all ids of a kind share.
 const MIN_PREFIX: usize = 4;
+
+/// Members of one topic whose names are looked at for naming nodes.
+const MAX_NAMED: usize = 256;
 
 impl Inner {
     /// The topic that a person means: a local name, an id, or a unique prefix of one.
@@ -52,18 +58,20 @@ impl Inner {
         if let Ok(id) = text.parse::<NodeId>() {
             return Ok(id);
         }
-        let known: BTreeMap<NodeId, String> = self
-            .router
-            .peers(turn.cx)
+        let names = self.node_names(turn);
+        let mut nodes: BTreeSet<NodeId> = names.keys().copied().collect();
+        nodes.extend(self.router.peers(turn.cx).iter().map(|peer| peer.node));
+        nodes.extend(
+            self.host
+                .custody
+                .clients(turn.cx)
+                .iter()
+                .map(|client| client.node),
+        );
+        let labels = Labels::new(names);
+        let known: BTreeMap<NodeId, String> = nodes
             .into_iter()
-            .map(|peer| (peer.node, peer.name))
-            .chain(
-                self.host
-                    .custody
-                    .clients(turn.cx)
-                    .into_iter()
-                    .map(|c| (c.node, String::new())),
-            )
+            .map(|node| (node, labels.show(&node)))
             .collect();
         let named = |meant: &dyn Fn(&str) -> bool| -> Vec<NodeId> {
             let fits = |name: &String| !name.is_empty() && meant(name);
@@ -100,6 +108,31 @@ impl Inner {
             &format!("no node is called {text:?}"),
             "`way peers`",
         )
+    }
+
+    /// What nodes call themselves: in their advert, or to the readers of a common topic.
+    fn node_names(&mut self, turn: &mut Turn<'_, '_>) -> BTreeMap<NodeId, String> {
+        let locals: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        let mut names: BTreeMap<NodeId, String> = BTreeMap::new();
+        for local in locals {
+            for (_, plain) in said(&mut turn.cx.store, PROFILES, local, MAX_NAMED) {
+                if let Ok(profile) = Profile::decode(&plain) {
+                    names.insert(profile.node, profile.name);
+                }
+            }
+        }
+        for peer in self.router.peers(turn.cx) {
+            let advert = self.router.advert(turn.cx, &peer.node);
+            if let Some(advert) = advert.filter(|advert| !advert.name.is_empty()) {
+                names.insert(peer.node, advert.name);
+            }
+        }
+        names
+    }
+
+    /// Names of nodes as people see them, each told from the others.
+    pub(crate) fn node_labels(&mut self, turn: &mut Turn<'_, '_>) -> Labels {
+        Labels::new(self.node_names(turn))
     }
 
     /// A local name that no topic has yet: this one, or this one with a number.

@@ -87,6 +87,7 @@ impl Inner {
 
     pub(super) fn peers(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
         let mut peers = Vec::new();
+        let labels = self.node_labels(turn);
         for state in self.router.peers(turn.cx) {
             let client = self.host.custody.is_client(turn.cx, &state.node);
             let why = match state.why {
@@ -102,7 +103,7 @@ impl Inner {
             };
             peers.push(Peer {
                 id: state.node,
-                name: state.name,
+                name: labels.show(&state.node),
                 linked: state.linked,
                 transport: if state.linked {
                     "quic".to_owned()

@@ -111,18 +111,7 @@ impl Inner {
             .chain(states.waits_for.iter().map(|(device, _)| *device))
             .collect();
         let names = self.device_names(turn, local, &devices);
-        let nodes: Vec<_> = states
-            .states
-            .iter()
-            .filter_map(|state| {
-                if let By::Node(node) = &state.by {
-                    Some(*node)
-                } else {
-                    None
-                }
-            })
-            .collect();
-        let labels = self.router.labels(turn.cx, &nodes);
+        let labels = self.node_labels(turn);
         let rows = states
             .states
             .iter()
@@ -191,7 +180,7 @@ impl Inner {
             .router
             .state_of(turn.cx, &id.envelope)
             .ok_or_else(|| Failure::new(Code::NotFound, "no such message here", ""))?;
-        let labels = self.router.labels(turn.cx, &[mail.to]);
+        let labels = self.node_labels(turn);
         let state = |state: &str, by: String, by_name: String, at: u64| State {
             state: state.to_owned(),
             by,
