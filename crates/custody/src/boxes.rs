@@ -97,7 +97,7 @@ impl Custody {
             ));
         }
         if let Some(known) = known {
-            cx.store.delete(BOX_ENDS, end_key(known.until_ms, loc));
+            forget_end(cx, known.until_ms, loc);
         } else {
             self.check_disk()?;
             // A usize holds any u32 on the platforms that this program is built for.
@@ -120,14 +120,20 @@ impl Custody {
             cx.store
                 .put(CLIENT_BOXES, row::pair(node.as_bytes(), loc), []);
         }
-        let until_ms = until_ms.min(cx.wall.as_millis().saturating_add(millis(MAX_HOLD)));
+        // On a clock that nobody confirmed it is cut to the longest hold only when that is known.
+        let end = if self.confirmed {
+            longest(cx, until_ms)
+        } else {
+            0
+        };
+        let until_ms = if end == 0 { until_ms } else { end };
         let held = BoxRow {
             client: *node.as_bytes(),
             until_ms,
             sealed: sealed.to_vec(),
         };
         row::put(&mut cx.store, BOXES, loc, &held);
-        cx.store.put(BOX_ENDS, end_key(until_ms, loc), []);
+        cx.store.put(BOX_ENDS, end_key(end, loc), []);
         Ok(())
     }
 
@@ -161,9 +167,15 @@ impl Custody {
             let (Some(until_ms), Some(loc)) = (row::number_at(key, 0), row::part(key, 8)) else {
                 continue;
             };
-            if let Some(held) = row::get::<BoxRow>(&mut cx.store, BOXES, &loc)
-                && held.until_ms == until_ms
-            {
+            let Some(mut held) = row::get::<BoxRow>(&mut cx.store, BOXES, &loc) else {
+                continue;
+            };
+            if until_ms == 0 {
+                // Deposited on a clock that nobody had confirmed.
+                held.until_ms = longest(cx, held.until_ms);
+                cx.store.put(BOX_ENDS, end_key(held.until_ms, &loc), []);
+                row::put(&mut cx.store, BOXES, &loc, &held);
+            } else if held.until_ms == until_ms {
                 remove(cx, &NodeId::from_bytes(held.client), &loc, until_ms);
             }
         }
@@ -173,7 +185,7 @@ impl Custody {
 
 fn remove(cx: &mut Cx<'_>, node: &NodeId, loc: &[u8; 32], until_ms: u64) {
     cx.store.delete(BOXES, *loc);
-    cx.store.delete(BOX_ENDS, end_key(until_ms, loc));
+    forget_end(cx, until_ms, loc);
     cx.store
         .delete(CLIENT_BOXES, row::pair(node.as_bytes(), loc));
     if let Some(mut account) = client(cx, node) {
@@ -181,6 +193,16 @@ fn remove(cx: &mut Cx<'_>, node: &NodeId, loc: &[u8; 32], until_ms: u64) {
         account.own = account.own.saturating_sub(BOX_COST);
         save(cx, node, &account);
     }
+}
+
+/// The time given, cut to the longest hold from now.
+fn longest(cx: &Cx<'_>, until_ms: u64) -> u64 {
+    until_ms.min(cx.wall.as_millis().saturating_add(millis(MAX_HOLD)))
+}
+
+fn forget_end(cx: &mut Cx<'_>, until_ms: u64, loc: &[u8; 32]) {
+    cx.store.delete(BOX_ENDS, end_key(until_ms, loc));
+    cx.store.delete(BOX_ENDS, end_key(0, loc));
 }
 
 fn random_box(cx: &mut Cx<'_>) -> Vec<u8> {

@@ -1,16 +1,18 @@
 //! Operator's invites, clients, and what the operator sees of them.
 
+use core::fmt;
+
 use identity::NodeId;
 use machine::Cx;
 
 use crate::limits::{MAX_CLIENTS, MAX_HOLD, MAX_INVITES, MAX_USES, MIN_QUOTA};
 use crate::outcome::{Agreed, Code, Refusal};
 use crate::quota::Quota;
-use crate::row::{self, CLIENTS, ClientRow, INVITES, InviteRow};
+use crate::row::{self, CLIENT_TOPICS, CLIENTS, ClientRow, INVITES, InviteRow, SERVES, ServeRow};
 use crate::state::{Custody, millis};
 
 /// What an operator's invite gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InviteTerms {
     /// Names the invite in a claim; derived from the invite's seed.
     pub token: [u8; 16],
@@ -22,6 +24,17 @@ pub struct InviteTerms {
     pub uses: u32,
     /// Until when, in milliseconds since 1970; 0 = until revoked.
     pub until_ms: u64,
+}
+
+// Secrets stay out of logs.
+impl fmt::Debug for InviteTerms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InviteTerms")
+            .field("quota", &self.quota)
+            .field("uses", &self.uses)
+            .field("until_ms", &self.until_ms)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An open invite, for lists. The key is not in it.
@@ -83,7 +96,7 @@ impl ClientUsage {
 /// What is still held for a client that was denied: promises are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StillHeld {
-    /// Bytes reserved for its deposits and its guests'.
+    /// Bytes of bodies and mails reserved for it: its own, its guests', its mailbox.
     pub bytes: u64,
     /// Topics.
     pub topics: u32,
@@ -106,7 +119,15 @@ impl Custody {
                 format!("an invite has 1 to {MAX_USES} uses, not {}", terms.uses),
             ));
         }
-        if cx.store.prefix(INVITES, &[], MAX_INVITES).len() >= MAX_INVITES {
+        let mut open = 0;
+        for (token, value) in cx.store.prefix(INVITES, &[], MAX_INVITES) {
+            if self.is_open(cx, &value) {
+                open = usize::saturating_add(open, 1);
+            } else {
+                cx.store.delete(INVITES, token);
+            }
+        }
+        if open >= MAX_INVITES {
             return Err(Refusal::lasting(
                 Code::TooMany,
                 format!("{MAX_INVITES} invites are open already; revoke some"),
@@ -132,12 +153,15 @@ impl Custody {
         known
     }
 
-    /// The invites, used up or not.
+    /// The open invites: neither used up nor over.
     #[must_use]
     pub fn invites(&self, cx: &mut Cx<'_>) -> Vec<InviteState> {
         let rows = cx.store.prefix(INVITES, &[], MAX_INVITES);
         let state = |(key, value): (Vec<u8>, Vec<u8>)| {
             let invite: InviteRow = row::decode(&value)?;
+            if !self.is_open(cx, &value) {
+                return None;
+            }
             Some(InviteState {
                 token: key.try_into().ok()?,
                 quota: Quota {
@@ -151,6 +175,11 @@ impl Custody {
             })
         };
         rows.into_iter().filter_map(state).collect()
+    }
+
+    fn is_open(&self, cx: &Cx<'_>, row: &[u8]) -> bool {
+        let invite: Option<InviteRow> = row::decode(row);
+        invite.is_some_and(|invite| invite.uses_left > 0 && !self.is_over(cx, invite.until_ms))
     }
 
     /// Makes a node a client by its id, or changes what was agreed with it, or lifts a denial. A
@@ -188,9 +217,15 @@ impl Custody {
         let mut account = client(cx, &node).unwrap_or_default();
         account.denied = true;
         save(cx, &node, &account);
+        for topic in self.topics_of(cx, &node) {
+            let key = row::pair(topic.as_bytes(), node.as_bytes());
+            if let Some(serve) = row::get::<ServeRow>(&mut cx.store, SERVES, &key) {
+                self.look_again(cx, &topic, &node, &serve);
+            }
+        }
         let hold = millis(MAX_HOLD).min(self.settings.hold_ms());
         StillHeld {
-            bytes: account.own.saturating_add(account.guests),
+            bytes: bodies(&account),
             topics: account.topics_used,
             mails: account.mails,
             until_ms: cx.wall.as_millis().saturating_add(hold),
@@ -225,6 +260,17 @@ impl Custody {
     #[must_use]
     pub fn is_denied(&self, cx: &mut Cx<'_>, node: &NodeId) -> bool {
         client(cx, node).is_some_and(|account| account.denied)
+    }
+
+    /// Whether anything is held for this node that was promised, so that it may still fetch it,
+    /// denied or not.
+    #[must_use]
+    pub fn holds_for(&self, cx: &mut Cx<'_>, node: &NodeId) -> bool {
+        client(cx, node).is_some_and(|account| bodies(&account) > 0 || account.mails > 0)
+            || !cx
+                .store
+                .prefix(CLIENT_TOPICS, node.as_bytes(), 1)
+                .is_empty()
     }
 
     /// A node claims to be a client, or wants to become one. `verify` checks the claim's proof with
@@ -286,7 +332,11 @@ impl Custody {
             check_clients(cx)?;
         }
         invite.uses_left = left;
-        row::put(&mut cx.store, INVITES, token, &invite);
+        if left == 0 {
+            cx.store.delete(INVITES, *token);
+        } else {
+            row::put(&mut cx.store, INVITES, token, &invite);
+        }
         let mut account = known.unwrap_or_else(|| ClientRow {
             since_ms: cx.wall.as_millis(),
             ..ClientRow::default()

@@ -12,7 +12,10 @@ use crate::limits::{
     RELEASES_PER_TURN, RETRY_FULL, RETRY_MAX,
 };
 use crate::outcome::{Code, Refusal};
-use crate::row::{self, MAIL_ENDS, MAIL_MARKS, MAIL_SOURCES, MAILS, MailMark, MailRow, SourceRow};
+use crate::row::{
+    self, MAIL_ENDS, MAIL_MARKS, MAIL_RECEIPTS, MAIL_SOURCES, MAILS, MailMark, MailRow, ReceiptRow,
+    SourceRow,
+};
 use crate::state::{Custody, Output, millis};
 
 /// A unicast envelope for a client. Its signature has been checked.
@@ -34,14 +37,15 @@ pub struct Mail {
 /// What happened to a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailAnswer {
-    /// It is held, since now or before; promised until this time (milliseconds since 1970).
+    /// It is held, since now or before; promised until this time (milliseconds since 1970 by this
+    /// node's clock), or longer if nobody has confirmed the clock.
     Held {
         /// The end of the promise.
         until_ms: u64,
     },
     /// It was handed over before; the client's own receipt, as given to [`Custody::mail_done`].
     Done {
-        /// The receipt.
+        /// The receipt; empty when it was too long to be kept.
         receipt: Vec<u8>,
     },
 }
@@ -105,13 +109,7 @@ impl Custody {
         if bodies(&account).saturating_add(cost) > quota.bodies() {
             return full("the client's quota is used up");
         }
-        let hold = millis(MAIL_HOLD).min(self.settings.hold_ms());
-        let hold = cx.wall.as_millis().saturating_add(hold);
-        let until_ms = if mail.expires_ms == 0 {
-            hold
-        } else {
-            mail.expires_ms.min(hold)
-        };
+        let until_ms = sooner(mail.expires_ms, self.mail_hold(cx));
         let number = account.next_mail;
         account.next_mail = number.saturating_add(1);
         account.mails = account.mails.saturating_add(1);
@@ -122,21 +120,19 @@ impl Custody {
         let held = MailRow {
             id: *mail.id.as_bytes(),
             source: *mail.source.as_bytes(),
-            until_ms,
             bytes: mail.bytes.clone(),
         };
         row::put(&mut cx.store, MAILS, &mail_key(&mail.client, number), &held);
         let mark = MailMark {
             until_ms,
             number: Some(number),
-            receipt: Vec::new(),
+            receipt: None,
+            expires_ms: mail.expires_ms,
         };
         row::put(&mut cx.store, MAIL_MARKS, &key, &mark);
-        cx.store.put(
-            MAIL_ENDS,
-            [until_ms.to_be_bytes().as_slice(), &key].concat(),
-            [],
-        );
+        // On a clock that nobody confirmed no end is fixed: see `date_mail`.
+        let end = if self.confirmed { until_ms } else { 0 };
+        cx.store.put(MAIL_ENDS, end_key(end, &key), []);
         self.wake(cx.now, &mail.client);
         Ok(MailAnswer::Held { until_ms })
     }
@@ -156,15 +152,20 @@ impl Custody {
             Some(_) => MailAnswer::Held {
                 until_ms: mark.until_ms,
             },
-            None => MailAnswer::Done {
-                receipt: mark.receipt,
-            },
+            None => {
+                let kept = mark.receipt.map(|number| mail_key(node, number));
+                let kept: Option<ReceiptRow> =
+                    kept.and_then(|key| row::get(&mut cx.store, MAIL_RECEIPTS, &key));
+                let receipt = kept.map_or_else(Vec::new, |kept| kept.bytes);
+                MailAnswer::Done { receipt }
+            }
         })
     }
 
-    /// A client is linked: what is held for it is handed over.
+    /// A client is linked: what is held for it is handed over, denied or not. While a hand-over runs
+    /// this changes nothing; a new link begins with [`Custody::client_down`] for the one before.
     pub fn client_up(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
-        if client(cx, &node).is_none() {
+        if self.hand_overs.contains_key(&node) || client(cx, &node).is_none() {
             return;
         }
         let hand_over = HandOver {
@@ -184,7 +185,8 @@ impl Custody {
 
     /// A client has acknowledged mails with this receipt, whose signature has been checked. Gives
     /// back those that were held for it, with their sources, who wait for the receipt. The receipt
-    /// is kept until the promise would have ended, and given to whoever sends the mail again.
+    /// is kept once, until the last of these promises would have ended, and given to whoever sends
+    /// one of the mails again; it is charged as they were, and not kept if it is longer than they.
     pub fn mail_done(
         &mut self,
         cx: &mut Cx<'_>,
@@ -193,6 +195,8 @@ impl Custody {
         receipt: &[u8],
     ) -> Vec<(EnvelopeId, NodeId)> {
         let mut done = Vec::new();
+        let mut marks = Vec::new();
+        let mut freed = 0_u64;
         for id in ids {
             let key = row::pair(node.as_bytes(), id.as_bytes());
             let Some(mut mark) = row::get::<MailMark>(&mut cx.store, MAIL_MARKS, &key) else {
@@ -202,11 +206,30 @@ impl Custody {
                 continue;
             };
             let held = take_mail(cx, &node, number);
-            mark.receipt = receipt.to_vec();
-            row::put(&mut cx.store, MAIL_MARKS, &key, &mark);
             if let Some(held) = held {
+                // A usize is at most 64 bits wide on every platform Rust supports.
+                freed = freed.saturating_add(held.bytes.len() as u64);
                 done.push((*id, NodeId::from_bytes(held.source)));
             }
+            marks.push((key, mark, number));
+        }
+        let len = receipt.len() as u64;
+        let kept = marks.first().map(|(_, _, number)| *number);
+        let kept = kept.filter(|_| len <= freed);
+        if let Some(number) = kept {
+            let row = ReceiptRow {
+                marks: marks.len() as u64,
+                bytes: receipt.to_vec(),
+            };
+            row::put(&mut cx.store, MAIL_RECEIPTS, &mail_key(&node, number), &row);
+            if let Some(mut account) = client(cx, &node) {
+                account.mail = account.mail.saturating_add(len);
+                save(cx, &node, &account);
+            }
+        }
+        for (key, mut mark, _) in marks {
+            mark.receipt = kept;
+            row::put(&mut cx.store, MAIL_MARKS, &key, &mark);
         }
         if let Some(hand_over) = self.hand_overs.get_mut(&node) {
             for id in ids {
@@ -232,9 +255,17 @@ impl Custody {
                 continue;
             };
             let mark: Option<MailMark> = row::get(&mut cx.store, MAIL_MARKS, mark_key);
+            if let (Some(0), Some(mark)) = (row::number_at(key, 0), &mark) {
+                self.date_mail(cx, mark_key, mark.clone());
+                continue;
+            }
             cx.store.delete(MAIL_MARKS, mark_key);
-            if let Some(number) = mark.and_then(|mark| mark.number) {
+            let mark = mark.unwrap_or_default();
+            if let Some(number) = mark.number {
                 take_mail(cx, &node, number);
+            }
+            if let Some(number) = mark.receipt {
+                drop_receipt(cx, &node, number);
             }
             if let Some(mut account) = client(cx, &node) {
                 account.mail = account.mail.saturating_sub(MAIL_OVERHEAD);
@@ -242,6 +273,20 @@ impl Custody {
             }
         }
         due.len() == RELEASES_PER_TURN
+    }
+
+    /// What was taken on an unconfirmed clock gets the whole hold from now on, or what was said then,
+    /// if that is later.
+    fn date_mail(&self, cx: &mut Cx<'_>, key: &[u8], mut mark: MailMark) {
+        let hold = self.mail_hold(cx).max(mark.until_ms);
+        mark.until_ms = sooner(mark.expires_ms, hold);
+        cx.store.put(MAIL_ENDS, end_key(mark.until_ms, key), []);
+        row::put(&mut cx.store, MAIL_MARKS, key, &mark);
+    }
+
+    fn mail_hold(&self, cx: &Cx<'_>) -> u64 {
+        let hold = millis(MAIL_HOLD).min(self.settings.hold_ms());
+        cx.wall.as_millis().saturating_add(hold)
     }
 
     /// Hands over the next mails to every linked client whose time has come.
@@ -326,6 +371,36 @@ fn take_mail(cx: &mut Cx<'_>, node: &NodeId, number: u64) -> Option<MailRow> {
         }
     }
     Some(held)
+}
+
+/// One mark fewer points to a receipt; the last one takes it along.
+fn drop_receipt(cx: &mut Cx<'_>, node: &NodeId, number: u64) {
+    let key = mail_key(node, number);
+    let Some(mut kept) = row::get::<ReceiptRow>(&mut cx.store, MAIL_RECEIPTS, &key) else {
+        return;
+    };
+    kept.marks = kept.marks.saturating_sub(1);
+    if kept.marks > 0 {
+        return row::put(&mut cx.store, MAIL_RECEIPTS, &key, &kept);
+    }
+    cx.store.delete(MAIL_RECEIPTS, key);
+    if let Some(mut account) = client(cx, node) {
+        account.mail = account.mail.saturating_sub(kept.bytes.len() as u64);
+        save(cx, node, &account);
+    }
+}
+
+/// The end of a hold, or the expiry if that is sooner; an expiry of 0 is never.
+const fn sooner(expires_ms: u64, hold: u64) -> u64 {
+    if expires_ms == 0 || expires_ms > hold {
+        hold
+    } else {
+        expires_ms
+    }
+}
+
+fn end_key(until_ms: u64, mark: &[u8]) -> Vec<u8> {
+    [until_ms.to_be_bytes().as_slice(), mark].concat()
 }
 
 fn cost(bytes: usize) -> u64 {

@@ -1,7 +1,8 @@
 //! Promises: what is taken, on whose account, and when it ends.
 //!
-//! A promise is a reservation. Nothing lowers what is reserved but the end of a promise, by a
-//! confirmed clock; a full account refuses what is new.
+//! What is held is reserved, and what is reserved is held: a body until its envelope expires, by a
+//! confirmed clock, a header until the topic goes. A full account refuses what is new. What anybody
+//! was promised is remembered with each account, and the topic goes only after the last of it.
 
 use identity::{NodeId, PublicKey, TopicId};
 use machine::{Cx, Outbox};
@@ -10,9 +11,7 @@ use crate::clients::{bodies, client, quota, save};
 use crate::limits::{MAX_GUEST_AUTHORS, MAX_SPONSORS, PROMISE_STEP, RELEASES_PER_TURN, RETRY_FULL};
 use crate::outcome::{Code, Refusal};
 use crate::quota::Share;
-use crate::row::{
-    self, AUTHORS, AuthorRow, CUT_SHORT, ClientRow, PROMISES, PromiseRow, SERVES, ServeRow,
-};
+use crate::row::{self, AUTHORS, AuthorRow, ClientRow, PROMISES, PromiseRow, SERVES, ServeRow};
 use crate::state::{Custody, Output, millis};
 
 /// Stands in a key for the client's own deposits. No author has this key: it is of small order.
@@ -40,8 +39,8 @@ pub struct Deposit {
 pub struct Promise {
     /// On whose account.
     pub sponsor: NodeId,
-    /// Until when the body is held, in milliseconds since 1970: its own expiry or the operator's
-    /// longest hold, whichever comes first.
+    /// Until when it is held at least, in milliseconds since 1970 by this node's clock: its own
+    /// expiry or the operator's longest hold, whichever comes first.
     pub until_ms: u64,
 }
 
@@ -95,54 +94,87 @@ impl Custody {
             OWN
         };
         save(cx, &node, &client);
+        let hold = self.hold(cx);
+        let until_ms = match deposit.expires_ms {
+            0 => hold,
+            expires => expires.min(hold),
+        };
+        self.note(cx, &deposit.topic, &node, &mut serve, until_ms);
         row::put(&mut cx.store, SERVES, &key, &serve);
-        let until_ms = self.book(cx, deposit, &node, &party);
+        // What never expires stays reserved until the topic goes.
+        if deposit.body > 0 && deposit.expires_ms > 0 {
+            let step = step_of(deposit.expires_ms);
+            let key = promise_key(step, &deposit.topic, &node, &party);
+            reserve(cx, &key, deposit.body, serve.life);
+        }
         Ok(Promise {
             sponsor: node,
             until_ms,
         })
     }
 
-    /// Until when everything that is held of a topic and taken now is promised, but for what expires
-    /// before: what a `held` receipt may say.
-    #[must_use]
-    pub fn held_until(&self, cx: &mut Cx<'_>, topic: &TopicId) -> u64 {
-        let hold = cx.wall.as_millis().saturating_add(self.settings.hold_ms());
-        let first = cx.store.prefix(CUT_SHORT, topic.as_bytes(), 1);
-        let step = first.first().and_then(|(key, _)| row::number_at(key, 32));
-        step.map_or(hold, |step| {
-            step.saturating_mul(millis(PROMISE_STEP)).min(hold)
-        })
+    /// Until when everything that is held of a topic is promised, but for what expires before: what
+    /// a `held` receipt may say. It is remembered, and the topic stays until then whatever the
+    /// clients do. While some client takes part that is the longest hold from now; afterwards what
+    /// was promised before, until that is over.
+    pub fn held_until(&self, cx: &mut Cx<'_>, topic: &TopicId) -> Option<u64> {
+        let hold = self.hold(cx);
+        let mut taking = false;
+        let mut kept = 0;
+        for (node, mut serve) in sponsors(cx, topic) {
+            if is_over(cx, &node, &serve) {
+                kept = kept.max(serve.held_until);
+                continue;
+            }
+            taking = true;
+            if self.note(cx, topic, &node, &mut serve, hold) {
+                let key = row::pair(topic.as_bytes(), node.as_bytes());
+                row::put(&mut cx.store, SERVES, &key, &serve);
+            }
+        }
+        if taking {
+            return Some(hold);
+        }
+        (kept > cx.wall.as_millis()).then_some(kept)
     }
 
-    /// Notes when the promise of a body ends.
-    fn book(&self, cx: &mut Cx<'_>, deposit: &Deposit, node: &NodeId, party: &[u8; 32]) -> u64 {
-        let hold = cx.wall.as_millis().saturating_add(self.settings.hold_ms());
-        let expires = if deposit.expires_ms == 0 {
-            u64::MAX
-        } else {
-            deposit.expires_ms
-        };
-        let until_ms = expires.min(hold);
-        if deposit.body == 0 {
-            return until_ms;
+    fn hold(&self, cx: &Cx<'_>) -> u64 {
+        cx.wall.as_millis().saturating_add(self.settings.hold_ms())
+    }
+
+    /// Remembers until when something on this account was promised; says whether that is news. In
+    /// whole steps, so that a busy topic writes it once a step.
+    fn note(
+        &self,
+        cx: &mut Cx<'_>,
+        topic: &TopicId,
+        node: &NodeId,
+        serve: &mut ServeRow,
+        until_ms: u64,
+    ) -> bool {
+        let until_ms = step_of(until_ms).saturating_mul(millis(PROMISE_STEP));
+        let undated = !self.confirmed && !serve.undated;
+        let news = undated || until_ms > serve.held_until;
+        serve.held_until = serve.held_until.max(until_ms);
+        if undated {
+            serve.undated = true;
+            let key = promise_key(0, topic, node, &OWN);
+            reserve(cx, &key, 0, serve.life);
         }
-        // On a clock that nobody confirmed no end is fixed: such promises wait in step 0 and get
-        // their end, the whole hold, when the clock is confirmed.
-        let step = if self.confirmed {
-            until_ms.div_ceil(millis(PROMISE_STEP))
-        } else {
-            0
-        };
-        if self.confirmed && expires > hold {
-            cut_short(cx, &deposit.topic, step);
-        }
-        reserve(
-            cx,
-            &promise_key(step, &deposit.topic, node, party),
-            deposit.body,
-        );
-        until_ms
+        news
+    }
+
+    /// Sees to it that a topic that was left, or whose client was denied, is looked at again when
+    /// the last promise on that account has ended.
+    pub(crate) fn look_again(
+        &self,
+        cx: &mut Cx<'_>,
+        topic: &TopicId,
+        node: &NodeId,
+        serve: &ServeRow,
+    ) {
+        let key = promise_key(step_of(serve.held_until), topic, node, &OWN);
+        reserve(cx, &key, 0, serve.life);
     }
 
     /// Finds the account that bears a deposit; for a guest with what its author uses there.
@@ -216,52 +248,81 @@ impl Custody {
                 continue;
             };
             if step == 0 {
-                self.date(cx, &topic, &node, &party, row.bodies);
-                continue;
+                self.date(cx, &topic, &node, row.life);
+            } else {
+                give_back(cx, &topic, &node, &party, &row);
             }
-            cx.store.delete(CUT_SHORT, cut_short_key(&topic, step));
-            give_back(cx, &topic, &node, &party, row.bodies);
-            self.drain(cx, node, topic, out);
+            self.drain(cx, topic, out);
         }
         more
     }
 
-    /// Gives an end to promises that were made on an unconfirmed clock.
-    fn date(&self, cx: &mut Cx<'_>, topic: &TopicId, node: &NodeId, party: &[u8; 32], bytes: u64) {
-        let hold = cx.wall.as_millis().saturating_add(self.settings.hold_ms());
-        let step = hold.div_ceil(millis(PROMISE_STEP));
-        cut_short(cx, topic, step);
-        reserve(cx, &promise_key(step, topic, node, party), bytes);
+    /// What was promised on an unconfirmed clock gets the whole hold from now on, or what was said
+    /// then, if that is later.
+    fn date(&self, cx: &mut Cx<'_>, topic: &TopicId, node: &NodeId, life: u64) {
+        let key = row::pair(topic.as_bytes(), node.as_bytes());
+        let serve: Option<ServeRow> = row::get(&mut cx.store, SERVES, &key);
+        if let Some(mut serve) = serve.filter(|serve| serve.life == life) {
+            let hold = self.hold(cx);
+            self.note(cx, topic, node, &mut serve, hold);
+            serve.undated = false;
+            row::put(&mut cx.store, SERVES, &key, &serve);
+            self.look_again(cx, topic, node, &serve);
+        }
     }
 }
 
-fn reserve(cx: &mut Cx<'_>, key: &[u8], bytes: u64) {
-    let mut promise: PromiseRow = row::get(&mut cx.store, PROMISES, key).unwrap_or_default();
+/// The accounts on which a topic is held.
+pub(crate) fn sponsors(cx: &mut Cx<'_>, topic: &TopicId) -> Vec<(NodeId, ServeRow)> {
+    let rows = cx.store.prefix(SERVES, topic.as_bytes(), MAX_SPONSORS);
+    rows.iter()
+        .filter_map(|(key, value)| Some((row::node_at(key, 32)?, row::decode(value)?)))
+        .collect()
+}
+
+/// Whether nothing new is taken on this account: the client has left the topic or was denied.
+pub(crate) fn is_over(cx: &mut Cx<'_>, node: &NodeId, serve: &ServeRow) -> bool {
+    serve.left || client(cx, node).is_none_or(|account| account.denied)
+}
+
+fn step_of(ms: u64) -> u64 {
+    ms.div_ceil(millis(PROMISE_STEP))
+}
+
+fn reserve(cx: &mut Cx<'_>, key: &[u8], bytes: u64, life: u64) {
+    let known: Option<PromiseRow> = row::get(&mut cx.store, PROMISES, key);
+    let known = known.filter(|promise| promise.life == life);
+    let mut promise = known.unwrap_or(PromiseRow { bodies: 0, life });
     promise.bodies = promise.bodies.saturating_add(bytes);
     row::put(&mut cx.store, PROMISES, key, &promise);
 }
 
-fn give_back(cx: &mut Cx<'_>, topic: &TopicId, node: &NodeId, party: &[u8; 32], bytes: u64) {
+/// Bodies have expired: what was reserved for them comes back, unless the account's part in the
+/// topic has gone since, which gave everything back.
+fn give_back(
+    cx: &mut Cx<'_>,
+    topic: &TopicId,
+    node: &NodeId,
+    party: &[u8; 32],
+    ended: &PromiseRow,
+) {
     let key = row::pair(topic.as_bytes(), node.as_bytes());
+    let serve: Option<ServeRow> = row::get(&mut cx.store, SERVES, &key);
+    let Some(mut serve) = serve.filter(|serve| serve.life == ended.life) else {
+        return;
+    };
+    let bytes = ended.bodies;
     let own = *party == OWN;
-    if let Some(mut account) = client(cx, node) {
-        let used = if own {
-            &mut account.own
-        } else {
-            &mut account.guests
-        };
-        *used = used.saturating_sub(bytes);
-        save(cx, node, &account);
-    }
-    if let Some(mut serve) = row::get::<ServeRow>(&mut cx.store, SERVES, &key) {
-        let used = if own {
-            &mut serve.own
-        } else {
-            &mut serve.guests
-        };
-        *used = used.saturating_sub(bytes);
-        row::put(&mut cx.store, SERVES, &key, &serve);
-    }
+    let mut account = client(cx, node).unwrap_or_default();
+    let (of_topic, of_account) = if own {
+        (&mut serve.own, &mut account.own)
+    } else {
+        (&mut serve.guests, &mut account.guests)
+    };
+    *of_topic = of_topic.saturating_sub(bytes);
+    *of_account = of_account.saturating_sub(bytes);
+    save(cx, node, &account);
+    row::put(&mut cx.store, SERVES, &key, &serve);
     if !own {
         let key = [key.as_slice(), party].concat();
         if let Some(mut author) = row::get::<AuthorRow>(&mut cx.store, AUTHORS, &key) {
@@ -279,14 +340,6 @@ fn promise_key(step: u64, topic: &TopicId, node: &NodeId, party: &[u8; 32]) -> V
         party,
     ]
     .concat()
-}
-
-fn cut_short_key(topic: &TopicId, step: u64) -> Vec<u8> {
-    [topic.as_bytes().as_slice(), &step.to_be_bytes()].concat()
-}
-
-fn cut_short(cx: &mut Cx<'_>, topic: &TopicId, step: u64) {
-    cx.store.put(CUT_SHORT, cut_short_key(topic, step), []);
 }
 
 /// Whether `used` and `more` fit into `room`.

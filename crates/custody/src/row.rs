@@ -16,10 +16,11 @@ pub(crate) const CLIENT_TOPICS: Table = Table::new(99, "custody_client_topics");
 pub(crate) const GENESES: Table = Table::new(100, "custody_geneses");
 /// topic ‖ client ‖ author → [`AuthorRow`].
 pub(crate) const AUTHORS: Table = Table::new(101, "custody_authors");
-/// step ‖ topic ‖ client ‖ author or zeros (the client's own) → [`PromiseRow`].
+/// step ‖ topic ‖ client ‖ author or zeros (the client's own) → [`PromiseRow`]. Step 0 are accounts
+/// whose promises wait for a confirmed clock.
 pub(crate) const PROMISES: Table = Table::new(102, "custody_promises");
-/// topic ‖ step → nothing: promises that end before their envelopes expire.
-pub(crate) const CUT_SHORT: Table = Table::new(103, "custody_cut_short");
+/// client ‖ number of a mail → [`ReceiptRow`].
+pub(crate) const MAIL_RECEIPTS: Table = Table::new(103, "custody_mail_receipts");
 /// loc → [`BoxRow`].
 pub(crate) const BOXES: Table = Table::new(104, "custody_boxes");
 /// client ‖ loc → nothing.
@@ -32,9 +33,9 @@ pub(crate) const MAILS: Table = Table::new(107, "custody_mails");
 pub(crate) const MAIL_MARKS: Table = Table::new(108, "custody_mail_marks");
 /// client ‖ source → bytes and count held for that source.
 pub(crate) const MAIL_SOURCES: Table = Table::new(109, "custody_mail_sources");
-/// until ‖ client ‖ envelope id → nothing.
+/// until, or 0 while it waits for a confirmed clock ‖ client ‖ envelope id → nothing.
 pub(crate) const MAIL_ENDS: Table = Table::new(110, "custody_mail_ends");
-/// until ‖ loc → nothing.
+/// until, or 0 while it waits for a confirmed clock ‖ loc → nothing.
 pub(crate) const BOX_ENDS: Table = Table::new(116, "custody_box_ends");
 /// core → [`CoreRow`].
 pub(crate) const MY_CORES: Table = Table::new(111, "custody_my_cores");
@@ -56,7 +57,7 @@ pub const TABLES: [Table; 21] = [
     GENESES,
     AUTHORS,
     PROMISES,
-    CUT_SHORT,
+    MAIL_RECEIPTS,
     BOXES,
     CLIENT_BOXES,
     CORE_PEERS,
@@ -131,6 +132,9 @@ pub(crate) struct ClientRow {
     pub(crate) next_mail: u64,
     #[n(13)]
     pub(crate) boxes: u32,
+    /// How often a topic became held for it: names each time, see [`ServeRow::life`].
+    #[n(14)]
+    pub(crate) serves: u64,
 }
 
 /// One topic held on one client's account.
@@ -154,6 +158,15 @@ pub(crate) struct ServeRow {
     /// Guest authors that are counted.
     #[n(7)]
     pub(crate) authors: u32,
+    /// The latest time that anybody was promised, in milliseconds since 1970, rounded up to a step.
+    #[n(8)]
+    pub(crate) held_until: u64,
+    /// Whether anything was promised on a clock that nobody had confirmed.
+    #[n(9)]
+    pub(crate) undated: bool,
+    /// Tells this row from an earlier one of the same client and topic, whose reservations are void.
+    #[n(10)]
+    pub(crate) life: u64,
 }
 
 /// What one guest author uses of a share.
@@ -166,12 +179,15 @@ pub(crate) struct AuthorRow {
     pub(crate) headers: u64,
 }
 
-/// Bytes whose promise ends with one step of time.
+/// Bytes whose reservation ends with one step of time.
 #[derive(Clone, Debug, Default, Encode, Decode)]
 #[cbor(array)]
 pub(crate) struct PromiseRow {
     #[n(0)]
     pub(crate) bodies: u64,
+    /// The [`ServeRow::life`] that they belong to.
+    #[n(1)]
+    pub(crate) life: u64,
 }
 
 #[derive(Clone, Debug, Encode, Decode)]
@@ -210,13 +226,11 @@ pub(crate) struct MailRow {
     pub(crate) id: [u8; 32],
     #[cbor(n(1), with = "minicbor::bytes")]
     pub(crate) source: [u8; 32],
-    #[n(2)]
-    pub(crate) until_ms: u64,
-    #[cbor(n(3), with = "minicbor::bytes")]
+    #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) bytes: Vec<u8>,
 }
 
-#[derive(Clone, Debug, Encode, Decode)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
 #[cbor(array)]
 pub(crate) struct MailMark {
     #[n(0)]
@@ -224,9 +238,24 @@ pub(crate) struct MailMark {
     /// The number in the mailbox while it is held; nothing once it was handed over.
     #[n(1)]
     pub(crate) number: Option<u64>,
-    /// The client's signed receipt, once it was handed over.
-    #[cbor(n(2), with = "minicbor::bytes")]
-    pub(crate) receipt: Vec<u8>,
+    /// Under which number the client's signed receipt is kept, once it was handed over; nothing when
+    /// it was too long to be kept.
+    #[n(2)]
+    pub(crate) receipt: Option<u64>,
+    /// When the envelope itself expires; 0 = never.
+    #[n(3)]
+    pub(crate) expires_ms: u64,
+}
+
+/// A client's receipt, kept once for all mails that it names.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct ReceiptRow {
+    /// How many marks point here.
+    #[n(0)]
+    pub(crate) marks: u64,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) bytes: Vec<u8>,
 }
 
 #[derive(Clone, Debug, Default, Encode, Decode)]

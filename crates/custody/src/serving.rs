@@ -1,5 +1,7 @@
 //! Which topics are held, and for whom.
 
+use core::fmt;
+
 use identity::{NodeId, TopicId};
 use machine::{Cx, Outbox};
 
@@ -9,13 +11,14 @@ use crate::limits::{
     RETRY_FULL,
 };
 use crate::outcome::{Code, Refusal};
+use crate::promises::{is_over, sponsors};
 use crate::row::{
     self, AUTHORS, CLIENT_TOPICS, CORE_PEERS, GENESES, PeerRow, PeersRow, SERVES, ServeRow,
 };
 use crate::state::{Custody, Output};
 
 /// What a client asks a core node to hold. Whether the genesis is that of the topic has been checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Serving {
     /// The topic.
     pub topic: TopicId,
@@ -27,8 +30,18 @@ pub struct Serving {
     pub share: u64,
 }
 
+// Secrets stay out of logs.
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving")
+            .field("topic", &self.topic)
+            .field("share", &self.share)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A topic that is held here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Served {
     /// The topic.
     pub topic: TopicId,
@@ -39,6 +52,18 @@ pub struct Served {
     /// The clients that asked for it and have not left, each with the secret that it gave. Clients
     /// may lie: a secret is tried, never trusted.
     pub sponsors: Vec<(NodeId, [u8; 32])>,
+}
+
+// Secrets stay out of logs.
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sponsors: Vec<NodeId> = self.sponsors.iter().map(|(node, _)| *node).collect();
+        f.debug_struct("Served")
+            .field("topic", &self.topic)
+            .field("taking", &self.taking)
+            .field("sponsors", &sponsors)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Another core node that holds a topic.
@@ -104,7 +129,13 @@ impl Custody {
         } else {
             serving.share
         };
-        let mut serve = known.unwrap_or_default();
+        let mut serve = known.unwrap_or_else(|| {
+            account.serves = account.serves.saturating_add(1);
+            ServeRow {
+                life: account.serves,
+                ..ServeRow::default()
+            }
+        });
         serve.secret = serving.core_secret;
         serve.share = share.min(quota.bodies());
         serve.left = false;
@@ -118,8 +149,8 @@ impl Custody {
         Ok(sponsors.is_empty())
     }
 
-    /// A client leaves a topic: nothing new is taken on its account, promises are kept. Says whether
-    /// it had asked for it.
+    /// A client leaves a topic: nothing new is taken on its account, promises are kept, and what is
+    /// held stays charged to it. Says whether it had asked for it.
     pub fn unserve(
         &mut self,
         cx: &mut Cx<'_>,
@@ -141,37 +172,31 @@ impl Custody {
             account.topics_used = account.topics_used.saturating_sub(1);
             save(cx, &node, &account);
         }
-        self.drain(cx, node, topic, out);
+        self.look_again(cx, &topic, &node, &serve);
+        self.drain(cx, topic, out);
         true
     }
 
-    /// Removes a client's part in a topic once it has left and its last promise there has ended.
-    pub(crate) fn drain(
-        &mut self,
-        cx: &mut Cx<'_>,
-        node: NodeId,
-        topic: TopicId,
-        out: &mut Outbox<Output>,
-    ) {
-        let key = row::pair(topic.as_bytes(), node.as_bytes());
-        let Some(serve) = row::get::<ServeRow>(&mut cx.store, SERVES, &key) else {
-            return;
-        };
-        if !serve.left || serve.own != 0 || serve.guests != 0 {
+    /// Removes a topic once all its clients have left or were denied and the last promise has ended,
+    /// by a confirmed clock. While it is held for one of them everything of it is, so an account
+    /// that bears any of it goes on bearing it; one that bears nothing goes before.
+    pub(crate) fn drain(&self, cx: &mut Cx<'_>, topic: TopicId, out: &mut Outbox<Output>) {
+        if !self.confirmed {
             return;
         }
-        cx.store.delete(SERVES, key);
-        cx.store
-            .delete(CLIENT_TOPICS, row::pair(node.as_bytes(), topic.as_bytes()));
-        // A usize holds any u32 on the platforms that this program is built for.
-        for (author, _) in cx.store.prefix(AUTHORS, &key, MAX_GUEST_AUTHORS as usize) {
-            cx.store.delete(AUTHORS, author);
+        let mut ended = sponsors(cx, &topic);
+        let all = ended.len();
+        let wall = cx.wall.as_millis();
+        ended.retain(|(node, serve)| {
+            !serve.undated && serve.held_until <= wall && is_over(cx, node, serve)
+        });
+        let gone = all > 0 && ended.len() == all;
+        for (node, serve) in ended {
+            if gone || (serve.own | serve.guests | serve.headers) == 0 {
+                remove(cx, &node, &topic, &serve);
+            }
         }
-        if let Some(mut account) = client(cx, &node) {
-            account.headers = account.headers.saturating_sub(serve.headers);
-            save(cx, &node, &account);
-        }
-        if cx.store.prefix(SERVES, topic.as_bytes(), 1).is_empty() {
+        if gone {
             cx.store.delete(GENESES, *topic.as_bytes());
             out.push(Output::Drained { topic });
         }
@@ -266,7 +291,8 @@ impl Custody {
     }
 
     /// A guest has shown that it takes part in a topic: its link is counted on the account of one
-    /// of the topic's clients. A client's own link costs nothing.
+    /// of the topic's clients. A client's own link costs nothing, also once it was denied, while
+    /// something is held for it.
     ///
     /// # Errors
     /// No account has a link left, or nobody's client takes part any longer and nothing is held.
@@ -276,7 +302,10 @@ impl Custody {
         topic: &TopicId,
         guest: NodeId,
     ) -> Result<(), Refusal> {
-        if self.is_client(cx, &guest) || self.guests.values().any(|set| set.contains(&guest)) {
+        if self.is_client(cx, &guest)
+            || self.holds_for(cx, &guest)
+            || self.guests.values().any(|set| set.contains(&guest))
+        {
             return Ok(());
         }
         let rows = cx.store.prefix(SERVES, topic.as_bytes(), MAX_SPONSORS);
@@ -315,6 +344,28 @@ impl Custody {
             set.remove(guest);
             !set.is_empty()
         });
+    }
+}
+
+/// Removes an account's part in a topic and gives back what it was charged.
+fn remove(cx: &mut Cx<'_>, node: &NodeId, topic: &TopicId, serve: &ServeRow) {
+    let key = row::pair(topic.as_bytes(), node.as_bytes());
+    cx.store.delete(SERVES, key);
+    cx.store.delete(CORE_PEERS, key);
+    cx.store
+        .delete(CLIENT_TOPICS, row::pair(node.as_bytes(), topic.as_bytes()));
+    // A usize holds any u32 on the platforms that this program is built for.
+    for (author, _) in cx.store.prefix(AUTHORS, &key, MAX_GUEST_AUTHORS as usize) {
+        cx.store.delete(AUTHORS, author);
+    }
+    if let Some(mut account) = client(cx, node) {
+        account.headers = account.headers.saturating_sub(serve.headers);
+        account.own = account.own.saturating_sub(serve.own);
+        account.guests = account.guests.saturating_sub(serve.guests);
+        if !serve.left {
+            account.topics_used = account.topics_used.saturating_sub(1);
+        }
+        save(cx, node, &account);
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a client says to its core nodes, and repeats until it is confirmed.
 
-use custody::limits::BOX_LEN;
+use custody::limits::{BOX_LEN, MAX_MY_BOXES};
 use custody::{
     Agreed, Code, CorePeer, CoreStanding, MyCores, MyCoresOutput, Refusal, ServedBy, Wanted,
 };
-use identity::{NodeId, TopicId};
+use identity::{NodeId, Secret, TopicId};
 use machine::test::World;
 use machine::{Cx, Outbox};
 use std::time::Duration;
@@ -49,6 +49,15 @@ impl Home {
         let mut out = Outbox::new();
         self.world.turn(|cx| f(&mut self.cores, cx, &mut out));
         out.drain().collect()
+    }
+
+    fn not_serving(&mut self, core: NodeId, t: u8) -> Vec<MyCoresOutput> {
+        let refusal = Refusal {
+            code: Code::NotServed,
+            text: "not served any more".into(),
+            retry: None,
+        };
+        self.run(|cores, cx, out| cores.not_serving(cx, core, topic(t), &refusal, out))
     }
 
     fn use_core(&mut self, core: NodeId) -> Vec<MyCoresOutput> {
@@ -113,7 +122,7 @@ fn a_core_node_is_claimed_then_asked_for_every_topic_until_it_confirms() {
     assert_eq!(out, std::slice::from_ref(&keep));
     let claim = MyCoresOutput::Claim {
         core: node(9),
-        invite: Some(([1; 16], [2; 32])),
+        invite: Some(([1; 16], Secret::from_bytes([2; 32]))),
     };
     assert_eq!(home.up(node(9)), std::slice::from_ref(&claim));
     assert_eq!(home.list()[0].standing, CoreStanding::Asking);
@@ -217,7 +226,12 @@ fn a_core_node_is_left_only_when_others_hold_what_it_holds() {
         core: node(8),
         topic: topic(1),
     };
-    assert_eq!(out, [unserve, MyCoresOutput::Release { core: node(8) }]);
+    assert_eq!(out, [unserve]);
+    assert_eq!(home.list().len(), 2, "it has not confirmed it");
+    assert_eq!(
+        home.not_serving(node(8), 1),
+        [MyCoresOutput::Release { core: node(8) }]
+    );
     assert_eq!(home.list().len(), 1);
     assert_eq!(home.serving(1), [node(9)]);
 }
@@ -254,10 +268,55 @@ fn a_topic_that_is_left_is_unsaid_on_the_next_link() {
         core: node(9),
         topic: topic(1),
     };
-    assert!(home.agree(node(9)).contains(&unserve));
-    home.cores.down(&node(9));
-    home.up(node(9));
-    assert!(!home.agree(node(9)).contains(&unserve), "said once");
+    for _ in 0..2 {
+        assert!(
+            home.agree(node(9)).contains(&unserve),
+            "until it is confirmed"
+        );
+        home.cores.down(&node(9));
+        home.up(node(9));
+    }
+    assert!(home.not_serving(node(9), 1).is_empty());
+    assert!(!home.agree(node(9)).contains(&unserve), "it is confirmed");
+}
+
+#[test]
+fn boxes_that_are_over_make_room_for_others() {
+    let mut home = Home::new();
+    let over = home.world.wall.as_millis() + 1000;
+    let put = |home: &mut Home, loc: u8| {
+        let mut refused = false;
+        home.run(|cores, cx, out| {
+            let put = cores.deposit_box(cx, [loc; 32], &vec![1; BOX_LEN], over, out);
+            refused = put.is_err();
+        });
+        !refused
+    };
+    for loc in 0..MAX_MY_BOXES as u8 {
+        assert!(put(&mut home, loc));
+    }
+    let room = |home: &mut Home| home.world.turn(|cx| home.cores.has_room_for_box(cx));
+    home.cores.set_clock(true);
+    assert!(!room(&mut home) && !put(&mut home, 200));
+    home.world.pass(Duration::from_secs(2));
+    home.cores.set_clock(false);
+    assert!(!room(&mut home), "nobody knows how late it is");
+    home.cores.set_clock(true);
+    assert!(room(&mut home) && put(&mut home, 200));
+}
+
+#[test]
+fn what_is_printed_holds_no_secret() {
+    let mut home = Home::new();
+    home.want(1);
+    home.use_core(node(9));
+    let mut said = home.up(node(9));
+    said.extend(home.agree(node(9)));
+    let text = format!("{said:?} {:?}", wanted(1));
+    assert!(
+        !text.contains("2, 2, 2")
+            && !text.contains("1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1")
+    );
 }
 
 #[test]

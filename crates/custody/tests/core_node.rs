@@ -46,7 +46,7 @@ fn an_invite_makes_as_many_clients_as_it_has_uses() {
     claim(&mut desk, 1, true).expect("a client stays one");
     assert_eq!(claim(&mut desk, 3, true), Err(Code::NotClient));
     let invites = desk.run(|custody, cx, _| custody.invites(cx));
-    assert_eq!((invites[0].uses, invites[0].uses_left), (2, 0));
+    assert!(invites.is_empty(), "used up is gone");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn promises_end_with_the_envelope_or_the_longest_hold() {
     let until = desk.run(|custody, cx, _| custody.held_until(cx, &topic(1)));
     assert_eq!(
         until,
-        wall + hold,
+        Some(wall + hold),
         "what expires before is no reason to promise less"
     );
     desk.secs(9 * DAY);
@@ -199,7 +199,7 @@ fn promises_end_with_the_envelope_or_the_longest_hold() {
 }
 
 #[test]
-fn a_receipt_promises_no_more_than_what_is_cut_short() {
+fn what_lives_longer_than_a_promise_is_promised_again_and_stays_reserved() {
     let mut desk = Desk::serving(8 * MIB, 0);
     let wall = desk.world.wall.as_millis();
     let deposit = custody::Deposit {
@@ -216,10 +216,14 @@ fn a_receipt_promises_no_more_than_what_is_cut_short() {
     assert_eq!(promise.until_ms, wall + 30 * DAY * 1000);
     desk.secs(5 * DAY);
     let until = desk.run(|custody, cx, _| custody.held_until(cx, &topic(1)));
-    assert!(until >= promise.until_ms && until < promise.until_ms + 3_600_000);
+    let longest = |desk: &Desk| Some(desk.world.wall.as_millis() + 30 * DAY * 1000);
+    assert_eq!(until, longest(&desk));
     desk.secs(26 * DAY);
     let until = desk.run(|custody, cx, _| custody.held_until(cx, &topic(1)));
-    assert_eq!(until, desk.world.wall.as_millis() + 30 * DAY * 1000);
+    assert_eq!(until, longest(&desk), "what a receipt says moves on");
+    assert_eq!(desk.usage(1).own, 10, "and so it goes on being reserved");
+    desk.secs(270 * DAY);
+    assert_eq!(desk.usage(1).own, 0, "until it expires");
 }
 
 #[test]
@@ -232,14 +236,17 @@ fn on_an_unconfirmed_clock_no_promise_ends() {
     assert_eq!(desk.usage(1).own, 1000);
     let now = desk.world.now;
     desk.custody.set_clock(now, true);
+    desk.secs(600);
+    assert_eq!(desk.usage(1).own, 0, "its envelope expired long ago");
+    desk.run(|custody, cx, out| custody.unserve(cx, node(1), topic(1), out));
     desk.secs(29 * DAY);
-    assert_eq!(
-        desk.usage(1).own,
-        1000,
-        "it gets the whole hold from then on"
+    assert!(
+        desk.outputs.is_empty(),
+        "its header gets the whole hold from then on"
     );
     desk.secs(2 * DAY);
-    assert_eq!(desk.usage(1).own, 0);
+    assert_eq!(desk.outputs, [Output::Drained { topic: topic(1) }]);
+    assert_eq!(desk.usage(1).reserved(), 0);
 }
 
 #[test]
@@ -318,7 +325,7 @@ fn deny_takes_nothing_new_and_says_what_is_held() {
     desk.run(|custody, cx, _| custody.mail(cx, &mail))
         .expect("held");
     let held = desk.run(|custody, cx, _| custody.deny(cx, node(1)));
-    assert_eq!((held.bytes, held.topics, held.mails), (1000, 1, 1));
+    assert_eq!((held.bytes, held.topics, held.mails), (1756, 1, 1));
     assert!(held.until_ms >= desk.world.wall.as_millis() + 10 * DAY * 1000);
     assert_eq!(
         desk.deposit(1, 1, 1, (10, 10)).unwrap_err().code,
@@ -342,6 +349,7 @@ fn deny_takes_nothing_new_and_says_what_is_held() {
         "no invite helps"
     );
     assert!(!desk.run(|custody, cx, _| custody.is_client(cx, &node(1))));
+    assert!(desk.run(|custody, cx, _| custody.holds_for(cx, &node(1))));
     desk.run(|custody, cx, out| custody.client_up(cx, node(1), out));
     assert!(matches!(&desk.outputs[..], [Output::HandOver { mails, .. }] if mails.len() == 1));
     desk.run(|custody, cx, _| custody.allow(cx, node(1), None))
@@ -570,6 +578,7 @@ fn mail_is_held_handed_over_and_its_receipt_remembered() {
         .map(|id| EnvelopeId::from_bytes([*id; 32]))
         .collect();
     let done = desk.run(|custody, cx, _| custody.mail_done(cx, node(1), &ids, b"signed"));
+    assert_eq!(desk.usage(1).mail, 40 * 256 + 8 * 600 + 6, "kept once");
     assert_eq!(done.len(), 32);
     assert_eq!(done[0], (ids[0], node(2)), "its source is told");
     let again = desk.run(|custody, cx, _| custody.mail_done(cx, node(1), &ids, b"signed"));

@@ -4,3 +4,4 @@ mod client;
 mod core_node;
 mod desk;
 mod laws;
+mod promises;

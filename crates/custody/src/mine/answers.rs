@@ -4,7 +4,7 @@ use identity::{NodeId, TopicId};
 use machine::{Cx, Outbox};
 
 use crate::limits::{MAX_MY_BOXES, RETRY_FIRST, RETRY_MAX};
-use crate::outcome::{Agreed, Refusal};
+use crate::outcome::{Agreed, Code, Refusal};
 use crate::row::{
     self, MY_BOXES, MY_CORES, MY_PEERS, MY_SERVES, MY_TOPICS, MyBoxRow, MyServeRow, PeersRow,
     WantedRow,
@@ -64,12 +64,7 @@ impl MyCores {
         let all = self.told.insert(core) || agreed.used == 0;
         for (topic, serve) in serves(cx, &core) {
             match serve.standing {
-                LEFT => {
-                    // Said on a link that may break at once: see `stop`.
-                    cx.store
-                        .delete(MY_SERVES, row::pair(core.as_bytes(), topic.as_bytes()));
-                    out.push(MyCoresOutput::Unserve { core, topic });
-                }
+                LEFT => out.push(MyCoresOutput::Unserve { core, topic }),
                 SERVING if !all => {}
                 _ if leaving => {}
                 _ => self.tell_topic(cx, core, topic, out),
@@ -79,6 +74,7 @@ impl MyCores {
             self.finish_leaving(cx, core, out);
             return;
         }
+        self.forget_boxes(cx);
         for (key, value) in cx.store.prefix(MY_BOXES, &[], MAX_MY_BOXES) {
             let (Some(loc), Some(MyBoxRow { until_ms, sealed })) =
                 (row::part(&key, 0), row::decode(&value))
@@ -133,13 +129,15 @@ impl MyCores {
         self.tell_peers(cx, core, topic, out);
     }
 
-    /// A core node refused to serve a topic; it is asked again on the next link.
+    /// A core node does not serve a topic: it refused, and is asked again on the next link; or it
+    /// confirms that it has heard that the topic was left.
     pub fn not_serving(
         &mut self,
         cx: &mut Cx<'_>,
         core: NodeId,
         topic: TopicId,
         refusal: &Refusal,
+        out: &mut Outbox<MyCoresOutput>,
     ) {
         let key = row::pair(core.as_bytes(), topic.as_bytes());
         let Some(mut serve) = row::get::<MyServeRow>(&mut cx.store, MY_SERVES, &key) else {
@@ -149,6 +147,11 @@ impl MyCores {
             serve.standing = REFUSED;
             serve.text.clone_from(&refusal.text);
             row::put(&mut cx.store, MY_SERVES, &key, &serve);
+        } else if refusal.code == Code::NotServed {
+            cx.store.delete(MY_SERVES, key);
+            if core_row(cx, &core).is_some_and(|row| row.standing == LEAVING) {
+                self.finish_leaving(cx, core, out);
+            }
         }
     }
 
@@ -191,7 +194,8 @@ impl MyCores {
         }
     }
 
-    /// Tells a core node that a topic need not be served, now or on the next link.
+    /// Tells a core node that a topic need not be served, now and on every further link until it
+    /// confirms that it has heard it.
     pub(super) fn stop(
         &self,
         cx: &mut Cx<'_>,
@@ -203,21 +207,17 @@ impl MyCores {
         if !cx.store.has(MY_SERVES, &key) {
             return;
         }
+        let left = MyServeRow {
+            standing: LEFT,
+            text: String::new(),
+        };
+        row::put(&mut cx.store, MY_SERVES, &key, &left);
         if self.linked.contains_key(&core) {
-            // Said on a link that may break at once: the core node then goes on holding on this
-            // account until the quota is looked at. Nothing is lost by it.
-            cx.store.delete(MY_SERVES, key);
             out.push(MyCoresOutput::Unserve { core, topic });
-        } else {
-            let left = MyServeRow {
-                standing: LEFT,
-                text: String::new(),
-            };
-            row::put(&mut cx.store, MY_SERVES, &key, &left);
         }
     }
 
-    /// Drops a core node that is being left when it serves nothing any more and has been told so.
+    /// Drops a core node that is being left when it serves nothing any more and has confirmed it.
     pub(super) fn finish_leaving(
         &self,
         cx: &mut Cx<'_>,

@@ -7,8 +7,9 @@ mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use core::fmt;
 use core::time::Duration;
-use identity::{NodeId, TopicId};
+use identity::{NodeId, Secret, TopicId};
 use machine::{Cx, Outbox, Time};
 
 use crate::limits::{MAX_MY_CORES, MAX_MY_TOPICS};
@@ -36,7 +37,7 @@ pub enum MyCoresOutput {
         /// Where.
         core: NodeId,
         /// The invite's token and key; nothing when the operator allowed this node by its id.
-        invite: Option<([u8; 16], [u8; 32])>,
+        invite: Option<([u8; 16], Secret)>,
     },
     /// Ask it to serve a topic.
     Serve {
@@ -75,7 +76,7 @@ pub enum MyCoresOutput {
 }
 
 /// A topic to be served by one's core nodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Which.
     pub topic: TopicId,
@@ -85,6 +86,16 @@ pub struct Wanted {
     pub core_secret: [u8; 32],
     /// Bytes of the quota; 0 = what the core node gives.
     pub share: u64,
+}
+
+// Secrets stay out of logs.
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted")
+            .field("topic", &self.topic)
+            .field("share", &self.share)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How things stand with one core node.
@@ -165,6 +176,8 @@ pub struct MyCores {
     pub(super) linked: BTreeMap<NodeId, Retry>,
     /// Core nodes that were asked for every topic in this life.
     pub(super) told: BTreeSet<NodeId>,
+    /// Whether the clock may be acted on.
+    pub(super) confirmed: bool,
 }
 
 impl MyCores {
@@ -181,6 +194,11 @@ impl MyCores {
             }
         }
         Self::default()
+    }
+
+    /// Whether the clock may be acted on. Before it may, no box is over.
+    pub const fn set_clock(&mut self, confirmed: bool) {
+        self.confirmed = confirmed;
     }
 
     /// The core nodes in use, with what they said.
@@ -305,6 +323,6 @@ pub(super) fn ask(cx: &mut Cx<'_>, core: &NodeId, topic: &[u8; 32]) {
 pub(super) fn claim(core: NodeId, row: &CoreRow) -> MyCoresOutput {
     MyCoresOutput::Claim {
         core,
-        invite: row.token.zip(row.key),
+        invite: row.token.zip(row.key.map(Secret::from_bytes)),
     }
 }

@@ -219,10 +219,12 @@ impl MyCores {
             ));
         }
         let known = cx.store.has(MY_BOXES, &loc);
-        if !known && cx.store.prefix(MY_BOXES, &[], MAX_MY_BOXES).len() >= MAX_MY_BOXES {
+        if !known && !self.has_room_for_box(cx) {
             return Err(Refusal::lasting(
                 Code::TooMany,
-                format!("{MAX_MY_BOXES} invites are deposited; revoke one first"),
+                format!(
+                    "{MAX_MY_BOXES} invites are open; revoke one first or wait until one is over"
+                ),
             ));
         }
         let row = MyBoxRow {
@@ -239,6 +241,27 @@ impl MyCores {
             });
         }
         Ok(())
+    }
+
+    /// Whether one more box can be deposited: to be asked before the invite in it is published. Those
+    /// that are over, by a confirmed clock, are forgotten and do not count.
+    #[must_use]
+    pub fn has_room_for_box(&self, cx: &mut Cx<'_>) -> bool {
+        self.forget_boxes(cx);
+        cx.store.prefix(MY_BOXES, &[], MAX_MY_BOXES).len() < MAX_MY_BOXES
+    }
+
+    /// Forgets boxes that are over; their core nodes drop them by themselves.
+    pub(super) fn forget_boxes(&self, cx: &mut Cx<'_>) {
+        if !self.confirmed {
+            return;
+        }
+        for (loc, value) in cx.store.prefix(MY_BOXES, &[], MAX_MY_BOXES) {
+            let row: Option<MyBoxRow> = row::decode(&value);
+            if row.is_none_or(|row| row.until_ms <= cx.wall.as_millis()) {
+                cx.store.delete(MY_BOXES, loc);
+            }
+        }
     }
 
     /// Withdraws a box. Core nodes that are not linked now keep it until its time.
