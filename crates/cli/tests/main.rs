@@ -1,5 +1,6 @@
 //! The surface of `way`, held against its documents.
 
+mod crash;
 mod docs;
 mod fake;
 mod life;
@@ -8,3 +9,5 @@ mod privacy;
 mod samples;
 mod surface;
 mod talk;
+mod tour;
+mod trouble;

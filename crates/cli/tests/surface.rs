@@ -60,6 +60,7 @@ fn every_kind_of_refusal_has_its_exit_code() {
         (node::Code::Refused, Exit::Refused),
         (node::Code::NotFound, Exit::NotFound),
         (node::Code::Ambiguous, Exit::NotFound),
+        (node::Code::Full, Exit::Failed),
     ] {
         let served = Served::new(Fake::script(vec![refused(code)]));
         let ran = served.way(&["topic", "info", "op"]);

@@ -78,6 +78,12 @@ impl<I: Send + 'static> Handle<I> {
             .submit(self.inbox.ask(), self.inbox.checks(), Box::new(job));
     }
 
+    /// Ends this life of the node, as a fault would: the next is built from the store, which is
+    /// opened anew. Counts among the faults.
+    pub fn renew(&self, reason: impl Into<String>) {
+        self.inbox.renew(reason.into());
+    }
+
     /// Asks the node to stop: it works off what waits, commits, releases, and ends.
     pub fn stop(&self) {
         self.inbox.stop();

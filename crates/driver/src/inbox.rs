@@ -20,7 +20,7 @@ pub(crate) enum Wake<I> {
     Commit(Result<u64, String>),
     /// An input, or the result of a check.
     Input(I),
-    /// A check panicked.
+    /// A check panicked, or somebody wants the life to end.
     Fault(Ending),
     /// The time that was waited for has come.
     Due,
@@ -44,6 +44,8 @@ struct State<I> {
     checks: Checks<I>,
     inputs: VecDeque<(u32, I)>,
     stop: Stop,
+    /// This life is to end, for this reason.
+    renew: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,7 @@ impl<I> Inbox<I> {
             checks: Checks::new(),
             inputs: VecDeque::new(),
             stop: Stop::No,
+            renew: None,
         };
         let room = Semaphore::new(INBOX_BYTES as usize);
         Self {
@@ -180,6 +183,12 @@ impl<I> Inbox<I> {
         self.wake.notify_one();
     }
 
+    /// Ends this life; the next begins as after a fault.
+    pub(crate) fn renew(&self, reason: String) {
+        self.lock().renew = Some(reason);
+        self.wake.notify_one();
+    }
+
     pub(crate) fn stopping(&self) -> bool {
         self.lock().stop != Stop::No
     }
@@ -195,6 +204,7 @@ impl<I> Inbox<I> {
         let mut state = self.lock();
         state.life += 1;
         state.commits.clear();
+        state.renew = None;
         state.checks = Checks::new();
         let inputs = std::mem::take(&mut state.inputs);
         drop(state);
@@ -266,6 +276,11 @@ impl<I> State<I> {
         }
         if !inputs {
             return None;
+        }
+        if self.stop == Stop::No
+            && let Some(reason) = self.renew.take()
+        {
+            return Some((Wake::Fault(Ending::System(reason)), 0));
         }
         if let Some(result) = self.checks.next() {
             let wake = match result {
