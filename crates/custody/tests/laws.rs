@@ -1,5 +1,6 @@
 //! The laws of quotas, whatever clients, guests and time do.
 
+use custody::Output;
 use custody::limits::PROMISE_STEP;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ enum Step {
     Disk(bool),
     Days(u64),
     Restart,
+    Receipt(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -71,6 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Disk),
         2 => (0_u64..8).prop_map(Step::Days),
         1 => Just(Step::Restart),
+        3 => (1_u8..4).prop_map(Step::Receipt),
     ]
 }
 
@@ -79,6 +82,10 @@ fn step() -> impl Strategy<Value = Step> {
 struct Memory {
     /// (sponsor, topic, author or 0 for the client's own, bytes, until).
     bodies: Vec<(u8, u8, u8, u64, u64)>,
+    /// What is stored: (topic, bytes of headers, bytes of the body, when the body expires).
+    stored: Vec<(u8, u64, u64, u64)>,
+    /// What receipts promised: (topic, until).
+    receipts: Vec<(u8, u64)>,
     /// The greatest share that the topic had on this account.
     shares: BTreeMap<(u8, u8), u64>,
 }
@@ -90,6 +97,7 @@ impl Memory {
 }
 
 const QUOTA: u64 = 2 * MIB;
+const LIFE: u64 = 10 * DAY * 1000;
 
 fn run(desk: &mut Desk, memory: &mut Memory, step: Step) {
     match step {
@@ -110,6 +118,8 @@ fn run(desk: &mut Desk, memory: &mut Memory, step: Step) {
                 memory
                     .bodies
                     .push((sponsor, topic, by, body, promise.until_ms));
+                let expires = desk.world.wall.as_millis() + LIFE;
+                memory.stored.push((topic, header, body, expires));
             }
         }
         Step::Guest {
@@ -123,6 +133,8 @@ fn run(desk: &mut Desk, memory: &mut Memory, step: Step) {
                 memory
                     .bodies
                     .push((sponsor, topic, author, body, promise.until_ms));
+                let expires = desk.world.wall.as_millis() + LIFE;
+                memory.stored.push((topic, header, body, expires));
             }
         }
         Step::Mail {
@@ -166,11 +178,38 @@ fn run(desk: &mut Desk, memory: &mut Memory, step: Step) {
         Step::Disk(full) => desk.custody.set_disk(if full { 0 } else { u64::MAX }),
         Step::Days(days) => desk.secs(days * DAY),
         Step::Restart => desk.restart(),
+        Step::Receipt(t) => {
+            if let Some(until) = desk.run(|custody, cx, _| custody.held_until(cx, &topic(t))) {
+                memory.receipts.push((t, until));
+            }
+        }
     }
 }
 
-fn check(desk: &mut Desk, memory: &Memory) -> Result<(), TestCaseError> {
+fn check(desk: &mut Desk, memory: &mut Memory) -> Result<(), TestCaseError> {
     let wall = desk.world.wall.as_millis();
+    for output in std::mem::take(&mut desk.outputs) {
+        let Output::Drained { topic: gone } = output else {
+            continue;
+        };
+        memory.stored.retain(|(t, ..)| topic(*t) != gone);
+        let promised = |(t, until): &(u8, u64)| topic(*t) == gone && *until > wall;
+        prop_assert!(
+            !memory.receipts.iter().any(promised),
+            "a topic went before the time in its receipts"
+        );
+    }
+    let stored: u64 = memory
+        .stored
+        .iter()
+        .map(|(_, header, body, expires)| header + if *expires > wall { *body } else { 0 })
+        .sum();
+    let usage = |desk: &mut Desk, n| {
+        let usage = desk.usage(n);
+        usage.own + usage.guests + usage.headers
+    };
+    let reserved = usage(desk, 1) + usage(desk, 2);
+    prop_assert!(reserved >= stored, "{stored} stored, {reserved} reserved");
     for client in 1..3 {
         let usage = desk.usage(client);
         let quota = usage.quota;
@@ -232,7 +271,7 @@ proptest! {
         }
         for step in steps {
             run(&mut desk, &mut memory, step);
-            check(&mut desk, &memory)?;
+            check(&mut desk, &mut memory)?;
         }
         // In the end everything that was promised ends, and nothing else remains than headers.
         desk.custody.set_disk(u64::MAX);
