@@ -56,6 +56,25 @@ fn a_panic_releases_nothing_and_the_node_is_built_again() {
 }
 
 #[test]
+fn a_life_ends_when_somebody_wants_it_to_and_what_was_not_durable_was_told_to_nobody() {
+    let (world, gate) = World::gated(Options::default());
+    world.tell(Do::Write(1));
+    world.quiet();
+    world.node.handle().renew("there is room again");
+    gate.open();
+    let wanted = Ending::System("there is room again".to_owned());
+    let mut said = world.next();
+    if said == Said::Wrote(1) {
+        // The commit was done before the wish was heard.
+        said = world.next();
+    }
+    assert_eq!(said, Said::Ended(wanted));
+    assert_eq!(world.next(), Said::Began(2));
+    world.tell(Do::Count);
+    assert!(matches!(world.next(), Said::Counted(1, _)));
+}
+
+#[test]
 fn what_waits_for_a_life_ends_with_it_and_what_comes_later_is_for_the_next() {
     let (world, gate) = World::gated(Options::default());
     world.tell(Do::Write(1));
