@@ -3,6 +3,7 @@
 mod held;
 mod liars;
 mod newcomers;
+mod promised;
 mod restored;
 mod story;
 mod trust;
