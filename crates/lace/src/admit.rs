@@ -125,6 +125,17 @@ impl Lace {
         store: &mut Staged<'_>,
         verified: Checked<Verified>,
     ) -> Vec<(EnvelopeId, Admission)> {
+        self.admit_noting(store, verified, &mut Vec::new())
+    }
+
+    /// As [`Lace::admit`]. Adds to `entered` each envelope that was stored now for the first time,
+    /// admitted or void: never one that stands again.
+    pub fn admit_noting(
+        &mut self,
+        store: &mut Staged<'_>,
+        verified: Checked<Verified>,
+        entered: &mut Vec<EnvelopeId>,
+    ) -> Vec<(EnvelopeId, Admission)> {
         self.work(store);
         let mut report = Vec::new();
         let mut queue = VecDeque::from([verified.into_inner()]);
@@ -133,6 +144,7 @@ impl Lace {
             let outcome = self.admit_one(store, verified, &mut report);
             match outcome {
                 Admission::Admitted { .. } | Admission::Void => {
+                    entered.push(id);
                     queue.extend(self.park.release(&id));
                 }
                 Admission::Refused(_) => self.park.drop_dependents(&id),

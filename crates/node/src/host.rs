@@ -6,7 +6,7 @@ use custody::{Custody, Deposit};
 use identity::{NodeId, PublicKey};
 use machine::Cx;
 use std::collections::BTreeMap;
-use topic::{Keys, Offer, OpenError, Policy, RefusedPart, SealError};
+use topic::{Keys, Offer, OpenError, Policy, RefusedPart, SealError, Stored};
 use wire::plain::Message;
 use wire::{Checked, Class, Code, Envelope, Header, Item, Receipt, SignedReceipt, Verified};
 
@@ -83,7 +83,7 @@ impl Keys for Host {
 }
 
 impl Policy for Host {
-    fn accept(
+    fn room(
         &mut self,
         cx: &mut Cx<'_>,
         topic: u32,
@@ -97,29 +97,13 @@ impl Policy for Host {
                 retry_at: cx.wall.as_millis().saturating_add(RETRY_FULL_MS),
             });
         }
-        let Some(keys) = self.keys.topic(topic).filter(|keys| keys.row.custodian) else {
+        let bytes = (offer.header_bytes, offer.body_bytes);
+        let Some(mut deposit) = self.deposit(topic, Some(offer.link), offer.header, bytes) else {
             return Ok(());
         };
-        // A link that has gone meanwhile deposits on nobody's account but a guest's.
-        let depositor = self.peers.get(&LinkId(offer.link.0)).copied();
-        let depositor = depositor.unwrap_or_else(|| self.keys.config.node_key.node_id());
-        let body = offer.body_bytes as u64;
-        let header = offer.header_bytes as u64;
-        let expires = offer.header.class != Class::Control;
-        let deposit = Deposit {
-            topic: keys.id,
-            author: offer.header.author,
-            depositor,
-            header: if expires {
-                header
-            } else {
-                header.saturating_add(body)
-            },
-            body: if expires { body } else { 0 },
-            expires_ms: offer.header.expires,
-        };
-        match self.custody.accept(cx, &deposit) {
-            Ok(_) => Ok(()),
+        deposit.body = deposit.body.saturating_add(offer.parked_bytes as u64);
+        match self.custody.room(cx, &deposit) {
+            Ok(()) => Ok(()),
             Err(refusal) => Err(topic::Refusal {
                 what: RefusedPart::All,
                 code: code_of(refusal.code),
@@ -129,8 +113,27 @@ impl Policy for Host {
         }
     }
 
-    fn freed(&mut self, _: &mut Cx<'_>, _: u32, _: &PublicKey, _: u64) {
-        // A reservation ends with its promise, by time alone: custody sees to it.
+    fn charge(&mut self, cx: &mut Cx<'_>, topic: u32, stored: Stored<'_>) {
+        let bytes = (stored.header_bytes, stored.body_bytes);
+        let Some(deposit) = self.deposit(topic, stored.link, stored.header, bytes) else {
+            return;
+        };
+        if self.custody.accept(cx, &deposit).is_ok() {
+            return;
+        }
+        // There was room when it came, but not any more when the past it waited for did, or its
+        // time is over. It is stored, and others may depend on it: whichever account bears it is
+        // charged, for the header alone if for no more. What none bears is held unreserved; that is
+        // at most what one link may have waiting, since that counts whenever room is asked for.
+        let anybody = Deposit {
+            depositor: self.keys.config.node_key.node_id(),
+            ..deposit
+        };
+        for deposit in [anybody, Deposit { body: 0, ..deposit }] {
+            if self.custody.accept(cx, &deposit).is_ok() {
+                return;
+            }
+        }
     }
 
     fn is_core(&self, topic: u32, node: &NodeId) -> bool {
@@ -142,6 +145,36 @@ impl Policy for Host {
     fn hold_until(&mut self, cx: &mut Cx<'_>, topic: u32) -> Option<u64> {
         let id = self.keys.topic(topic).filter(|keys| keys.row.custodian)?.id;
         self.custody.held_until(cx, &id)
+    }
+}
+
+impl Host {
+    /// What custody is asked about, where this node holds the topic for others.
+    fn deposit(
+        &self,
+        topic: u32,
+        link: Option<topic::LinkId>,
+        header: &Header,
+        (header_bytes, body_bytes): (usize, usize),
+    ) -> Option<Deposit> {
+        let keys = self.keys.topic(topic).filter(|keys| keys.row.custodian)?;
+        // A link that has gone meanwhile deposits on nobody's account but a guest's.
+        let depositor = link.and_then(|link| self.peers.get(&LinkId(link.0)).copied());
+        let depositor = depositor.unwrap_or_else(|| self.keys.config.node_key.node_id());
+        let (head, body) = (header_bytes as u64, body_bytes as u64);
+        let expires = header.class != Class::Control;
+        Some(Deposit {
+            topic: keys.id,
+            author: header.author,
+            depositor,
+            header: if expires {
+                head
+            } else {
+                head.saturating_add(body)
+            },
+            body: if expires { body } else { 0 },
+            expires_ms: header.expires,
+        })
     }
 }
 

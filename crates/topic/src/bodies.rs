@@ -212,14 +212,16 @@ impl Topic {
             header: &envelope.header,
             header_bytes: 0,
             body_bytes: body.get().body.len(),
+            parked_bytes: self.parked.bytes_of(link),
         };
-        if let Err(refusal) = env.host.accept(env.cx, self.local, offer) {
+        if let Err(refusal) = env.host.room(env.cx, self.local, offer) {
             let retry = Self::retry_of(env, refusal.retry_at);
             self.bodies_declined = self.bodies_declined.max(retry);
             self.retry_at(shared, env, retry);
             return;
         }
         if let AddedBody::Added { .. } = self.lace.add_body(&mut env.cx.store, body) {
+            self.charge(env, &id, Some(link), false);
             self.body_came(shared, env, &id);
         }
     }

@@ -104,6 +104,23 @@ pub struct Offer<'a> {
     pub header_bytes: usize,
     /// Bytes of the body that came with it.
     pub body_bytes: usize,
+    /// Bytes that came on this link before and still wait for their past: they are charged when it
+    /// comes, so they need room too.
+    pub parked_bytes: usize,
+}
+
+/// What has just been stored, for the first time: an envelope, or a body that its header lacked.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// The link that it came on, if that is known: on whose account it is held. Nothing for this
+    /// home's own envelopes.
+    pub link: Option<LinkId>,
+    /// The envelope's header.
+    pub header: &'a Header,
+    /// Bytes of header and proof; 0 when they were here before.
+    pub header_bytes: usize,
+    /// Bytes of the body that was stored.
+    pub body_bytes: usize,
 }
 
 /// Why this node does not take something now.
@@ -130,14 +147,16 @@ pub enum RefusedPart {
 
 /// What the node wants to hold; implemented with `custody`.
 pub trait Policy {
-    /// Whether to take an envelope that is new here. What is accepted counts as reserved.
+    /// Whether there is room for an envelope that is new here. Reserves nothing: whether the topic's
+    /// rules admit it is seen afterwards.
     ///
     /// # Errors
     /// [`Refusal`], with the time after which to ask again.
-    fn accept(&mut self, cx: &mut Cx<'_>, topic: Local, offer: Offer<'_>) -> Result<(), Refusal>;
+    fn room(&mut self, cx: &mut Cx<'_>, topic: Local, offer: Offer<'_>) -> Result<(), Refusal>;
 
-    /// Bytes of bodies that are gone.
-    fn freed(&mut self, cx: &mut Cx<'_>, topic: Local, author: &PublicKey, bytes: u64);
+    /// Something was stored, which this same turn commits. Told exactly once for each header and
+    /// once for each body, whatever becomes of its author later.
+    fn charge(&mut self, cx: &mut Cx<'_>, topic: Local, stored: Stored<'_>);
 
     /// Whether a node is known to hold the topic for somebody: receipts of others are not counted.
     fn is_core(&self, topic: Local, node: &NodeId) -> bool;

@@ -2,7 +2,7 @@
 
 use crate::check::{Done, Job, Results, Work};
 use crate::event::{LinkId, Output, Rule};
-use crate::host::{Offer, RefusedPart};
+use crate::host::{Offer, RefusedPart, Stored};
 use crate::limits::{
     ANSWER_PATIENCE, MAX_CHECKING, MAX_ENVELOPES_PER_FRAME, PARKED_PATIENCE, RECEIPT_DELAY,
 };
@@ -11,7 +11,7 @@ use crate::rows::Phase;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
 use identity::{EnvelopeId, PublicKey};
-use lace::{Admission, Verdict};
+use lace::{Admission, Body, Verdict};
 use machine::Time;
 use wire::{Checked, Class, Envelope, Evidence, Raw, RawHeader, TopicFrame, Verified};
 
@@ -260,7 +260,7 @@ impl Topic {
         }
     }
 
-    /// Asks the node whether it wants to hold an envelope that is new here. What is refused alone
+    /// Asks the node whether it has room for an envelope that is new here. What is refused alone
     /// for its body is taken without it: what depends on its header must not suffer.
     pub(crate) fn welcome(
         &mut self,
@@ -282,8 +282,9 @@ impl Topic {
             header,
             header_bytes: if known { 0 } else { header_bytes },
             body_bytes: verified.get().body.as_ref().map_or(0, Vec::len),
+            parked_bytes: self.parked.bytes_of(link),
         };
-        let Err(refusal) = env.host.accept(env.cx, self.local, offer) else {
+        let Err(refusal) = env.host.room(env.cx, self.local, offer) else {
             return Some(verified);
         };
         let (author, number) = (header.author, header.number);
@@ -336,7 +337,17 @@ impl Topic {
         giver: Option<LinkId>,
         verified: Checked<Verified>,
     ) -> Vec<(EnvelopeId, Admission)> {
-        let reports = self.lace.admit(&mut env.cx.store, verified);
+        let id = verified.get().envelope.id;
+        let bytes = verified.get().envelope.header_bytes.len();
+        let bytes = bytes.saturating_add(verified.get().body.as_ref().map_or(0, Vec::len));
+        let mut entered = Vec::new();
+        let reports = self
+            .lace
+            .admit_noting(&mut env.cx.store, verified, &mut entered);
+        for stored in &entered {
+            let parked = self.parked.take(stored).filter(|_| *stored != id);
+            self.charge(env, stored, parked.or(giver), true);
+        }
         for (id, admission) in &reports {
             match admission {
                 Admission::Admitted { n, body } => {
@@ -353,9 +364,15 @@ impl Topic {
                 Admission::Duplicate {
                     body_was_missing: true,
                 } => {
+                    self.charge(env, id, giver, false);
                     self.body_came(shared, env, id);
                 }
                 Admission::Parked { .. } | Admission::NoRoom => {
+                    if let Admission::Parked { .. } = admission
+                        && let Some(link) = giver
+                    {
+                        self.parked.put(*id, (link, bytes));
+                    }
                     if let Some(link) = giver {
                         self.look_for_past(shared, env, link);
                     }
@@ -380,7 +397,32 @@ impl Topic {
                 } => {}
             }
         }
+        self.parked.keep_only(&self.lace);
         reports
+    }
+
+    /// Tells the node what was stored just now: header and body, or the body alone.
+    pub(crate) fn charge(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        id: &EnvelopeId,
+        link: Option<LinkId>,
+        header: bool,
+    ) {
+        let Some(held) = self.lace.envelope(&mut env.cx.store, id) else {
+            return;
+        };
+        let header_bytes = held.envelope.header_bytes.len().saturating_add(64);
+        let stored = Stored {
+            link,
+            header: &held.envelope.header,
+            header_bytes: if header { header_bytes } else { 0 },
+            body_bytes: match &held.body {
+                Body::Here(body) => body.len(),
+                Body::Missing | Body::Gone => 0,
+            },
+        };
+        env.host.charge(env.cx, self.local, stored);
     }
 
     pub(crate) fn admitted(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, id: &EnvelopeId) {

@@ -37,6 +37,7 @@ mod intake;
 mod intervals;
 pub mod limits;
 mod lines;
+mod parked;
 mod peer;
 mod publish;
 mod push;
@@ -56,7 +57,9 @@ pub use draft::{
     Draft, InviteBox, Payload, PublishError, Published, PutBoxError, ReadError, Summary, Unknown,
 };
 pub use event::{Forward, Input, LinkId, Output, Peer, Rule};
-pub use host::{Host, Keys, Local, Offer, OpenError, Policy, Refusal, RefusedPart, SealError};
+pub use host::{
+    Host, Keys, Local, Offer, OpenError, Policy, Refusal, RefusedPart, SealError, Stored,
+};
 pub use intervals::Intervals;
 pub use lines::{Line, LineKind, Page, ReadFrom};
 pub use rows::{GapReason, Phase, Role};

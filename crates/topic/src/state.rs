@@ -4,6 +4,7 @@ use crate::delivery::Waiting;
 use crate::event::{LinkId, Output, Rule};
 use crate::host::Local;
 use crate::limits::{MAX_BYTES_PER_FRAME, MAX_HOLLOW_ANSWERS, MAX_INADMISSIBLE, MIN_ROOM, RESERVE};
+use crate::parked::Parked;
 use crate::peer::PeerState;
 use crate::receipts::Slots;
 use crate::rows::{self, Role, TopicRow};
@@ -144,6 +145,8 @@ pub(crate) struct Topic {
     pub(crate) missing_to: u64,
     /// Who gave what is parked: asked for its past when patience ends.
     pub(crate) parked_by: BTreeSet<LinkId>,
+    /// What is parked, by id: the link that gave it, and its bytes.
+    pub(crate) parked: Parked,
     /// Chains that this node does not take now, and until when (milliseconds since 1970).
     pub(crate) declined: BTreeMap<PublicKey, u64>,
     /// Bodies that this node does not take now: not asked for before this time.
@@ -176,6 +179,7 @@ impl Topic {
             asked_bodies: BTreeSet::new(),
             missing_to: 0,
             parked_by: BTreeSet::new(),
+            parked: Parked::default(),
             declined: BTreeMap::new(),
             bodies_declined: 0,
             stale: false,

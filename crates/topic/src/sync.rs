@@ -301,6 +301,7 @@ impl Topic {
         }
         self.bodies_given_up(&peer.bodies);
         self.parked_by.remove(&link);
+        self.parked.forget_link(link);
         self.waiting.look_again();
         for timer in [
             Timer::Answer(self.local, link),

@@ -157,9 +157,6 @@ impl Topics {
         };
         topic.sweep_boxes(shared, env.cx);
         let freed = topic.lace.expire(&mut env.cx.store, wall, limit);
-        for body in freed.iter().filter(|body| body.bytes > 0) {
-            env.host.freed(env.cx, local, &body.author, body.bytes);
-        }
         if !freed.is_empty() {
             topic.waiting.look_again();
             shared.work(local, env.cx.now);

@@ -446,4 +446,8 @@ fn a_fork_is_told_to_all_and_they_agree() {
     let before = net.sent();
     net.pass(Duration::from_secs(600));
     assert_eq!(net.sent(), before, "and it ends");
+    // What became void and what stands again was charged once like everything.
+    for node in 0..3 {
+        assert!(net.is_charged(node), "node {node}");
+    }
 }

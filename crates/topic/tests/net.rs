@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use topic::{
     Draft, Env, Input, Job, Keys, Line, LineKind, LinkId, Local, Offer, OpenError, Output, Page,
     Payload, Peer, Policy, PublishError, Published, ReadFrom, Refusal, RefusedPart, Role, Rule,
-    SealError, States, Topics,
+    SealError, States, Stored, Topics,
 };
 use wire::plain::Message;
 use wire::{
@@ -30,7 +30,11 @@ pub(crate) struct TestHost {
     pub(crate) refuse: Option<(RefusedPart, u64)>,
     /// Authors whose bodies are counted against `refuse`; all when empty.
     pub(crate) hold: u64,
-    pub(crate) freed: u64,
+    /// What was charged: headers with their proofs, and bodies.
+    pub(crate) charged: u64,
+    /// Most bytes that there is room for, and on whose account they were charged.
+    pub(crate) quota: Option<u64>,
+    pub(crate) accounts: BTreeMap<Option<LinkId>, u64>,
 }
 
 impl TestHost {
@@ -44,7 +48,9 @@ impl TestHost {
             cores: BTreeSet::new(),
             refuse: None,
             hold: 30 * DAY,
-            freed: 0,
+            charged: 0,
+            quota: None,
+            accounts: BTreeMap::new(),
         }
     }
 }
@@ -125,7 +131,19 @@ impl Keys for TestHost {
 }
 
 impl Policy for TestHost {
-    fn accept(&mut self, _: &mut Cx<'_>, _: Local, offer: Offer<'_>) -> Result<(), Refusal> {
+    fn room(&mut self, _: &mut Cx<'_>, _: Local, offer: Offer<'_>) -> Result<(), Refusal> {
+        let more = offer.header_bytes + offer.body_bytes + offer.parked_bytes;
+        if self
+            .quota
+            .is_some_and(|quota| self.charged + more as u64 > quota)
+        {
+            return Err(Refusal {
+                what: RefusedPart::All,
+                code: Code::QUOTA,
+                text: "the quota is used up".into(),
+                retry_at: 0,
+            });
+        }
         match self.refuse {
             Some((what, retry_at)) if offer.body_bytes > 0 => Err(Refusal {
                 what,
@@ -137,8 +155,11 @@ impl Policy for TestHost {
         }
     }
 
-    fn freed(&mut self, _: &mut Cx<'_>, _: Local, _: &PublicKey, bytes: u64) {
-        self.freed += bytes;
+    fn charge(&mut self, _: &mut Cx<'_>, _: Local, stored: Stored<'_>) {
+        let bytes = (stored.header_bytes + stored.body_bytes) as u64;
+        assert!(bytes > 0, "nothing was stored");
+        self.charged += bytes;
+        *self.accounts.entry(stored.link).or_default() += bytes;
     }
 
     fn is_core(&self, _: Local, node: &NodeId) -> bool {
@@ -775,6 +796,18 @@ impl Net {
     pub(crate) fn agree(&mut self) -> bool {
         let first = self.cut_hash(0);
         (1..self.nodes.len()).all(|node| self.cut_hash(node) == first)
+    }
+
+    /// Whether a node was charged for exactly what it holds. Holds as long as nothing has expired.
+    pub(crate) fn is_charged(&mut self, node: usize) -> bool {
+        let Node {
+            world,
+            topics,
+            host,
+            ..
+        } = &mut self.nodes[node];
+        let totals = world.turn(|cx| topics.lace(cx, TOPIC).expect("it is here").totals());
+        host.charged == totals.header_bytes + totals.body_bytes
     }
 
     pub(crate) fn sent(&self) -> u64 {

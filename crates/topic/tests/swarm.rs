@@ -102,6 +102,9 @@ fn run(seed: u64) {
         all.push(set);
     }
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "seed {seed}");
+    for node in 0..net.nodes.len() {
+        assert!(net.is_charged(node), "seed {seed}: node {node}");
+    }
     for node in &net.nodes {
         assert!(node.problems.is_empty(), "seed {seed}: {:?}", node.problems);
         assert!(node.ahead.is_empty(), "seed {seed}: no home is old");
@@ -171,6 +174,9 @@ fn run_short_of_room(seed: u64) {
         all.windows(2).all(|pair| pair[0] == pair[1]),
         "seed {seed}: a body was lost"
     );
+    for node in 0..net.nodes.len() {
+        assert!(net.is_charged(node), "seed {seed}: node {node}");
+    }
     for node in &net.nodes {
         assert!(node.problems.is_empty(), "seed {seed}: {:?}", node.problems);
     }
