@@ -101,6 +101,10 @@ impl Policy for Host {
         let Some(mut deposit) = self.deposit(topic, Some(offer.link), offer.header, bytes) else {
             return Ok(());
         };
+        if deposit.body == 0 {
+            // What waits is asked about with it; a header alone has no time that could be over.
+            deposit.expires_ms = 0;
+        }
         deposit.body = deposit.body.saturating_add(offer.parked_bytes as u64);
         match self.custody.room(cx, &deposit) {
             Ok(()) => Ok(()),

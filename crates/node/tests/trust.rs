@@ -205,3 +205,53 @@ fn what_was_left_is_forgotten_before_it_is_joined_again() {
     world.pass(Duration::from_secs(5));
     assert_eq!(texts(&mut world, bob, "tea"), ["welcome back"]);
 }
+
+/// Thirty-two nodes that nobody knows ask for a box each.
+#[test]
+fn strangers_do_not_keep_clients_out() {
+    let mut world = World::new(93);
+    let core = world.add("core", true);
+    let alice = world.add("Alice", false);
+    use_core(&mut world, alice, core);
+    world.down(alice);
+    world.pass(Duration::from_secs(5));
+    let mut links = Vec::new();
+    for n in 0..32 {
+        let liar = world.add_liar(&format!("stranger {n}"));
+        let link = world.connect(liar, Some(0), core);
+        let hello = Frame::Hello {
+            min: 0,
+            max: 0,
+            wall: world.wall().as_millis(),
+            advert: 0,
+            software: "x".into(),
+        };
+        world.inject(link, hello.encode());
+        world.inject(link, Frame::InviteGet { loc: [n as u8; 32] }.encode());
+        links.push(link);
+    }
+    world.settle();
+    for n in 0..6 {
+        for link in &links {
+            world.inject(*link, Frame::Ping { nonce: n }.encode());
+        }
+        world.pass(Duration::from_secs(5));
+    }
+    let still = world
+        .links()
+        .iter()
+        .filter(|(_, node, _)| *node == core)
+        .count();
+    println!("links at the core after 30 s: {still}");
+    world.up(alice);
+    for n in 0..12 {
+        for link in &links {
+            world.inject(*link, Frame::Ping { nonce: n }.encode());
+        }
+        world.pass(Duration::from_secs(5));
+    }
+    assert!(
+        world.link(alice, core).is_some(),
+        "a client is kept out by strangers"
+    );
+}

@@ -261,6 +261,13 @@ impl Inner {
             );
             return Err(Failure::new(Code::Usage, text, ""));
         }
+        if !self.mine.has_room_for_box(turn.cx) {
+            return Err(Failure::new(
+                Code::Failed,
+                "this node keeps as many invites open as its core nodes take",
+                "wait until one is over; shorter ones end sooner (--until +1d)",
+            ));
+        }
         self.open_author(turn, local).map_err(from_publish)?;
         let seed = InviteSeed::generate(turn.cx.rng);
         let item = seed.item(uses, until);
