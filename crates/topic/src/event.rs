@@ -43,13 +43,6 @@ pub enum Input {
         /// The link.
         link: LinkId,
     },
-    /// A topic is no longer shared on a link that goes on.
-    Unproven {
-        /// The link.
-        link: LinkId,
-        /// The topic.
-        topic: Local,
-    },
     /// A link can take this much more than it was said to take before, in what frames cost
     /// ([`crate::limits::FRAME_COST`] and their bytes). A new link can take nothing; the first of
     /// these inputs says how much may ever be on its way.

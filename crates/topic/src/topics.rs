@@ -157,7 +157,6 @@ impl Topics {
         match input {
             Input::Proven { link, topic, peer } => self.on_proven(env, link, topic, peer),
             Input::LinkGone { link } => self.on_link_gone(env, link),
-            Input::Unproven { link, topic } => self.on_unproven(env, link, topic),
             Input::Writable { link, bytes } => self.on_writable(env, link, bytes),
             Input::Frame { link, topic, frame } => self.on_frame(env, link, topic, frame),
             Input::Checked { link, topic, done } => {
@@ -200,17 +199,6 @@ impl Topics {
                 topic.drop_peer(shared, link);
                 topic.work(shared, env);
             }
-        }
-    }
-
-    fn on_unproven(&mut self, env: &mut Env<'_, '_>, link: LinkId, local: Local) {
-        if let Some(state) = self.shared.links.get_mut(&link) {
-            state.topics.remove(&local);
-            state.blocked.remove(&local);
-        }
-        if let Ok((topic, shared)) = self.get(env.cx, local) {
-            topic.drop_peer(shared, link);
-            topic.work(shared, env);
         }
     }
 
