@@ -107,11 +107,11 @@ type Checked = Result<(), Vec<String>>;
 
 impl Run {
     fn new(seed: u64, environment: &[(&str, &str)]) -> Self {
-        let world = World::with(environment);
+        let world = World::new();
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_be_bytes());
         let mut rng = Rng::from_seed(bytes);
-        let members = [
+        let mut members = [
             Member::new(&world, "alice", &[]),
             Member::new(&world, "core", &["--core"]),
             Member::new(&world, "bob", &[]),
@@ -120,6 +120,16 @@ impl Run {
         alice.person.uses(&core.person);
         alice.person.creates(TOPIC);
         bob.person.joins(&alice.person.invites(TOPIC, "1"));
+        if !environment.is_empty() {
+            // A planted defect begins when all is set up.
+            for member in &mut members {
+                member.kill();
+                member.person.environment = World::variables(environment);
+                member.start();
+                member.wait_up();
+            }
+        }
+        let [alice, _, bob] = &members;
         let ledger = Arc::new(Ledger::default());
         let threads = vec![
             load::writer(alice.person.home.clone(), Arc::clone(&ledger), rng.fork()),
@@ -223,9 +233,14 @@ impl Run {
         }
         self.arrives("sent, with all up", |book| book.missing(book.sent.keys()))?;
         // The program itself, behind the same cursor: what it shows is new as well.
+        let cursor = self.ledger.cursor();
         let subscriber = &self.members[2].person;
-        self.ledger
-            .show(&subscriber.json("Line", &["read", TOPIC, "--new"]));
+        let lines = subscriber.json("Line", &["read", TOPIC, "--new"]);
+        self.ledger.show(&lines);
+        if let Some(n) = lines.last().and_then(|line| line["n"].as_u64()) {
+            self.ledger.confirmed(n);
+        }
+        drop(cursor);
         self.figures.rounds += 1;
         self.arrives("the cursor", |_| vec![])
     }

@@ -19,7 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A folder for homes, and for what must lie outside of them.
 pub(crate) struct World {
     folder: tempfile::TempDir,
-    environment: Vec<(String, String)>,
 }
 
 /// Somebody with a home.
@@ -28,7 +27,8 @@ pub(crate) struct Person {
     pub(crate) home: PathBuf,
     pub(crate) state: PathBuf,
     passphrase: Option<PathBuf>,
-    environment: Vec<(String, String)>,
+    /// What its processes are started with beside the usual.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// What a process printed, and how it ended.
@@ -41,16 +41,15 @@ pub(crate) struct Ended {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(&[])
-    }
-
-    /// A world in which every process gets these variables.
-    pub(crate) fn with(environment: &[(&str, &str)]) -> Self {
-        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         Self {
             folder: tempfile::tempdir().unwrap(),
-            environment: environment.iter().map(own).collect(),
         }
+    }
+
+    /// Variables for processes.
+    pub(crate) fn variables(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        variables.iter().map(own).collect()
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -64,7 +63,7 @@ impl World {
             home: self.path().join(name),
             state: self.path().join("state"),
             passphrase: None,
-            environment: self.environment.clone(),
+            environment: Vec::new(),
         }
     }
 

@@ -35,6 +35,7 @@ pub(crate) struct Book {
 pub(crate) struct Ledger {
     book: Mutex<Book>,
     changed: Condvar,
+    cursor: Mutex<()>,
 }
 
 impl Book {
@@ -108,6 +109,12 @@ impl Book {
 impl Ledger {
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held by who reads behind the cursor, from the reading to the confirming: two who read at once
+    /// are shown the same.
+    pub(crate) fn cursor(&self) -> MutexGuard<'_, ()> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes something, and tells who waits for it.

@@ -139,12 +139,14 @@ pub(crate) fn reader(home: PathBuf, ledger: Arc<Ledger>, mut rng: Rng) -> JoinHa
             from: Begin::Cursor,
             limit,
         };
+        let cursor = ledger.cursor();
         let (lines, end) = client.all(ask)?;
         let lines: Vec<Value> = lines
             .iter()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         if lines.is_empty() {
+            drop(cursor);
             let after = end.change.unwrap_or(0);
             return client.ask(Ask::Changed { after }, drop).map(drop);
         }
