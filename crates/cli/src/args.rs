@@ -92,7 +92,8 @@ pub enum Command {
     },
     /// Where a message stands, on whose evidence, and what would help
     Why {
-        /// A message id or a unique prefix of one [default: the last message this home sent]
+        /// A message id, or a unique prefix of six digits or more [default: the last message this home
+        /// sent]
         id: Option<String>,
     },
     /// Write a backup of this home to a file

@@ -275,13 +275,13 @@ impl Person {
             );
             assert_eq!(added["id"], identity["id"]);
         }
-        // An answer needs the other's advert, so it is known now.
+        // What is sealed to somebody needs their advert, so that is here now.
         for (one, two) in [(self, other), (other, self)] {
             let id = two.object("Identity", &["id"])["id"]
                 .as_str()
                 .unwrap()
                 .to_owned();
-            one.object("Pong", &["ping", &id, "--timeout", "30s"]);
+            one.object("Sent", &["send", &id, "hello", "--wait", "delivered"]);
         }
     }
 

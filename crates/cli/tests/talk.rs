@@ -53,10 +53,11 @@ fn names_and_ids_are_resolved_and_ambiguity_is_exit_6() {
     assert_eq!(code, "not-found", "{message}");
     let (code, _) = alice.fails(&["topic", "info", "topic1"], 6);
     assert_eq!(code, "not-found", "what all ids begin with names none");
-    // Two nodes of one name: each is shown with a piece of its key, and the name is ambiguous.
+    // Two core nodes of one name (a person's name is for members of its topics alone): each is shown
+    // with a piece of its key, and the name is ambiguous.
     let twins = [world.person("one"), world.person("two")];
     for twin in &twins {
-        twin.up(&["--name", "bob", "--listen", "127.0.0.1:0"]);
+        twin.up(&["--core", "--name", "bob", "--listen", "127.0.0.1:0"]);
         alice.befriends(twin);
     }
     let mut names: Vec<String> = alice
@@ -74,7 +75,8 @@ fn names_and_ids_are_resolved_and_ambiguity_is_exit_6() {
     let ended = alice.tries(&["--json", "ping", "bob"]);
     let value: serde_json::Value = serde_json::from_str(ended.err.trim()).unwrap();
     assert_eq!(value["error"]["candidates"].as_array().unwrap().len(), 2);
-    assert_eq!(alice.fails(&["why", "00"], 6).0, "not-found");
+    assert_eq!(alice.fails(&["why", "00"], 2).0, "usage");
+    assert_eq!(alice.fails(&["why", &"00".repeat(32)], 6).0, "not-found");
 }
 
 #[test]
@@ -291,9 +293,14 @@ fn nodes_are_told_and_pinged() {
     let pong = alice.object("Pong", &["ping", &id]);
     assert!(pong["rtt_ms"].as_f64().unwrap() > 0.0);
     alice.way(&["send", &id, "psst", "--wait", "delivered"]);
-    alice.object("Pong", &["ping", "bob"]);
-    let mail = bob.object("Mail", &["inbox"]);
-    assert_eq!(mail["text"], "psst");
+    alice.object("Pong", &["ping", &id[..24]]);
+    let mails = bob.json("Mail", &["inbox"]);
+    let texts: Vec<&str> = mails
+        .iter()
+        .map(|mail| mail["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(texts, ["hello", "psst"]);
+    assert_eq!(mails[1]["from"], alice.object("Identity", &["id"])["id"]);
     alice.object("Done", &["peer", "remove", &id]);
     assert_eq!(alice.fails(&["peer", "add", "nonsense"], 2).0, "usage");
     assert_eq!(alice.fails(&["peer", "remove", "nobody"], 6).0, "not-found");
