@@ -275,8 +275,8 @@ fn a_store_is_checked_and_damage_is_exit_7() {
         .iter()
         .rposition(|b| *b != 0)
         .unwrap_or(bytes.len() - 1);
-    for at in content / 2..content / 2 + 16 {
-        bytes[at] ^= 0x5a;
+    for byte in bytes.iter_mut().skip(content / 2).take(16) {
+        *byte ^= 0x5a;
     }
     std::fs::write(&path, bytes).unwrap();
     let (code, message) = alice.fails(&["check"], 7);

@@ -48,10 +48,10 @@ alice down
 
 # Bob and Carol return, each alone, and get all of it from their core nodes.
 bob up -d
-bob read garden --new --follow --limit 1001 | tail -n 3
+bob read garden --new --follow --limit 1006 | tail -n 3
 bob down
 carol up -d
-carol read garden --new --follow --limit 1001 | tail -n 3
+carol read garden --new --follow --limit 1006 | tail -n 3
 carol down
 
 # Alice returns and sees `delivered 2 of 2`.

@@ -206,7 +206,7 @@ fn take(input: &mut impl Read, most: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn line(input: &mut impl Read) -> Option<String> {
+fn line(input: &mut BufReader<File>) -> Option<String> {
     let mut text = Vec::new();
     for byte in input.bytes().take(MAX_ID) {
         match byte.ok()? {

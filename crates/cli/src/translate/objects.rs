@@ -250,7 +250,7 @@ pub(super) fn topic_info(info: node::TopicInfo) -> schema::TopicInfo {
         used: invite.used,
         until: rfc3339(invite.until),
     };
-    let core = |(id, address): (identity::NodeId, String)| schema::TopicCore {
+    let core = |(id, address): (NodeId, String)| schema::TopicCore {
         id: id.to_string(),
         address,
     };
