@@ -12,7 +12,7 @@ use serde_json::Value;
 use wire::Genesis;
 use wire::plain::decode_messages;
 
-#[path = "../examples/vectors.rs"]
+#[path = "../examples/rights-vectors.rs"]
 mod example;
 
 fn file() -> Value {
@@ -47,7 +47,7 @@ fn the_file_is_what_the_program_makes() {
     assert_eq!(
         file(),
         example::vectors(),
-        "run: cargo run -p rights --example vectors"
+        "run: cargo run -p rights --example rights-vectors"
     );
 }
 

@@ -1,6 +1,6 @@
 //! Writes `vectors/rights.json`: one example of every construction in docs/spec/secrecy.md.
 //!
-//! `cargo run -p rights --example vectors`
+//! `cargo run -p rights --example rights-vectors`
 //!
 //! Each value is computed here by the formula of the specification, with nothing but the primitives
 //! of `identity::seal`, and compared with what the crate makes: so the vectors hold two
@@ -40,7 +40,7 @@ pub(crate) fn vectors() -> Value {
     let of = founded();
     json!({
         "about": "Examples for docs/spec/secrecy.md. Bytes are hexadecimal. \
-                  Written by: cargo run -p rights --example vectors",
+                  Written by: cargo run -p rights --example rights-vectors",
         "epoch": epoch(),
         "device": device(),
         "topic": topic(&of),
