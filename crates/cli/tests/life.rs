@@ -337,6 +337,52 @@ fn a_backup_is_restored_and_writes_on_under_a_new_incarnation() {
 }
 
 #[test]
+fn a_core_node_says_whether_its_public_address_answers() {
+    let world = World::new();
+    let core = world.person("core");
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let up = core.up(&["--core", "--listen", &address, "--public", &address]);
+    assert_eq!(
+        (&up["core"], &up["reachable"]),
+        (&true.into(), &true.into())
+    );
+    core.down();
+    // As it was at creation, but for this run another address, where nobody answers.
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let up = core.up(&["--public", &address]);
+    assert_eq!(
+        (&up["core"], &up["reachable"]),
+        (&true.into(), &false.into())
+    );
+}
+
+#[test]
+fn a_run_is_recorded_and_played_back() {
+    let world = World::new();
+    let (alice, bob) = (world.person("alice"), world.person("bob"));
+    let file = world.path().join("record");
+    let path = file.to_str().unwrap();
+    alice.up(&["--listen", "127.0.0.1:0", "--record", path]);
+    alice.creates("garden");
+    // The joiner's node is started by the same command.
+    bob.up(&["--listen", "127.0.0.1:0"]);
+    bob.down();
+    let link = alice.invites("garden", "1");
+    bob.object("TopicId", &["join", &link, "--up", "--yes"]);
+    alice.way(&["send", "garden", "hello", "--wait", "delivered"]);
+    alice.down();
+    assert_eq!(mode(&file), 0o600);
+    let replayed = alice.object("Replay", &["replay", path]);
+    assert!(replayed["turns"].as_u64().unwrap() > 10, "{replayed}");
+    assert_eq!(alice.object("Replay", &["replay", path]), replayed);
+    let (code, _) = alice.fails(&["replay", "/etc/passwd"], 1);
+    assert_eq!(code, "io");
+}
+
+#[test]
 fn a_home_at_rest_is_backed_up_too() {
     let world = World::new();
     let alice = world.up("alice");
