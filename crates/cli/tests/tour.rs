@@ -7,10 +7,16 @@ use std::process::Command;
 fn tour() -> String {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let readme = std::fs::read_to_string(readme).expect("the README can be read");
-    let (_, rest) = readme.split_once("<!-- tour -->").expect("the mark before the tour");
-    let (tour, _) = rest.split_once("<!-- end of tour -->").expect("the mark after the tour");
+    let (_, rest) = readme
+        .split_once("<!-- tour -->")
+        .expect("the mark before the tour");
+    let (tour, _) = rest
+        .split_once("<!-- end of tour -->")
+        .expect("the mark after the tour");
     let blocks = tour.split("```sh\n").skip(1);
-    blocks.map(|block| block.split("```").next().unwrap_or_default()).collect()
+    blocks
+        .map(|block| block.split("```").next().unwrap_or_default())
+        .collect()
 }
 
 #[test]
@@ -40,7 +46,15 @@ fn the_tour_of_the_readme_works_as_written() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
     // What Bob missed is there, and Alice sees who has it.
-    for expected in ["Alice: The kettle is on", "Bob: On my way", "Alice: Bring a cup", "delivered"] {
-        assert!(text.contains(expected), "no {expected:?} in\n{text}\n{errors}");
+    for expected in [
+        "Alice: The kettle is on",
+        "Bob: On my way",
+        "Alice: Bring a cup",
+        "delivered",
+    ] {
+        assert!(
+            text.contains(expected),
+            "no {expected:?} in\n{text}\n{errors}"
+        );
     }
 }
