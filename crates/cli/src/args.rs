@@ -134,7 +134,7 @@ pub struct Up {
     /// The name that others see
     #[arg(long)]
     pub name: Option<String>,
-    /// An address to listen on, such as 0.0.0.0:4433 or [::]:0 (may be repeated)
+    /// An address to listen on, such as 0.0.0.0:4433 (may be repeated)
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<std::net::SocketAddr>,
     /// The address under which others reach this node, such as core.example.org:4433

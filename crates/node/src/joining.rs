@@ -412,6 +412,18 @@ impl Inner {
         }
     }
 
+    /// Lines have come to a device whose author was given up: it needs a new one to acknowledge them.
+    pub(crate) fn speak_again(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some(keys) = self.host.keys.topic(local) else {
+            return;
+        };
+        let given_up = keys.device.is_some() && keys.row.next_index > 0 && !keys.row.opened;
+        if given_up && !keys.row.left {
+            // What fails now is tried again with the next line, and with the next message.
+            let _opened = self.open_author(turn, local);
+        }
+    }
+
     /// Makes sure that this device has an author whose first envelope is published.
     pub(crate) fn open_author(
         &mut self,

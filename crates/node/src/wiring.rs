@@ -286,6 +286,7 @@ impl Inner {
                 turn.advise(Advisory::Check(Check::Topic { link, topic, job }));
             }
             topic::Output::Changed { topic, last } => {
+                self.speak_again(turn, topic);
                 if let Some(keys) = self.host.keys.topic(topic) {
                     turn.held(Held::Changed {
                         topic: keys.id,

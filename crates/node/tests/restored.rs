@@ -223,3 +223,29 @@ fn a_machine_that_is_set_back_every_day_goes_on() {
         assert_eq!(info(&mut world, node).forked, Vec::<String>::new());
     }
 }
+
+/// What is delivered to a restored home is acknowledged, also when nobody writes there.
+#[test]
+fn a_restored_home_that_only_reads_acknowledges() {
+    let (mut world, alice, bob) = pair(26);
+    set_back(&mut world, alice, true, |_| {});
+    world.pass(Duration::from_secs(30));
+    let id = send(&mut world, bob, "tea", "three");
+    let reached = wait(&mut world, bob, &id, WaitFor::Delivered, None);
+    assert!(
+        matches!(
+            reached,
+            Reply::Reached {
+                count: 1,
+                of: 1,
+                ..
+            }
+        ),
+        "{reached:?}"
+    );
+    assert_eq!(
+        info(&mut world, bob).members.len(),
+        2,
+        "it is the same member"
+    );
+}
