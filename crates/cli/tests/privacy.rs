@@ -10,6 +10,7 @@ use crate::people::{Person, World};
 use search::Needle;
 
 const TOPIC: &str = "orchard-at-the-brook";
+const NAME: &str = "Philippa of the Orchard";
 const TEXTS: [&str; 4] = [
     "The plums are ripe since yesterday.",
     "Bring the long ladder and two baskets.",
@@ -26,6 +27,7 @@ fn a_core_node_can_read_nothing_that_it_keeps() {
     let world = World::new();
     let core = world.core("core");
     let (alice, bob) = (world.up("alice"), world.up("bob"));
+    alice.way(&["name", NAME]);
     alice.uses(&core);
     bob.uses(&core);
     alice.creates(TOPIC);
@@ -47,10 +49,11 @@ fn a_core_node_can_read_nothing_that_it_keeps() {
         .map(|text| Needle::new("a text", text.as_bytes()))
         .into();
     needles.push(Needle::new("the topic's name", TOPIC.as_bytes()));
+    needles.push(Needle::new("a member's name", NAME.as_bytes()));
     needles.extend(secrets_of(&alice));
     needles.extend(secrets_of(&bob));
     // Node key, device secret, author key, epoch and meeting secret of each, at least.
-    assert!(needles.len() >= TEXTS.len() + 1 + 2 * 5);
+    assert!(needles.len() >= TEXTS.len() + 2 + 2 * 5);
     let searched = search::search(&core.home, &needles).unwrap();
     assert!(searched.bytes > 10_000 && searched.files > 5, "it was used");
     assert_eq!(searched.found, Vec::<String>::new());
