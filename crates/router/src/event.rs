@@ -252,7 +252,7 @@ pub enum Output {
         raw: Raw,
     },
     /// A known peer deposits mail of its own for another node. If that is a client, hold it and
-    /// answer by [`crate::Router::mail_held`], [`crate::Router::mail_done_before`] or
+    /// answer by [`crate::Router::mail_held`], [`crate::Router::forward_receipt`] or
     /// [`crate::Router::mail_refused`].
     Mailbox {
         /// The depositor, who is also the source.
