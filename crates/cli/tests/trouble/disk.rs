@@ -40,13 +40,22 @@ impl Disk {
         }
     }
 
+    /// A process that was just stopped may hold its log open for a moment longer; until it has ended
+    /// the system says that the disk is in use.
     fn remount(&self, option: &str) {
-        let status = Command::new("mount")
-            .args(["-o", &format!("remount,{option}")])
-            .arg(&self.place)
-            .status()
-            .unwrap();
-        assert!(status.success());
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let remounted = Command::new("mount")
+                .args(["-o", &format!("remount,{option}")])
+                .arg(&self.place)
+                .output()
+                .unwrap();
+            if remounted.status.success() {
+                return;
+            }
+            assert!(Instant::now() < until, "{remounted:?}");
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
     }
 
     /// Fills it up until so much is left.
