@@ -8,6 +8,8 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
+  planted the tests that guard the release rule notice when it is switched off; not in
+          ci, because it builds everything once more
   ci      everything below, in this order
   fmt     formatting is what rustfmt makes of it
   clippy  no warning in any target
@@ -63,6 +65,16 @@ fn run(task: &str) -> Result<(), String> {
             // Tests that start the program use the binary of their own profile: built by cargo
             // because they belong to its package. Nothing else has to be there beforehand.
             cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], &[])
+        }
+        "planted" => {
+            let of = |package, filter| {
+                let with = ["test", "--locked", "-p", package, "--features", "planted"];
+                cargo(
+                    &[with.as_slice(), &["--test", "main", filter]].concat(),
+                    &[],
+                )
+            };
+            of("node", "without_the").and_then(|()| of("cli", "crash::"))
         }
         other => Err(format!("there is no task `{other}`\n\n{HELP}")),
     }
