@@ -354,13 +354,13 @@ impl Inner {
                 self.mine
                     .not_serving(turn.cx, node, topic, &refusal, &mut turn.mine);
             }
-            Subject::Box(loc) => self.box_refused(turn, loc, retry),
             Subject::Link if code == Code::NOT_SERVED => {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.at_core.clear();
                 }
             }
-            Subject::Link | Subject::Topic(_) | Subject::Mail(_) => {}
+            // A box that was asked for too often is asked for again when the timer comes.
+            Subject::Link | Subject::Topic(_) | Subject::Mail(_) | Subject::Box(_) => {}
         }
     }
 

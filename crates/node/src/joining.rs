@@ -171,10 +171,6 @@ impl Inner {
         self.look_progress(turn, loc);
     }
 
-    pub(crate) fn box_refused(&mut self, _: &mut Turn<'_, '_>, _: [u8; 32], _: u64) {
-        // Asked too often: it is asked again when the timer comes.
-    }
-
     fn look_progress(&mut self, turn: &mut Turn<'_, '_>, loc: [u8; 32]) {
         let Some(look) = self.joining.0.get_mut(&loc) else {
             return;

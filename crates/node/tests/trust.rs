@@ -252,3 +252,42 @@ fn strangers_do_not_keep_clients_out() {
         "a client is kept out by strangers"
     );
 }
+
+/// A member's newest list of cores replaces what it listed before, also in whom others keep a link with.
+#[test]
+fn a_core_node_that_a_member_left_is_not_kept() {
+    let mut world = World::new(98);
+    let (one, two) = (world.add("one", true), world.add("two", true));
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    found(&mut world, alice, "tea");
+    // The link names Alice alone, so that Bob hears of cores by her lists only.
+    let link = invite(&mut world, alice, "tea", 1);
+    join(&mut world, bob, &link);
+    let cores = |world: &mut World| match world.ask(
+        bob,
+        Command::TopicInfo {
+            topic: "tea".into(),
+        },
+    ) {
+        Reply::TopicInfo(info) => info
+            .cores
+            .into_iter()
+            .map(|core| core.0)
+            .collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    use_core(&mut world, alice, one);
+    world.pass(Duration::from_secs(30));
+    let first = world.id(one);
+    assert!(cores(&mut world).contains(&first), "Alice told of it");
+    let core = first.to_string();
+    assert!(matches!(
+        world.ask(alice, Command::CoreLeave { core }),
+        Reply::Done
+    ));
+    use_core(&mut world, alice, two);
+    world.pass(Duration::from_secs(30));
+    let now = cores(&mut world);
+    assert!(now.contains(&world.id(two)), "Alice told of the new one");
+    assert!(!now.contains(&first), "the old one counts no more");
+}
