@@ -37,6 +37,7 @@
 mod effect;
 mod kernel;
 mod limits;
+pub mod planted;
 mod rng;
 mod staged;
 pub mod test;
