@@ -53,6 +53,12 @@ impl<K: Ord + Copy> Timers<K> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
+    /// The earliest deadline, with its key.
+    #[must_use]
+    pub fn first(&self) -> Option<(Time, K)> {
+        self.by_time.first().copied()
+    }
+
     /// Takes out one deadline that has come, the earliest first.
     pub fn expired(&mut self, now: Time) -> Option<K> {
         let (at, key) = *self.by_time.first()?;

@@ -115,6 +115,37 @@ impl Node {
     }
 }
 
+impl Node {
+    /// What the next deadline is for: the engine and its own word for it. For those who measure
+    /// what an idle node does.
+    #[must_use]
+    pub fn awaits(&self) -> Option<String> {
+        let State::Awake(inner) = &self.0 else {
+            return Some("waking".to_owned());
+        };
+        let named = |engine: &str, (at, word): (Time, String)| {
+            // A word may name what it is about: `Ping(LinkId(3))`.
+            let word = word.split('(').next().unwrap_or_default().to_lowercase();
+            (at, format!("{engine} {word}"))
+        };
+        let quiet = |engine: &str, at: Time| (at, engine.to_owned());
+        [
+            inner.router.awaits().map(|due| named("router", due)),
+            inner.topics.awaits().map(|due| named("topic", due)),
+            inner.host.custody.deadline().map(|at| quiet("custody", at)),
+            inner.mine.deadline().map(|at| quiet("client", at)),
+            inner
+                .timers
+                .first()
+                .map(|(at, timer)| named("node", (at, format!("{timer:?}")))),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|(_, word)| word)
+    }
+}
+
 impl Machine for Node {
     type Input = Input;
     type Output = Effect<Out>;

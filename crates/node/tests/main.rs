@@ -1,6 +1,7 @@
 //! Whole nodes in a world without I/O.
 
 mod held;
+mod idle;
 mod liars;
 mod newcomers;
 mod promised;

@@ -69,6 +69,8 @@ enum Coming {
 
 /// Sees every frame that leaves a node (from, to, bytes) and says what arrives instead.
 pub(crate) type Tamper = Box<dyn FnMut(usize, usize, Vec<u8>) -> Vec<Vec<u8>>>;
+/// Sees every turn of a node before it is taken, and what its deadline is for if it has come.
+pub(crate) type Tally = Box<dyn FnMut(usize, &Event<Input>, Option<String>)>;
 /// Sees every frame that leaves a node, with what the node has on its disk.
 pub(crate) type Watch = Box<dyn FnMut(&Machine, WallTime, &[u8])>;
 
@@ -100,6 +102,9 @@ pub(crate) struct World {
     pub(crate) delay: Duration,
     pub(crate) tamper: Option<Tamper>,
     pub(crate) watch: Option<Watch>,
+    pub(crate) tally: Option<Tally>,
+    /// Batches that were made durable.
+    pub(crate) batches: u64,
     pub(crate) trace: bool,
     /// The release rule is switched off in all nodes that start from now on.
     #[cfg(feature = "planted")]
@@ -126,6 +131,8 @@ impl World {
             delay: Duration::ZERO,
             tamper: None,
             watch: None,
+            tally: None,
+            batches: 0,
             trace: std::env::var_os("WORLD_TRACE").is_some(),
             #[cfg(feature = "planted")]
             plant: false,
@@ -370,6 +377,7 @@ impl World {
         };
         let mut due = 0;
         while let Some(batch) = kernel.take_batch() {
+            self.batches += 1;
             if machine.commits == Commits::Now && machine.pending.is_empty() {
                 kernel.base_mut().apply(&batch);
                 kernel.committed(batch.number);
@@ -426,6 +434,10 @@ impl World {
         let Some(kernel) = self.nodes[node].kernel.as_mut() else {
             return;
         };
+        if let Some(tally) = &mut self.tally {
+            let due = matches!(event, Event::Deadline).then(|| kernel.machine().awaits());
+            tally(node, &event, due.flatten());
+        }
         kernel.turn(now, wall, event).expect("memory can be read");
         let mut exempt = Vec::new();
         while let Some(output) = kernel.exempt() {

@@ -182,6 +182,13 @@ impl Router {
         self.timers.next()
     }
 
+    /// What [`Router::deadline`] is for, in a word of this crate: for those who measure.
+    #[must_use]
+    pub fn awaits(&self) -> Option<(Time, String)> {
+        let (at, timer) = self.timers.first()?;
+        Some((at, format!("{timer:?}")))
+    }
+
     /// Does what is due.
     pub fn on_deadline(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) {
         for _ in 0..TIMERS_PER_TURN {

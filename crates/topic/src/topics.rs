@@ -238,4 +238,11 @@ impl Topics {
     pub fn deadline(&self) -> Option<Time> {
         self.shared.timers.next()
     }
+
+    /// What [`Topics::deadline`] is for, in a word of this crate: for those who measure.
+    #[must_use]
+    pub fn awaits(&self) -> Option<(Time, String)> {
+        let (at, timer) = self.shared.timers.first()?;
+        Some((at, format!("{timer:?}")))
+    }
 }

@@ -1,0 +1,208 @@
+//! What a node does when nothing happens, and how much when something does.
+
+use crate::story::{found, invite, join, send, use_core};
+use crate::world::World;
+use machine::Event;
+use node::Input;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+use wire::{Frame, TopicFrame};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Turns by node and kind.
+type Counts = BTreeMap<(usize, String), u64>;
+
+/// People who reach one another through core nodes alone, and topics of equal size.
+struct City {
+    world: World,
+    cores: usize,
+    people: usize,
+    /// The members of each topic, the founder first.
+    members: Vec<Vec<usize>>,
+    counts: Rc<RefCell<Counts>>,
+}
+
+fn topic_name(topic: usize) -> String {
+    format!("topic {topic}")
+}
+
+fn kind_of_frame(frame: &Frame) -> String {
+    let name = match frame {
+        Frame::Topic { frame, .. } => format!("{frame:?}"),
+        other => format!("{other:?}"),
+    };
+    let name = name
+        .split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
+    match frame {
+        Frame::Topic {
+            frame: TopicFrame::Refused { .. },
+            ..
+        } => "frame: topic refused".to_owned(),
+        Frame::Topic { .. } => format!("frame: topic {name}"),
+        _ => format!("frame: {name}"),
+    }
+}
+
+fn kind_of(event: &Event<Input>, due: Option<String>) -> String {
+    match event {
+        Event::Deadline => format!("deadline: {}", due.unwrap_or_else(|| "none".to_owned())),
+        Event::Input(Input::Frame { bytes, .. }) => match Frame::decode(bytes) {
+            Ok(frame) => kind_of_frame(&frame),
+            Err(_) => "frame: garbage".to_owned(),
+        },
+        Event::Input(Input::Writable { .. }) => "writable".to_owned(),
+        Event::Input(Input::Checked(_)) => "checked".to_owned(),
+        Event::Input(Input::Command { .. }) => "command".to_owned(),
+        Event::Input(Input::LinkUp { .. } | Input::LinkDown { .. }) => "link".to_owned(),
+        Event::Input(_) => "other".to_owned(),
+    }
+}
+
+impl City {
+    /// All of them up, linked and in step.
+    fn new(cores: usize, people: usize, topics: usize, members: usize) -> Self {
+        let mut world = World::new(77);
+        for n in 0..cores {
+            world.add(&format!("core {n}"), true);
+        }
+        for n in 0..people {
+            let person = world.add(&format!("person {n}"), false);
+            // Behind address translators: a person's node is dialled by nobody.
+            for other in cores..person {
+                world.cut.push((other, person));
+            }
+        }
+        world.delay = Duration::from_millis(20);
+        let mut city = Self {
+            world,
+            cores,
+            people,
+            members: Vec::new(),
+            counts: Rc::default(),
+        };
+        for n in 0..people {
+            use_core(&mut city.world, cores + n, n % cores);
+        }
+        for topic in 0..topics {
+            city.gather(topic, members);
+        }
+        city.world.pass(5 * MINUTE);
+        let counts = Rc::clone(&city.counts);
+        city.world.tally = Some(Box::new(move |node, event, due| {
+            let mut counts = counts.borrow_mut();
+            *counts.entry((node, kind_of(event, due))).or_default() += 1;
+        }));
+        city
+    }
+
+    /// People of one neighbourhood begin a topic: two core nodes hold it at most.
+    fn gather(&mut self, topic: usize, members: usize) {
+        let groups = (self.people / members).max(1);
+        let first = (topic % groups) * members;
+        let who: Vec<usize> = (0..members)
+            .map(|n| self.cores + (first + n + topic / groups) % self.people)
+            .collect();
+        found(&mut self.world, who[0], &topic_name(topic));
+        self.world.pass(Duration::from_secs(2));
+        let uses = u32::try_from(members).expect("small");
+        let link = invite(&mut self.world, who[0], &topic_name(topic), uses);
+        self.world.pass(Duration::from_secs(2));
+        for person in &who[1..] {
+            join(&mut self.world, *person, &link);
+        }
+        self.members.push(who);
+    }
+
+    /// Everybody whose number is no multiple of three goes.
+    fn leave_a_third(&mut self) {
+        for n in (0..self.people).filter(|n| n % 3 != 0) {
+            self.world.down(self.cores + n);
+        }
+        self.world.pass(MINUTE);
+    }
+
+    fn start(&mut self) {
+        self.counts.borrow_mut().clear();
+        self.world.frames = 0;
+        self.world.batches = 0;
+    }
+
+    /// Turns of one kind of node, by kind, since [`City::start`].
+    fn turns(&self, core: bool) -> BTreeMap<String, u64> {
+        let mut kinds = BTreeMap::new();
+        for ((node, kind), count) in self.counts.borrow().iter() {
+            if (*node < self.cores) == core {
+                *kinds.entry(kind.clone()).or_default() += count;
+            }
+        }
+        kinds
+    }
+
+    fn online(&self) -> usize {
+        (self.cores..self.cores + self.people)
+            .filter(|node| self.world.is_up(*node))
+            .count()
+    }
+
+    /// Prints turns of people and of core nodes, each divided.
+    fn print(&self, title: &str, people: f64, cores: f64) {
+        let frames = self.world.frames;
+        let commits = self.world.batches;
+        println!("\n{title}: {frames} frames and {commits} commits in all");
+        println!("  {:<30} {:>10} {:>10}", "turns", "person", "core");
+        let (of_people, of_cores) = (self.turns(false), self.turns(true));
+        let mut kinds: Vec<&String> = of_people.keys().chain(of_cores.keys()).collect();
+        kinds.sort();
+        kinds.dedup();
+        let mut sums = (0.0, 0.0);
+        for kind in kinds {
+            let count = |of: &BTreeMap<String, u64>| of.get(kind).map_or(0.0, |n| *n as f64);
+            let (person, core) = (count(&of_people) / people, count(&of_cores) / cores);
+            sums = (sums.0 + person, sums.1 + core);
+            println!("  {kind:<30} {person:>10.2} {core:>10.2}");
+        }
+        println!("  {:<30} {:>10.2} {:>10.2}", "all", sums.0, sums.1);
+    }
+}
+
+/// Prints what a small city costs: `cargo test -p node idle_city -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints a table; run it by name"]
+fn idle_city() {
+    let mut city = City::new(3, 60, 6, 30);
+    let (people, cores) = (60.0, 3.0);
+    city.start();
+    city.world.pass(HOUR);
+    city.print("an hour of silence, per node", people, cores);
+    city.leave_a_third();
+    let online = city.online() as f64;
+    let mut rounds = 0;
+    city.start();
+    for round in 0..20 {
+        for topic in 0..city.members.len() {
+            let up = city.members[topic].iter().copied();
+            let up: Vec<usize> = up.filter(|node| city.world.is_up(*node)).collect();
+            send(&mut city.world, up[round % up.len()], &topic_name(topic), "hello");
+            city.world.pass(MINUTE);
+            rounds += 1;
+        }
+    }
+    let title = format!("{rounds} messages, a third online ({online}), all turns per message");
+    city.print(&title, f64::from(rounds), f64::from(rounds));
+    city.start();
+    let back: Vec<usize> = (0..city.people).filter(|n| n % 3 == 1).collect();
+    for n in &back {
+        city.world.up(city.cores + n);
+        city.world.pass(5 * MINUTE);
+        city.world.down(city.cores + n);
+    }
+    let sessions = back.len() as f64;
+    city.print("a session of five minutes, all turns per session", sessions, sessions);
+}
