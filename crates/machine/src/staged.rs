@@ -104,6 +104,23 @@ pub struct Staged<'a> {
     pub(crate) failed: Option<ReadFailed>,
 }
 
+impl Staged<'_> {
+    /// Looks at committed data as an engine does, for checkers and tools. Whatever `f` writes is
+    /// dropped.
+    ///
+    /// # Errors
+    /// When something that `f` read could not be read.
+    pub fn look<R>(base: &dyn Base, f: impl FnOnce(&mut Staged<'_>) -> R) -> Result<R, ReadFailed> {
+        let mut overlay = Overlay::default();
+        let mut store = Staged::new(base, &mut overlay, 0);
+        let result = f(&mut store);
+        match store.failed {
+            Some(failed) => Err(failed),
+            None => Ok(result),
+        }
+    }
+}
+
 impl<'a> Staged<'a> {
     pub(crate) fn new(base: &'a dyn Base, overlay: &'a mut Overlay, turn: u64) -> Self {
         Self {
