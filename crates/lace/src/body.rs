@@ -6,6 +6,7 @@ use crate::limits::EXPIRY_STEP_MS;
 use crate::rows::{self, Bytes, Spot};
 use identity::{EnvelopeId, PublicKey};
 use machine::Staged;
+use machine::planted::{Bug, is};
 use wire::{Checked, CheckedBody, Header};
 
 /// What became of a body that came apart from its envelope.
@@ -116,6 +117,9 @@ impl Lace {
             if let Some(spot) = spot {
                 let bytes = Bytes(&row).u32().unwrap_or(0);
                 freed.extend(self.remove_body(store, &spot, bytes));
+                if is(Bug::ExpiryDeletesHeader) {
+                    store.delete(rows::HEADER, rows::at_spot(self.local, &spot));
+                }
             }
             store.delete(rows::EXPIRY, key);
         }

@@ -1,5 +1,6 @@
 //! Turn, commit, release.
 
+use crate::planted::{Bug, is};
 use crate::staged::Used;
 use crate::{
     Base, ContentEffect, Cx, Effect, MAX_BATCH, MAX_BATCHES_IN_FLIGHT, MAX_OUTPUTS_PER_TURN,
@@ -226,7 +227,11 @@ where
 
     fn sort(&mut self, effect: Effect<P>) {
         match effect {
-            Effect::Held(held) => self.held.push_back((self.last_dirty, held)),
+            Effect::Held(held) => {
+                let at_once = is(Bug::DuplicateEarly) && self.last_dirty < self.turn;
+                let needs = if at_once { 0 } else { self.last_dirty };
+                self.held.push_back((needs, held));
+            }
             Effect::Verbatim(verbatim) => self.exempt.push_back(Exempt::Verbatim(verbatim)),
             Effect::Advisory(advisory) => self.exempt.push_back(Exempt::Advisory(advisory)),
             Effect::Content(content) => self.exempt.push_back(Exempt::Content(content)),
@@ -292,14 +297,18 @@ where
 
     /// The next output whose reasons are durable.
     pub fn release(&mut self) -> Option<P::Held> {
-        let (needs, _) = self.held.front()?;
-        let waits = *needs > self.durable;
+        let ready = |(needs, _): &(u64, P::Held)| *needs <= self.durable;
+        let place = match is(Bug::DuplicateEarly) {
+            true => self.held.iter().position(ready)?,
+            false => 0,
+        };
+        let waits = !ready(self.held.get(place)?) && !is(Bug::EarlyRelease);
         #[cfg(feature = "planted")]
         let waits = waits && !self.hold_nothing;
         if self.fault.is_some() || waits {
             return None;
         }
-        self.held.pop_front().map(|(_, held)| held)
+        self.held.remove(place).map(|(_, held)| held)
     }
 
     /// The next output that needs no reasons.
