@@ -144,6 +144,36 @@ pub const fn is(_bug: Bug) -> bool {
     false
 }
 
+/// What only a planted defect remembers. Without the feature it has no size and remembers nothing.
+#[derive(Debug, Default)]
+pub struct Memory(#[cfg(feature = "planted")] std::collections::BTreeSet<[u8; 32]>);
+
+#[cfg(feature = "planted")]
+impl Memory {
+    /// Remembers an id.
+    pub fn note(&mut self, id: &[u8; 32]) {
+        self.0.insert(*id);
+    }
+
+    /// Whether it is remembered.
+    #[must_use]
+    pub fn has(&self, id: &[u8; 32]) -> bool {
+        self.0.contains(id)
+    }
+}
+
+#[cfg(not(feature = "planted"))]
+impl Memory {
+    /// Remembers nothing.
+    pub const fn note(&mut self, _id: &[u8; 32]) {}
+
+    /// Whether it is remembered: never.
+    #[must_use]
+    pub const fn has(&self, _id: &[u8; 32]) -> bool {
+        false
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Bug;

@@ -7,6 +7,7 @@ use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
 use identity::EnvelopeId;
 use lace::{Body, Held, Place};
+use machine::planted::{Bug, is};
 use machine::{Cx, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Class, Envelope, Item};
@@ -271,7 +272,8 @@ impl Topic {
     fn show(&mut self, env: &mut Env<'_, '_>, held: &Held) {
         let envelope = &held.envelope;
         let before = self.shown(env.cx, &envelope.id);
-        if matches!(before, Some(Shown::Lines(_))) || !held.effective {
+        let again = matches!(before, Some(Shown::Lines(_))) && !is(Bug::DeliverAgain);
+        if again || !held.effective {
             return;
         }
         let Body::Here(body) = &held.body else {

@@ -10,9 +10,11 @@ use crate::peer::Wanted;
 use crate::rows::Phase;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
+use core::time::Duration;
 use identity::{EnvelopeId, PublicKey};
 use lace::{Admission, Body, Verdict};
 use machine::Time;
+use machine::planted::{Bug, is};
 use wire::{Checked, Class, Envelope, Evidence, Raw, RawHeader, TopicFrame, Verified};
 
 impl Topic {
@@ -121,11 +123,16 @@ impl Topic {
             .declined
             .get(&header.author)
             .is_some_and(|until| *until > wall);
-        if self.row.phase != Phase::Active || declined {
+        if self.row.phase != Phase::Active || declined || self.bad.has(id.as_bytes()) {
             return false;
         }
         match self.lace.judge(&mut env.cx.store, &id, &header) {
-            Verdict::New => true,
+            Verdict::New => {
+                if is(Bug::GoodIdBad) && wire::check(raw.clone()).is_err() {
+                    self.bad.note(id.as_bytes());
+                }
+                true
+            }
             Verdict::Closed => self
                 .peers
                 .get(&link)
@@ -240,7 +247,8 @@ impl Topic {
         let (id, header) = (envelope.id, &envelope.header);
         let (author, number) = (header.author, header.number);
         let bare = header.class == Class::Content && verified.get().body.is_none();
-        if env.host.author(self.local) == Some(author) && number > self.tip(&author) {
+        let own = env.host.author(self.local) == Some(author);
+        if own && number > self.tip(&author) && !is(Bug::OldKeyAfterRestore) {
             self.stale = true;
             env.out.push(Output::OwnChainAhead {
                 topic: self.local,
@@ -287,6 +295,12 @@ impl Topic {
         let Err(refusal) = env.host.room(env.cx, self.local, offer) else {
             return Some(verified);
         };
+        if is(Bug::EvictPromised)
+            && refusal.code == wire::Code::QUOTA
+            && !self.lace.expire(&mut env.cx.store, u64::MAX, 1).is_empty()
+        {
+            return Some(verified);
+        }
         let (author, number) = (header.author, header.number);
         let control = header.class == Class::Control;
         let body_alone = known || (refusal.what == RefusedPart::Body && !control);
@@ -372,6 +386,9 @@ impl Topic {
                         && let Some(link) = giver
                     {
                         self.parked.put(*id, (link, bytes));
+                        if is(Bug::ParkedAcknowledged) {
+                            shared.soon(Timer::Receipt(self.local), env.cx.now, Duration::ZERO);
+                        }
                     }
                     if let Some(link) = giver {
                         self.look_for_past(shared, env, link);

@@ -15,6 +15,7 @@ use identity::seal::kdf;
 use identity::{NodeId, PublicKey};
 use lace::Coverage;
 use machine::Cx;
+use machine::planted::{Bug, is};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{CutEntry, RawStatement, Receipt, ReceiptKind, Signed, SignedReceipt, TopicFrame};
 
@@ -358,6 +359,13 @@ impl Topic {
             }
             let lacks = lacks.get(&entry.author);
             let mut entry = entry;
+            if is(Bug::ParkedAcknowledged) {
+                let parked = self.lace.parked().map(|parked| parked.envelope);
+                let own = parked.filter(|parked| parked.header.author == entry.author);
+                if let Some(newest) = own.max_by_key(|parked| parked.header.number) {
+                    (entry.number, entry.id) = (newest.header.number, newest.id);
+                }
+            }
             let place = u16::try_from(cut.len()).unwrap_or(u16::MAX);
             let numbers = lacks
                 .into_iter()

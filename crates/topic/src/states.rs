@@ -7,6 +7,7 @@ use crate::state::{Shared, Topic};
 use crate::topics::Env;
 use identity::{EnvelopeId, NodeId, PublicKey};
 use machine::Cx;
+use machine::planted::{Bug, is};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Envelope, ReceiptKind};
 
@@ -152,7 +153,15 @@ impl Topic {
         let Some(device) = self.device_of(envelope).filter(|device| *device != mine) else {
             return;
         };
-        for dep in &envelope.header.deps {
+        let mut deps = envelope.header.deps.clone();
+        if is(Bug::SecondLevelAck) {
+            let named = deps
+                .iter()
+                .filter_map(|dep| self.lace.header(&mut env.cx.store, dep));
+            let second: Vec<EnvelopeId> = named.flat_map(|named| named.header.deps).collect();
+            deps.extend(second);
+        }
+        for dep in &deps {
             let named = self.lace.header(&mut env.cx.store, dep);
             let own = named.and_then(|named| self.device_of(&named)) == Some(mine);
             if own {
