@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::rows::{self, AUTHOR, RING, TopicRow, VAULT, take_local, vault_key};
 use identity::{EnvelopeId, GrantId, PublicKey, SecretKey, TopicId};
 use machine::Cx;
+use machine::planted::{Bug, is};
 use rights::{
     Access, HeldEpoch, Incarnation, ItemSubject, KeyRing, OpenCache, Opened, OpenedItem,
     SealRefused, SenderKeys, Standing, Subject, Vault,
@@ -114,7 +115,7 @@ impl Keychain {
                 None => keychain.locked.push(name),
             }
         }
-        if keychain.config.stale {
+        if keychain.config.stale && !is(Bug::OldKeyAfterRestore) {
             let locals: Vec<u32> = keychain.topics.keys().copied().collect();
             for local in locals {
                 keychain.give_up_author(cx, local);

@@ -102,13 +102,11 @@ impl Inner {
                     self.learn_cores(turn, local, list.cores);
                 }
             }
-            for (device, plain) in said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS) {
-                if let Ok(profile) = Profile::decode(&plain) {
-                    self.learn_member(turn, local, &device, profile);
-                }
-            }
             self.learn_ways(turn, local);
             self.learn_own_cores(turn, local);
+            for (device, profile) in profiles(turn, local) {
+                self.learn_member(turn, local, &device, profile);
+            }
         }
         let again = turn.cx.now.after(TICKETS_EVERY);
         self.timers.set(Timer::Tickets, again);
@@ -233,8 +231,12 @@ impl Inner {
         {
             return;
         }
+        let first = known.is_empty();
         known.insert(node, addresses.clone());
         self.keep(turn, node, Why::TopicCore, addresses);
+        if first {
+            self.weigh_members(turn, local);
+        }
         if let Some(link) = self.link_of(&node) {
             self.show_at_core(turn, link);
         }
@@ -258,13 +260,13 @@ impl Inner {
         let Some(topic) = self.host.keys.topic(local).map(|keys| keys.id) else {
             return;
         };
+        let held = self.is_held(local);
         for core in self.mine.serving(turn.cx, &topic) {
-            self.host
-                .cores
-                .entry(local)
-                .or_default()
-                .entry(core)
-                .or_default();
+            let known = self.host.cores.entry(local).or_default();
+            known.entry(core).or_default();
+        }
+        if !held && self.is_held(local) {
+            self.weigh_members(turn, local);
         }
     }
 
@@ -281,7 +283,43 @@ impl Inner {
             .topic(local)
             .and_then(|keys| keys.device.as_ref());
         if own.is_some_and(|own| own.public() != *device) && !profile.addresses.is_empty() {
-            self.keep(turn, profile.node, Why::Member, profile.addresses);
+            // Through a core node members find one another anyhow.
+            let why = if self.is_held(local) {
+                Why::Shortcut
+            } else {
+                Why::Member
+            };
+            self.keep(turn, profile.node, why, profile.addresses);
+        }
+    }
+
+    fn is_held(&self, local: u32) -> bool {
+        self.host
+            .cores
+            .get(&local)
+            .is_some_and(|cores| !cores.is_empty())
+    }
+
+    /// A core node holds a topic now, or none does any more: links with its members matter less, or
+    /// more.
+    fn weigh_members(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let members = profiles(turn, local);
+        let nodes: Vec<NodeId> = members.iter().map(|(_, profile)| profile.node).collect();
+        for (device, profile) in members {
+            self.learn_member(turn, local, &device, profile);
+        }
+        if nodes.is_empty() || !self.is_held(local) {
+            return;
+        }
+        let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        let alone: BTreeSet<NodeId> = topics
+            .into_iter()
+            .filter(|local| !self.is_held(*local))
+            .flat_map(|local| profiles(turn, local))
+            .map(|(_, profile)| profile.node)
+            .collect();
+        for node in nodes.into_iter().filter(|node| !alone.contains(node)) {
+            self.release(turn, node, Why::Member);
         }
     }
 
@@ -362,6 +400,9 @@ impl Inner {
                 self.learn_cores(turn, local, list.cores);
             }
         }
+        if !before.is_empty() && !self.is_held(local) {
+            self.weigh_members(turn, local);
+        }
         self.release_cores(turn, before.into_keys());
     }
 
@@ -386,6 +427,7 @@ impl Inner {
         });
         if !is_member {
             self.release(turn, node, Why::Member);
+            self.release(turn, node, Why::Shortcut);
         }
     }
 
@@ -615,4 +657,12 @@ impl Inner {
         let again = turn.cx.now.after(TICKETS_EVERY);
         self.timers.set(Timer::Tickets, again);
     }
+}
+
+/// What the members of a topic said about themselves.
+fn profiles(turn: &mut Turn<'_, '_>, local: u32) -> Vec<(PublicKey, Profile)> {
+    said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS)
+        .into_iter()
+        .filter_map(|(device, plain)| Some((device, Profile::decode(&plain).ok()?)))
+        .collect()
 }

@@ -7,6 +7,7 @@ use crate::node::{Inner, Turn};
 use crate::proof::Link;
 use custody::{Mail, MailAnswer, MyCoresOutput};
 use identity::NodeId;
+use machine::planted::{Bug, is};
 use router::{MailRefusal, Output as FromRouter, Problem, Standing, Why};
 use std::collections::BTreeSet;
 use wire::{Frame, NodeAddress, Verified};
@@ -151,6 +152,12 @@ impl Inner {
         self.begin_round(turn, link);
         self.show_at_core(turn, link);
         self.ask_boxes(turn, link);
+        if is(Bug::StrangerServed) {
+            let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+            for local in topics {
+                self.prove(turn, link, local, topic::Peer::Core { node });
+            }
+        }
     }
 
     fn closed(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, node: NodeId) {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use identity::NodeId;
+use machine::planted::{Bug, is};
 use machine::{Cx, Time};
 
 use crate::limits::{CLOCK_AGREES, CLOCK_PEERS, CLOCK_SAMPLE_AGE, MAX_CLOCK_SAMPLES};
@@ -55,7 +56,7 @@ impl Clock {
 
     /// Whether the clock may be acted on now.
     pub(crate) fn confirmed(&self, cx: &Cx<'_>) -> bool {
-        if self.trusted {
+        if self.trusted || is(Bug::ClockDeletes) {
             return true;
         }
         let all = self.offsets(cx);

@@ -27,6 +27,9 @@ pub enum Standing {
 /// Why a node is dialled and kept, the weakest reason first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
+    /// It is a member of a topic of ours that a core node holds: a link with it would only be a
+    /// shorter way, and is not worth much trouble while a core node is linked.
+    Shortcut,
     /// Something is to be done there once, such as fetching an invite's box.
     Errand,
     /// Mail waits for it, or is to be handed to it.

@@ -149,6 +149,9 @@ impl Router {
         if let Some(spare) = spare.map(|(id, _)| *id) {
             self.open_link(cx, spare, out);
         } else {
+            if self.targets.is_core(&node) && !self.is_core_linked() {
+                self.urge_shortcuts(cx);
+            }
             self.sync_mail_targets(cx, out);
         }
     }
@@ -183,7 +186,7 @@ impl Router {
             let at = if link.opened {
                 target.lost(cx.now, cx.rng, reason)
             } else {
-                target.failed(cx.now, cx.rng, reason)
+                target.failed((cx.now, cx.rng), reason, false)
             };
             self.timers.set(Timer::Dial(link.node), at);
             self.sync_mail_targets(cx, out);
@@ -243,6 +246,9 @@ impl Router {
                 );
             }
             Frame::Ping { nonce } => {
+                if let Some(link) = self.links.get_mut(&id).filter(|link| !link.dialled) {
+                    link.calm();
+                }
                 out.push(Output::Advise {
                     link: id,
                     frame: Frame::Pong { nonce },
@@ -251,7 +257,7 @@ impl Router {
             Frame::Pong { nonce } => self.pong(cx, id, nonce),
             other => {
                 if let Some(link) = self.links.get_mut(&id) {
-                    link.was_used(cx.now);
+                    link.used = cx.now;
                 }
                 match other {
                     Frame::Advert(raw) => self.advert_came(cx, id, raw, out),

@@ -34,11 +34,14 @@ pub const SIMULTANEOUS: Duration = Duration::from_secs(10);
 /// a slow round trip. If it has not answered, the second is kept.
 pub const DECIDE_TIME: Duration = Duration::from_secs(2);
 
-/// Silence after which a link that was just used is asked whether it lives. A guess from the
-/// timeouts of address translators for UDP, which are often 30 s.
+/// Silence after which a link that has just opened is asked whether it lives.
 pub const PING_FIRST: Duration = Duration::from_secs(20);
-/// Silence between pings of a link that is idle for long.
-pub const PING_LONGEST: Duration = Duration::from_secs(150);
+/// Silence after which a link that has lived for long is asked whether it lives. Transports notice
+/// by themselves when the way to a peer is gone, and keep address translators awake; a ping asks
+/// whether the program at the other end still runs.
+pub const PING_LONGEST: Duration = Duration::from_secs(600);
+/// By how much the silence before a ping grows with each answer.
+pub const PING_GROWTH: u32 = 4;
 /// Time in which a ping must be answered.
 pub const PING_PATIENCE: Duration = Duration::from_secs(10);
 /// Pings without an answer after which the link is closed.
@@ -64,6 +67,15 @@ pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 pub const BACKOFF_LONGEST: Duration = Duration::from_secs(300);
 /// What a refusal by the peer counts in doublings: about a minute.
 pub const BACKOFF_REFUSED: u32 = 6;
+/// First wait after a failed dial of a member whom a linked core node reaches too. Grows by
+/// [`SHORTCUT_GROWTH`], and ends when the last link with a core node does.
+pub const SHORTCUT_FIRST: Duration = Duration::from_secs(1_800);
+/// See [`SHORTCUT_FIRST`].
+pub const SHORTCUT_GROWTH: u32 = 4;
+/// Longest such wait.
+pub const SHORTCUT_LONGEST: Duration = Duration::from_secs(4 * 3600);
+/// Such dials are put off to the next whole multiple of this, so that one turn does many of them.
+pub const SHORTCUT_STEP: Duration = Duration::from_secs(600);
 /// A link that we dialled and nobody needs is closed after so much silence.
 pub const UNNEEDED_TIME: Duration = Duration::from_secs(300);
 
@@ -138,7 +150,9 @@ pub const MAX_ECHOES: u32 = 60;
 /// See [`MAX_ECHOES`].
 pub const ECHO_WINDOW: Duration = Duration::from_secs(60);
 
-/// How often what is over is looked for.
+/// How often what is over is looked for while there is mail that can be over.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(300);
+/// How often the sealing key and the clock are looked at when there is no mail.
+pub const SWEEP_IDLE: Duration = Duration::from_secs(3600);
 /// Rows that one sweep removes in one turn; the rest follows in the next.
 pub const SWEEP_ROWS: usize = 512;

@@ -6,7 +6,7 @@ use identity::{NodeId, Secret};
 use machine::Time;
 
 use crate::event::LinkId;
-use crate::limits::PING_FIRST;
+use crate::limits::{PING_GROWTH, PING_LONGEST};
 
 /// How far a link has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +83,19 @@ impl Link {
         if self.dialled { me } else { self.node }
     }
 
-    /// Notes that something came that was neither ping nor pong.
-    pub(crate) fn was_used(&mut self, now: Time) {
-        self.used = now;
-        self.interval = PING_FIRST;
+    /// Silence after which it is asked whether it lives. Whoever accepted the link waits half as
+    /// long again, and so hears the other's ping first: one of two ends asks.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.dialled {
+            self.interval
+        } else {
+            self.interval.saturating_add(self.interval / 2)
+        }
+    }
+
+    /// It lives: it is asked ever more rarely.
+    pub(crate) fn calm(&mut self) {
+        self.interval = self.interval.saturating_mul(PING_GROWTH).min(PING_LONGEST);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::links::Phase as LinkPhase;
 use crate::names::Labels;
 use crate::router::{Router, Timer};
 use crate::row::{self, PEERS, PeerRow};
-use crate::targets::Phase;
+use crate::targets::{Phase, backoff};
 
 /// Why a peer was not added. The caller's mistake; nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -336,11 +336,25 @@ impl Router {
         reason: String,
         out: &mut Outbox<Output>,
     ) {
+        let through_core = self.is_core_linked();
         if let Some(target) = self.targets.get_mut(&node) {
-            let at = target.failed(cx.now, cx.rng, reason);
+            let at = target.failed((cx.now, cx.rng), reason, through_core);
             self.timers.set(Timer::Dial(node), at);
         }
         self.sync_mail_targets(cx, out);
+    }
+
+    /// Whether a core node of ours or of one of our topics is linked.
+    pub(crate) fn is_core_linked(&self) -> bool {
+        self.open.keys().any(|node| self.targets.is_core(node))
+    }
+
+    /// The last core node is gone, or this node is elsewhere: members are looked for directly.
+    pub(crate) fn urge_shortcuts(&mut self, cx: &mut Cx<'_>) {
+        for node in self.targets.urge_shortcuts() {
+            let at = cx.now.after(backoff(1, cx.rng));
+            self.timers.set(Timer::Dial(node), at);
+        }
     }
 
     /// A dial has become a link.

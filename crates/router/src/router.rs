@@ -11,7 +11,7 @@ use crate::adverts::Own;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::{Input, LinkId, Output, Problem};
-use crate::limits::SWEEP_EVERY;
+use crate::limits::{SWEEP_EVERY, SWEEP_IDLE};
 use crate::links::{Link, Phase};
 use crate::mail::Mail;
 use crate::strangers::Crowd;
@@ -163,8 +163,12 @@ impl Router {
             }
             Input::Release { node, why } => {
                 self.targets.release(&node, why);
+                self.look_at_need(&node);
             }
             Input::Listening { addresses } => {
+                if self.own.listening.as_ref() != Some(&addresses) {
+                    self.urge_shortcuts(cx);
+                }
                 self.own.listening = Some(addresses);
                 self.renew_advert(cx, out);
             }
@@ -238,8 +242,20 @@ impl Router {
         self.turn_sealing_key(cx);
         self.renew_advert(cx, out);
         let more = self.sweep_mail(cx, out);
-        let next = if more { Duration::ZERO } else { SWEEP_EVERY };
+        let next = if more {
+            Duration::ZERO
+        } else if self.has_ends(cx) {
+            SWEEP_EVERY
+        } else {
+            SWEEP_IDLE
+        };
         self.timers.set(Timer::Sweep, cx.now.after(next));
+    }
+
+    /// Mail was stored that is over one day.
+    pub(crate) fn sweep_soon(&mut self, cx: &Cx<'_>) {
+        let at = cx.now.after(SWEEP_EVERY);
+        self.timers.set_earlier(Timer::Sweep, at);
     }
 
     /// Sends a frame to a node over its open link; says whether there is one.

@@ -1,10 +1,11 @@
 //! Whether a link lives, how long its round trip is, and whether anybody needs it.
 
-use machine::{Cx, Outbox};
+use identity::NodeId;
+use machine::{Cx, Outbox, Time};
 use wire::{Code, Frame};
 
 use crate::event::{LinkId, Output};
-use crate::limits::{PING_LONGEST, PING_PATIENCE, PINGS, UNNEEDED_TIME};
+use crate::limits::{PING_PATIENCE, PINGS, UNNEEDED_TIME};
 use crate::router::{Router, Timer};
 
 impl Router {
@@ -34,10 +35,33 @@ impl Router {
         }
         link.ping = None;
         link.round_trip = Some(cx.now.since(sent));
-        // A link that only pings is asked ever more rarely.
-        let interval = link.interval;
-        link.interval = interval.saturating_mul(2).min(PING_LONGEST);
-        self.timers.set(Timer::Ping(id), cx.now.after(interval));
+        let silence = link.patience();
+        link.calm();
+        let at = cx.now.after(silence).min(self.unneeded_at(id));
+        self.timers.set(Timer::Ping(id), at);
+    }
+
+    /// When a link that nobody needs has been unused for too long.
+    fn unneeded_at(&self, id: LinkId) -> Time {
+        let link = self.links.get(&id);
+        link.filter(|link| link.dialled && !self.targets.has(&link.node))
+            .map_or(Time::from_micros(u64::MAX), |link| {
+                link.used.after(UNNEEDED_TIME)
+            })
+    }
+
+    /// A reason to keep a node is gone: its link may be unneeded from now on.
+    pub(crate) fn look_at_need(&mut self, node: &NodeId) {
+        if let Some(id) = self.open.get(node).copied() {
+            let at = self.unneeded_at(id);
+            if self
+                .timers
+                .get(Timer::Ping(id))
+                .is_some_and(|armed| armed > at)
+            {
+                self.timers.set(Timer::Ping(id), at);
+            }
+        }
     }
 
     /// The link may have been silent for too long, or nobody may need it any more.
@@ -65,9 +89,9 @@ impl Router {
                     self.ping(cx, id, out);
                 }
             }
-            _ if silence >= link.interval => self.ping(cx, id, out),
+            _ if silence >= link.patience() => self.ping(cx, id, out),
             _ => {
-                let at = link.heard.after(link.interval);
+                let at = link.heard.after(link.patience()).min(self.unneeded_at(id));
                 self.timers.set(Timer::Ping(id), at);
             }
         }

@@ -8,7 +8,8 @@ use machine::{Rng, Time};
 
 use crate::event::Why;
 use crate::limits::{
-    BACKOFF_FIRST, BACKOFF_LONGEST, BACKOFF_REFUSED, MAX_ADDRESS, MAX_TARGET_ADDRESSES, MAX_TARGETS,
+    BACKOFF_FIRST, BACKOFF_LONGEST, BACKOFF_REFUSED, MAX_ADDRESS, MAX_TARGET_ADDRESSES,
+    MAX_TARGETS, SHORTCUT_FIRST, SHORTCUT_GROWTH, SHORTCUT_LONGEST, SHORTCUT_STEP,
 };
 
 /// Where dialling a node stands.
@@ -60,10 +61,20 @@ impl Target {
     }
 
     /// A dial, or a link that never opened, has come to nothing; gives the time of the next.
-    pub(crate) fn failed(&mut self, now: Time, rng: &mut Rng, reason: String) -> Time {
+    /// `through_core`: a core node is linked, so that a shortcut is not urgent.
+    pub(crate) fn failed(
+        &mut self,
+        (now, rng): (Time, &mut Rng),
+        reason: String,
+        through_core: bool,
+    ) -> Time {
         self.attempts = self.attempts.saturating_add(1);
         self.last_error = reason;
-        let at = now.after(backoff(self.attempts, rng));
+        let at = if through_core && self.why() == Some(Why::Shortcut) {
+            shortcut_at(now, self.attempts)
+        } else {
+            now.after(backoff(self.attempts, rng))
+        };
         self.phase = Phase::Waiting(Some(at));
         at
     }
@@ -92,6 +103,15 @@ pub(crate) fn backoff(attempts: u32, rng: &mut Rng) -> Duration {
     let half = full / 2;
     let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
     half.saturating_add(Duration::from_micros(rng.below(micros.saturating_add(1))))
+}
+
+/// When a shortcut is tried again after `attempts` failures.
+fn shortcut_at(now: Time, attempts: u32) -> Time {
+    let growth = SHORTCUT_GROWTH.saturating_pow(attempts.saturating_sub(1).min(8));
+    let wait = SHORTCUT_FIRST.saturating_mul(growth).min(SHORTCUT_LONGEST);
+    let step = u64::try_from(SHORTCUT_STEP.as_micros()).unwrap_or(u64::MAX);
+    let at = now.after(wait).as_micros();
+    Time::from_micros(at.div_ceil(step).saturating_mul(step))
 }
 
 /// All nodes that are to be dialled.
@@ -158,6 +178,28 @@ impl Targets {
             return true;
         }
         false
+    }
+
+    /// Whether a node is a core node of ours or of one of our topics.
+    pub(crate) fn is_core(&self, node: &NodeId) -> bool {
+        self.map.get(node).is_some_and(|target| {
+            target.whys.contains_key(&Why::Core) || target.whys.contains_key(&Why::TopicCore)
+        })
+    }
+
+    /// Shortcuts that wait begin anew; gives which they are.
+    pub(crate) fn urge_shortcuts(&mut self) -> Vec<NodeId> {
+        let mut urged = Vec::new();
+        for (node, target) in &mut self.map {
+            if target.why() == Some(Why::Shortcut)
+                && target.attempts > 0
+                && matches!(target.phase, Phase::Waiting(Some(_)))
+            {
+                target.attempts = 0;
+                urged.push(*node);
+            }
+        }
+        urged
     }
 
     /// Dials in progress.

@@ -95,7 +95,7 @@ impl Inner {
                 Some(Why::Peer) => "added",
                 Some(Why::Core) => "core",
                 Some(Why::TopicCore) => "topic-core",
-                Some(Why::Member) => "member",
+                Some(Why::Member | Why::Shortcut) => "member",
                 Some(Why::Mail) => "mail",
                 Some(Why::Errand) => "invite",
                 None if client => "client",

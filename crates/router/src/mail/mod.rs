@@ -16,11 +16,13 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet};
 
 use identity::{EnvelopeId, NodeId, seal};
+use machine::planted::{Bug, is};
 use machine::{Cx, Time};
 use wire::Header;
 
 use crate::event::LinkId;
 use crate::limits::MAX_NUMBERINGS;
+use crate::row::{COUNTS, number_at};
 
 pub use custody::MailRefusal;
 pub use inbox::InboxMail;
@@ -64,6 +66,13 @@ impl Mail {
     /// The number of the next mail for a node: 40 bits drawn at every start and for every
     /// destination, and a counter. Nothing is stored, so nothing can be set back.
     pub(crate) fn number(&mut self, cx: &mut Cx<'_>, to: NodeId) -> u64 {
+        if is(Bug::NumberReused) {
+            let stored = cx.store.get(COUNTS, to.as_bytes());
+            let number = stored.and_then(|row| number_at(&row, 0)).unwrap_or(0);
+            let next = number.saturating_add(1).to_be_bytes();
+            cx.store.put(COUNTS, to.to_bytes(), next);
+            return number;
+        }
         if self.numberings.len() >= MAX_NUMBERINGS && !self.numberings.contains_key(&to) {
             self.numberings.clear();
         }

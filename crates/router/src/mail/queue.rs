@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use identity::{EnvelopeId, NodeId};
+use machine::planted::{Bug, is};
 use machine::{Cx, Outbox};
 use wire::{Code, SignedMailReceipt};
 
@@ -68,6 +69,9 @@ impl Mail {
     /// What waits, counted from the store.
     pub(crate) fn load(cx: &mut Cx<'_>) -> Self {
         let mut mail = Self::default();
+        if is(Bug::LostTimer) {
+            return mail;
+        }
         // A usize holds the number on the platforms that this program is built for.
         for (key, value) in cx.store.prefix(QUEUE_ORDER, &[], MAX_QUEUED as usize) {
             let Some(to) = row::part(&key, 0).map(NodeId::from_bytes) else {
@@ -164,6 +168,7 @@ impl Router {
         cx.store
             .put(QUEUE_ALL, sequence.to_be_bytes(), *id.as_bytes());
         cx.store.put(QUEUE_ENDS, end_key(&queued, &id), []);
+        self.sweep_soon(cx);
         let order = [id.as_bytes().as_slice(), &[0]].concat();
         cx.store.put(QUEUE_ORDER, order_key(&queued), order);
         id
@@ -253,8 +258,10 @@ impl Router {
             queued.refusal = None;
         }
         row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
-        cx.store.delete(QUEUE_PAYLOADS, *id.as_bytes());
-        cx.store.delete(QUEUE_SEALED, *id.as_bytes());
+        if !is(Bug::LeakingQueue) {
+            cx.store.delete(QUEUE_PAYLOADS, *id.as_bytes());
+            cx.store.delete(QUEUE_SEALED, *id.as_bytes());
+        }
         cx.store.delete(QUEUE_ORDER, order_key(&queued));
         cx.store.delete(QUEUE_ENDS, end_key(&queued, id));
         out.push(Output::MailState { id: *id });
@@ -410,6 +417,11 @@ impl Router {
             self.timers.set_earlier(Timer::BestEffort, cx.now);
         }
         queue | windows
+    }
+
+    /// Whether mail waits here whose end somebody may want to hear of.
+    pub(crate) fn has_ends(&self, cx: &mut Cx<'_>) -> bool {
+        !cx.store.prefix(QUEUE_ENDS, &[], 1).is_empty() || !self.mail.best_effort.is_empty()
     }
 }
 
