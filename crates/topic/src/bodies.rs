@@ -3,9 +3,7 @@
 use crate::check::{Job, Work};
 use crate::event::{LinkId, Rule};
 use crate::host::Offer;
-use crate::limits::{
-    ANSWER_PATIENCE, MAX_BODIES_OWED, MAX_BODIES_PER_FRAME, MAX_GONE, RECEIPT_DELAY,
-};
+use crate::limits::{ANSWER_PATIENCE, MAX_BODIES_OWED, MAX_BODIES_PER_FRAME, MAX_GONE};
 use crate::rows::Phase;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
@@ -234,6 +232,6 @@ impl Topic {
     ) {
         self.show_late(env, id);
         self.offer_body(id);
-        shared.soon(Timer::Receipt(self.local), env.cx.now, RECEIPT_DELAY);
+        self.issue_soon(shared, env.cx.now);
     }
 }

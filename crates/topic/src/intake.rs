@@ -3,9 +3,7 @@
 use crate::check::{Done, Job, Results, Work};
 use crate::event::{LinkId, Output, Rule};
 use crate::host::{Offer, RefusedPart, Stored};
-use crate::limits::{
-    ANSWER_PATIENCE, MAX_CHECKING, MAX_ENVELOPES_PER_FRAME, PARKED_PATIENCE, RECEIPT_DELAY,
-};
+use crate::limits::{ANSWER_PATIENCE, MAX_CHECKING, MAX_ENVELOPES_PER_FRAME, PARKED_PATIENCE};
 use crate::peer::Wanted;
 use crate::rows::Phase;
 use crate::state::{Shared, Timer, Topic};
@@ -212,7 +210,9 @@ impl Topic {
             Results::Receipts(results) => {
                 for result in results {
                     match result {
-                        Ok(receipt) => self.take_receipt(env, Some(link), receipt.into_inner()),
+                        Ok(receipt) => {
+                            self.take_receipt(shared, env, Some(link), receipt.into_inner())
+                        }
                         Err(_) => self.misbehaved(env, link, Rule::BadReceipt),
                     }
                 }
@@ -373,7 +373,7 @@ impl Topic {
                     {
                         asked.news = true;
                     }
-                    self.admitted(shared, env, id);
+                    self.admitted(shared, env, giver, id);
                 }
                 Admission::Duplicate {
                     body_was_missing: true,
@@ -442,12 +442,22 @@ impl Topic {
         env.host.charge(env.cx, self.local, stored);
     }
 
-    pub(crate) fn admitted(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>, id: &EnvelopeId) {
+    pub(crate) fn admitted(
+        &mut self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        giver: Option<LinkId>,
+        id: &EnvelopeId,
+    ) {
         let Some(envelope) = self.lace.header(&mut env.cx.store, id) else {
             return;
         };
         let header = &envelope.header;
         self.offer(&header.author, header.number);
+        self.note_way(header.author, giver);
+        if header.class == Class::Content {
+            shared.expire_by(env.cx, header.expires);
+        }
         if header.class == Class::Control {
             env.out.push(Output::Control {
                 topic: self.local,
@@ -456,7 +466,7 @@ impl Topic {
         }
         self.note_acknowledged(env, &envelope);
         if env.host.author(self.local) != Some(header.author) {
-            shared.soon(Timer::Receipt(self.local), env.cx.now, RECEIPT_DELAY);
+            self.issue_soon(shared, env.cx.now);
         }
     }
 

@@ -38,6 +38,7 @@ mod intervals;
 pub mod limits;
 mod lines;
 mod parked;
+mod passing;
 mod peer;
 mod publish;
 mod push;

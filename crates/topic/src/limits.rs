@@ -62,8 +62,23 @@ pub const ASK_AGAIN: Duration = Duration::from_secs(120);
 /// Frames of different classes may overtake one another on their way out of a node.
 pub const PARKED_PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long `delivered` and `held` receipts wait for more to acknowledge.
+/// How long `delivered` and `held` receipts wait for more to acknowledge, and for the receipts of
+/// others that go the same way: a third of this for each holder, but at least this. Four times as
+/// long while receipts follow one another closely.
 pub const RECEIPT_DELAY: Duration = Duration::from_millis(100);
+
+/// The longest such wait of a topic that is not busy.
+pub const RECEIPT_DELAY_MAX: Duration = Duration::from_secs(2);
+
+/// How long a receipt waits before it is passed on to peers who have written nothing that it
+/// acknowledges anew: this for the square of the number of holders.
+pub const PASS_LATER: Duration = Duration::from_secs(1);
+
+/// The longest such wait.
+pub const PASS_LATER_MAX: Duration = Duration::from_secs(3600);
+
+/// How long a member lets a core node go first when their receipts differ.
+pub const PASS_TURN: Duration = Duration::from_secs(1);
 
 /// The least time between two cuts sent to one peer about one topic.
 pub const CUT_INTERVAL: Duration = Duration::from_secs(1);
@@ -122,8 +137,11 @@ pub const MAX_EXPIRE_PER_TURN: usize = 256;
 /// Topics that one turn looks through for expired bodies. The rest waits for another turn.
 pub const MAX_SWEPT_PER_TURN: usize = 16;
 
-/// How often expired bodies are looked for.
+/// The least time between two searches for expired bodies: what expires in between goes together.
 pub const EXPIRE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The longest such time, should nothing be known to expire before: clocks may be set.
+pub const EXPIRE_LONGEST: Duration = Duration::from_secs(3600);
 
 /// How long a topic without a peer and without work stays in memory.
 pub const IDLE_PATIENCE: Duration = Duration::from_secs(60);

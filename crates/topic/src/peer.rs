@@ -2,7 +2,7 @@
 
 use crate::event::Peer;
 use crate::limits::{MAX_GONE, MAX_STRANGE_AUTHORS, MAX_WANTED};
-use crate::receipts::SlotKey;
+use crate::passing::Due;
 use identity::{EnvelopeId, PublicKey};
 use lace::{Cursor, CutEntry, Lace};
 use machine::Time;
@@ -92,7 +92,7 @@ pub(crate) struct PeerState {
     pub(crate) early: BTreeSet<EnvelopeId>,
     /// Bodies that it said are gone.
     pub(crate) gone: BTreeSet<EnvelopeId>,
-    pub(crate) receipts: BTreeSet<SlotKey>,
+    pub(crate) receipts: Due,
     pub(crate) evidence: BTreeSet<PublicKey>,
     pub(crate) boxes: BTreeSet<[u8; 32]>,
 }
@@ -125,7 +125,7 @@ impl PeerState {
             body_from: 0,
             early: BTreeSet::new(),
             gone: BTreeSet::new(),
-            receipts: BTreeSet::new(),
+            receipts: Due::default(),
             evidence: BTreeSet::new(),
             boxes: BTreeSet::new(),
         }
@@ -144,7 +144,7 @@ impl PeerState {
             && self.due.is_empty()
             && self.announce.is_empty()
             && self.owed.is_empty()
-            && self.receipts.is_empty()
+            && self.receipts.now.is_empty()
             && self.evidence.is_empty()
             && self.boxes.is_empty()
     }

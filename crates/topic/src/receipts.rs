@@ -40,6 +40,10 @@ impl Slots {
         kdf("receipt slots", &[&bytes])
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.counters.len()
+    }
+
     pub(crate) fn keys(&self) -> impl Iterator<Item = &SlotKey> {
         self.counters.keys()
     }
@@ -90,6 +94,7 @@ impl Topic {
     /// Takes a verified receipt of a peer, or this home's own.
     pub(crate) fn take_receipt(
         &mut self,
+        shared: &mut Shared,
         env: &mut Env<'_, '_>,
         giver: Option<LinkId>,
         receipt: SignedReceipt,
@@ -102,6 +107,11 @@ impl Topic {
             return;
         }
         let known = self.slots.counters.get(&slot).copied();
+        if known.is_none_or(|counter| counter <= receipt.value.counter)
+            && let Some(peer) = giver.and_then(|link| self.peers.get_mut(&link))
+        {
+            peer.receipts.has(&slot);
+        }
         if known.is_some_and(|counter| counter >= receipt.value.counter)
             || !self.has_room_for(env, &slot)
         {
@@ -110,15 +120,13 @@ impl Topic {
         if !is_of_node(slot.1) && !self.replace_incarnations(env, &slot) {
             return;
         }
+        let before = known.and_then(|_| self.slot(env.cx, &slot));
         let mut row = receipt.value.counter.to_be_bytes().to_vec();
         row.extend_from_slice(&receipt.to_raw().encode());
         env.cx.store.put(rows::SLOT, self.slot_key(&slot), row);
         self.slots.counters.insert(slot, receipt.value.counter);
-        for (link, peer) in &mut self.peers {
-            if Some(*link) != giver {
-                peer.receipts.insert(slot);
-            }
-        }
+        let before = before.map(|signed| signed.value);
+        self.pass((shared, env.cx.now), giver, &receipt.value, before.as_ref());
         self.learn_from(env, &receipt.value);
     }
 
@@ -286,7 +294,8 @@ impl Topic {
             time,
         };
         if let Some(signed) = env.host.sign_receipt(self.local, receipt) {
-            self.take_receipt(env, None, signed.into_inner());
+            self.issued = Some(env.cx.now);
+            self.take_receipt(shared, env, None, signed.into_inner());
             shared.work(self.local, env.cx.now);
         }
     }
@@ -401,7 +410,7 @@ impl Topic {
             let Some(peer) = self.peers.get_mut(&link) else {
                 return false;
             };
-            if peer.receipts.is_empty() {
+            if peer.receipts.now.is_empty() {
                 return false;
             }
             if !shared.has_room(link) {
@@ -409,7 +418,7 @@ impl Topic {
             }
             let mut slots = Vec::new();
             while slots.len() < MAX_RECEIPTS_PER_FRAME
-                && let Some(slot) = peer.receipts.pop_first()
+                && let Some(slot) = peer.receipts.now.pop_first()
             {
                 slots.push(slot);
             }
@@ -422,7 +431,7 @@ impl Topic {
                 let size = signed.bytes.len().saturating_add(80);
                 if !receipts.is_empty() && bytes.saturating_add(size) > 64 * 1024 {
                     if let Some(peer) = self.peers.get_mut(&link) {
-                        peer.receipts.insert(slot);
+                        peer.receipts.now.insert(slot);
                     }
                     continue;
                 }

@@ -3,7 +3,9 @@
 use crate::delivery::Waiting;
 use crate::event::{LinkId, Output, Rule};
 use crate::host::Local;
-use crate::limits::{MAX_BYTES_PER_FRAME, MAX_HOLLOW_ANSWERS, MAX_INADMISSIBLE, MIN_ROOM, RESERVE};
+use crate::limits::{
+    EXPIRE_INTERVAL, MAX_BYTES_PER_FRAME, MAX_HOLLOW_ANSWERS, MAX_INADMISSIBLE, MIN_ROOM, RESERVE,
+};
 use crate::parked::Parked;
 use crate::peer::PeerState;
 use crate::receipts::Slots;
@@ -23,6 +25,10 @@ pub(crate) enum Timer {
     Work(Local),
     /// A receipt of this home is due. Armed by news, cleared when it is issued.
     Receipt(Local),
+    /// Receipts of others have waited for company on their way to whom they concern.
+    Soon(Local),
+    /// Receipts go to all others.
+    Later(Local),
     /// A promise has to be renewed.
     Promise(Local),
     /// Parked envelopes have not got their past by themselves.
@@ -75,6 +81,15 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn soon(&mut self, timer: Timer, now: Time, after: Duration) {
         self.timers.set_earlier(timer, now.after(after));
+    }
+
+    /// Something expires at this time (milliseconds since 1970): it is removed then, or a little
+    /// later.
+    pub(crate) fn expire_by(&mut self, cx: &Cx<'_>, at: u64) {
+        if self.clock_confirmed {
+            let wait = Duration::from_millis(at.saturating_sub(cx.wall.as_millis()));
+            self.soon(Timer::Expire, cx.now, wait.max(EXPIRE_INTERVAL));
+        }
     }
 
     pub(crate) fn work(&mut self, local: Local, now: Time) {
@@ -136,6 +151,10 @@ pub(crate) struct Topic {
     pub(crate) peers: BTreeMap<LinkId, PeerState>,
     pub(crate) waiting: Waiting,
     pub(crate) slots: Slots,
+    /// Who gave the newest envelope of each author: the way back to it for receipts.
+    pub(crate) ways: BTreeMap<PublicKey, LinkId>,
+    /// When this home last issued a receipt.
+    pub(crate) issued: Option<Time>,
     /// Locators of the invite boxes, until when they stand, and hashes of their contents.
     pub(crate) boxes: BTreeMap<[u8; 32], (u64, [u8; 32])>,
     /// From whom each author's envelopes are being fetched.
@@ -178,6 +197,8 @@ impl Topic {
             peers: BTreeMap::new(),
             waiting: Waiting::default(),
             slots: Slots::default(),
+            ways: BTreeMap::new(),
+            issued: None,
             boxes: BTreeMap::new(),
             asked: BTreeMap::new(),
             asked_bodies: BTreeSet::new(),

@@ -3,6 +3,7 @@
 use crate::cost::cost;
 use crate::event::{LinkId, Output, Rule};
 use crate::limits::{CUT_INTERVAL, HELLO_AGAIN};
+use crate::passing::Due;
 use crate::peer::Wanted;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
@@ -65,7 +66,13 @@ impl Topic {
         }
     }
 
-    pub(crate) fn on_hello(&mut self, now: Time, link: LinkId, theirs: Hashes) {
+    pub(crate) fn on_hello(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        link: LinkId,
+        theirs: Hashes,
+    ) {
         let mine = self.hashes();
         let evidence: Vec<PublicKey> = self.lace.forks().map(|(author, _)| *author).collect();
         let Some(peer) = self.peers.get_mut(&link) else {
@@ -84,11 +91,13 @@ impl Topic {
         if theirs.evidence != mine.evidence {
             peer.evidence.extend(evidence);
         }
-        if theirs.receipts != mine.receipts {
-            peer.receipts.extend(self.slots.keys());
-        }
         if theirs.invites != mine.invites {
             peer.boxes.extend(self.boxes.keys());
+        }
+        if theirs.receipts == mine.receipts {
+            peer.receipts = Due::default();
+        } else {
+            self.give_receipts(shared, now, link);
         }
     }
 
@@ -309,7 +318,10 @@ impl Topic {
         ] {
             shared.timers.clear(timer);
         }
+        self.ways.retain(|_, way| *way != link);
         if self.peers.is_empty() {
+            shared.timers.clear(Timer::Soon(self.local));
+            shared.timers.clear(Timer::Later(self.local));
             self.waiting.pause();
         }
     }

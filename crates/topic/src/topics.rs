@@ -144,10 +144,11 @@ impl Topics {
                 .set_earlier(Timer::Receipt(local), cx.now);
             entry.topic = Some(Box::new(topic));
         }
-        self.shared
-            .timers
-            .set(Timer::Idle(local), cx.now.after(IDLE_PATIENCE));
         let topic = entry.topic.as_mut().ok_or(Unknown)?;
+        if topic.peers.is_empty() {
+            let at = cx.now.after(IDLE_PATIENCE);
+            self.shared.timers.set(Timer::Idle(local), at);
+        }
         Ok((topic, &mut self.shared))
     }
 
@@ -197,6 +198,9 @@ impl Topics {
         for local in state.topics {
             if let Ok((topic, shared)) = self.get(env.cx, local) {
                 topic.drop_peer(shared, link);
+                if topic.peers.is_empty() {
+                    shared.soon(Timer::Idle(local), env.cx.now, IDLE_PATIENCE);
+                }
                 topic.work(shared, env);
             }
         }

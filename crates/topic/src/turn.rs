@@ -31,6 +31,7 @@ impl Topic {
                 invites,
             } => {
                 self.on_hello(
+                    shared,
                     env.cx.now,
                     link,
                     Hashes {

@@ -2,11 +2,11 @@
 
 use crate::host::Local;
 use crate::limits::{
-    EXPIRE_INTERVAL, IDLE_PATIENCE, MAX_DEADLINES_PER_TURN, MAX_EXPIRE_PER_TURN,
+    EXPIRE_LONGEST, IDLE_PATIENCE, MAX_DEADLINES_PER_TURN, MAX_EXPIRE_PER_TURN,
     MAX_FORGET_PER_TURN, MAX_FRAMES_PER_TURN, MAX_SWEPT_PER_TURN,
 };
 use crate::rows;
-use crate::state::Timer;
+use crate::state::{Timer, Topic};
 use crate::topics::{Env, Topics};
 use core::time::Duration;
 use lace::Lace;
@@ -61,6 +61,8 @@ impl Topics {
             Timer::Idle(local) => return self.leave_memory(env.cx, local),
             Timer::Work(local)
             | Timer::Receipt(local)
+            | Timer::Soon(local)
+            | Timer::Later(local)
             | Timer::Promise(local)
             | Timer::Parked(local)
             | Timer::Patience(local)
@@ -73,6 +75,7 @@ impl Topics {
         };
         match timer {
             Timer::Receipt(_) | Timer::Promise(_) => topic.issue(shared, env),
+            Timer::Soon(_) | Timer::Later(_) => topic.pass_on(timer),
             Timer::Parked(_) => topic.ask_for_past(shared, env),
             Timer::Patience(_) => topic.waiting.look_again(),
             Timer::Answer(_, link) => topic.on_silence(shared, env, link),
@@ -87,9 +90,15 @@ impl Topics {
         let Some(entry) = self.entries.get_mut(&local) else {
             return;
         };
-        let idle = entry.topic.as_ref().is_some_and(|topic| {
-            topic.peers.is_empty() && topic.lace.parked().next().is_none() && !topic.stale
-        });
+        let has_peers = |topic: &Topic| !topic.peers.is_empty();
+        if entry.topic.as_deref().is_some_and(has_peers) {
+            // Armed again when the last one goes.
+            return;
+        }
+        let idle = entry
+            .topic
+            .as_ref()
+            .is_some_and(|topic| topic.lace.parked().next().is_none() && !topic.stale);
         let timers = &self.shared.timers;
         let due = [
             Timer::Work(local),
@@ -131,14 +140,14 @@ impl Topics {
                 break;
             }
         }
-        let wait = if self.sweep_from.is_some() {
-            Duration::ZERO
-        } else {
-            EXPIRE_INTERVAL
-        };
-        self.shared
-            .timers
-            .set(Timer::Expire, env.cx.now.after(wait));
+        if self.sweep_from.is_some() {
+            self.shared.timers.set(Timer::Expire, env.cx.now);
+            return;
+        }
+        let next = self.entries.values().map(|entry| entry.keeps_until).min();
+        let longest = env.cx.now.after(EXPIRE_LONGEST);
+        self.shared.timers.set(Timer::Expire, longest);
+        self.shared.expire_by(env.cx, next.unwrap_or(u64::MAX));
     }
 
     pub(crate) fn expire_topic(
