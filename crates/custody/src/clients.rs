@@ -143,6 +143,7 @@ impl Custody {
             until_ms: terms.until_ms,
         };
         row::put(&mut cx.store, INVITES, &terms.token, &invite);
+        self.sweep_soon(cx);
         Ok(())
     }
 
@@ -208,6 +209,7 @@ impl Custody {
         account.topics = quota.topics;
         account.links = quota.links;
         save(cx, &node, &account);
+        self.sweep_soon(cx);
         Ok(self.agreed(&account))
     }
 

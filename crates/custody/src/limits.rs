@@ -93,7 +93,7 @@ pub const RELEASES_PER_TURN: usize = 512;
 /// Promises end in steps of this length, never early.
 pub const PROMISE_STEP: Duration = Duration::from_secs(3600);
 
-/// How often ended promises are looked for.
+/// How often ended promises are looked for, where anybody is served or invited.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
 /// After how long somebody who was refused for want of room may ask again.

@@ -10,6 +10,7 @@ use crate::boxes::Askers;
 use crate::limits::{RETRY_FULL, SWEEP_EVERY};
 use crate::mailbox::{HandOver, HeldMail};
 use crate::outcome::{Code, Refusal};
+use crate::row::{CLIENTS, INVITES};
 use crate::settings::Settings;
 
 /// What a core node's half asks of the node.
@@ -42,7 +43,8 @@ pub struct Custody {
     /// Guests that are linked, by the client on whose account.
     pub(crate) guests: BTreeMap<NodeId, BTreeSet<NodeId>>,
     pub(crate) hand_overs: BTreeMap<NodeId, HandOver>,
-    sweep: Time,
+    /// When what is over is looked for; never where nobody is served and nobody invited.
+    sweep: Option<Time>,
 }
 
 impl Custody {
@@ -56,7 +58,7 @@ impl Custody {
             askers: Askers::default(),
             guests: BTreeMap::new(),
             hand_overs: BTreeMap::new(),
-            sweep: Time::ZERO,
+            sweep: Some(Time::ZERO),
         }
     }
 
@@ -69,7 +71,7 @@ impl Custody {
     /// Whether the clock may be acted on. Before it may, no promise ends and no invite is over.
     pub fn set_clock(&mut self, now: Time, confirmed: bool) {
         if confirmed && !self.confirmed {
-            self.sweep = now;
+            self.sweep = Some(now);
         }
         self.confirmed = confirmed;
     }
@@ -87,22 +89,31 @@ impl Custody {
             .values()
             .filter_map(HandOver::deadline)
             .min();
-        match hand_over {
-            Some(at) => Some(at.min(self.sweep)),
-            None => Some(self.sweep),
-        }
+        hand_over.into_iter().chain(self.sweep).min()
+    }
+
+    /// From now on somebody may be served here.
+    pub(crate) fn sweep_soon(&mut self, cx: &Cx<'_>) {
+        self.sweep.get_or_insert(cx.now.after(SWEEP_EVERY));
+    }
+
+    fn serves_nobody(cx: &mut Cx<'_>) -> bool {
+        let mut none = |table| cx.store.prefix(table, &[], 1).is_empty();
+        none(CLIENTS) && none(INVITES)
     }
 
     /// Ends what is over, in bounded steps, and hands over what waits.
     pub fn on_deadline(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) {
-        if self.sweep <= cx.now {
+        if self.sweep.is_some_and(|at| at <= cx.now) {
             let more = self.confirmed
                 && (self.end_promises(cx, out) | self.end_mails(cx) | self.end_boxes(cx));
             self.askers.forget(cx.now);
             self.sweep = if more {
-                cx.now
+                Some(cx.now)
+            } else if Self::serves_nobody(cx) {
+                None
             } else {
-                cx.now.after(SWEEP_EVERY)
+                Some(cx.now.after(SWEEP_EVERY))
             };
         }
         self.pump(cx, out);
