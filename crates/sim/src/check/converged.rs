@@ -1,0 +1,39 @@
+//! All nodes at once, when they have had the time to converge: the order in which they are looked
+//! at, from what is cheap and says most.
+
+use super::replicas::Overview;
+use super::{Broken, Everybody, agreement, liveness, members, model};
+
+/// Everything that is wrong. Of many broken promises the first are enough.
+pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
+    let overview = Overview::new(everybody);
+    let mut broken = members::last_words(&overview);
+    for topic in overview.topics() {
+        broken.extend(liveness::check(&overview, topic));
+        broken.extend(agreement::compare(&overview, topic));
+        broken.extend(members::check(&overview, topic));
+        broken.extend(model::check(&overview, topic));
+        if broken.len() >= ENOUGH {
+            break;
+        }
+    }
+    broken
+}
+
+/// Broken promises after which no further topic is looked at.
+const ENOUGH: usize = 20;
+
+/// What must be true of all nodes at any time, however far they have got: for checkpoints of small
+/// worlds.
+pub(crate) fn meanwhile(everybody: &Everybody<'_>) -> Vec<Broken> {
+    let overview = Overview::new(everybody);
+    let mut broken = Vec::new();
+    for topic in overview.topics() {
+        broken.extend(agreement::compare(&overview, topic));
+        broken.extend(model::check(&overview, topic));
+    }
+    for at in 0..everybody.nodes.len() {
+        broken.extend(agreement::recounted(&overview, at));
+    }
+    broken
+}

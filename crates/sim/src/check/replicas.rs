@@ -1,0 +1,247 @@
+//! Where a topic lies when all nodes are looked at, who must have it, and who can reach whom.
+
+use super::carriage::{home, may_carry};
+use super::holdings::{Holdings, look, rows_of};
+use super::{Everybody, Glance};
+use crate::plan::{NodeNo, Role, TopicNo};
+use lace::rows;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows of a node's own, in which addresses of others are looked for: peers and adverts of the
+/// router, topics and what members told, core nodes.
+const ADDRESS_TABLES: [(u8, &str); 5] = [
+    (1, "node"),
+    (80, "router_peers"),
+    (83, "router_adverts"),
+    (106, "custody_core_peers"),
+    (111, "custody_my_cores"),
+];
+
+/// A topic on one node's disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replica {
+    /// The node's place in [`Everybody::nodes`].
+    pub(crate) at: usize,
+    /// The topic's number there.
+    pub(crate) local: u32,
+    /// What is placed there, summed and counted.
+    pub(crate) placed: (u128, u32),
+}
+
+/// A replica's two hashes: of its cut and of its evidence. Equal ones mean equal kept sets.
+pub(crate) type Hashes = ([u8; 32], [u8; 32]);
+
+/// Everything that is needed again and again when all nodes are looked at.
+pub(crate) struct Overview<'a> {
+    pub(crate) everybody: &'a Everybody<'a>,
+    pub(crate) places: BTreeMap<NodeNo, usize>,
+    topics: Vec<Vec<Replica>>,
+}
+
+impl<'a> Overview<'a> {
+    pub(crate) fn new(everybody: &'a Everybody<'a>) -> Self {
+        let mut topics = vec![Vec::new(); everybody.plan.topics.len()];
+        for (at, node) in everybody.nodes.iter().enumerate() {
+            for held in node.watch.holdings.iter() {
+                let no = held.no.or_else(|| everybody.facts.topic_no(&held.id));
+                if let Some(replicas) = no.and_then(|no| topics.get_mut(no as usize)) {
+                    replicas.push(Replica {
+                        at,
+                        local: held.local,
+                        placed: (held.sum, held.placed),
+                    });
+                }
+            }
+        }
+        let nodes = everybody.nodes.iter().enumerate();
+        Self {
+            everybody,
+            places: nodes.map(|(at, node)| (node.no, at)).collect(),
+            topics,
+        }
+    }
+
+    /// All topics of the plan.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = TopicNo> + use<> {
+        (0..self.topics.len()).filter_map(|no| TopicNo::try_from(no).ok())
+    }
+
+    /// Where a topic lies.
+    pub(crate) fn replicas(&self, topic: TopicNo) -> &[Replica] {
+        &self.topics[topic as usize]
+    }
+
+    pub(crate) fn replica(&self, topic: TopicNo, at: usize) -> Option<&Replica> {
+        // They are in the order of the nodes, and a node has a topic once.
+        let replicas = self.replicas(topic);
+        let place = replicas.binary_search_by_key(&at, |replica| replica.at);
+        place.ok().map(|place| &replicas[place])
+    }
+
+    pub(crate) fn node(&self, at: usize) -> &Glance<'a> {
+        &self.everybody.nodes[at]
+    }
+
+    pub(crate) fn name(&self, at: usize) -> &str {
+        &self.node(at).plan.name
+    }
+
+    pub(crate) fn topic_name(&self, topic: TopicNo) -> &str {
+        &self.everybody.plan.topics[topic as usize].name
+    }
+
+    /// Honest members that are up and have not left: whoever has to have all of a topic.
+    pub(crate) fn members(&self, topic: TopicNo) -> Vec<usize> {
+        let facts = self.everybody.facts;
+        let members: Vec<NodeNo> = facts.topic(topic, |topic| {
+            let stays = |no: &&NodeNo| !topic.left.contains(no);
+            topic.members.keys().filter(stays).copied().collect()
+        });
+        let places = members.iter().filter_map(|no| self.places.get(no).copied());
+        places
+            .filter(|at| {
+                let node = self.node(*at);
+                node.up && node.plan.is_honest() && node.plan.role == Role::Person
+            })
+            .collect()
+    }
+
+    /// The hashes of a replica; nothing while it has work to do that changes them.
+    pub(crate) fn hashes(&self, replica: &Replica) -> Option<Hashes> {
+        look(self.node(replica.at).disk, replica.local, |lace, _| {
+            let settled = !lace.has_work();
+            settled.then(|| (lace.cut_hash(), lace.evidence_hash()))
+        })?
+    }
+
+    /// Whether all members hold the same, by what was counted.
+    pub(crate) fn is_same(&self, topic: TopicNo) -> bool {
+        let members = self.members(topic);
+        let mut placed = members
+            .iter()
+            .map(|at| self.replica(topic, *at).map(|replica| replica.placed));
+        match placed.next() {
+            Some(first) => first.is_some() && placed.all(|other| other == first),
+            None => true,
+        }
+    }
+
+    /// As [`Overview::groups`]; in one, without asking who can reach whom, where all hold the same.
+    pub(crate) fn groups_or_all(&self, topic: TopicNo) -> Vec<Vec<usize>> {
+        if self.is_same(topic) {
+            vec![self.members(topic)]
+        } else {
+            self.groups(topic)
+        }
+    }
+
+    /// The members of a topic, parted into those who can reach one another, directly or through
+    /// others who carry the topic.
+    pub(crate) fn groups(&self, topic: TopicNo) -> Vec<Vec<usize>> {
+        let members: BTreeSet<usize> = self.members(topic).into_iter().collect();
+        let mut by: BTreeSet<usize> = members.clone();
+        by.extend(self.connectors(topic));
+        let mut open = by.clone();
+        let mut groups = Vec::new();
+        let neighbours = self.neighbours(&by);
+        while let Some(first) = open.pop_first() {
+            let (mut todo, mut group) = (vec![first], Vec::new());
+            while let Some(at) = todo.pop() {
+                group.push(at);
+                for next in neighbours.get(&at).into_iter().flatten() {
+                    if open.remove(next) {
+                        todo.push(*next);
+                    }
+                }
+            }
+            group.retain(|at| members.contains(at));
+            group.sort_unstable();
+            if !group.is_empty() {
+                groups.push(group);
+            }
+        }
+        groups
+    }
+
+    /// Who passes a topic on beside its members: core nodes that refuse nothing of it, and copies.
+    fn connectors(&self, topic: TopicNo) -> Vec<usize> {
+        let (plan, facts) = (self.everybody.plan, self.everybody.facts);
+        let carries = |replica: &&Replica| {
+            let node = self.node(replica.at);
+            let refuses = node.watch.holdings.topic(topic);
+            let left = facts.topic(topic, |t| t.left.contains(&home(plan, node.no)));
+            node.up
+                && node.plan.is_honest()
+                && !left
+                && refuses.is_none_or(|held| held.refused_us == 0)
+                && may_carry(plan, facts, node.no, topic)
+        };
+        let carriers = self.replicas(topic).iter().filter(carries);
+        carriers.map(|replica| replica.at).collect()
+    }
+
+    /// Who of these has a link with whom, or can dial whom at an address that it knows.
+    fn neighbours(&self, among: &BTreeSet<usize>) -> BTreeMap<usize, BTreeSet<usize>> {
+        let addresses: BTreeMap<&str, usize> = among
+            .iter()
+            .map(|at| (&*self.node(*at).address, *at))
+            .collect();
+        let mut neighbours: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for at in among {
+            let node = self.node(*at);
+            let linked = node.linked.iter().filter_map(|no| self.places.get(no));
+            let mut near: BTreeSet<usize> = linked.copied().filter(|n| among.contains(n)).collect();
+            for known in known_addresses(node, &addresses) {
+                if known != *at && (self.everybody.reaches)(node.no, self.node(known).no) {
+                    near.insert(known);
+                }
+            }
+            for other in near {
+                neighbours.entry(*at).or_default().insert(other);
+                neighbours.entry(other).or_default().insert(*at);
+            }
+        }
+        neighbours
+    }
+}
+
+/// Which of these addresses a node has among its rows.
+fn known_addresses(node: &Glance<'_>, addresses: &BTreeMap<&str, usize>) -> BTreeSet<usize> {
+    let mut known = BTreeSet::new();
+    for (id, name) in ADDRESS_TABLES {
+        let table = machine::Table::new(id, name);
+        let mut from = vec![0];
+        while let Ok(page) =
+            machine::Base::scan(node.disk, table, (&from, &[u8::MAX; 64]), 256, false)
+        {
+            let Some((last, _)) = page.last() else { break };
+            from.clone_from(last);
+            from.push(0);
+            for (_, row) in &page {
+                let texts = row.split(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b':'));
+                let texts = texts.filter_map(|text| str::from_utf8(text).ok());
+                known.extend(texts.filter_map(|text| addresses.get(text)).copied());
+            }
+        }
+    }
+    known
+}
+
+/// Envelopes whose bodies have not come, and envelopes that wait before lines are made of them: how
+/// many there are of each, on one disk.
+pub(crate) fn waiting(node: &Glance<'_>, local: u32) -> (usize, usize) {
+    let missing = rows_of(node.disk, rows::MISSING, local).len();
+    let waits = rows_of(node.disk, topic::rows::WAITS, local).len();
+    (missing, waits)
+}
+
+/// What a disk holds, counted from the disk itself: must be what was counted from the batches.
+pub(crate) fn recount(node: &Glance<'_>) -> bool {
+    let counted = Holdings::count(node.disk);
+    let sums = |holdings: &Holdings| -> Vec<(u32, u128, u32)> {
+        let all = holdings.iter();
+        all.map(|held| (held.local, held.sum, held.placed))
+            .collect()
+    };
+    sums(&counted) == sums(&node.watch.holdings)
+}
