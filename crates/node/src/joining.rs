@@ -42,6 +42,13 @@ struct Look {
     joiners: Vec<(RequestId, Option<String>)>,
 }
 
+impl Joining {
+    /// How many invites are being taken up.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl Inner {
     /// `way join`, first half: fetches the invite's box.
     pub(crate) fn join_look(

@@ -18,6 +18,7 @@
 pub mod command;
 mod commands;
 mod config;
+mod figures;
 mod frames;
 mod host;
 mod io;
@@ -37,6 +38,7 @@ mod waiting;
 mod wiring;
 
 pub use config::Config;
+pub use figures::Figures;
 pub use io::{Advisory, Check, CheckDone, Held, Input, LinkId, Out, Verbatim};
 pub use limits::MAX_MESSAGE;
 pub use node::Node;

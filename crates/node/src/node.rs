@@ -116,6 +116,14 @@ impl Node {
 }
 
 impl Node {
+    /// The engines, once it has had its first turn.
+    pub(crate) const fn inner(&self) -> Option<&Inner> {
+        match &self.0 {
+            State::Awake(inner) => Some(inner),
+            State::Asleep(_) => None,
+        }
+    }
+
     /// What the next deadline is for: the engine and its own word for it. For those who measure
     /// what an idle node does.
     #[must_use]

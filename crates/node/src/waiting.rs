@@ -37,6 +37,11 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// How many commands wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waits.len()
+    }
+
     /// It waits no longer.
     pub(crate) fn done(&mut self, request: RequestId) -> Option<What> {
         self.waits.remove(&request)

@@ -28,6 +28,7 @@ mod adverts;
 mod clock;
 mod config;
 mod event;
+mod figures;
 mod hello;
 pub mod limits;
 mod links;
@@ -43,6 +44,7 @@ mod window;
 
 pub use config::{Address, Config};
 pub use event::{EchoResult, Input, LinkId, Output, Problem, Standing, Why};
+pub use figures::Figures;
 pub use mail::{Class, InboxMail, MailError, MailRefusal, MailState, Send};
 pub use names::{Labels, label, look_alike};
 pub use peers::{PeerError, PeerState};

@@ -32,6 +32,7 @@ mod delivery;
 mod draft;
 mod event;
 mod evidence;
+mod figures;
 mod host;
 mod intake;
 mod intervals;
@@ -58,6 +59,7 @@ pub use draft::{
     Draft, InviteBox, Payload, PublishError, Published, PutBoxError, ReadError, Summary, Unknown,
 };
 pub use event::{Forward, Input, LinkId, Output, Peer, Rule};
+pub use figures::Figures;
 pub use host::{
     Host, Keys, Local, Offer, OpenError, Policy, Refusal, RefusedPart, SealError, Stored,
 };

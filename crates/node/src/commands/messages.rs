@@ -38,6 +38,13 @@ pub(crate) struct Pending {
     queue: VecDeque<Batch>,
 }
 
+impl Pending {
+    /// How many commands wait for their envelopes.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+}
+
 /// What one command sends to a topic.
 #[derive(Debug)]
 struct Batch {
