@@ -2,7 +2,7 @@
 
 use crate::story::{found, invite, join, send, use_core};
 use crate::world::World;
-use machine::Event;
+use machine::{Base, Event};
 use node::Input;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -128,6 +128,22 @@ impl City {
         self.world.pass(MINUTE);
     }
 
+    /// Somebody who is there writes to each topic in turn, a message a minute.
+    fn talk(&mut self, rounds: usize) -> u32 {
+        let mut messages = 0;
+        for round in 0..rounds {
+            for topic in 0..self.members.len() {
+                let up = self.members[topic].iter().copied();
+                let up: Vec<usize> = up.filter(|node| self.world.is_up(*node)).collect();
+                let (who, name) = (up[round % up.len()], topic_name(topic));
+                send(&mut self.world, who, &name, "hello");
+                self.world.pass(MINUTE);
+                messages += 1;
+            }
+        }
+        messages
+    }
+
     fn start(&mut self) {
         self.counts.borrow_mut().clear();
         self.world.frames = 0;
@@ -149,6 +165,31 @@ impl City {
         (self.cores..self.cores + self.people)
             .filter(|node| self.world.is_up(*node))
             .count()
+    }
+
+    /// Prints what is on the disk of one node, by table.
+    fn print_disk(&self, node: usize) {
+        println!(
+            "\ntable {:>8} {:>10} {:>10} on the disk of a node",
+            "rows", "keys", "values"
+        );
+        let mut all = (0, 0, 0);
+        for id in 0..=u8::MAX {
+            let table = machine::Table::new(id, "any");
+            let rows = self
+                .world
+                .disk(node)
+                .scan(table, (&[], &[u8::MAX; 80]), usize::MAX, false);
+            let rows = rows.expect("memory can be read");
+            if rows.is_empty() {
+                continue;
+            }
+            let keys: usize = rows.iter().map(|(key, _)| key.len()).sum();
+            let values: usize = rows.iter().map(|(_, value)| value.len()).sum();
+            println!("{id:>5} {:>8} {keys:>10} {values:>10}", rows.len());
+            all = (all.0 + rows.len(), all.1 + keys, all.2 + values);
+        }
+        println!("  all {:>8} {:>10} {:>10}", all.0, all.1, all.2);
     }
 
     /// Prints turns of people and of core nodes, each divided.
@@ -183,17 +224,8 @@ fn idle_city() {
     city.print("an hour of silence, per node", people, cores);
     city.leave_a_third();
     let online = city.online() as f64;
-    let mut rounds = 0;
     city.start();
-    for round in 0..20 {
-        for topic in 0..city.members.len() {
-            let up = city.members[topic].iter().copied();
-            let up: Vec<usize> = up.filter(|node| city.world.is_up(*node)).collect();
-            send(&mut city.world, up[round % up.len()], &topic_name(topic), "hello");
-            city.world.pass(MINUTE);
-            rounds += 1;
-        }
-    }
+    let rounds = city.talk(20);
     let title = format!("{rounds} messages, a third online ({online}), all turns per message");
     city.print(&title, f64::from(rounds), f64::from(rounds));
     city.start();
@@ -204,5 +236,31 @@ fn idle_city() {
         city.world.down(city.cores + n);
     }
     let sessions = back.len() as f64;
-    city.print("a session of five minutes, all turns per session", sessions, sessions);
+    city.print(
+        "a session of five minutes, all turns per session",
+        sessions,
+        sessions,
+    );
+}
+
+/// A long talk and nothing beside, for a profiler; prints what the turns were.
+#[test]
+#[ignore = "for a profiler; run it by name"]
+fn idle_talk() {
+    let mut city = City::new(2, 30, 3, 30);
+    city.world.tally = None;
+    city.leave_a_third();
+    let turns = |city: &City| -> u64 {
+        let kernels = city
+            .world
+            .nodes
+            .iter()
+            .filter_map(|node| node.kernel.as_ref());
+        kernels.map(machine::Kernel::turns).sum()
+    };
+    let before = turns(&city);
+    let messages = city.talk(300);
+    println!("{messages} messages, {} turns", turns(&city) - before);
+    city.print_disk(city.cores);
+    city.print_disk(0);
 }

@@ -12,8 +12,8 @@ use crate::state::{Shared, Timer, Topic};
 use core::time::Duration;
 use identity::PublicKey;
 use machine::Time;
-use std::collections::{BTreeMap, BTreeSet};
-use wire::Receipt;
+use std::collections::BTreeSet;
+use wire::{CutEntry, Receipt};
 
 /// Receipts that a peer lacks, by how soon it gets them.
 #[derive(Debug, Default)]
@@ -82,13 +82,13 @@ impl Topic {
         };
     }
 
-    /// A receipt is new here: decides who gets it when. `before` is what its slot held.
+    /// A receipt is new here: decides who gets it when. `before` is what its slot said.
     pub(crate) fn pass(
         &mut self,
         (shared, now): (&mut Shared, Time),
         giver: Option<LinkId>,
         receipt: &Receipt,
-        before: Option<&Receipt>,
+        before: &[(u64, u64, usize)],
     ) {
         let slot = (receipt.holder, receipt.kind);
         let news = news(receipt, before);
@@ -162,22 +162,41 @@ impl Topic {
     }
 }
 
-/// The authors about whom a receipt says more than, or otherwise than, the one before it.
-fn news(receipt: &Receipt, before: Option<&Receipt>) -> BTreeSet<PublicKey> {
-    let said = |receipt: &Receipt| {
-        let mut said: BTreeMap<PublicKey, Vec<u64>> = BTreeMap::new();
-        for (place, entry) in (0_u16..).zip(&receipt.cut) {
-            let lacks = receipt.exceptions.iter().filter(|(at, _)| *at == place);
-            let of = said.entry(entry.author).or_default();
-            of.push(entry.number);
-            of.extend(lacks.map(|(_, number)| *number));
-        }
-        said
-    };
-    let known = before.map(said).unwrap_or_default();
-    said(receipt)
-        .into_iter()
-        .filter(|(author, said)| known.get(author) != Some(said))
-        .map(|(author, _)| author)
+/// What a receipt says about each chain, short enough to be kept for every slot: the beginning of
+/// the author's key, the number, and how many are excepted. Two that look alike by chance only cost
+/// time, since whoever is not told now is told later. Sorted.
+pub(crate) type Said = Vec<(u64, u64, usize)>;
+
+pub(crate) fn said(receipt: &Receipt) -> Said {
+    let entries = (0_u16..).zip(&receipt.cut);
+    let mut said: Said = entries
+        .map(|(place, entry)| brief(receipt, place, entry))
+        .collect();
+    said.sort_unstable();
+    said
+}
+
+fn brief(receipt: &Receipt, place: u16, entry: &CutEntry) -> (u64, u64, usize) {
+    let lacks = receipt
+        .exceptions
+        .iter()
+        .filter(|(at, _)| *at == place)
+        .count();
+    let mut key = [0; 8];
+    let (head, _) = entry.author.as_bytes().split_at(key.len());
+    key.copy_from_slice(head);
+    (u64::from_be_bytes(key), entry.number, lacks)
+}
+
+/// The authors about whom a receipt says what was not said before.
+fn news(receipt: &Receipt, before: &[(u64, u64, usize)]) -> BTreeSet<PublicKey> {
+    let entries = (0_u16..).zip(&receipt.cut);
+    entries
+        .filter(|(place, entry)| {
+            before
+                .binary_search(&brief(receipt, *place, entry))
+                .is_err()
+        })
+        .map(|(_, entry)| entry.author)
         .collect()
 }

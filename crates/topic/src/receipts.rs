@@ -7,6 +7,7 @@ use crate::limits::{
     MAX_MISSING_FOR_RECEIPT, MAX_RECEIPT_AUTHORS, MAX_RECEIPTS_PER_FRAME, MAX_SLOTS,
     MAX_STRANGE_SLOTS, RECEIPT_DELAY,
 };
+use crate::passing::{Said, said};
 use crate::rows::{self, Bytes, Phase};
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
@@ -26,6 +27,8 @@ pub(crate) type SlotKey = (PublicKey, ReceiptKind);
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     counters: BTreeMap<SlotKey, u64>,
+    /// What those that came in this life say, in brief.
+    said: BTreeMap<SlotKey, Said>,
 }
 
 impl Slots {
@@ -120,13 +123,18 @@ impl Topic {
         if !is_of_node(slot.1) && !self.replace_incarnations(env, &slot) {
             return;
         }
-        let before = known.and_then(|_| self.slot(env.cx, &slot));
+        let before = match self.slots.said.remove(&slot) {
+            Some(before) => before,
+            None => known
+                .and_then(|_| self.slot(env.cx, &slot))
+                .map_or_else(Said::new, |signed| said(&signed.value)),
+        };
         let mut row = receipt.value.counter.to_be_bytes().to_vec();
         row.extend_from_slice(&receipt.to_raw().encode());
         env.cx.store.put(rows::SLOT, self.slot_key(&slot), row);
         self.slots.counters.insert(slot, receipt.value.counter);
-        let before = before.map(|signed| signed.value);
-        self.pass((shared, env.cx.now), giver, &receipt.value, before.as_ref());
+        self.pass((shared, env.cx.now), giver, &receipt.value, &before);
+        self.slots.said.insert(slot, said(&receipt.value));
         self.learn_from(env, &receipt.value);
     }
 
@@ -177,6 +185,7 @@ impl Topic {
         }
         for other in older {
             self.slots.counters.remove(&other);
+            self.slots.said.remove(&other);
             env.cx.store.delete(rows::SLOT, self.slot_key(&other));
         }
         true

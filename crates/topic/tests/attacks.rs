@@ -443,7 +443,7 @@ fn a_fork_is_told_to_all_and_they_agree() {
         assert!(net.texts(node).contains(&"we go on".to_owned()));
         assert!(net.texts(node).contains(&"I have seen the left".to_owned()));
     }
-    net.pass(topic::limits::PASS_LATER_MAX);
+    net.pass(limits::PASS_LATER_MAX);
     let before = net.sent();
     net.pass(Duration::from_secs(600));
     assert_eq!(net.sent(), before, "and it ends");
