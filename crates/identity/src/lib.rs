@@ -14,6 +14,8 @@
 
 mod id;
 mod names;
+#[cfg(feature = "remember")]
+mod remember;
 pub mod seal;
 mod secret;
 mod sign;
@@ -21,6 +23,8 @@ mod text;
 
 pub use id::{Id, IdBytesError, Kind, Scheme};
 pub use names::{EngineId, EnvelopeId, EpochId, GrantId, NodeId, PublicKey, SealingKey, TopicId};
+#[cfg(feature = "remember")]
+pub use remember::{MAX_REMEMBERED, remember, remembered};
 pub use secret::Secret;
 pub use sign::{BadSignature, Context, SecretKey, Signature};
 pub use text::TextError;

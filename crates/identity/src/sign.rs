@@ -177,6 +177,19 @@ impl PublicKey {
         bytes: &[u8],
         signature: &Signature,
     ) -> Result<(), BadSignature> {
+        let check = || self.verify_now(context, bytes, signature);
+        #[cfg(feature = "remember")]
+        return crate::remember::or_check((self, context), bytes, signature, check);
+        #[cfg(not(feature = "remember"))]
+        check()
+    }
+
+    fn verify_now(
+        &self,
+        context: Context,
+        bytes: &[u8],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
         if !is_canonical_y(self.as_bytes()) {
             return Err(BadSignature);
         }

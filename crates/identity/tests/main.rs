@@ -1,5 +1,7 @@
 //! Tests of the public face of `identity`: text, signatures under attack, sealing, vectors.
 
+#[cfg(feature = "remember")]
+mod remember;
 mod seal;
 mod signatures;
 mod text;
