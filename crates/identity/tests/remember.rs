@@ -1,6 +1,10 @@
-//! Verified signatures may be remembered, and nobody can tell but by the clock.
+//! Verified signatures and secrets agreed on may be remembered, and nobody can tell but by the
+//! clock.
 
+use identity::seal::NotOpened;
+use identity::seal::hpke::{HpkeSecret, export_receiver, export_sender};
 use identity::{BadSignature, Context, SecretKey, Signature, remember, remembered};
+use machine::Rng;
 
 const BYTES: &[u8] = b"what was signed";
 
@@ -20,14 +24,14 @@ fn a_memory_changes_no_verdict() {
     assert_eq!(public.verify(Context::Receipt, BYTES, &good), Ok(()));
     assert_eq!(
         remembered(),
-        0,
+        (0, 0),
         "nothing is, as long as nobody asked for it"
     );
     for on in [true, false, true] {
         remember(on);
         for round in 0..3 {
             assert_eq!(public.verify(Context::Receipt, BYTES, &good), Ok(()));
-            assert!(!on || remembered() > 0, "round {round}");
+            assert!(!on || remembered().0 > 0, "round {round}");
             // Each of them twice: a refusal is not remembered as anything.
             for forged in forged.iter().chain(&forged) {
                 let verdict = public.verify(Context::Receipt, BYTES, forged);
@@ -40,6 +44,37 @@ fn a_memory_changes_no_verdict() {
                 assert_eq!(other.verify(Context::Receipt, BYTES, &good), bad);
             }
         }
+        for _ in 0..2 {
+            secrets_are_as_ever();
+            assert!(!on || remembered().1 > 0);
+        }
     }
     remember(false);
+}
+
+fn secrets_are_as_ever() {
+    let secret = HpkeSecret::from_bytes([5; 32]);
+    let mut rng = Rng::from_seed([6; 32]);
+    let (enc, agreed) =
+        export_sender::<32>(&secret.public(), "sender", &[b"f"], "key", &mut rng).unwrap();
+    let of = |secret: &HpkeSecret, field: &[u8], label, enc| {
+        export_receiver::<32>(secret, "sender", &[field], label, enc)
+    };
+    assert_eq!(of(&secret, b"f", "key", &enc), Ok(agreed));
+    let mut other = enc;
+    other[3] ^= 1;
+    assert_ne!(of(&secret, b"f", "key", &other), Ok(agreed));
+    assert_ne!(of(&secret, b"g", "key", &enc), Ok(agreed));
+    assert_ne!(of(&secret, b"f", "key2", &enc), Ok(agreed));
+    assert_ne!(
+        of(&HpkeSecret::from_bytes([7; 32]), b"f", "key", &enc),
+        Ok(agreed)
+    );
+    let small_order = [0; 32];
+    assert_eq!(of(&secret, b"f", "key", &small_order), Err(NotOpened));
+    // Another length is another secret, not the beginning of this one.
+    let short = export_receiver::<16>(&secret, "sender", &[b"f"], "key", &enc).unwrap();
+    let long = export_receiver::<48>(&secret, "sender", &[b"f"], "key", &enc).unwrap();
+    assert_ne!(short, agreed[..16]);
+    assert_ne!(long[..32], agreed);
 }

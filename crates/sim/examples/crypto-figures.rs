@@ -1,5 +1,5 @@
 //! What signing, checking and opening cost, so that one can tell what dominates a simulated day,
-//! and what remembering verified signatures saves.
+//! and what remembering saves.
 //!
 //! `cargo run --release -p sim --example crypto-figures`
 
@@ -80,6 +80,11 @@ fn bodies(topic: &Founded, author: &SecretKey, rng: &mut Rng) -> Result<(), Fail
     time("open its body, first of its author", || {
         open(&mut OpenCache::new(), &topic.ring, &subject, &body)
     });
+    identity::remember(true);
+    time("open it, first, remembered", || {
+        open(&mut OpenCache::new(), &topic.ring, &subject, &body)
+    });
+    identity::remember(false);
     let mut cache = OpenCache::new();
     time("open its body, author known", || {
         open(&mut cache, &topic.ring, &subject, &body)

@@ -130,12 +130,18 @@ pub fn export_receiver<const N: usize>(
     label: &str,
     enc: &[u8; ENC_LEN],
 ) -> Result<[u8; N], NotOpened> {
-    let context = receiver(secret, name, fields, enc)?;
-    let mut out = [0; N];
-    context
-        .export(label.as_bytes(), &mut out)
-        .map_err(|_| NotOpened)?;
-    Ok(out)
+    let agree = || {
+        let context = receiver(secret, name, fields, enc)?;
+        let mut out = [0; N];
+        context
+            .export(label.as_bytes(), &mut out)
+            .map_err(|_| NotOpened)?;
+        Ok(out)
+    };
+    #[cfg(feature = "remember")]
+    return crate::remember::or_agree(secret, enc, label, &info(name, fields), agree);
+    #[cfg(not(feature = "remember"))]
+    agree()
 }
 
 fn info(name: &str, fields: &[&[u8]]) -> Vec<u8> {
