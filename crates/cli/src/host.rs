@@ -229,7 +229,7 @@ fn start(
         #[cfg(feature = "planted")]
         let commit = planted::late(commit);
         let node = node::Node::new(config);
-        Ok(Opened::new(node, opened.store, commit).about(&replay::about(opened.stale)))
+        Ok(Opened::new(node, opened.store, commit).about(&driver::record::about(opened.stale)))
     };
     let runtime = tokio::runtime::Handle::current();
     let content = Arc::new(content);

@@ -18,6 +18,7 @@ mod write;
 
 use std::fmt::Debug;
 
+pub use node::{about, replay_node};
 pub use replay::{ReplayFailed, Replayed, replay};
 pub use write::Recorder;
 

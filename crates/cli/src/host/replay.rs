@@ -3,15 +3,8 @@
 use std::path::Path;
 
 use driver::record::{ReplayFailed, Replayed};
-use node::Node;
-use node::record::decode_config;
 
 use crate::failure::{Code, Failure};
-
-/// What a record says about one life: whether the home might have been a copy.
-pub(super) const fn about(stale: bool) -> [u8; 1] {
-    [stale as u8]
-}
 
 /// Runs a record again and compares every output.
 ///
@@ -20,16 +13,7 @@ pub(super) const fn about(stale: bool) -> [u8; 1] {
 /// file is no record of this program.
 pub fn replay(file: &Path) -> Result<Replayed, Failure> {
     let mut software = String::new();
-    let found = driver::record::replay(file, |header, life, _| {
-        let config = decode_config(header).map_err(|why| why.to_string())?;
-        software.clone_from(&config.software);
-        let stale = match life {
-            [0] => false,
-            [1] => true,
-            _ => return Err("the record says nothing about this life".to_owned()),
-        };
-        Ok(Node::new(node::Config { stale, ..config }))
-    });
+    let found = driver::record::replay_node(file, &mut software);
     found.map_err(|error| failure(file, &error, &software))
 }
 
