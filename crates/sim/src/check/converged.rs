@@ -2,14 +2,16 @@
 //! at, from what is cheap and says most.
 
 use super::replicas::Overview;
-use super::{Broken, Everybody, agreement, liveness, members, model};
+use super::{Broken, Everybody, agreement, liveness, members, messages, model};
 
 /// Everything that is wrong. Of many broken promises the first are enough.
 pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
     let overview = Overview::new(everybody);
     let mut broken = members::last_words(&overview);
+    broken.extend(messages::mails(&overview));
     for topic in overview.topics() {
         broken.extend(liveness::check(&overview, topic));
+        broken.extend(messages::check(&overview, topic));
         broken.extend(agreement::compare(&overview, topic));
         broken.extend(members::check(&overview, topic));
         broken.extend(model::check(&overview, topic));

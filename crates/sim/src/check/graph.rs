@@ -31,6 +31,8 @@ const BEFORE_HEADER: usize = 72;
 #[derive(Debug)]
 struct Stored {
     id: EnvelopeId,
+    /// Its place in the local order.
+    place: u64,
     header: Header,
     items: Vec<Item>,
 }
@@ -113,8 +115,12 @@ impl OnDisk {
                 let body = disk.get(rows::BODY, &at).ok()??;
                 items = wire::decode_items(&body).ok()?;
             }
-            let id = Header::id_of(bytes);
-            all.push(Stored { id, header, items });
+            all.push(Stored {
+                id: Header::id_of(bytes),
+                place: u64::from_be_bytes(*row.first_chunk()?),
+                header,
+                items,
+            });
         }
         all.sort_by_key(|stored| (stored.header.generation, stored.id));
         let places = all.iter().zip(0..).map(|(stored, at)| (stored.id, at));
@@ -302,6 +308,21 @@ impl OnDisk {
         items.any(|item| matches!(item, Item::Invite(_)) && item.id() == *grant)
     }
 
+    /// What stands in the local order before something that it names, though both are kept.
+    fn misplaced(&self, kept: &Set) -> Option<String> {
+        kept.iter().find_map(|place| {
+            let stored = &self.all[*place];
+            let late = self.named(&stored.header).find(|id| {
+                let named = self.places.get(id).filter(|at| kept.contains(at));
+                named.is_some_and(|at| self.all[*at].place >= stored.place)
+            })?;
+            let (id, own) = (stored.id, stored.place);
+            Some(format!(
+                "{id} has the place {own}, before {late}, which it names"
+            ))
+        })
+    }
+
     /// What the model says of this set, with the evidence that a lace has.
     fn judged(&self, lace: &Lace) -> Outcome {
         let known = lace.forks();
@@ -319,7 +340,7 @@ impl OnDisk {
             return Vec::new();
         }
         let outcome = self.judged(lace);
-        let mut wrong = Vec::new();
+        let mut wrong: Vec<String> = self.misplaced(&outcome.kept).into_iter().collect();
         for (key, author) in &self.authors {
             let (own, model) = (
                 lace.author(key).and_then(lace::Author::closed),

@@ -74,6 +74,8 @@ pub(crate) struct Holdings {
     pub(crate) unjudged: u32,
     /// Whether the disk is another than the one that was counted.
     stale: bool,
+    /// Whether that was ever so: what was there may be lost.
+    pub(crate) was_set_back: bool,
 }
 
 impl Holdings {
@@ -101,6 +103,7 @@ impl Holdings {
     /// The disk was replaced, or has lost what it had.
     pub(crate) const fn set_back(&mut self) {
         self.stale = true;
+        self.was_set_back = true;
     }
 
     /// A life begins: what was counted is counted anew if the disk is another.
@@ -108,8 +111,10 @@ impl Holdings {
         if !self.stale && !self.all.is_empty() {
             return;
         }
-        self.stale = false;
-        *self = Self::count(disk);
+        *self = Self {
+            was_set_back: self.was_set_back,
+            ..Self::count(disk)
+        };
     }
 
     /// Counts a whole disk.

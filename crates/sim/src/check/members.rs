@@ -19,7 +19,7 @@ const NAMED: usize = 5;
 
 /// Whether a node's machine was set back or copied without anybody noticing, or lies, or a copy of
 /// it was or does.
-fn is_tainted(plan: &Plan, facts: &Facts, no: NodeNo) -> bool {
+pub(crate) fn is_tainted(plan: &Plan, facts: &Facts, no: NodeNo) -> bool {
     let lies = |no: NodeNo| facts.is_tainted(no) || !plan.nodes[no as usize].is_honest();
     lies(no)
         || (0..plan.nodes.len())
@@ -126,8 +126,7 @@ pub(crate) fn last_words(overview: &Overview<'_>) -> Vec<Broken> {
         };
         let at = *overview.places.get(&node)?;
         let is_there = overview.node(at).up && overview.node(at).plan.is_honest();
-        let full = everybody.plan.nodes[node as usize].disk > 0;
-        if !is_there || full || everybody.facts.sent_at(no).is_some() {
+        if !is_there || everybody.facts.sent_at(no).is_some() {
             return None;
         }
         let name = overview.topic_name(topic);

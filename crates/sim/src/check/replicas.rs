@@ -3,7 +3,7 @@
 use super::carriage::{home, may_carry};
 use super::holdings::{Holdings, look, rows_of};
 use super::{Everybody, Glance};
-use crate::plan::{NodeNo, Role, TopicNo};
+use crate::plan::{Act, NodeNo, Role, TopicNo};
 use lace::rows;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,8 @@ pub(crate) struct Overview<'a> {
     pub(crate) everybody: &'a Everybody<'a>,
     pub(crate) places: BTreeMap<NodeNo, usize>,
     topics: Vec<Vec<Replica>>,
+    /// Steps in which something is sent to each topic.
+    sends: Vec<Vec<u32>>,
 }
 
 impl<'a> Overview<'a> {
@@ -53,8 +55,15 @@ impl<'a> Overview<'a> {
                 }
             }
         }
+        let mut sends = vec![Vec::new(); everybody.plan.topics.len()];
+        for (no, step) in (0..).zip(&everybody.plan.steps) {
+            if let Act::Send { topic, .. } = step.act {
+                sends[topic as usize].push(no);
+            }
+        }
         let nodes = everybody.nodes.iter().enumerate();
         Self {
+            sends,
             everybody,
             places: nodes.map(|(at, node)| (node.no, at)).collect(),
             topics,
@@ -69,6 +78,11 @@ impl<'a> Overview<'a> {
     /// Where a topic lies.
     pub(crate) fn replicas(&self, topic: TopicNo) -> &[Replica] {
         &self.topics[topic as usize]
+    }
+
+    /// Steps in which something is sent to a topic.
+    pub(crate) fn sends(&self, topic: TopicNo) -> &[u32] {
+        &self.sends[topic as usize]
     }
 
     pub(crate) fn replica(&self, topic: TopicNo, at: usize) -> Option<&Replica> {
@@ -163,9 +177,11 @@ impl<'a> Overview<'a> {
         groups
     }
 
-    /// Who passes a topic on beside its members: core nodes that refuse nothing of it, and copies.
+    /// Who passes a topic on beside its members: core nodes that have refused nothing of it since
+    /// faults have stopped.
     fn connectors(&self, topic: TopicNo) -> Vec<usize> {
         let (plan, facts) = (self.everybody.plan, self.everybody.facts);
+        let over = plan.length_ms.saturating_mul(1_000);
         let carries = |replica: &&Replica| {
             let node = self.node(replica.at);
             let refuses = node.watch.holdings.topic(topic);
@@ -173,7 +189,7 @@ impl<'a> Overview<'a> {
             node.up
                 && node.plan.is_honest()
                 && !left
-                && refuses.is_none_or(|held| held.refused_us == 0)
+                && refuses.is_none_or(|held| held.refused_us <= over)
                 && may_carry(plan, facts, node.no, topic)
         };
         let carriers = self.replicas(topic).iter().filter(carries);

@@ -41,7 +41,7 @@ impl Silence {
         }
     }
 
-    fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         let frames = self.0.iter().flat_map(|frames| **frames);
         frames.map(u64::from).sum()
     }

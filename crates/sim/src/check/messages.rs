@@ -1,0 +1,172 @@
+//! Everything that was stored at its writer's comes to everybody who can reach it: the messages of a
+//! topic are shown to every member, and mail to whom it was written.
+//!
+//! What only a home held that was set back may be lost with it. It is asked for only when somebody
+//! else has seen it.
+
+use super::members::is_tainted;
+use super::replicas::Overview;
+use super::{Broken, Everybody, Message};
+use crate::plan::{Act, NodeNo, TopicNo};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// The name of the promise.
+pub(crate) const PROMISE: &str = "liveness";
+
+/// Messages that a report names.
+const NAMED: usize = 5;
+/// The shortest lifespan that a message has when nobody gives another, less a day: later than that
+/// nobody need be shown it.
+const LIFESPAN_MS: u64 = 29 * 24 * 3600 * 1000;
+
+/// Steps of a plan in which something is sent to a topic that outlasts the plan: the number of the
+/// step, by whom, how many messages.
+type Sends = Vec<(u32, NodeNo, u32)>;
+
+fn sends(overview: &Overview<'_>, topic: TopicNo) -> Sends {
+    let plan = overview.everybody.plan;
+    let ends = plan.length_ms.saturating_add(plan.converge_ms);
+    let steps = overview.sends(topic).iter();
+    let sends = steps.filter_map(|no| match plan.steps.get(*no as usize)?.act {
+        Act::Send {
+            node,
+            count,
+            expires_ms: 0,
+            ..
+        } => {
+            let at_ms = plan.steps[*no as usize].at_ms;
+            let lasts = at_ms.saturating_add(LIFESPAN_MS) > ends;
+            let known = overview.everybody.facts.sent_at(*no).is_some();
+            (lasts && known).then_some((*no, node, count))
+        }
+        _ => None,
+    });
+    sends.collect()
+}
+
+/// Whether all members who can reach one another have been shown the same messages.
+pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
+    let everybody = overview.everybody;
+    let sends = sends(overview, topic);
+    if sends.is_empty() {
+        return Vec::new();
+    }
+    let mut broken = Vec::new();
+    for group in overview.groups_or_all(topic) {
+        let mut missing: Vec<(usize, Message, NodeNo)> = Vec::new();
+        for (step, from, count) in &sends {
+            // What a forked author wrote may have been withdrawn.
+            if is_tainted(everybody.plan, everybody.facts, *from) {
+                continue;
+            }
+            for index in 0..*count {
+                let message = Message { step: *step, index };
+                let lack = lack(overview, (topic, &group), (message, *from));
+                missing.extend(lack.into_iter().map(|at| (at, message, *from)));
+            }
+        }
+        let who: BTreeSet<usize> = missing.iter().map(|(at, ..)| *at).collect();
+        for at in who.into_iter().take(NAMED) {
+            let own: Vec<_> = missing.iter().filter(|(who, ..)| *who == at).collect();
+            let name = overview.topic_name(topic);
+            let mut what = format!("{} messages of {name} were never shown:", own.len());
+            for (_, message, from) in own.into_iter().take(NAMED) {
+                let (step, index) = (message.step, message.index);
+                let from = &everybody.plan.nodes[*from as usize].name;
+                let _infallible = write!(what, " m{step}.{index} of {from}");
+            }
+            broken.push(note(everybody, at, what));
+        }
+    }
+    broken
+}
+
+/// Which members of a group have not been shown a message that they should have been.
+fn lack(
+    overview: &Overview<'_>,
+    (topic, group): (TopicNo, &[usize]),
+    (message, from): (Message, NodeNo),
+) -> Vec<usize> {
+    let everybody = overview.everybody;
+    let number = everybody.facts.written.number(everybody.plan, message);
+    let Some((_, number)) = number else {
+        return Vec::new();
+    };
+    let shown = |at: &&usize| {
+        let watch = overview.node(**at).watch;
+        watch.home.delivery.has(topic, number)
+    };
+    let lack: Vec<usize> = group.iter().filter(|at| !shown(at)).copied().collect();
+    let is_there = lack.len() < group.len();
+    let safe = overview
+        .places
+        .get(&from)
+        .is_some_and(|at| group.contains(at) && !overview.node(*at).watch.holdings.was_set_back);
+    if is_there || safe { lack } else { Vec::new() }
+}
+
+/// Whether mail has come to whom it was written, where the two can reach one another and share a
+/// topic, so that they know one another.
+pub(crate) fn mails(overview: &Overview<'_>) -> Vec<Broken> {
+    let everybody = overview.everybody;
+    let mut broken = Vec::new();
+    for (no, step) in (0_u32..).zip(&everybody.plan.steps) {
+        let Act::Mail {
+            node,
+            to,
+            best_effort: false,
+            ..
+        } = step.act
+        else {
+            continue;
+        };
+        if everybody.facts.sent_at(no).is_none() {
+            continue;
+        }
+        let places = (overview.places.get(&node), overview.places.get(&to));
+        let (Some(from), Some(at)) = places else {
+            continue;
+        };
+        if overview.node(*at).watch.home.delivery.has_mail(no) || !can_mail(overview, *from, *at) {
+            continue;
+        }
+        let from = overview.name(*from);
+        let what = format!("mail of {from}, from step {no}, has not come");
+        broken.push(note(everybody, *at, what));
+        if broken.len() >= NAMED {
+            break;
+        }
+    }
+    broken
+}
+
+fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
+    let (plan, facts) = (overview.everybody.plan, overview.everybody.facts);
+    let (one, two) = (overview.node(from), overview.node(to));
+    let sound = |at: usize| {
+        let node = overview.node(at);
+        node.up && node.plan.is_honest() && !node.watch.holdings.was_set_back
+    };
+    let meet = (overview.everybody.reaches)(one.no, two.no)
+        || (overview.everybody.reaches)(two.no, one.no)
+        || one.linked.contains(&two.no);
+    let shares = |topic: TopicNo| {
+        facts.topic(topic, |topic| {
+            let stays = |no: &NodeNo| topic.members.contains_key(no) && !topic.left.contains(no);
+            stays(&one.no) && stays(&two.no)
+        })
+    };
+    let topics = (0..plan.topics.len()).filter_map(|no| TopicNo::try_from(no).ok());
+    let mut shared = topics.filter(|topic| shares(*topic));
+    sound(from) && sound(to) && meet && shared.any(|topic| overview.is_same(topic))
+}
+
+fn note(everybody: &Everybody<'_>, at: usize, what: String) -> Broken {
+    Broken {
+        promise: PROMISE,
+        at_us: everybody.now.as_micros(),
+        node: Some(everybody.nodes[at].no),
+        what,
+    }
+}

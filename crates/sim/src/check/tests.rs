@@ -1,0 +1,435 @@
+//! Each checker with a truth and with a lie.
+
+use super::facts::Message;
+use super::fixture::{ADA, BEN, CLEO, CORE, LOCAL, MALLORY, Town, id_of};
+use super::replicas::Overview;
+use super::{Broken, Everybody, Watch, agreement, graph, liveness, members, messages, rights};
+use crate::disk::{Disk, Pool};
+use crate::plan::{Act, NodeNo, Step};
+use identity::TopicId;
+use lace::rows;
+use machine::Batch;
+use node::command::{Line, LineKind, MessageId, Reply};
+use std::sync::Arc;
+use wire::{Frame, TopicFrame};
+
+fn all(everybody: &Everybody<'_>) -> Vec<Broken> {
+    super::converged(everybody)
+        .into_iter()
+        .chain(super::meanwhile(everybody))
+        .collect()
+}
+
+fn promises(broken: &[Broken]) -> Vec<&'static str> {
+    let mut promises: Vec<_> = broken.iter().map(|broken| broken.promise).collect();
+    promises.dedup();
+    promises
+}
+
+#[test]
+fn a_town_in_which_all_is_well() {
+    let town = Town::settled();
+    let (before, broken) = town.everybody(all);
+    assert_eq!(before, []);
+    assert_eq!(broken, []);
+}
+
+/// Ben forks; what others had built upon stands, and everybody has heard of it.
+fn forked() -> Town {
+    let mut town = Town::settled();
+    let one = town.say_after(BEN, None, &[], "one");
+    let two = town.say_after(BEN, None, &[], "two");
+    let three = town.say_after(BEN, Some(&two), &[], "three");
+    for envelope in [&one, &two, &three] {
+        town.give_all(envelope);
+    }
+    let answer = town.say(CLEO, &[&two]);
+    town.give_all(&answer);
+    town
+}
+
+#[test]
+fn a_fork_of_a_liar_is_as_the_model_has_it() {
+    let town = forked();
+    town.facts.taint(BEN);
+    let (before, broken) = town.everybody(all);
+    assert_eq!((before, broken), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_fork_of_an_honest_node_breaks_a_promise() {
+    let town = forked();
+    let (before, broken) = town.everybody(all);
+    // Whoever commits evidence after the author is known.
+    assert!(!before.is_empty());
+    assert_eq!(promises(&before), [members::PROMISE]);
+    assert_eq!(promises(&broken), [members::PROMISE]);
+}
+
+#[test]
+fn replicas_that_call_different_sets_effective_are_found() {
+    let mut town = forked();
+    town.facts.taint(BEN);
+    // Cleo forgets that something stands.
+    let stands = town.run(CLEO, |_, store| {
+        let all = store.prefix(rows::STANDS, &LOCAL.to_be_bytes(), 10);
+        all.first().expect("something stands").0.clone()
+    });
+    town.tamper(CLEO, rows::STANDS, &stands[4..], None);
+    let (_, broken) = town.everybody(|everybody| {
+        let overview = Overview::new(everybody);
+        agreement::compare(&overview, 0)
+    });
+    assert_eq!(promises(&broken), [agreement::PROMISE]);
+    let (_, broken) = town.everybody(|everybody| {
+        let overview = Overview::new(everybody);
+        graph::check(&overview, 0)
+    });
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert_eq!(broken[0].node, Some(CLEO));
+}
+
+#[test]
+fn an_envelope_without_its_past_is_found() {
+    let mut town = Town::settled();
+    let ada = town.say(ADA, &[]);
+    let ben = town.say(BEN, &[&ada]);
+    town.give_all(&ada);
+    town.give_all(&ben);
+    let spots = town.run(CLEO, |_, store| {
+        let all = store.prefix(rows::HEADER, &LOCAL.to_be_bytes(), 100);
+        let is_ada = |row: &[u8]| wire::Header::id_of(&row[72..]) == id_of(&ada);
+        let found = all.into_iter().find(|(_, row)| is_ada(row));
+        found.expect("it is there").0
+    });
+    town.tamper(CLEO, rows::HEADER, &spots[4..], None);
+    let (_, broken) = town.everybody(|everybody| {
+        let overview = Overview::new(everybody);
+        graph::check(&overview, 0)
+    });
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert!(broken[0].what.contains("which is not here"), "{broken:?}");
+}
+
+#[test]
+fn what_one_admits_and_another_refuses_is_found() {
+    let mut town = Town::new();
+    for no in [ADA, BEN, CLEO] {
+        town.hold(no);
+    }
+    let ada = town.first(ADA);
+    town.give_all(&ada);
+    let ben = town.first(BEN);
+    town.give(BEN, &ben);
+    let refusals = |everybody: &Everybody<'_>| {
+        let overview = Overview::new(everybody);
+        let replicas = overview.replicas(0);
+        agreement::refusals(&overview, 0, (&replicas[1], &replicas[0]))
+    };
+    assert_eq!(town.everybody(refusals).1, [], "it would take it");
+    // Ada has forgotten whom it invited.
+    let invite = town.run(ADA, |_, store| {
+        let key = [&LOCAL.to_be_bytes()[..], b"i"].concat();
+        store.prefix(rows::LACE, &key, 1)[0].0.clone()
+    });
+    town.tamper(ADA, rows::LACE, &invite[4..], None);
+    let broken = town.everybody(refusals).1;
+    assert_eq!(promises(&broken), [agreement::PROMISE]);
+    assert!(broken[0].what.contains("NoInvite"), "{broken:?}");
+}
+
+#[test]
+fn who_can_reach_one_another_has_the_same() {
+    let mut town = Town::settled();
+    let check = |everybody: &Everybody<'_>| liveness::check(&Overview::new(everybody), 0);
+    let said = town.say(ADA, &[]);
+    let more = town.say(ADA, &[]);
+    for envelope in [&said, &more] {
+        town.give(ADA, envelope);
+        town.give(CORE, envelope);
+    }
+    // Nobody has a link, and nobody knows an address.
+    assert_eq!(town.everybody(check).1, []);
+    // Ben has a link with the core node, which has one with Ada.
+    town.links = vec![(CORE, BEN), (BEN, CORE), (ADA, CORE), (CORE, ADA)];
+    let broken = town.everybody(check).1;
+    assert_eq!(broken.len(), 1);
+    let what = &broken[0].what;
+    for part in [
+        "Ben lack 2",
+        "number 3 of Ada",
+        "had by Ada (could be dialled)",
+        "links: core",
+    ] {
+        assert!(what.contains(part), "{part}: {what}");
+    }
+    assert!(!what.contains("Cleo"), "{what}");
+    for envelope in [&said, &more] {
+        town.give(BEN, envelope);
+    }
+    assert_eq!(town.everybody(check).1, []);
+    // Cleo knows Ada's address.
+    let row = b"quic://node1x@10.0.0.1:4433 and more".to_vec();
+    town.tampered[CLEO as usize].push((node::rows::NODE, b"p".to_vec(), Some(row)));
+    assert_eq!(town.everybody(check).1.len(), 1);
+    town.reaches = false;
+    assert_eq!(town.everybody(check).1, []);
+}
+
+#[test]
+fn bodies_and_lines_come_to_everybody() {
+    let mut town = Town::settled();
+    let check = |everybody: &Everybody<'_>| liveness::check(&Overview::new(everybody), 0);
+    let said = town.say(ADA, &[]);
+    town.links = vec![(ADA, BEN), (BEN, ADA), (ADA, CLEO), (CLEO, ADA)];
+    for no in [BEN, CLEO] {
+        town.give(no, &said);
+    }
+    town.give_header(ADA, &said);
+    let broken = town.everybody(check).1;
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert!(
+        broken[0].what.contains("1 bodies of tea have not come"),
+        "{broken:?}"
+    );
+    let mut town = Town::settled();
+    town.tamper(
+        BEN,
+        topic::rows::WAITS,
+        &7_u64.to_be_bytes(),
+        Some(Vec::new()),
+    );
+    let broken = town.everybody(check).1;
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert_eq!(broken[0].node, Some(BEN));
+}
+
+#[test]
+fn a_member_that_is_forgotten_is_found() {
+    let mut town = Town::new();
+    for no in [ADA, BEN, CLEO] {
+        town.hold(no);
+    }
+    for no in [ADA, BEN] {
+        let first = town.first(no);
+        town.give_all(&first);
+    }
+    let check = |everybody: &Everybody<'_>| members::check(&Overview::new(everybody), 0);
+    let broken = town.everybody(check).1;
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert!(broken[0].what.contains("Cleo"), "{broken:?}");
+}
+
+#[test]
+fn a_topic_on_an_outsiders_disk_is_found() {
+    let mut town = Town::settled();
+    town.hold(MALLORY);
+    let (broken, ()) = town.everybody(|_| ());
+    assert_eq!(promises(&broken), [super::carriage::PROMISE]);
+    assert_eq!(broken[0].node, Some(MALLORY));
+}
+
+fn leave(town: &Town, from: NodeNo, to: NodeNo, frame: &[u8]) -> Vec<Broken> {
+    let disk = Disk::new(&Arc::new(Pool::new()));
+    let mut watch = Watch::default();
+    town.at(from, |scene| watch.leaves(scene, to, frame, &disk))
+}
+
+#[test]
+fn a_frame_about_a_topic_to_an_outsider_is_found() {
+    let town = Town::settled();
+    let about = |topic: TopicId| {
+        Frame::Topic {
+            topic,
+            frame: TopicFrame::GenesisAsk,
+        }
+        .encode()
+    };
+    let frame = about(town.topic);
+    assert_eq!(super::carriage::about(&frame), Some((21, town.topic)));
+    assert_eq!(super::carriage::inner_kind(&frame), Some(9));
+    assert_eq!(leave(&town, ADA, BEN, &frame), []);
+    assert_eq!(leave(&town, ADA, CORE, &frame), []);
+    let broken = leave(&town, ADA, MALLORY, &frame);
+    assert_eq!(promises(&broken), [super::carriage::PROMISE]);
+    let unserve = Frame::CoreUnserve { topic: town.topic }.encode();
+    assert_eq!(leave(&town, ADA, MALLORY, &unserve).len(), 1);
+    let ping = Frame::Ping { nonce: 7 }.encode();
+    assert_eq!(leave(&town, ADA, MALLORY, &ping), []);
+    // Of a topic that nobody has heard of nothing can be said.
+    assert_eq!(
+        leave(&town, ADA, MALLORY, &about(TopicId::from_bytes([1; 32]))),
+        []
+    );
+}
+
+#[test]
+fn an_author_whom_nobody_let_in_is_found() {
+    let mut town = Town::settled();
+    let first = town.first(MALLORY);
+    town.give_all(&first);
+    let (broken, _) = town.everybody(|_| ());
+    assert_eq!(promises(&broken), [rights::PROMISE]);
+    assert_eq!(broken.len(), 4, "at each replica");
+}
+
+#[test]
+fn texts_are_read_by_nobody_else() {
+    let text = Message { step: 12, index: 3 };
+    for before in 0..20 {
+        for long in [24, 40, 300] {
+            let bytes = [
+                vec![b'z'; before],
+                text.text(long).into_bytes(),
+                vec![1; 30],
+            ]
+            .concat();
+            assert_eq!(
+                rights::readable(&bytes),
+                Some("m12.3".to_owned()),
+                "{before} {long}"
+            );
+        }
+    }
+    for other in [
+        "xxxxxxxxxxxxxxxx",
+        "m1 xxxxxxxxxxxxxxxx",
+        "m1.2xxxxxxxxxxxxxxx",
+        "",
+    ] {
+        assert_eq!(rights::readable(other.as_bytes()), None, "{other}");
+    }
+    let town = Town::settled();
+    let frame = [&[0x82, 22][..], text.text(40).as_bytes()].concat();
+    assert_eq!(promises(&leave(&town, ADA, BEN, &frame)), [rights::PROMISE]);
+    let batch = Batch {
+        number: 1,
+        last_turn: 1,
+        writes: vec![(node::rows::NODE, vec![1], Some(text.text(40).into_bytes()))],
+    };
+    let disk = Disk::new(&Arc::new(Pool::new()));
+    for (no, count) in [(ADA, 0), (CORE, 1)] {
+        let broken = town.at(no, |scene| {
+            Watch::default().commits(scene, &batch, &disk);
+        });
+        assert_eq!(broken.len(), count);
+    }
+}
+
+/// One line of the town's topic.
+fn lines(town: &Town, text: &str) -> Reply {
+    let line = Line {
+        n: 1,
+        id: MessageId {
+            envelope: identity::EnvelopeId::from_bytes([1; 32]),
+            index: 0,
+        },
+        from: String::new(),
+        from_name: String::new(),
+        at: 0,
+        seq: 1,
+        kind: LineKind::Text,
+        text: text.to_owned(),
+    };
+    Reply::Lines {
+        topic: town.topic,
+        lines: vec![line],
+        last: 1,
+        more: false,
+    }
+}
+
+#[test]
+fn what_one_member_was_shown_all_are() {
+    let check = |everybody: &Everybody<'_>| messages::check(&Overview::new(everybody), 0);
+    let mut town = Town::settled();
+    let act = Act::Send {
+        node: ADA,
+        topic: 0,
+        bytes: 20,
+        count: 1,
+        expires_ms: 0,
+    };
+    town.plan.steps.push(Step { at_ms: 1, act });
+    assert_eq!(town.everybody(check).1, [], "it was never sent");
+    town.facts.sent(0, machine::Time::from_micros(1));
+    // It is there, but nobody has seen it, not even its writer.
+    assert_eq!(town.everybody(check).1.len(), 3);
+    for no in [ADA, BEN] {
+        let reply = lines(&town, &Message { step: 0, index: 0 }.text(20));
+        town.replies.push((no, reply));
+    }
+    let broken = town.everybody(check).1;
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert_eq!(broken[0].node, Some(CLEO));
+    assert!(broken[0].what.contains("m0.0 of Ada"), "{broken:?}");
+    let reply = lines(&town, &Message { step: 0, index: 0 }.text(20));
+    town.replies.push((CLEO, reply));
+    assert_eq!(town.everybody(check).1, []);
+}
+
+#[test]
+fn mail_comes_to_who_can_be_reached() {
+    let check = |everybody: &Everybody<'_>| messages::mails(&Overview::new(everybody));
+    let mut town = Town::settled();
+    let act = Act::Mail {
+        node: ADA,
+        to: BEN,
+        bytes: 20,
+        best_effort: false,
+    };
+    town.plan.steps.push(Step { at_ms: 1, act });
+    assert_eq!(town.everybody(check).1, [], "it was never sent");
+    town.facts.sent(0, machine::Time::from_micros(1));
+    assert_eq!(town.everybody(check).1.len(), 1);
+    town.reaches = false;
+    assert_eq!(town.everybody(check).1, []);
+}
+
+#[test]
+fn who_cannot_write_at_the_end_is_found() {
+    let mut town = Town::settled();
+    for no in [ADA, BEN] {
+        let act = Act::Send {
+            node: no,
+            topic: 0,
+            bytes: 0,
+            count: 1,
+            expires_ms: 0,
+        };
+        town.plan.steps.push(Step { at_ms: 1_500, act });
+    }
+    town.facts.sent(1, machine::Time::from_micros(1));
+    let check = |everybody: &Everybody<'_>| members::last_words(&Overview::new(everybody));
+    let broken = town.everybody(check).1;
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert_eq!(broken[0].node, Some(ADA));
+}
+
+#[test]
+fn lines_are_shown_to_members_alone() {
+    let town = Town::settled();
+    let reply = lines(&town, "hush");
+    for (no, count) in [(BEN, 0), (MALLORY, 1), (CORE, 1)] {
+        let broken = town.at(no, |scene| rights::answered(scene, &reply));
+        assert_eq!(broken.len(), count);
+    }
+}
+
+#[test]
+fn what_is_said_when_nothing_is_left_to_say_is_found() {
+    let mut town = Town::settled();
+    town.links = vec![(ADA, BEN), (BEN, ADA)];
+    let (_, broken) = town.everybody(|everybody| super::at_rest(everybody));
+    assert_eq!(broken, []);
+    let says = |frames: usize, kind: u8| {
+        let mut silence = super::silence::Silence::default();
+        silence.leaves(&[0x82, 21]);
+        silence.expect(true);
+        for _ in 0..frames {
+            silence.leaves(&[0x82, kind]);
+        }
+        silence.total()
+    };
+    assert_eq!((says(20, 2), says(20, 3), says(17, 21)), (0, 0, 17));
+}
