@@ -1,53 +1,183 @@
 //! Known defects, to show that a simulator finds them.
 //!
 //! A checker that was never seen to fail proves nothing. Each [`Bug`] is a slip that a programmer
-//! could make in one line, at the place where the real rule is decided. Without the feature
+//! could make in a line or two, at the place where the real rule is decided. Without the feature
 //! `planted` there is no switch and no state: [`is`] is constantly false, and the optimiser removes
-//! every place that asks. With it, [`plant`] makes one of them true for all nodes that run on the
-//! same thread.
+//! every place that asks. With it, `plant` makes one of them true for all nodes whose turns run on
+//! the same thread; a world that runs its nodes on several threads plants on each of them. Nothing
+//! that other threads do for a node, such as checking signatures, asks.
+//!
+//! Of each bug is said what it breaks, **where** it is planted, **when** it bites, and what then
+//! **shows**. Two of them can keep nodes busy without end in simulated time (`sync-off-by-one`,
+//! `expiry-deletes-header`): a run needs a limit of events, and to reach it is a finding.
 
 /// A known defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bug {
     /// Acknowledge before the commit.
+    ///
+    /// **Where:** `Kernel::release` waits for nothing.
+    /// **When:** a commit takes time, and the node crashes or the commit fails meanwhile.
+    /// **Shows:** frames and replies leave although the batch of their turn is not durable; after
+    /// the crash a receipt, or a reply `Sent`, stands for what is on no disk; a number of a chain
+    /// is used twice, which closes an honest author.
     EarlyRelease,
     /// Answer a duplicate before the first copy is committed.
+    ///
+    /// **Where:** `Kernel::sort` and `Kernel::release`: what a turn puts out that staged nothing
+    /// leaves at once, though earlier turns are in flight.
+    /// **When:** as above; a turn that only answers (to a copy of a mail, to a want, to a reader)
+    /// comes while a batch is in flight.
+    /// **Shows:** as above, for less. A mail receipt is always signed in a turn that stages
+    /// nothing, so it leaves before the mail is durable.
     DuplicateEarly,
     /// Forget one dependency of an envelope.
+    ///
+    /// **Where:** `Lace::parents` overlooks the last dep if it is missing, and the rule of
+    /// generations lets that pass.
+    /// **When:** an envelope comes before what it names: unequal latencies, partial links.
+    /// **Shows:** an admitted envelope whose dep is not on the disk; lines in another order than
+    /// that of the dependencies. Whoever compares orders must take from all disks together what
+    /// names what. The first envelope of somebody who joins, before its invite, is refused as
+    /// inadmissible and comes again.
     ForgetDependency,
     /// Lose a timer after a restart.
+    ///
+    /// **Where:** `router::mail::Mail::load` takes up nothing: no lane and no dial for mail that
+    /// waits.
+    /// **When:** a node stops or crashes while it has unicast mail in its queue, and sends nothing
+    /// else to that recipient later.
+    /// **Shows:** mail that was accepted never arrives although both are up and linked: a row in
+    /// `router_queue_order` for ever. `Status` says that nothing waits.
     LostTimer,
     /// Deliver again after a restart.
+    ///
+    /// **Where:** `Topic::load` steps one back in what has been delivered, and `Topic::show` does
+    /// not look whether it has been shown.
+    /// **When:** any restart, and any return of an idle topic into memory, after content.
+    /// **Shows:** the last message once more, under a new line number: two rows of `topic.line`
+    /// with the same envelope and index.
     DeliverAgain,
     /// Off by one in sync.
+    ///
+    /// **Where:** `Lace::compare_author` wants a chain up to one before the peer's last.
+    /// **When:** somebody was away, or a link was down, while others wrote.
+    /// **Shows:** the newest envelope of a chain is never fetched by whoever missed its push:
+    /// replicas differ for ever, until its author writes again.
     SyncOffByOne,
     /// A quota that evicts what was promised.
+    ///
+    /// **Where:** `Topic::welcome` answers a refusal for want of quota by dropping the body that
+    /// expires first, and takes the new one.
+    /// **When:** a core node with a small quota: one author among guests has an eighth of a topic's
+    /// share, which is a quarter of the quota (32 KiB of the least quota, 1 MiB).
+    /// **Shows:** a body that a `held` receipt covers is gone before its time; nobody is ever
+    /// refused; more is stored than was reserved.
     EvictPromised,
     /// Expiry that deletes the header too.
+    ///
+    /// **Where:** `Lace::expire`.
+    /// **When:** content expires by a confirmed clock. Expiry goes by whole hours: the world must
+    /// last an hour or two beyond it.
+    /// **Shows:** a row of `lace.id` or `lace.order` without its `lace.header`; a receipt covers
+    /// what is not there; whoever joins later never gets the rest of that chain, and asks for ever.
     ExpiryDeletesHeader,
     /// A restored backup goes on publishing under its old author key.
+    ///
+    /// **Where:** `Keychain::open` ignores that the home is stale, and `Topic::take` does not
+    /// notice that somebody has newer envelopes of its own.
+    /// **When:** a home is set back or copied, noticed or not, and writes; before it has synced for
+    /// a fork, at any time for the first of the two signs.
+    /// **Shows:** after a start that was noticed as stale an envelope of an author key from before;
+    /// a fork closes an author whose home was set back noticeably.
     OldKeyAfterRestore,
     /// Remember a good id as bad.
+    ///
+    /// **Where:** `Topic::is_worth_checking` remembers the id of what fails its check (signature,
+    /// or body against hash), and takes nothing with that id again in this life.
+    /// **When:** a liar passes on a good header with another signature or body before the good copy
+    /// comes (bad signatures, poisoned ids, garbled frames).
+    /// **Shows:** the victim lacks that envelope and all that follow it, though honest neighbours
+    /// have them, until it restarts.
     GoodIdBad,
     /// A queue that leaks.
+    ///
+    /// **Where:** `Router::finish` leaves payload and sealed envelope of a mail behind.
+    /// **When:** any reliable mail has come to its end.
+    /// **Shows:** nothing but growth: rows in `router_queue_payloads` and `router_queue_sealed`
+    /// whose mail has no row in `router_queue_order`. When all is delivered, all three are empty.
     LeakingQueue,
     /// A clock that nobody confirmed deletes.
+    ///
+    /// **Where:** `router::clock::Clock::confirmed` is always true.
+    /// **When:** a node that does not trust its clock has one that is ahead.
+    /// **Shows:** it removes bodies, mails and promises before they expire by the right time, and
+    /// signs headers with a wrong time as confirmed.
     ClockDeletes,
     /// Name, forward or acknowledge what is only parked.
+    ///
+    /// **Where:** `Topic::coverage`: a receipt goes up to the newest parked envelope of each
+    /// author, and is issued as soon as one is parked.
+    /// **When:** an envelope comes before its past, of an author of whom something is here.
+    /// **Shows:** a `delivered` or `held` receipt that leaves a node, with an entry that is not on
+    /// that node's disk.
     ParkedAcknowledged,
     /// Publishing acknowledges through a dependency of a dependency.
+    ///
+    /// **Where:** `Topic::note_acknowledged` goes one step further.
+    /// **When:** A writes, B names it, C names B's.
+    /// **Shows:** a row of `topic.ack` at A (its envelope, the device of C) although no envelope of
+    /// C's there names A's: `delivered` without evidence, and untrue where C lacks the body
+    /// (withheld, refused, expired).
     SecondLevelAck,
     /// A live envelope acknowledges.
+    ///
+    /// Topics have no live envelopes yet; this is the unicast side of the rule.
+    /// **Where:** `Router::mail_checked`: what is of the class live is acknowledged as if it were
+    /// kept.
+    /// **When:** any best-effort mail or echo arrives.
+    /// **Shows:** a mail receipt that lists the id of an envelope whose header has the class live;
+    /// for an echo it says `delivered` of what is on no disk.
     LiveAcknowledges,
     /// A unicast number is used again after a home was set back.
+    ///
+    /// **Where:** `router::mail::Mail::number` counts up from a row in the store (`router_counts`
+    /// under the recipient's id) and not from what is drawn at every start.
+    /// **When:** a home has sent mail, is set back, and sends to the same recipient.
+    /// **Shows:** the new mail is acknowledged and never shown, because its number was delivered
+    /// before; two envelopes of one source with one number.
     NumberReused,
     /// A guest fills the quota.
+    ///
+    /// **Where:** `custody::promises::check_guest` looks at the account's bounds alone.
+    /// **When:** small quotas; guests of a client's topic send more than half of the topic's share,
+    /// one author more than an eighth.
+    /// **Shows:** bytes reserved for guests above `Quota::guests`, or above half of the share; what
+    /// the client itself deposits is refused.
     GuestFillsQuota,
     /// Cuts are compared by number alone.
+    ///
+    /// **Where:** `Lace::has`.
+    /// **When:** forks: liars, clones, homes set back without anybody noticing, with the branches
+    /// on two sides of a partition.
+    /// **Shows:** replicas that differ in one author's branches count as equal and stay different;
+    /// receipts for the other branch count as evidence.
     CutsByNumber,
     /// A stranger is served a topic.
+    ///
+    /// **Where:** `Inner::opened` takes whoever has a link as one that has proved every topic, and
+    /// `Inner::on_topic_frame` asks for no proof.
+    /// **When:** any link between a node that has a topic and one that has not, for mail or at a
+    /// core node.
+    /// **Shows:** frames of a topic, its id and hashes in them, to a node that neither takes part
+    /// nor was asked to hold it; whoever answers gets everything.
     StrangerServed,
     /// An author without a grant is admitted.
+    ///
+    /// **Where:** `Lace::first` does not look for the invite.
+    /// **When:** somebody makes up a claim: no honest program does, so a world needs a liar who
+    /// publishes under a device and an invite of its own making.
+    /// **Shows:** an author in the graph whose claim no invite in the graph covers.
     OutsiderPublished,
 }
 
