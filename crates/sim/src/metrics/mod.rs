@@ -127,7 +127,6 @@ pub struct Metrics {
     turns: [[u64; TurnKind::ALL.len()]; 2],
     faults: BTreeMap<Fault, u64>,
     faults_kept: usize,
-    faults_all: u64,
     holdings: Holdings,
     roles: Vec<Role>,
 }
@@ -145,7 +144,6 @@ impl Metrics {
             turns: [[0; TurnKind::ALL.len()]; 2],
             faults: BTreeMap::new(),
             faults_kept: 0,
-            faults_all: 0,
             holdings: if few {
                 Holdings::Each(BTreeMap::new())
             } else {
@@ -246,7 +244,7 @@ impl Metrics {
     pub fn fault(&mut self, now: Time, node: Option<NodeNo>, text: impl Into<Cow<'static, str>>) {
         let text = text.into();
         let at_us = now.as_micros();
-        self.faults_all += 1;
+        self.series.at(now).faults += 1;
         self.keep_fault(Fault { at_us, node, text }, 1);
     }
 
@@ -297,7 +295,6 @@ impl Metrics {
                 *mine += theirs;
             }
         }
-        self.faults_all += other.faults_all;
         for (fault, times) in other.faults {
             self.keep_fault(fault, times);
         }
@@ -383,8 +380,8 @@ impl Metrics {
 
     /// How many faults there were, also those that are not listed.
     #[must_use]
-    pub const fn faults_all(&self) -> u64 {
-        self.faults_all
+    pub fn faults_all(&self) -> u64 {
+        self.series.total().faults
     }
 
     /// Who holds what at the end.

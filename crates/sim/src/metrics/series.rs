@@ -70,6 +70,8 @@ pub struct Column {
     pub dials_ok: u64,
     /// Dials that did not.
     pub dials_failed: u64,
+    /// Faults, also those that are not listed.
+    pub faults: u64,
     /// How many more are online at the end than at the beginning.
     pub online_change: i64,
     /// Time for which these were online within the column, in microseconds.
@@ -95,6 +97,7 @@ impl Column {
         self.commit_bytes += other.commit_bytes;
         self.dials_ok += other.dials_ok;
         self.dials_failed += other.dials_failed;
+        self.faults += other.faults;
         self.online_change += other.online_change;
         self.online_us += other.online_us;
     }

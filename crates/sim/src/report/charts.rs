@@ -26,7 +26,15 @@ impl<'a> Charts<'a> {
         let series = report.metrics.series();
         let end_us = report.run.simulated.as_micros().max(1);
         let calm_us = report.summary.length_ms.saturating_mul(1000);
-        let faults = report.metrics.faults().map(|fault| fault.at_us).collect();
+        let mut faults: Vec<u64> = report.metrics.faults().map(|fault| fault.at_us).collect();
+        let listed = faults.last().copied().unwrap_or(0);
+        // Those that are not listed are known by their columns.
+        for (at, column) in (0_u64..).zip(series.columns()) {
+            let begin = series.width_us().saturating_mul(at);
+            if begin > listed && column.faults > 0 {
+                faults.push(begin);
+            }
+        }
         Self {
             report,
             end_us,
@@ -278,6 +286,7 @@ impl<'a> Charts<'a> {
                 &format!("{}: {}\n{from} to {to}", span.kind, span.what),
             );
         }
+        self.unlisted(&mut svg, &axis, base);
         for fault in self.report.metrics.faults() {
             let area = Area {
                 x: axis.x(fault.at_us) - 1.5,
@@ -293,6 +302,30 @@ impl<'a> Charts<'a> {
             );
         }
         svg.finish()
+    }
+}
+
+impl Charts<'_> {
+    /// Says from where on faults are counted and no longer listed.
+    fn unlisted(&self, svg: &mut Svg, axis: &TimeAxis, base: f64) {
+        let metrics = &self.report.metrics;
+        let kept = metrics.faults().count() as u64;
+        let Some(last) = metrics
+            .faults()
+            .last()
+            .filter(|_| metrics.faults_all() > kept)
+        else {
+            return;
+        };
+        let (x, end) = (axis.x(last.at_us) + 3.0, axis.x(self.end_us));
+        svg.line("centile", (x, 0.0), (x, base));
+        let text = format!("{} later", words::count(metrics.faults_all() - kept));
+        let (anchor, x) = if end - x > 80.0 {
+            (Anchor::Start, x + 6.0)
+        } else {
+            (Anchor::End, x - 6.0)
+        };
+        svg.text("centile-name", anchor, (x, 13.0), &text);
     }
 }
 

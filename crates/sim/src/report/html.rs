@@ -312,7 +312,13 @@ fn waiting(report: &Report, charts: &Charts<'_>, out: &mut String) {
         legend: &CLASSES,
         table: tables::queue(report),
     };
-    queue.write(out, |size, label| charts.queue(size, label));
+    let columns = metrics.series().columns();
+    if columns
+        .iter()
+        .any(|column| column.queue.iter().any(|depth| depth.samples > 0))
+    {
+        queue.write(out, |size, label| charts.queue(size, label));
+    }
     let traffic = Figure {
         title: "Traffic",
         says: format!(
@@ -401,6 +407,7 @@ fn holdings(report: &Report, out: &mut String) {
     ];
     let (says, legend) = match report.metrics.holdings() {
         Holdings::Each(each) if each.is_empty() => return,
+        Holdings::ByRole(roles) if roles.iter().all(|held| held.shares == 0) => return,
         Holdings::Each(_) => (
             "Envelopes at the end, by node and topic, beside the node that holds the most of it.",
             &each[..],

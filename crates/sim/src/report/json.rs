@@ -99,6 +99,7 @@ struct ColumnRow {
     commit_bytes: u64,
     dials_ok: u64,
     dials_failed: u64,
+    faults: u64,
 }
 
 #[derive(Serialize)]
@@ -244,6 +245,7 @@ fn columns(report: &Report) -> Vec<ColumnRow> {
             commit_bytes: column.commit_bytes,
             dials_ok: column.dials_ok,
             dials_failed: column.dials_failed,
+            faults: column.faults,
         });
     }
     rows

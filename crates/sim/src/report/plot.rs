@@ -12,8 +12,8 @@ pub(crate) const RIGHT: f64 = 14.0;
 pub(crate) const BELOW: f64 = 26.0;
 /// Room above it, so that the topmost number of the scale is not cut.
 const ABOVE: f64 = 10.0;
-/// Faults that are marked in a plot of something else: beyond it the marks would be a carpet.
-const MARKS: usize = 60;
+/// The least room between two marks of faults in a plot of something else.
+const MARKS: f64 = 3.0;
 
 /// What a number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,9 +179,13 @@ impl TimePlot<'_> {
                 &self.unit.text(*line),
             );
         }
-        for at in self.faults.iter().take(MARKS) {
+        let mut free = 0.0;
+        for at in self.faults {
             let x = self.axis.x(*at);
-            svg.line("mark", (x, base), (x, base - 6.0));
+            if x >= free {
+                svg.line("mark", (x, base), (x, base - 6.0));
+                free = x + MARKS;
+            }
         }
         for curve in &self.curves {
             self.curve(&mut svg, curve, base, y);

@@ -343,7 +343,7 @@ fn matrix(
             );
         } else if cell_w >= 11.0 {
             let at = (x + cell_w / 2.0 + 4.0, head - 6.0);
-            svg.upright("name", at, &fit(&name, head - 8.0, 7.0));
+            svg.upright("name", at, &fit(&name, head - 8.0, 7.8));
         }
     }
     for (at, node) in nodes.iter().enumerate() {
@@ -373,7 +373,9 @@ fn matrix(
 /// One cell: the fuller, the darker; a line below as long as the part whose bodies are there.
 fn cell(svg: &mut Svg, area: Area, held: Held, most: Held, what: &str) {
     if held.shares == 0 {
-        svg.rect("cell none", area, &format!("{what}\nnothing"));
+        // A frame around each of many small cells would be all that one sees.
+        let class = if area.w < 10.0 { "tip" } else { "cell none" };
+        svg.rect(class, area, &format!("{what}\nnothing"));
         return;
     }
     let shade = match most.envelopes {
@@ -422,7 +424,7 @@ fn roles_held(roles: &[Held; 2], size: Size, label: &str) -> String {
         .enumerate()
     {
         let most = numbers[0].max(numbers[1]).max(1);
-        let classes = [("person", "persons"), ("core", "core nodes")];
+        let classes = [("person", "persons"), ("core", "cores")];
         for (at, (class, who)) in classes.iter().enumerate() {
             let y = (group * 2 + at) as f64 * row + group as f64 * 16.0;
             let number = numbers[at];

@@ -182,13 +182,17 @@ impl Svg {
     }
 }
 
-/// So much of a text as fits, by a guess at how wide its letters are.
+/// So much of a text as fits, by a guess at how wide its letters are. Its end stays, as names often
+/// differ there.
 pub(crate) fn fit(text: &str, width: f64, letter: f64) -> String {
-    let most = (width / letter).floor().max(1.0) as usize;
-    if text.chars().count() <= most {
+    const END: usize = 3;
+    let most = ((width / letter).floor().max(1.0) as usize).max(END + 2);
+    let letters: Vec<char> = text.chars().collect();
+    if letters.len() <= most {
         return text.to_owned();
     }
-    let mut cut: String = text.chars().take(most.saturating_sub(1)).collect();
+    let mut cut: String = letters[..most - END - 1].iter().collect();
     cut.push('…');
+    cut.extend(&letters[letters.len() - END..]);
     cut
 }
