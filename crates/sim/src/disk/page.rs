@@ -278,11 +278,23 @@ impl Page {
         spot
     }
 
+    #[inline]
     fn packed(&self, at: usize) -> Packed<'_> {
-        let mut rest_at = at;
-        let same = self.number(&mut rest_at);
-        let rest = self.number(&mut rest_at);
-        let kind = self.number(&mut rest_at);
+        let (same, rest, kind, rest_at) = match self.arena[at..].first_chunk() {
+            // Nearly always each of the three is one byte.
+            Some([same, rest, kind]) if (same | rest | kind) < 0x80 => (
+                usize::from(*same),
+                usize::from(*rest),
+                usize::from(*kind),
+                at + 3,
+            ),
+            _ => {
+                let mut at = at;
+                let same = self.number(&mut at);
+                let rest = self.number(&mut at);
+                (same, rest, self.number(&mut at), at)
+            }
+        };
         let contents_at = rest_at + rest;
         let contents = if kind == POOLED { HEAD } else { kind - PLAIN };
         Packed {
@@ -304,7 +316,6 @@ impl Page {
         }
     }
 
-    #[inline]
     fn number(&self, at: &mut usize) -> usize {
         let mut number = 0;
         let mut shift = 0;
