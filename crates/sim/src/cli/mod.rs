@@ -1,0 +1,93 @@
+//! The program `way-sim`.
+
+mod args;
+mod growth;
+mod one;
+mod replay;
+mod swarm;
+
+use args::{Bounds, Cli, Command};
+use clap::Parser as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What a command came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Held,
+    Broke,
+}
+
+/// What cannot be done, in words.
+type Failed = String;
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Whoever asks for help and closes the pipe has seen enough.
+            let _closed = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let done = match &cli.command {
+        Command::Run(run) => one::run(run),
+        Command::Swarm(swarm) => swarm::run(swarm),
+        Command::Replay(replay) => replay::run(replay),
+        Command::Shrink(shrink) => replay::shrink(shrink),
+        Command::List => one::list(),
+        Command::Growth(growth) => growth::run(growth),
+    };
+    match done {
+        Ok(End::Held) => ExitCode::SUCCESS,
+        Ok(End::Broke) => ExitCode::from(1),
+        Err(why) => {
+            let _closed = writeln!(std::io::stderr(), "way-sim: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A line on standard output. A reader who went away is no reason to stop.
+fn say(line: impl std::fmt::Display) {
+    let _closed = writeln!(std::io::stdout(), "{line}");
+}
+
+impl Bounds {
+    fn limits(&self) -> crate::Limits {
+        crate::Limits {
+            time: self.max_time.map(Duration::from_secs),
+            memory: self.max_memory.map(|mib| mib << 20),
+            events: None,
+        }
+    }
+
+    fn threads(&self) -> usize {
+        self.threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+            .clamp(1, MAX_THREADS)
+    }
+
+    /// Sets what holds for the whole process.
+    fn set(&self) -> Result<(), Failed> {
+        identity::remember(!self.verify_all);
+        Ok(())
+    }
+
+    /// The defect that is to be switched in, for [`crate::Options`].
+    #[cfg(feature = "planted")]
+    fn bug(&self) -> Result<Option<machine::planted::Bug>, Failed> {
+        let Some(name) = &self.planted else {
+            return Ok(None);
+        };
+        let names = machine::planted::Bug::ALL.map(machine::planted::Bug::name);
+        let bug = machine::planted::Bug::from_name(name);
+        bug.map(Some).ok_or_else(|| format!("no defect is called {name:?}; there are {names:?}"))
+    }
+}
+
+/// Threads beyond which nothing gets faster.
+const MAX_THREADS: usize = 64;

@@ -1,0 +1,167 @@
+//! `way-sim run` and `way-sim list`.
+
+use super::{Bounds, End, Failed, args, say};
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::report::{Report, Run};
+use crate::scenario::{self, Scenario};
+use crate::{Options, Outcome, check, memory, run as run_plan};
+use machine::Time;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Runs one scenario.
+pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
+    args.bounds.set()?;
+    let scenario = scenario(&args.file)?;
+    let plan = plan(&scenario, &args.file, args.seed, args.nodes)?;
+    let nodes = args.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
+    let again = format!("way-sim run {} --seed {}{nodes}", args.file, args.seed);
+    let (outcome, run) = timed(&plan, &args.bounds, again.clone())?;
+    if args.twice {
+        same_again(&plan, &args.bounds, &outcome)?;
+    }
+    finish(&plan, outcome, run, args.report.as_deref(), args.json)
+}
+
+/// Runs a plan with a progress line, and notes what the run was.
+pub(super) fn timed(plan: &Plan, bounds: &Bounds, again: String) -> Result<(Outcome, Run), Failed> {
+    let end_us = plan.length_ms.saturating_add(plan.converge_ms).saturating_mul(1_000);
+    let mut line = Progress::world(&plan.name, end_us);
+    let mut peak = 0;
+    let mut told = |at: &crate::Progress| {
+        line.update(at.passed_us, at.events);
+        if at.events >> 18 != peak {
+            peak = at.events >> 18;
+        }
+    };
+    let begun = Instant::now();
+    let options = Options {
+        threads: bounds.threads(),
+        limits: bounds.limits(),
+        progress: Some(&mut told),
+        #[cfg(feature = "planted")]
+        planted: bounds.bug()?,
+        ..Options::default()
+    };
+    let outcome = run_plan(plan, options);
+    let real = begun.elapsed();
+    line.clear();
+    let run = what_it_was(&outcome, real, again);
+    Ok((outcome, run))
+}
+
+pub(super) fn what_it_was(outcome: &Outcome, real: Duration, replay: String) -> Run {
+    Run {
+        verdict: outcome.broken.clone(),
+        unfinished: outcome.unfinished.clone(),
+        simulated: Time::from_micros(outcome.passed_us),
+        real,
+        events: outcome.events,
+        peak_bytes: memory::peak().unwrap_or(0),
+        trace: hex(&outcome.hash),
+        replay,
+    }
+}
+
+/// Says what came of a run, and writes its report.
+pub(super) fn finish(
+    plan: &Plan,
+    outcome: Outcome,
+    run: Run,
+    page: Option<&Path>,
+    json: bool,
+) -> Result<End, Failed> {
+    let report = Report::new(plan, run, outcome.metrics.clone());
+    if let Some(page) = page {
+        std::fs::write(page, report.html())
+            .map_err(|error| format!("cannot write {}: {error}", page.display()))?;
+    }
+    if json {
+        say(report.json());
+    } else {
+        say(report.text());
+    }
+    if let Some(why) = &outcome.unfinished {
+        say(format_args!("stopped before the end: {why}"));
+    }
+    Ok(verdict(&outcome, &report.run.replay, json))
+}
+
+/// The last line: which promise broke, and how to see it again.
+pub(super) fn verdict(outcome: &Outcome, again: &str, json: bool) -> End {
+    let Some(broken) = outcome.broken.first() else {
+        return End::Held;
+    };
+    if !json {
+        say(format_args!("{}", broken.what));
+        say(format_args!("broken: {} ({again})", broken.promise));
+    }
+    End::Broke
+}
+
+/// Runs a plan a second time: what came of it must be the same.
+pub(super) fn same_again(plan: &Plan, bounds: &Bounds, first: &Outcome) -> Result<(), Failed> {
+    let options = Options {
+        threads: bounds.threads(),
+        #[cfg(feature = "planted")]
+        planted: bounds.bug()?,
+        ..Options::default()
+    };
+    let second = run_plan(plan, options);
+    if first.unfinished.is_none() && second.hash != first.hash {
+        let (one, two) = (hex(&first.hash), hex(&second.hash));
+        return Err(format!("{}: the same seed gave {one} and then {two}", plan.name));
+    }
+    Ok(())
+}
+
+/// A scenario by its file, or by the name of a ready-made one.
+pub(super) fn scenario(file: &str) -> Result<Scenario, Failed> {
+    if let Some((name, _, text)) = scenario::ready().iter().find(|(name, ..)| *name == file) {
+        return read(text, name);
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let ready: Vec<&str> = scenario::ready().iter().map(|(name, ..)| *name).collect();
+        format!("cannot read {file}: {error}; ready-made scenarios are {}", ready.join(", "))
+    })?;
+    let name = Path::new(file).file_stem().map_or_else(|| file.into(), |stem| stem.to_string_lossy());
+    read(&text, &name)
+}
+
+fn read(text: &str, name: &str) -> Result<Scenario, Failed> {
+    Scenario::read(text, name).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        format!("{name} cannot be run:\n  {}", lines.join("\n  "))
+    })
+}
+
+pub(super) fn plan(
+    scenario: &Scenario,
+    file: &str,
+    seed: u64,
+    nodes: Option<u32>,
+) -> Result<Plan, Failed> {
+    let plan = match nodes {
+        Some(nodes) => scenario.plan_scaled(seed, nodes),
+        None => scenario.plan(seed),
+    };
+    plan.map_err(|mistake| format!("{file} cannot be run: {mistake}"))
+}
+
+/// Lists the ready-made scenarios and the promises.
+pub(super) fn list() -> Result<End, Failed> {
+    say("Scenarios (way-sim run NAME):");
+    for (name, about, _) in scenario::ready() {
+        say(format_args!("  {name:<14}{about}"));
+    }
+    say("\nPromises that are watched in every run:");
+    for (name, about) in check::PROMISES {
+        say(format_args!("  {name:<14}{about}"));
+    }
+    Ok(End::Held)
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,544 @@
+//! The person before a node, or the operator of a core node: what they ask their node, and what they
+//! have seen.
+
+use super::host::{Around, Happening, Host, Note};
+use crate::check::facts::Message;
+use crate::plan::{Act, NodeNo, Plan, Role, TopicNo};
+use identity::TopicId;
+use node::command::{Command, ReadFrom, Reply, RequestId};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// What a request was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Allow,
+    Use(NodeNo),
+    Found(usize),
+    Invite(usize),
+    Join(usize),
+    Leave,
+    Send { step: u32 },
+    Mail,
+    Read(usize),
+    Inbox,
+}
+
+/// How far somebody has got with something that takes an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Wanted,
+    Asked,
+    Done,
+}
+
+/// What a person knows of a topic.
+#[derive(Debug)]
+struct Seat {
+    topic: TopicNo,
+    founds: bool,
+    /// A member may join from when the plan says so.
+    may_join: bool,
+    taking_part: Stage,
+    invite: Stage,
+    /// Its id in text.
+    id: Option<TopicId>,
+    /// The last line on the screen.
+    last: u64,
+    /// A look at it is in the queue, or asked for.
+    looking: bool,
+    left: bool,
+}
+
+/// The person before a node.
+#[derive(Debug)]
+pub(crate) struct App {
+    requests: BTreeMap<RequestId, Asked>,
+    next: u64,
+    seats: Vec<Seat>,
+    cores: Vec<(NodeNo, Stage)>,
+    allowed: bool,
+    /// Steps of the plan that wait until they can be done.
+    waiting: VecDeque<u32>,
+    inbox: u64,
+    looking: bool,
+    /// What the node said was stored.
+    pub(crate) stored: Vec<Message>,
+    /// Mails that the node said were stored.
+    pub(crate) mails: Vec<(NodeNo, u32)>,
+    trying: bool,
+}
+
+impl App {
+    pub(crate) fn new(no: NodeNo, plan: &Plan) -> Self {
+        let mut seats = Vec::new();
+        for (at, topic) in (0..).zip(&plan.topics) {
+            let founds = topic.founder == no;
+            if founds || topic.members.contains(&no) {
+                seats.push(Seat {
+                    topic: at,
+                    founds,
+                    may_join: false,
+                    taking_part: Stage::Wanted,
+                    invite: Stage::Wanted,
+                    id: None,
+                    last: 0,
+                    looking: false,
+                    left: false,
+                });
+            }
+        }
+        let uses = &plan.nodes[no as usize].uses;
+        Self {
+            requests: BTreeMap::new(),
+            next: 0,
+            seats,
+            cores: uses.iter().map(|core| (*core, Stage::Wanted)).collect(),
+            allowed: false,
+            waiting: VecDeque::new(),
+            inbox: 0,
+            looking: false,
+            stored: Vec::new(),
+            mails: Vec::new(),
+            trying: false,
+        }
+    }
+
+    /// The node went off: what was asked is not answered any more.
+    pub(crate) fn forget_life(&mut self) {
+        self.requests.clear();
+        self.trying = false;
+        self.looking = false;
+        let back = |stage: &mut Stage| {
+            if *stage == Stage::Asked {
+                *stage = Stage::Wanted;
+            }
+        };
+        for (_, stage) in &mut self.cores {
+            back(stage);
+        }
+        for seat in &mut self.seats {
+            seat.looking = false;
+            back(&mut seat.taking_part);
+            back(&mut seat.invite);
+        }
+    }
+
+    /// The home is older than before: it may not know what it had learnt.
+    pub(crate) fn was_set_back(&mut self) {
+        self.allowed = false;
+        self.inbox = 0;
+        for (_, stage) in &mut self.cores {
+            *stage = Stage::Wanted;
+        }
+        for seat in &mut self.seats {
+            seat.last = 0;
+            if !seat.founds {
+                seat.taking_part = Stage::Wanted;
+            }
+        }
+    }
+
+    /// Whether the node takes part in a topic, as far as its person knows.
+    pub(crate) fn takes_part(&self, topic: TopicNo) -> bool {
+        let is = |seat: &&Seat| seat.topic == topic;
+        self.seats.iter().find(is).is_some_and(|seat| seat.taking_part == Stage::Done && !seat.left)
+    }
+
+    fn ask(&mut self, lives: u32, asked: Asked) -> RequestId {
+        self.next += 1;
+        let request = RequestId(u64::from(lives) << 40 | self.next);
+        self.requests.insert(request, asked);
+        request
+    }
+
+    fn seat(&self, topic: TopicNo) -> Option<usize> {
+        self.seats.iter().position(|seat| seat.topic == topic)
+    }
+}
+
+impl Host {
+    fn give(&mut self, around: &mut Around<'_>, asked: Asked, command: Command) {
+        let request = self.app.ask(self.lives, asked);
+        self.command(around, request, command);
+    }
+
+    /// The person looks again at what is to be done, soon.
+    fn try_again(&mut self, around: &mut Around<'_>, after: Duration) {
+        if self.life.is_some() && !self.app.trying {
+            self.app.trying = true;
+            let life = self.lives;
+            self.soon(around, after, Happening::Person { life });
+        }
+    }
+
+    /// The plan has something for this person.
+    pub(crate) fn person_step(&mut self, around: &mut Around<'_>, step: u32) {
+        let Some(planned) = around.plan.steps.get(step as usize) else {
+            return;
+        };
+        if let Act::Join { topic, .. } = planned.act {
+            if let Some(seat) = self.app.seat(topic) {
+                self.app.seats[seat].may_join = true;
+            }
+        } else if self.app.waiting.len() < MAX_WAITING {
+            self.app.waiting.push_back(step);
+        }
+        if self.life.is_some() {
+            self.person(around);
+        }
+    }
+
+    /// Does whatever can be done now.
+    pub(crate) fn person(&mut self, around: &mut Around<'_>) {
+        self.app.trying = false;
+        match self.role(around) {
+            Role::Core => self.allow_clients(around),
+            Role::Person => {
+                self.use_cores(around);
+                self.take_seats(around);
+            }
+        }
+        self.do_steps(around);
+        self.look_again(around);
+        if self.is_waiting() {
+            self.try_again(around, TRY_AGAIN);
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        let app = &self.app;
+        let seats = app.seats.iter().any(|seat| {
+            let wants = seat.founds || seat.may_join;
+            wants && seat.taking_part == Stage::Wanted
+                || seat.founds && seat.invite == Stage::Wanted
+        });
+        seats || !app.waiting.is_empty() || app.cores.iter().any(|(_, stage)| *stage == Stage::Wanted)
+    }
+
+    fn allow_clients(&mut self, around: &mut Around<'_>) {
+        if self.app.allowed {
+            return;
+        }
+        self.app.allowed = true;
+        let quota = match self.plan(around.plan).quota {
+            0 => custody::limits::DEFAULT_QUOTA,
+            quota => quota.max(custody::limits::MIN_QUOTA),
+        };
+        for client in 0..NodeNo::try_from(around.plan.nodes.len()).unwrap_or(NodeNo::MAX) {
+            if around.plan.nodes[client as usize].uses.contains(&self.no) {
+                let node = around.net.id(client).to_string();
+                self.give(around, Asked::Allow, Command::CoreAllow { node, quota });
+            }
+        }
+    }
+
+    fn use_cores(&mut self, around: &mut Around<'_>) {
+        for at in 0..self.app.cores.len() {
+            let (core, stage) = self.app.cores[at];
+            if stage == Stage::Wanted {
+                self.app.cores[at].1 = Stage::Asked;
+                let link = format!("{}@{}", around.net.id(core), around.net.address(core));
+                self.give(around, Asked::Use(core), Command::CoreUse { link });
+            }
+        }
+    }
+
+    fn take_seats(&mut self, around: &mut Around<'_>) {
+        let agreed = self.app.cores.iter().all(|(_, stage)| *stage == Stage::Done);
+        for at in 0..self.app.seats.len() {
+            let seat = &mut self.app.seats[at];
+            let topic = seat.topic;
+            let planned = &around.plan.topics[topic as usize];
+            if seat.founds && seat.taking_part == Stage::Wanted {
+                seat.taking_part = Stage::Asked;
+                let name = planned.name.clone();
+                self.give(around, Asked::Found(at), Command::TopicCreate { name });
+            } else if let (true, Stage::Done, Stage::Wanted, true, Some(id)) =
+                (seat.founds, seat.taking_part, seat.invite, agreed, seat.id)
+            {
+                seat.invite = Stage::Asked;
+                let uses = u32::try_from(planned.members.len()).unwrap_or(u32::MAX);
+                let invite = Command::Invite {
+                    topic: id.to_string(),
+                    // One who was set back comes again.
+                    uses: uses.saturating_add(SPARE_USES).min(wire::limits::MAX_INVITE_USES),
+                    until: None,
+                };
+                self.give(around, Asked::Invite(at), invite);
+            } else if let (true, Stage::Wanted, Some(link)) =
+                (seat.may_join && !seat.founds, seat.taking_part, around.net.links.get(&topic))
+            {
+                seat.taking_part = Stage::Asked;
+                let join = Command::Join {
+                    link: link.clone(),
+                    name: None,
+                    timeout_ms: 30_000,
+                };
+                self.give(around, Asked::Join(at), join);
+            }
+        }
+    }
+
+    fn do_steps(&mut self, around: &mut Around<'_>) {
+        for _ in 0..self.app.waiting.len() {
+            let Some(step) = self.app.waiting.pop_front() else {
+                return;
+            };
+            let Some(act) = around.plan.steps.get(step as usize).map(|step| &step.act) else {
+                continue;
+            };
+            if !self.do_step(around, step, act) {
+                self.app.waiting.push_back(step);
+            }
+            if self.life.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Does one step; says whether it is done with.
+    fn do_step(&mut self, around: &mut Around<'_>, step: u32, act: &Act) -> bool {
+        match act {
+            Act::Send {
+                topic,
+                bytes,
+                count,
+                expires_ms,
+                ..
+            } => {
+                let Some(id) = self.topic_id(*topic) else {
+                    return false;
+                };
+                let text = |index| Message { step, index }.text(*bytes).into_bytes();
+                let expires = (*expires_ms > 0).then(|| around.wall().as_millis() + expires_ms);
+                let send = Command::Send {
+                    to: id.to_string(),
+                    messages: (0..*count).map(text).collect(),
+                    expires,
+                    best_effort: false,
+                };
+                self.give(around, Asked::Send { step }, send);
+                true
+            }
+            Act::Mail {
+                to,
+                bytes,
+                best_effort,
+                ..
+            } => {
+                let send = Command::Send {
+                    to: around.net.id(*to).to_string(),
+                    messages: vec![Message { step, index: 0 }.text(*bytes).into_bytes()],
+                    expires: None,
+                    best_effort: *best_effort,
+                };
+                self.give(around, Asked::Mail, send);
+                if !*best_effort {
+                    self.app.mails.push((*to, step));
+                }
+                true
+            }
+            Act::Leave { topic, .. } => {
+                let Some(id) = self.topic_id(*topic) else {
+                    return false;
+                };
+                if let Some(seat) = self.app.seat(*topic) {
+                    self.app.seats[seat].left = true;
+                }
+                around.facts.change_topic(*topic, |facts| facts.left.insert(self.no));
+                let topic = id.to_string();
+                self.give(around, Asked::Leave, Command::TopicLeave { topic });
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// The id of a topic in which this person takes part now.
+    fn topic_id(&self, topic: TopicNo) -> Option<TopicId> {
+        let seat = &self.app.seats[self.app.seat(topic)?];
+        seat.id.filter(|_| seat.taking_part == Stage::Done && !seat.left)
+    }
+
+    /// The node has answered.
+    pub(crate) fn replied(&mut self, around: &mut Around<'_>, request: RequestId, reply: Reply) {
+        if let Some(life) = &self.life {
+            let mut scene = Self::scene(self.no, around);
+            self.watch.answered(&mut scene, &reply, life.kernel.base());
+        }
+        let Some(asked) = self.app.requests.remove(&request) else {
+            return;
+        };
+        if let Reply::Failed(failure) = &reply {
+            self.trace(around, || format!("cannot: {asked:?}: {}", failure.message));
+        }
+        let done = !matches!(reply, Reply::Failed(_));
+        let stage = if done { Stage::Done } else { Stage::Wanted };
+        match (asked, reply) {
+            (Asked::Use(core), _) => {
+                for (_, known) in self.app.cores.iter_mut().filter(|(no, _)| *no == core) {
+                    *known = stage;
+                }
+                self.try_again(around, if done { SOON } else { TRY_AGAIN });
+            }
+            (Asked::Found(at) | Asked::Join(at), reply) => {
+                self.app.seats[at].taking_part = stage;
+                if let Reply::Topic { id, .. } = reply {
+                    self.takes_seat(around, at, id);
+                }
+                self.try_again(around, if done { SOON } else { TRY_AGAIN });
+            }
+            (Asked::Invite(at), reply) => {
+                self.app.seats[at].invite = stage;
+                let topic = self.app.seats[at].topic;
+                if let Reply::Invited { link, .. } = reply {
+                    self.note(around, Note::Invited { topic, link });
+                }
+            }
+            (Asked::Send { step }, Reply::Sent { ids }) => {
+                for index in 0..u32::try_from(ids.len()).unwrap_or(0) {
+                    self.app.stored.push(Message { step, index });
+                    around.metrics.wrote(around.now);
+                }
+                around.facts.sent(step, around.now);
+                if let Some(Act::Send { topic, .. }) = around.plan.steps.get(step as usize).map(|s| &s.act) {
+                    let others = around.plan.topics[*topic as usize].members.len();
+                    let expected = others as u64 * ids.len() as u64;
+                    around.metrics.expected(around.now, expected);
+                }
+            }
+            (Asked::Send { .. }, Reply::Failed(_)) => around.metrics.refused(around.now),
+            (Asked::Read(at), Reply::Lines { last, more, .. }) => self.has_read(around, at, last, more),
+            (Asked::Read(at), _) => self.app.seats[at].looking = false,
+            (Asked::Inbox, Reply::Inbox { last, more, .. }) => {
+                self.app.looking = false;
+                self.app.inbox = self.app.inbox.max(last);
+                if more {
+                    self.look(around, None, SOON);
+                }
+            }
+            (Asked::Inbox, _) => self.app.looking = false,
+            (Asked::Allow | Asked::Leave | Asked::Mail | Asked::Send { .. }, _) => {}
+        }
+    }
+
+    fn takes_seat(&mut self, around: &mut Around<'_>, at: usize, id: TopicId) {
+        let seat = &mut self.app.seats[at];
+        seat.id = Some(id);
+        let (no, now) = (self.no, around.now.as_micros());
+        around.facts.change_topic(seat.topic, |facts| {
+            facts.id.get_or_insert(id);
+            facts.members.entry(no).or_insert(now);
+        });
+    }
+
+    fn has_read(&mut self, around: &mut Around<'_>, at: usize, last: u64, more: bool) {
+        let seat = &mut self.app.seats[at];
+        seat.looking = false;
+        seat.last = seat.last.max(last);
+        let topic = seat.topic;
+        for message in self.watch.newly_shown() {
+            let since = around.facts.sent_at(message.step);
+            if let Some(since) = since {
+                around.metrics.shown(around.now, around.now.since(since));
+            }
+        }
+        if more {
+            self.look(around, Some(topic), SOON);
+        }
+    }
+
+    /// The person will look at a topic, or at the inbox.
+    fn look(&mut self, around: &mut Around<'_>, topic: Option<TopicNo>, after: Duration) {
+        let looking = match topic.and_then(|topic| self.app.seat(topic)) {
+            Some(seat) => &mut self.app.seats[seat].looking,
+            None => &mut self.app.looking,
+        };
+        if !std::mem::replace(looking, true) {
+            let life = self.lives;
+            self.soon(around, after, Happening::Read { life, topic });
+        }
+    }
+
+    /// After a start there may be lines that nobody has looked at.
+    fn look_again(&mut self, around: &mut Around<'_>) {
+        let seats = self.app.seats.iter();
+        let taken: Vec<TopicNo> = seats
+            .filter(|seat| seat.taking_part == Stage::Done && !seat.looking && seat.last == 0)
+            .map(|seat| seat.topic)
+            .collect();
+        let after = self.patience(around);
+        for topic in taken {
+            self.look(around, Some(topic), after);
+        }
+    }
+
+    fn patience(&self, around: &Around<'_>) -> Duration {
+        Duration::from_millis(self.plan(around.plan).reads_after_ms).max(SOON)
+    }
+
+    /// A topic has new lines.
+    pub(crate) fn changed(&mut self, around: &mut Around<'_>, topic: TopicId, last: u64) {
+        let seat = self.app.seats.iter().find(|seat| seat.id == Some(topic));
+        let Some(topic) = seat.filter(|seat| seat.last < last).map(|seat| seat.topic) else {
+            return;
+        };
+        let after = self.patience(around);
+        self.look(around, Some(topic), after);
+    }
+
+    /// The inbox has new mails.
+    pub(crate) fn mailed(&mut self, around: &mut Around<'_>, last: u64) {
+        if last > self.app.inbox && self.role(around) == Role::Person {
+            let after = self.patience(around);
+            self.look(around, None, after);
+        }
+    }
+
+    /// The person looks.
+    pub(crate) fn read(&mut self, around: &mut Around<'_>, topic: Option<TopicNo>) {
+        let Some(topic) = topic else {
+            let inbox = Command::Inbox {
+                after: self.app.inbox,
+                limit: PAGE,
+            };
+            return self.give(around, Asked::Inbox, inbox);
+        };
+        let Some(at) = self.app.seat(topic) else { return };
+        let seat = &mut self.app.seats[at];
+        let Some(id) = seat.id else {
+            seat.looking = false;
+            return;
+        };
+        let read = Command::Read {
+            topic: id.to_string(),
+            from: ReadFrom::After(seat.last),
+            limit: PAGE,
+        };
+        self.give(around, Asked::Read(at), read);
+    }
+
+    /// Every member writes a last word, when all faults have stopped.
+    pub(crate) fn topics_taken(&self) -> Vec<TopicNo> {
+        let taken = |seat: &&Seat| seat.taking_part == Stage::Done && !seat.left;
+        self.app.seats.iter().filter(taken).map(|seat| seat.topic).collect()
+    }
+
+    /// Whether the person has done everything.
+    pub(crate) fn is_done(&self) -> bool {
+        !self.is_waiting() && self.app.requests.is_empty()
+    }
+}
+
+/// Lines of one look.
+const PAGE: u32 = 200;
+/// How long a person takes to look at what has come at the earliest.
+const SOON: Duration = Duration::from_millis(1);
+/// How long after something could not be done it is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(20);
+/// Steps that wait for one person; a further one is not done.
+const MAX_WAITING: usize = 10_000;
+/// Uses of an invite beyond the members: who was set back may come again.
+const SPARE_USES: u32 = 8;

@@ -1,0 +1,234 @@
+//! Nodes that lie: what a lying node says instead of what it should.
+
+use super::host::{Around, Host, right};
+use crate::plan::{LieKind, NodePlan};
+use identity::{SecretKey, Signature, TopicId};
+use machine::{Base, Rng};
+use std::collections::VecDeque;
+use wire::{CutEntry, Frame, Header, Raw, Receipt, ReceiptKind, TopicFrame};
+
+/// What a liar remembers.
+#[derive(Debug)]
+pub(crate) struct Liar {
+    lies: Vec<crate::plan::Lie>,
+    /// Frames that it has said, to be said again.
+    said: VecDeque<Vec<u8>>,
+}
+
+/// Frames that a liar keeps to say them again.
+const MAX_SAID: usize = 64;
+/// How often a flood repeats one frame.
+const FLOOD: usize = 100;
+/// Author keys of a liar that are looked through.
+const MAX_KEYS: usize = 256;
+
+impl Liar {
+    pub(crate) fn new(plan: &NodePlan) -> Option<Box<Self>> {
+        (!plan.is_honest()).then(|| {
+            Box::new(Self {
+                lies: plan.lies.clone(),
+                said: VecDeque::new(),
+            })
+        })
+    }
+
+    /// What is said instead of a frame, on which links.
+    pub(crate) fn say(
+        &mut self,
+        host: &mut Host,
+        around: &Around<'_>,
+        end: u64,
+        bytes: Vec<u8>,
+    ) -> Vec<(u64, Vec<u8>)> {
+        if self.said.len() == MAX_SAID {
+            self.said.pop_front();
+        }
+        self.said.push_back(bytes.clone());
+        let mut said = vec![(end, bytes)];
+        for at in 0..self.lies.len() {
+            let lie = self.lies[at];
+            if host.rng.below(u64::from(lie.one_in.max(1))) == 0 {
+                said = self.lie(host, around, lie.kind, said);
+            }
+        }
+        said
+    }
+
+    fn lie(
+        &mut self,
+        host: &mut Host,
+        around: &Around<'_>,
+        kind: LieKind,
+        mut said: Vec<(u64, Vec<u8>)>,
+    ) -> Vec<(u64, Vec<u8>)> {
+        let Some((end, bytes)) = said.first().cloned() else {
+            return said;
+        };
+        match kind {
+            LieKind::Silent => said.clear(),
+            LieKind::Garble => {
+                let garbled = garble(&bytes, &mut host.rng);
+                said[0].1 = garbled;
+            }
+            LieKind::Flood => said.extend(std::iter::repeat_n((end, bytes), FLOOD)),
+            LieKind::Replay => {
+                let ends = host.ends.up();
+                let pick = |rng: &mut Rng, len: usize| rng.below(len as u64) as usize;
+                let (to, what) = (pick(&mut host.rng, ends.len()), pick(&mut host.rng, self.said.len()));
+                if let (Some(end), Some(bytes)) = (ends.get(to), self.said.get(what)) {
+                    said.push((*end, bytes.clone()));
+                }
+            }
+            LieKind::BadSignature | LieKind::Withhold | LieKind::PoisonedId => {
+                if let Some(changed) = change(kind, &bytes, &mut host.rng) {
+                    said[0].1 = changed;
+                }
+            }
+            LieKind::Fork | LieKind::FalseReceipt => {
+                said.extend(invent(kind, host, around, &bytes).map(|bytes| (end, bytes)));
+            }
+        }
+        said
+    }
+}
+
+fn garble(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let at = usize::try_from(rng.below(bytes.len() as u64)).unwrap_or(0);
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 1 << rng.below(8);
+    }
+    bytes
+}
+
+/// A frame about a topic, changed where the lie lies.
+fn change(kind: LieKind, bytes: &[u8], rng: &mut Rng) -> Option<Vec<u8>> {
+    let Ok(Frame::Topic { topic, mut frame }) = Frame::decode(bytes) else {
+        return None;
+    };
+    match (&mut frame, kind) {
+        (TopicFrame::Envelopes { envelopes, .. }, LieKind::BadSignature) => {
+            for raw in envelopes {
+                raw.proof = spoil(raw.proof, rng);
+            }
+        }
+        (TopicFrame::Receipts { receipts }, LieKind::BadSignature) => {
+            for raw in receipts {
+                raw.signature = spoil(raw.signature, rng);
+            }
+        }
+        (TopicFrame::Envelopes { envelopes, .. }, LieKind::Withhold) => {
+            for raw in envelopes {
+                raw.body = None;
+            }
+        }
+        (TopicFrame::Bodies { bodies }, LieKind::Withhold) => {
+            for (_, body) in bodies {
+                *body = None;
+            }
+        }
+        (TopicFrame::Envelopes { envelopes, .. }, LieKind::PoisonedId) => {
+            for raw in envelopes {
+                raw.body = raw.body.as_ref().map(|body| garble(body, rng));
+            }
+        }
+        (TopicFrame::Bodies { bodies }, LieKind::PoisonedId) => {
+            for (_, body) in bodies {
+                *body = body.as_ref().map(|body| garble(body, rng));
+            }
+        }
+        _ => return None,
+    }
+    Some(Frame::Topic { topic, frame }.encode())
+}
+
+fn spoil(signature: Signature, rng: &mut Rng) -> Signature {
+    let mut bytes = signature.to_bytes();
+    bytes[(rng.below(64)) as usize] ^= 1 << rng.below(8);
+    Signature::from_bytes(bytes)
+}
+
+/// A frame of its own invention, prompted by one that carries what it has written.
+fn invent(kind: LieKind, host: &Host, around: &Around<'_>, prompt: &[u8]) -> Option<Vec<u8>> {
+    let Ok(Frame::Topic {
+        topic,
+        frame: TopicFrame::Envelopes { envelopes, .. },
+    }) = Frame::decode(prompt)
+    else {
+        return None;
+    };
+    let raw = envelopes.last()?;
+    let header = wire::decode_header(&raw.header_bytes).ok()?;
+    let frame = match kind {
+        LieKind::Fork => {
+            let key = author(host, &header)?;
+            TopicFrame::Envelopes {
+                envelopes: vec![second(header, &key, around)],
+                last: false,
+            }
+        }
+        LieKind::FalseReceipt => TopicFrame::Receipts {
+            receipts: vec![false_receipt(host, topic, &header, around)?],
+        },
+        LieKind::BadSignature
+        | LieKind::Replay
+        | LieKind::Flood
+        | LieKind::Withhold
+        | LieKind::Silent
+        | LieKind::PoisonedId
+        | LieKind::Garble => return None,
+    };
+    Some(Frame::Topic { topic, frame }.encode())
+}
+
+/// The key with which a node signed a header, from its own disk.
+fn author(host: &Host, header: &Header) -> Option<SecretKey> {
+    let vault = host.config.device.vault();
+    let range = (&[node::rows::AUTHOR][..], &[node::rows::AUTHOR + 1][..]);
+    let rows = host.disk().scan(node::rows::VAULT, range, MAX_KEYS, false).ok()?;
+    let mut keys = rows.into_iter().filter_map(|(key, row)| {
+        let seed = vault.open(&[b"vault ".as_slice(), &key].concat(), &row).ok()?;
+        Some(SecretKey::from_seed(seed.as_slice().try_into().ok()?))
+    });
+    keys.find(|key| key.public() == header.author)
+}
+
+/// A second envelope with the number of one that exists.
+fn second(mut header: Header, key: &SecretKey, around: &Around<'_>) -> Raw {
+    let body = format!("a second {} at {}", header.number, around.now.as_micros());
+    header.body_len = u32::try_from(body.len()).unwrap_or(0);
+    header.body_hash = identity::seal::hash(&[body.as_bytes()]);
+    let header_bytes = header.encode();
+    let id = Header::id_of(&header_bytes);
+    Raw {
+        proof: key.sign(identity::Context::Envelope, id.as_bytes()),
+        header_bytes,
+        body: Some(body.into_bytes()),
+    }
+}
+
+/// A promise to hold what does not exist.
+fn false_receipt(
+    host: &Host,
+    topic: TopicId,
+    header: &Header,
+    around: &Around<'_>,
+) -> Option<wire::RawStatement> {
+    let now = right(around.now).as_millis();
+    let receipt = Receipt {
+        topic,
+        holder: host.config.node_key.public(),
+        counter: now << 8,
+        kind: ReceiptKind::Held,
+        cut: vec![CutEntry {
+            author: header.author,
+            number: header.number + 1_000,
+            id: Header::id_of(&header.encode()),
+        }],
+        exceptions: Vec::new(),
+        until: now + 3_600_000,
+        time: now,
+    };
+    let signed = wire::sign_receipt(receipt, &host.config.node_key).ok()?;
+    Some(signed.get().to_raw())
+}

@@ -1,0 +1,294 @@
+//! The world: all machines, the network between them, and one queue of what is going to happen.
+//!
+//! Machines are spread over shards, one for each thread. A shard works through what happens to its
+//! own machines until the end of a window; windows are never longer than the shortest way between two
+//! machines, so nothing that one shard does can reach another within the same window. Whatever
+//! happens to one machine happens in the order of the keys of the queue, which know nothing of
+//! shards: the same seed gives the same run on one thread and on several.
+
+mod acts;
+mod app;
+mod ends;
+mod host;
+mod lies;
+mod net;
+mod phases;
+mod queue;
+mod shard;
+mod threads;
+mod trace;
+
+pub use phases::{Limits, Outcome};
+pub(crate) use trace::Trace;
+
+use crate::check::{Broken, Facts};
+use crate::disk::Pool;
+use crate::metrics::Metrics;
+use crate::plan::{NodeNo, Plan};
+use host::{Happening, Host, Note};
+use machine::{Rng, Time};
+use net::Net;
+use queue::{Key, WORLD};
+use rights::DeviceSecret;
+use shard::Shard;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use threads::Threads;
+
+/// A simulated world.
+pub(crate) struct World {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) facts: Arc<Facts>,
+    net: Arc<Net>,
+    shards: Vec<Box<Shard>>,
+    threads: Option<Threads>,
+    /// What the world itself does, in the order of time.
+    agenda: BTreeMap<(Time, u64), Item>,
+    numbers: u64,
+    pub(crate) now: Time,
+    /// The length of a window.
+    window: Duration,
+    pub(crate) broken: Vec<Broken>,
+    pub(crate) trace: Option<Trace>,
+    calm: bool,
+}
+
+/// Something that the world does.
+#[derive(Debug)]
+enum Item {
+    /// A step of the plan.
+    Step(u32),
+    /// Members hear of an invite.
+    Invited(Key, Note),
+}
+
+/// How long it takes until people have told one another.
+const HEARSAY: Duration = Duration::from_secs(1);
+/// The longest window. A note that a machine makes within one is dealt with after it.
+const LONGEST_WINDOW: Duration = HEARSAY;
+/// Worlds with fewer machines run on one thread.
+const MIN_FOR_THREADS: usize = 500;
+
+impl World {
+    /// The world of a plan, at its beginning. `threads` is how many may be used.
+    pub(crate) fn new(plan: Plan, threads: usize, trace: Option<Trace>) -> Self {
+        let plan = Self::with_last_words(plan);
+        let threads = if plan.nodes.len() < MIN_FOR_THREADS || trace.is_some() {
+            1
+        } else {
+            threads.max(1)
+        };
+        let pool = Arc::new(Pool::new());
+        let mut configs: Vec<node::Config> = Vec::new();
+        for (no, node) in (0..).zip(&plan.nodes) {
+            // Copies of a home have its keys.
+            let as_no = node.twin_of.unwrap_or(no);
+            configs.push(config(&plan, as_no, no));
+        }
+        let ids = configs.iter().map(|config| config.node_key.node_id()).collect();
+        let net = Net::new(&plan, ids);
+        let facts = Facts::new(plan.topics.len(), plan.steps.len());
+        let mut shards: Vec<Box<Shard>> =
+            (0..threads).map(|number| Box::new(Shard::new(number, threads, &plan))).collect();
+        for (no, config) in (0..).zip(configs) {
+            let node = &plan.nodes[no as usize];
+            if node.twin_of.is_none() {
+                facts.add_node(config.node_key.node_id(), no);
+                facts.devices.add(no, config.device.clone());
+            }
+            if !node.is_honest() || node.twin_of.is_some() {
+                facts.taint(no);
+            }
+            let disk = crate::disk::Disk::new(&pool);
+            let host = Host::new(no, &plan, config, disk, drawn(plan.seed, no, b"host"));
+            shards[no as usize % threads].add(host);
+        }
+        for (no, topic) in (0..).zip(&plan.topics) {
+            facts.change_topic(no, |facts| {
+                facts.invited.extend(topic.members.iter().chain([&topic.founder]));
+            });
+        }
+        let agenda = (0_u32..)
+            .zip(&plan.steps)
+            .map(|(no, step)| {
+                let at = net::at(step.at_ms.saturating_mul(1_000));
+                ((at, u64::from(no)), Item::Step(no))
+            })
+            .collect();
+        let shortest = Duration::from_micros(Net::shortest(&plan));
+        let window = if threads == 1 { LONGEST_WINDOW } else { shortest.min(LONGEST_WINDOW) };
+        let numbers = plan.steps.len() as u64;
+        let mut world = Self {
+            facts: Arc::new(facts),
+            net: Arc::new(net),
+            shards,
+            threads: (threads > 1).then(|| Threads::new(threads - 1)),
+            agenda,
+            numbers,
+            now: Time::ZERO,
+            window,
+            broken: Vec::new(),
+            trace,
+            calm: false,
+            plan: Arc::new(plan),
+        };
+        world.begin();
+        world
+    }
+
+    /// Everybody starts at the time that the plan names.
+    fn begin(&mut self) {
+        for no in 0..self.count() {
+            let node = &self.plan.nodes[no as usize];
+            if node.twin_of.is_some() {
+                continue;
+            }
+            let at = net::at(node.starts_ms.saturating_mul(1_000));
+            self.host_mut(no).wanted = true;
+            self.happen(at, no, Happening::Start);
+        }
+    }
+
+    fn count(&self) -> NodeNo {
+        NodeNo::try_from(self.plan.nodes.len()).unwrap_or(NodeNo::MAX)
+    }
+
+    fn shard_of(&self, no: NodeNo) -> usize {
+        no as usize % self.shards.len()
+    }
+
+    pub(crate) fn host(&self, no: NodeNo) -> &Host {
+        self.shards[self.shard_of(no)].host(no)
+    }
+
+    fn host_mut(&mut self, no: NodeNo) -> &mut Host {
+        let shard = self.shard_of(no);
+        self.shards[shard].host_mut(no)
+    }
+
+    /// Something happens to a node because the world wants it.
+    fn happen(&mut self, at: Time, no: NodeNo, what: Happening) {
+        self.numbers += 1;
+        let key = Key {
+            at,
+            node: no,
+            cause: WORLD,
+            number: self.numbers,
+        };
+        let shard = self.shard_of(no);
+        self.shards[shard].queue.push(key, what);
+    }
+
+    /// Lets a piece of time pass, at most until `end`: until the end of a window or until the world
+    /// itself has something to do.
+    pub(crate) fn pass(&mut self, end: Time) {
+        let first = self.shards.iter().filter_map(|shard| shard.queue.next()).min();
+        let own = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        let start = first.into_iter().chain(own).min().unwrap_or(end).max(self.now);
+        if start >= end {
+            self.now = end;
+            return;
+        }
+        self.now = start;
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            let item = entry.remove();
+            self.carry_out(item);
+        }
+        let next = self.agenda.first_key_value().map_or(end, |((at, _), _)| *at);
+        let until = self.now.after(self.window).min(next).min(end);
+        self.window_until(until);
+        self.now = until;
+    }
+
+    fn window_until(&mut self, until: Time) {
+        for shard in &mut self.shards {
+            shard.prepare(until, &self.plan, &self.net, &self.facts);
+        }
+        match &self.threads {
+            None => self.shards[0].run(self.trace.as_mut()),
+            Some(threads) => threads.run(&mut self.shards),
+        }
+        let mut crossing = Vec::new();
+        let mut notes = Vec::new();
+        for shard in &mut self.shards {
+            shard.rest();
+            crossing.append(&mut shard.crossing);
+            notes.append(&mut shard.notes);
+            self.broken.append(&mut shard.broken);
+        }
+        for (key, what) in crossing {
+            let shard = self.shard_of(key.node);
+            self.shards[shard].queue.push(key, what);
+        }
+        notes.sort_by_key(|(key, _)| *key);
+        for (key, note) in notes {
+            self.numbers += 1;
+            let at = key.at.after(HEARSAY).max(self.now);
+            self.agenda.insert((at, self.numbers), Item::Invited(key, note));
+        }
+        self.broken.sort_by_key(|broken| (broken.at_us, broken.node));
+    }
+
+    /// How many things have happened.
+    pub(crate) fn events(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.events).sum()
+    }
+
+    /// How many turns nodes have had.
+    pub(crate) fn turns(&self) -> u64 {
+        self.shards.iter().flat_map(|shard| shard.hosts()).map(|host| host.turns).sum()
+    }
+
+    /// The hash of the whole run so far.
+    pub(crate) fn hash(&self) -> [u8; 16] {
+        let mut all = blake3::Hasher::new();
+        for no in 0..self.count() {
+            let host = self.host(no);
+            all.update(&host.digest.0.to_be_bytes());
+            all.update(&host.turns.to_be_bytes());
+        }
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&all.finalize().as_bytes()[..16]);
+        hash
+    }
+
+    /// What was counted, of all shards together.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut all = Metrics::new(&self.plan);
+        for shard in &self.shards {
+            all = all.merge(shard.metrics.clone());
+        }
+        all
+    }
+}
+
+/// A generator for one purpose of one node.
+fn drawn(seed: u64, no: NodeNo, purpose: &[u8]) -> Rng {
+    let mut bytes = blake3::Hasher::new_derive_key("waystation simulated world v1");
+    bytes.update(&seed.to_be_bytes()).update(&no.to_be_bytes()).update(purpose);
+    Rng::from_seed(*bytes.finalize().as_bytes())
+}
+
+fn config(plan: &Plan, keys_of: NodeNo, no: NodeNo) -> node::Config {
+    let node = &plan.nodes[no as usize];
+    let mut rng = drawn(plan.seed, keys_of, b"keys");
+    node::Config {
+        node_key: identity::SecretKey::generate(&mut rng),
+        device: DeviceSecret::generate(&mut rng),
+        stale: false,
+        core: node.role == crate::plan::Role::Core,
+        name: plan.nodes[keys_of as usize].name.clone(),
+        public: Vec::new(),
+        trust_clock: node.trust_clock,
+        custody: custody::Settings {
+            free_floor: if node.disk == 0 { custody::Settings::default().free_floor } else { node.disk / 8 },
+            ..custody::Settings::default()
+        },
+        store_limit: node.disk,
+        software: "way-sim".to_owned(),
+    }
+}

@@ -1,0 +1,158 @@
+//! A run from its beginning to its end: people and faults, then calm, then the look at everybody.
+
+use super::World;
+use super::net::at;
+use crate::check::{Broken, Everybody, Glance};
+use crate::metrics::Metrics;
+use crate::plan::{Act, Plan, Role, Step};
+use machine::Time;
+use std::time::Duration;
+
+/// What ends a run early.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Real time that it may take.
+    pub time: Option<Duration>,
+    /// Bytes of memory that the process may have.
+    pub memory: Option<u64>,
+    /// Things that may happen.
+    pub events: Option<u64>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Promises that were broken, the first first.
+    pub broken: Vec<Broken>,
+    /// Why it ended before its end.
+    pub unfinished: Option<String>,
+    /// Simulated time that has passed, in microseconds.
+    pub passed_us: u64,
+    /// Things that happened.
+    pub events: u64,
+    /// Turns of nodes.
+    pub turns: u64,
+    /// The hash of the whole run.
+    pub hash: [u8; 16],
+    /// What was counted.
+    pub metrics: Metrics,
+}
+
+/// For how long nothing but keep-alives may be said once everybody has everything.
+const SILENCE: Duration = Duration::from_secs(900);
+
+impl World {
+    /// Adds to a plan that everybody writes a last word in each topic once all faults have stopped.
+    pub(super) fn with_last_words(mut plan: Plan) -> Plan {
+        if plan.converge_ms == 0 {
+            return plan;
+        }
+        let at_ms = plan.length_ms + plan.converge_ms / 2;
+        for (no, topic) in (0..).zip(&plan.topics) {
+            for member in topic.members.iter().chain([&topic.founder]) {
+                let left = |step: &Step| matches!(&step.act, Act::Leave { node, topic } if (node, *topic) == (member, no));
+                let own = &plan.nodes[*member as usize];
+                if own.role == Role::Person && !plan.steps.iter().any(left) {
+                    let act = Act::Send {
+                        node: *member,
+                        topic: no,
+                        bytes: 0,
+                        count: 1,
+                        expires_ms: 0,
+                    };
+                    plan.steps.push(Step { at_ms, act });
+                }
+            }
+        }
+        plan
+    }
+
+    /// Runs the world to its end, or until a promise breaks or a limit is reached. `look` is called
+    /// after every window and says why to stop, if at all.
+    pub fn run(mut self, look: &mut dyn FnMut(&Self) -> Option<String>) -> Outcome {
+        let length = at(self.plan.length_ms.saturating_mul(1_000));
+        let mut unfinished = self.until(length, look);
+        if self.plan.converge_ms > 0 && unfinished.is_none() && self.broken.is_empty() {
+            self.calm();
+            let end = length.after(Duration::from_millis(self.plan.converge_ms));
+            unfinished = self.until(end, look);
+            if unfinished.is_none() && self.broken.is_empty() {
+                unfinished = self.look_at_everybody(look);
+            }
+        }
+        Outcome {
+            unfinished,
+            passed_us: self.now.as_micros(),
+            events: self.events(),
+            turns: self.turns(),
+            hash: self.hash(),
+            metrics: self.metrics(),
+            broken: self.broken,
+        }
+    }
+
+    fn until(
+        &mut self,
+        end: Time,
+        look: &mut dyn FnMut(&Self) -> Option<String>,
+    ) -> Option<String> {
+        while self.now < end && self.broken.is_empty() {
+            self.pass(end);
+            if let Some(why) = look(self) {
+                return Some(why);
+            }
+        }
+        None
+    }
+
+    fn look_at_everybody(
+        &mut self,
+        look: &mut dyn FnMut(&Self) -> Option<String>,
+    ) -> Option<String> {
+        let broken = crate::check::converged(&self.everybody());
+        self.broken.extend(broken);
+        if !self.broken.is_empty() {
+            return None;
+        }
+        self.each_watch(true);
+        let end = self.now.after(SILENCE);
+        let unfinished = self.until(end, look);
+        if unfinished.is_none() && self.broken.is_empty() {
+            let broken = crate::check::at_rest(&self.everybody());
+            self.broken.extend(broken);
+        }
+        unfinished
+    }
+
+    fn each_watch(&mut self, silence: bool) {
+        for no in 0..self.count() {
+            self.host_mut(no).watch.expect_silence(silence);
+        }
+    }
+
+    fn everybody(&self) -> Everybody<'_> {
+        let nodes = (0..self.count()).filter(|no| self.plan.nodes[*no as usize].twin_of.is_none());
+        let glance = |no| {
+            let host = self.host(no);
+            Glance {
+                no,
+                plan: &self.plan.nodes[no as usize],
+                disk: host.disk(),
+                watch: &host.watch,
+                up: host.is_up(),
+                stored: &host.app.stored,
+                linked: host.ends.linked(),
+                address: self.net.address(no),
+                waits: None,
+            }
+        };
+        Everybody {
+            now: self.now,
+            wall: super::host::right(self.now),
+            plan: &self.plan,
+            facts: &self.facts,
+            nodes: nodes.map(glance).collect(),
+            reaches: Box::new(|from, to| self.net.can_dial(from, to)),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Threads that run shards through one window after another.
+
+use super::shard::Shard;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+/// Threads beside the one that asks; each runs one shard of a window.
+pub(crate) struct Threads {
+    work: Vec<Sender<Box<Shard>>>,
+    done: Receiver<(usize, Box<Shard>)>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+/// How often a thread looks for work before it sleeps: a window takes some ten microseconds.
+const SPINS: u32 = 2_000;
+
+impl Threads {
+    pub(crate) fn new(count: usize) -> Self {
+        let (send_done, done) = channel();
+        let mut work = Vec::new();
+        let mut handles = Vec::new();
+        for number in 0..count {
+            let (send, receive) = channel::<Box<Shard>>();
+            let send_done = send_done.clone();
+            work.push(send);
+            handles.push(std::thread::spawn(move || {
+                while let Some(mut shard) = next(&receive) {
+                    shard.run(None);
+                    if send_done.send((number, shard)).is_err() {
+                        return;
+                    }
+                }
+            }));
+        }
+        Self {
+            work,
+            done,
+            handles,
+        }
+    }
+
+    /// Runs all shards, the first on the asking thread.
+    pub(crate) fn run(&self, shards: &mut Vec<Box<Shard>>) {
+        let mut others = shards.split_off(1);
+        let count = others.len();
+        for (shard, work) in others.drain(..).zip(&self.work) {
+            work.send(shard).expect("the thread waits for work");
+        }
+        shards[0].run(None);
+        let mut back: Vec<Option<Box<Shard>>> = (0..count).map(|_| None).collect();
+        for _ in 0..count {
+            let (number, shard) = next(&self.done).expect("a shard ends without a panic");
+            back[number] = Some(shard);
+        }
+        shards.extend(back.into_iter().flatten());
+    }
+}
+
+/// The next thing from a channel; nothing when nobody sends any more.
+fn next<T>(receive: &Receiver<T>) -> Option<T> {
+    for _ in 0..SPINS {
+        if let Ok(thing) = receive.try_recv() {
+            return Some(thing);
+        }
+        std::hint::spin_loop();
+    }
+    receive.recv().ok()
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.work.clear();
+        for handle in self.handles.drain(..) {
+            // A thread that panicked has said so.
+            let _said = handle.join();
+        }
+    }
+}
