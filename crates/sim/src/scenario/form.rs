@@ -1,0 +1,498 @@
+//! A scenario as it is written, read table by table: people, what they do, and where they are. What
+//! goes wrong is in `trouble`.
+
+use super::limits::{
+    BURST_GAP_MS, MAX_BATCH, MAX_BYTES, MAX_CORES_USED, MAX_LATENCY_US, MAX_LENGTH_MS, MAX_MEMBERS,
+    MAX_NODES, MAX_SITES, MAX_TOPICS,
+};
+use super::quantity::{self, Moment, Span, Wrong};
+use super::source::{Named, Section};
+use super::trouble::Trouble;
+use crate::plan::Path;
+
+/// The whole scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    pub(crate) about: String,
+    pub(crate) length: u64,
+    pub(crate) begins: u64,
+    pub(crate) converge: u64,
+    pub(crate) sites: Vec<SiteForm>,
+    pub(crate) cores: Vec<CoreForm>,
+    pub(crate) people: Vec<PeopleForm>,
+    pub(crate) topics: Vec<TopicForm>,
+    pub(crate) messages: Vec<MessagesForm>,
+    pub(crate) mails: Vec<MailForm>,
+    pub(crate) leaves: Vec<LeaveForm>,
+    pub(crate) trouble: Trouble,
+}
+
+/// `[[site]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct SiteForm {
+    pub(crate) name: Named,
+    pub(crate) copies: usize,
+    pub(crate) inside: Path,
+    pub(crate) uplink: Option<Path>,
+    pub(crate) open: bool,
+}
+
+/// What every node has.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) name: Named,
+    pub(crate) count: usize,
+    pub(crate) site: Named,
+    pub(crate) disk: u64,
+    pub(crate) commit: Span,
+    pub(crate) trusts_clock: bool,
+}
+
+/// `[[core]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct CoreForm {
+    pub(crate) machine: Machine,
+    pub(crate) quota: u64,
+}
+
+/// `[[people]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct PeopleForm {
+    pub(crate) machine: Machine,
+    pub(crate) cores: Vec<Named>,
+    pub(crate) uses: Option<usize>,
+    pub(crate) online: Online,
+    pub(crate) starts: Span,
+    pub(crate) reads_after: Span,
+}
+
+/// When somebody is online.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Online {
+    /// From its start to the end.
+    Always,
+    /// Every day in these parts of it.
+    Daily(Vec<(u64, u64)>),
+    /// So much of every day, in so many sessions (thousandths) within a part of the day.
+    Share {
+        ppm: u32,
+        sessions: u64,
+        awake: (u64, u64),
+    },
+}
+
+/// `[[topic]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct TopicForm {
+    pub(crate) name: Named,
+    pub(crate) count: usize,
+    pub(crate) founder: Option<Named>,
+    pub(crate) members: Vec<Named>,
+    /// How many members are drawn, the founder included; nothing for all.
+    pub(crate) size: Option<usize>,
+    /// Members are drawn from the people of so many core nodes; 0 for anybody.
+    pub(crate) circle: usize,
+    pub(crate) joins: Span,
+    pub(crate) line: u32,
+}
+
+/// How often something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// So many thousandths a day, at times that are drawn.
+    PerDay(u64),
+    /// Again after so many milliseconds.
+    Every(u64),
+}
+
+/// `[[messages]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct MessagesForm {
+    pub(crate) who: Vec<Named>,
+    pub(crate) topics: Vec<Named>,
+    pub(crate) pace: Pace,
+    pub(crate) bytes: Span,
+    pub(crate) batch: Span,
+    pub(crate) burst: u64,
+    pub(crate) expires: Span,
+    pub(crate) from: Moment,
+    pub(crate) until: Option<Moment>,
+    pub(crate) line: u32,
+}
+
+/// `[[mail]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct MailForm {
+    pub(crate) who: Vec<Named>,
+    pub(crate) to: Vec<Named>,
+    pub(crate) pace: Pace,
+    pub(crate) bytes: Span,
+    pub(crate) best_effort: bool,
+    pub(crate) line: u32,
+}
+
+/// `[[leave]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct LeaveForm {
+    pub(crate) who: Vec<Named>,
+    pub(crate) topic: Named,
+    pub(crate) at: Moment,
+    pub(crate) line: u32,
+}
+
+/// A value that is at most this.
+pub(crate) fn at_most(
+    most: u64,
+    parse: impl Fn(&str) -> Result<u64, Wrong>,
+) -> impl Fn(&str) -> Result<u64, Wrong> {
+    move |text| match parse(text)? {
+        value if value > most => Err(format!("at most {most}")),
+        value => Ok(value),
+    }
+}
+
+/// A number of things, from 1 to this.
+pub(crate) fn number(most: usize) -> impl Fn(&str) -> Result<usize, Wrong> {
+    move |text| match usize::try_from(quantity::some(text)?) {
+        Ok(value) if value <= most => Ok(value),
+        _ => Err(format!("at most {most}")),
+    }
+}
+
+/// A span within these bounds.
+pub(crate) fn within(
+    least: u64,
+    most: u64,
+    parse: impl Fn(&str) -> Result<Span, Wrong>,
+) -> impl Fn(&str) -> Result<Span, Wrong> {
+    move |text| match parse(text)? {
+        span if span.low < least => Err(format!("at least {least}")),
+        span if span.high > most => Err(format!("at most {most}")),
+        span => Ok(span),
+    }
+}
+
+const KEYS: &[&str] = &[
+    "about",
+    "length",
+    "begins",
+    "converge",
+    "site",
+    "core",
+    "people",
+    "topic",
+    "messages",
+    "mail",
+    "leave",
+    "crash",
+    "torn",
+    "failed-commit",
+    "disk",
+    "backup",
+    "clone",
+    "clock",
+    "cut",
+    "tear",
+    "weather",
+    "travel",
+    "liar",
+];
+
+impl Form {
+    /// Reads the whole.
+    pub(crate) fn read(all: &Section<'_>) -> Self {
+        all.known(KEYS);
+        for key in ["site", "people", "topic"] {
+            if !all.has(key) {
+                all.wrong(
+                    &format!("there is no [[{key}]]"),
+                    "every scenario needs one",
+                );
+            }
+        }
+        let length = at_most(MAX_LENGTH_MS, quantity::millis);
+        let length = all.must("length", 0, |text| match length(text)? {
+            0 => Err("a time above 0".to_owned()),
+            length => Ok(length),
+        });
+        let each = |key| all.sections(key);
+        Self {
+            about: all.text("about").unwrap_or_default(),
+            length,
+            begins: all.maybe("begins", quantity::clock).unwrap_or(0),
+            converge: all.maybe("converge", quantity::millis).unwrap_or(600_000),
+            sites: each("site").iter().map(SiteForm::read).collect(),
+            cores: each("core").iter().map(CoreForm::read).collect(),
+            people: each("people").iter().map(PeopleForm::read).collect(),
+            topics: each("topic").iter().map(TopicForm::read).collect(),
+            messages: each("messages").iter().map(MessagesForm::read).collect(),
+            mails: each("mail").iter().map(MailForm::read).collect(),
+            leaves: each("leave").iter().map(LeaveForm::read).collect(),
+            trouble: Trouble::read(all),
+        }
+    }
+}
+
+/// Reads the quality of a network.
+pub(crate) fn path(section: &Section<'_>) -> Path {
+    section.known(&["latency", "jitter", "loss", "duplicate", "reorder", "rate"]);
+    let micros = at_most(MAX_LATENCY_US, quantity::micros);
+    let share = |key| section.maybe(key, quantity::share).unwrap_or(0);
+    Path {
+        latency_us: section.maybe("latency", &micros).unwrap_or(1_000),
+        jitter_us: section.maybe("jitter", &micros).unwrap_or(0),
+        loss_ppm: share("loss"),
+        duplicate_ppm: share("duplicate"),
+        reorder_ppm: share("reorder"),
+        kbit: section.maybe("rate", quantity::rate).unwrap_or(0),
+    }
+}
+
+fn must_name(section: &Section<'_>, key: &str) -> Named {
+    if !section.has(key) {
+        section.wrong(
+            &format!("`{key}` is missing"),
+            &format!("add `{key} = \"…\"`"),
+        );
+    }
+    section.name(key).unwrap_or(Named {
+        name: String::new(),
+        line: section.line(),
+    })
+}
+
+impl SiteForm {
+    fn read(section: &Section<'_>) -> Self {
+        section.known(&["name", "copies", "inside", "uplink", "open"]);
+        let form = Self {
+            name: must_name(section, "name"),
+            copies: section.maybe("copies", number(MAX_SITES)).unwrap_or(1),
+            inside: section
+                .section("inside")
+                .map_or_else(Path::default, |s| path(&s)),
+            uplink: section.section("uplink").map(|s| path(&s)),
+            open: section.flag("open", false),
+        };
+        if form.open && form.uplink.is_none() {
+            section.wrong(
+                "`open` without `uplink`",
+                "add `uplink = { latency = \"20ms\" }`",
+            );
+        }
+        form
+    }
+}
+
+const MACHINE: [&str; 6] = ["name", "count", "site", "disk", "commit", "trusts-clock"];
+
+impl Machine {
+    fn read(section: &Section<'_>, own: &[&str], trusts_clock: bool) -> Self {
+        let keys: Vec<&str> = MACHINE.iter().chain(own).copied().collect();
+        section.known(&keys);
+        Self {
+            name: must_name(section, "name"),
+            count: section.maybe("count", number(MAX_NODES)).unwrap_or(1),
+            site: must_name(section, "site"),
+            disk: section.maybe("disk", quantity::bytes).unwrap_or(0),
+            commit: section
+                .maybe("commit", |text| {
+                    let (low, high) = text.split_once("..").unwrap_or((text, text));
+                    let (low, high) = (quantity::micros(low)?, quantity::micros(high)?);
+                    Ok(Span {
+                        low,
+                        high: high.max(low),
+                    })
+                })
+                .unwrap_or(Span::one(2_000)),
+            trusts_clock: section.flag("trusts-clock", trusts_clock),
+        }
+    }
+}
+
+impl CoreForm {
+    fn read(section: &Section<'_>) -> Self {
+        Self {
+            machine: Machine::read(section, &["quota"], true),
+            quota: section.maybe("quota", quantity::bytes).unwrap_or(0),
+        }
+    }
+}
+
+impl PeopleForm {
+    fn read(section: &Section<'_>) -> Self {
+        let own = [
+            "cores",
+            "uses",
+            "online",
+            "sessions",
+            "awake",
+            "starts",
+            "reads-after",
+        ];
+        Self {
+            machine: Machine::read(section, &own, false),
+            cores: section.names("cores"),
+            uses: section.maybe("uses", number(MAX_CORES_USED)),
+            online: Online::read(section),
+            starts: section
+                .maybe("starts", quantity::millis_span)
+                .unwrap_or(Span::one(0)),
+            reads_after: section
+                .maybe("reads-after", quantity::millis_span)
+                .unwrap_or(Span {
+                    low: 1_000,
+                    high: 10_000,
+                }),
+        }
+    }
+}
+
+impl Online {
+    fn read(section: &Section<'_>) -> Self {
+        let texts = section.list("online", |text| Ok(text.to_owned()));
+        let share = matches!(texts.as_slice(), [one] if one.contains('%'));
+        for key in ["sessions", "awake"] {
+            if section.has(key) && !share {
+                section.wrong(
+                    &format!("`{key}` has no meaning without a share"),
+                    "add `online = \"30%\"`",
+                );
+            }
+        }
+        if texts.is_empty() || texts.iter().any(|text| text == "always") {
+            return Self::Always;
+        }
+        if !share {
+            return Self::Daily(section.list("online", |text| {
+                quantity::window(text)
+                    .map_err(|wrong| format!("{wrong}; or \"30%\"; or \"always\""))
+            }));
+        }
+        let form = Self::Share {
+            ppm: section.maybe("online", quantity::share).unwrap_or(0),
+            sessions: section
+                .maybe("sessions", |text| match quantity::often(text)? {
+                    0 => Err("a number above 0".to_owned()),
+                    often if often > 1_000_000 => Err("at most 1000".to_owned()),
+                    often => Ok(often),
+                })
+                .unwrap_or(3_000),
+            awake: section
+                .maybe("awake", quantity::window)
+                .unwrap_or((0, super::limits::DAY_MS)),
+        };
+        if form
+            == (Self::Share {
+                ppm: 0,
+                sessions: 3_000,
+                awake: (0, super::limits::DAY_MS),
+            })
+        {
+            section.wrong("nobody is ever online", "expected: a share above \"0%\"");
+        }
+        form
+    }
+}
+
+impl TopicForm {
+    fn read(section: &Section<'_>) -> Self {
+        section.known(&[
+            "name", "count", "founder", "members", "size", "circle", "joins",
+        ]);
+        Self {
+            name: must_name(section, "name"),
+            count: section.maybe("count", number(MAX_TOPICS)).unwrap_or(1),
+            founder: section.name("founder"),
+            members: section.must_names("members"),
+            size: section.maybe("size", number(MAX_MEMBERS)),
+            circle: section.maybe("circle", number(MAX_NODES)).unwrap_or(0),
+            joins: section
+                .maybe("joins", quantity::millis_span)
+                .unwrap_or(Span {
+                    low: 5_000,
+                    high: 30_000,
+                }),
+            line: section.line(),
+        }
+    }
+}
+
+impl Pace {
+    /// Reads `per-day` or `every`, of which there has to be one.
+    fn read(section: &Section<'_>) -> Self {
+        if section.has("per-day") == section.has("every") {
+            section.wrong(
+                "how often is not said in one way",
+                "add either `per-day = 20` or `every = \"10s\"`",
+            );
+        }
+        let every = section.maybe("every", |text| match quantity::millis(text)? {
+            0 => Err("at least \"1ms\"".to_owned()),
+            every => Ok(every),
+        });
+        match every {
+            Some(every) => Self::Every(every),
+            None => Self::PerDay(section.maybe("per-day", quantity::often).unwrap_or(0)),
+        }
+    }
+}
+
+impl MessagesForm {
+    fn read(section: &Section<'_>) -> Self {
+        section.known(&[
+            "who", "topics", "per-day", "every", "bytes", "batch", "burst", "expires", "from",
+            "until",
+        ]);
+        Self {
+            who: section.names("who"),
+            topics: section.names("topics"),
+            pace: Pace::read(section),
+            bytes: section
+                .maybe("bytes", within(1, MAX_BYTES, quantity::bytes_span))
+                .unwrap_or(Span { low: 20, high: 400 }),
+            batch: section
+                .maybe("batch", within(1, MAX_BATCH, quantity::count_span))
+                .unwrap_or(Span::one(1)),
+            burst: section.maybe("burst", number(1_000)).unwrap_or(1) as u64,
+            expires: section
+                .maybe(
+                    "expires",
+                    within(BURST_GAP_MS, MAX_LENGTH_MS, quantity::millis_span),
+                )
+                .unwrap_or(Span::one(0)),
+            from: section
+                .maybe("from", quantity::moment)
+                .unwrap_or(Moment::After(0)),
+            until: section.maybe("until", quantity::moment),
+            line: section.line(),
+        }
+    }
+}
+
+impl MailForm {
+    fn read(section: &Section<'_>) -> Self {
+        section.known(&["who", "to", "per-day", "every", "bytes", "best-effort"]);
+        Self {
+            who: section.must_names("who"),
+            to: section.must_names("to"),
+            pace: Pace::read(section),
+            bytes: section
+                .maybe("bytes", within(1, MAX_BYTES, quantity::bytes_span))
+                .unwrap_or(Span { low: 20, high: 400 }),
+            best_effort: section.flag("best-effort", false),
+            line: section.line(),
+        }
+    }
+}
+
+impl LeaveForm {
+    fn read(section: &Section<'_>) -> Self {
+        section.known(&["who", "topic", "at"]);
+        Self {
+            who: section.must_names("who"),
+            topic: must_name(section, "topic"),
+            at: section.must("at", Moment::After(0), quantity::moment),
+            line: section.line(),
+        }
+    }
+}

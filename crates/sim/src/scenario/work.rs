@@ -1,0 +1,169 @@
+//! What people write, to whom, and when.
+
+use super::Mistake;
+use super::day::{Part, draw_in, within};
+use super::draw::Draw;
+use super::expand::{Making, Membership};
+use super::form::{MessagesForm, Pace};
+use super::limits::{BURST_GAP_MS, DAY_MS};
+use super::names::Kind;
+use super::quantity::Span;
+use crate::plan::{Act, NodeNo, TopicNo};
+
+/// The times of what is done at this pace while online; `for_each` things are done each time.
+fn times(pace: Pace, parts: &[Part], during: Part, each: u128, draw: &mut Draw) -> Vec<u64> {
+    let length = during.1.saturating_sub(during.0);
+    match pace {
+        Pace::PerDay(often) => {
+            let wanted = u128::from(often) * u128::from(length);
+            // Of two things at a time there are half as many times; `each` is in halves because the
+            // middle of a span may lie between two numbers.
+            let count = draw.about(wanted * 2, 1_000 * u128::from(DAY_MS) * each);
+            (0..count).map_while(|_| draw_in(parts, draw)).collect()
+        }
+        Pace::Every(every) => {
+            let first = during.0 + draw.below(every);
+            let all = (0..).map(|k: u64| first + k * every);
+            let all = all.take_while(|at| *at < during.1);
+            all.filter(|at| parts.iter().any(|part| part.0 <= *at && *at < part.1))
+                .collect()
+        }
+    }
+}
+
+/// The middle of a span, in halves.
+fn halves(span: Span) -> u128 {
+    u128::from(span.low) + u128::from(span.high)
+}
+
+impl Making<'_> {
+    /// Who leaves for good.
+    pub(super) fn leaves(&mut self) -> Result<(), Mistake> {
+        let form = self.form;
+        for leave in &form.leaves {
+            let topics = self.names.find(Kind::Topic, &leave.topic)?.to_vec();
+            for node in self.names.all(Kind::Person, &leave.who)? {
+                let name = self.plan.nodes[node as usize].name.clone();
+                let at = leave.at.at(form.begins);
+                let at = self.online_from(node, at);
+                let theirs = &mut self.memberships[node as usize];
+                let of = |one: &&mut Membership| topics.contains(&one.topic);
+                let Some(one) = theirs.iter_mut().find(of) else {
+                    return Err(Mistake {
+                        line: Some(leave.line),
+                        what: format!("`{name}` is no member of `{}`", leave.topic.name),
+                        hint: "only members can leave".to_owned(),
+                    });
+                };
+                let Some(at) = at.filter(|at| *at > one.from) else {
+                    continue;
+                };
+                one.until = at;
+                let topic = one.topic;
+                self.step(leave.line, at, Act::Leave { node, topic })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What people say in topics.
+    pub(super) fn messages(&mut self) -> Result<(), Mistake> {
+        let form = self.form;
+        for (at, messages) in form.messages.iter().enumerate() {
+            let who = if messages.who.is_empty() {
+                let people = super::source::Named {
+                    name: "people".to_owned(),
+                    line: messages.line,
+                };
+                self.names.find(Kind::Person, &people)?.to_vec()
+            } else {
+                self.names.all(Kind::Person, &messages.who)?
+            };
+            let topics = self.names.all(Kind::Topic, &messages.topics)?;
+            for node in who {
+                self.messages_of(node, at, messages, &topics)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn messages_of(
+        &mut self,
+        node: NodeNo,
+        number: usize,
+        form: &MessagesForm,
+        topics: &[TopicNo],
+    ) -> Result<(), Mistake> {
+        let mine = self.memberships[node as usize].iter();
+        let mine = mine.filter(|one| topics.is_empty() || topics.contains(&one.topic));
+        let mine: Vec<Membership> = mine.copied().collect();
+        let Some(first) = mine.iter().map(|one| one.from).min() else {
+            return Ok(());
+        };
+        let name = &self.plan.nodes[node as usize].name;
+        let mut draw = self.draw(&format!("messages {number} {name}"));
+        let begins = self.form.begins;
+        let end = form
+            .until
+            .map_or(self.form.length, |until| until.at(begins));
+        let during = (form.from.at(begins), end.min(self.form.length));
+        let parts = within(&self.online[node as usize], (during.0.max(first), during.1));
+        let each = halves(form.batch) * u128::from(form.burst);
+        for at in times(form.pace, &parts, during, each, &mut draw) {
+            let mut at = at;
+            for nth in 0..form.burst {
+                if nth > 0 {
+                    at += draw.between(1, BURST_GAP_MS);
+                }
+                let open = |one: &&Membership| one.from <= at && at < one.until;
+                let open: Vec<TopicNo> = mine.iter().filter(open).map(|one| one.topic).collect();
+                let (Some(topic), Some(_)) = (draw.pick(&open), self.session_end(node, at)) else {
+                    continue;
+                };
+                let act = Act::Send {
+                    node,
+                    topic,
+                    bytes: small(draw.skewed(form.bytes.low, form.bytes.high)),
+                    count: small(draw.between(form.batch.low, form.batch.high)),
+                    expires_ms: draw.between(form.expires.low, form.expires.high),
+                };
+                self.step(form.line, at, act)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What people write to one another.
+    pub(super) fn mails(&mut self) -> Result<(), Mistake> {
+        let form = self.form;
+        for (number, mail) in form.mails.iter().enumerate() {
+            let to = self.names.all(Kind::Person, &mail.to)?;
+            for node in self.names.all(Kind::Person, &mail.who)? {
+                let name = &self.plan.nodes[node as usize].name;
+                let mut draw = self.draw(&format!("mail {number} {name}"));
+                let others: Vec<NodeNo> = to.iter().copied().filter(|to| *to != node).collect();
+                let during = (0, form.length);
+                let parts = self.online[node as usize].clone();
+                for at in times(mail.pace, &parts, during, 2, &mut draw) {
+                    let Some(to) = draw.pick(&others) else {
+                        continue;
+                    };
+                    let bytes = small(draw.skewed(mail.bytes.low, mail.bytes.high));
+                    let best_effort = mail.best_effort;
+                    let act = Act::Mail {
+                        node,
+                        to,
+                        bytes,
+                        best_effort,
+                    };
+                    self.step(mail.line, at, act)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn small(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
