@@ -32,6 +32,7 @@ mod proof;
 mod recognise;
 pub mod record;
 pub mod rows;
+mod seeking;
 mod tidings;
 mod timer;
 mod waiting;

@@ -47,6 +47,17 @@ pub const SHOW_AGAIN: Duration = Duration::from_secs(5);
 /// The longest time between two such attempts.
 pub const SHOW_AGAIN_MAX: Duration = Duration::from_secs(300);
 
+/// Members of a topic, about, that keep a link with a core node of it that is not their own.
+pub const BRIDGES: u64 = 8;
+
+/// How long a core node of one's own may be away before the other core nodes of its topics are
+/// dialled.
+pub const CORE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long after a core node of one's own gives a topic the others are let go: it may only just
+/// have been asked to hold it.
+pub const CORE_SETTLED: Duration = Duration::from_secs(30);
+
 /// How long after it came a new topic is listed on links.
 pub const ROUND_AFTER: Duration = Duration::from_millis(50);
 

@@ -200,6 +200,9 @@ impl Inner {
         if let (Peer::Member { .. }, Some(peers)) = (&peer, told) {
             self.take_core_peers(turn, node, local, peers);
         }
+        if let Peer::Core { .. } = &peer {
+            self.core_gives(turn, node);
+        }
         let link = topic::LinkId(link.0);
         self.topic(
             turn,

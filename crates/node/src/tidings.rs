@@ -233,7 +233,7 @@ impl Inner {
         }
         let first = known.is_empty();
         known.insert(node, addresses.clone());
-        self.keep(turn, node, Why::TopicCore, addresses);
+        self.seek_core(turn, local, node, addresses);
         if first {
             self.weigh_members(turn, local);
         }

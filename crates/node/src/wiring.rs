@@ -167,6 +167,7 @@ impl Inner {
             self.host.custody.client_down(&node);
             self.host.custody.guest_down(&node);
             self.mine.down(&node);
+            self.core_gone(turn, node);
         }
         self.topic(
             turn,

@@ -155,9 +155,14 @@ impl Topic {
     }
 
     pub(crate) fn has_it(&mut self, link: LinkId, author: &PublicKey, number: u64) {
+        let tip = self.tip(author);
         if let Some(peer) = self.peers.get_mut(&link) {
             peer.learn(&self.lace, author, number);
-            peer.announce.remove(author);
+            // Whoever gives an older one may lack what came after it.
+            if number >= tip {
+                peer.announce.remove(author);
+                peer.held_back.remove(author);
+            }
             if peer.due.get(author).is_some_and(|(_, to)| *to <= number) {
                 peer.due.remove(author);
             }
@@ -453,7 +458,8 @@ impl Topic {
             return;
         };
         let header = &envelope.header;
-        self.offer(&header.author, header.number);
+        let (author, number) = (header.author, header.number);
+        self.offer((shared, env.cx), giver, (&author, number));
         self.note_way(header.author, giver);
         if header.class == Class::Content {
             shared.expire_by(env.cx, header.expires);

@@ -62,6 +62,10 @@ pub const ASK_AGAIN: Duration = Duration::from_secs(120);
 /// Frames of different classes may overtake one another on their way out of a node.
 pub const PARKED_PATIENCE: Duration = Duration::from_millis(200);
 
+/// How long a core node is not told of what another core node gave: as a rule it has it from there.
+/// Twice as long at most, by chance.
+pub const HOLD_BACK: Duration = Duration::from_secs(1);
+
 /// How long `delivered` and `held` receipts wait for more to acknowledge, and for the receipts of
 /// others that go the same way: a third of this for each holder, but at least this. Four times as
 /// long while receipts follow one another closely.

@@ -78,6 +78,8 @@ pub(crate) struct PeerState {
     pub(crate) due: BTreeMap<PublicKey, (u64, u64)>,
     /// Authors whose entries have changed and cannot be pushed.
     pub(crate) announce: BTreeSet<PublicKey>,
+    /// Authors of whom it has the newest from somebody else, as a rule: announced a little later.
+    pub(crate) held_back: BTreeSet<PublicKey>,
     /// Chains that it does not take, and until when (milliseconds since 1970).
     pub(crate) refuses: BTreeMap<PublicKey, u64>,
     /// Bodies that it has asked for.
@@ -118,6 +120,7 @@ impl PeerState {
             pushing: None,
             due: BTreeMap::new(),
             announce: BTreeSet::new(),
+            held_back: BTreeSet::new(),
             refuses: BTreeMap::new(),
             owed: VecDeque::new(),
             told_gone: BTreeSet::new(),
@@ -178,6 +181,7 @@ impl PeerState {
         self.wants.clear();
         self.claims.clear();
         self.announce.clear();
+        self.held_back.clear();
     }
 
     /// It has this chain at least up to here. An author that the lace does not know is remembered

@@ -2,12 +2,14 @@
 
 use crate::cost::cost;
 use crate::event::{Forward, LinkId, Output, Peer};
-use crate::limits::{MAX_ENVELOPES_PER_FRAME, MAX_GONE, MIN_RETRY_MS, MIN_ROOM};
+use crate::limits::{HOLD_BACK, MAX_ENVELOPES_PER_FRAME, MAX_GONE, MIN_RETRY_MS, MIN_ROOM};
 use crate::peer::PeerState;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
+use core::time::Duration;
 use identity::PublicKey;
 use lace::{Budget, Cursor, Range, Served};
+use machine::Cx;
 use wire::{Raw, TopicFrame};
 
 const fn budget(bytes: usize) -> Budget {
@@ -212,11 +214,41 @@ impl Topic {
         device.is_none() || device == env.host.device(self.local)
     }
 
-    /// Something was admitted: every peer that lacks it hears of it.
-    pub(crate) fn offer(&mut self, author: &PublicKey, number: u64) {
+    /// Something was admitted: every peer that lacks it hears of it. What a core node gave, other
+    /// core nodes have from that one, as a rule: they are told a little later, if they have not
+    /// said by then that they have it.
+    pub(crate) fn offer(
+        &mut self,
+        (shared, cx): (&mut Shared, &mut Cx<'_>),
+        giver: Option<LinkId>,
+        (author, number): (&PublicKey, u64),
+    ) {
         let closed = self.is_closed(author);
+        let is_core = |peer: &PeerState| matches!(peer.who, Peer::Core { .. });
+        let from_core = giver
+            .and_then(|link| self.peers.get(&link))
+            .is_some_and(is_core);
+        let mut held = false;
         for peer in self.peers.values_mut() {
-            peer.offer(author, number, closed);
+            if from_core && is_core(peer) && !closed && !peer.has(author, number) {
+                held |= peer.held_back.insert(*author);
+            } else {
+                peer.offer(author, number, closed);
+            }
+        }
+        if held {
+            // Of two that hold back from one another, one speaks first.
+            let spread = u64::try_from(HOLD_BACK.as_millis()).unwrap_or(u64::MAX);
+            let more = Duration::from_millis(cx.rng.below(spread));
+            let wait = HOLD_BACK.saturating_add(more);
+            shared.soon(Timer::Back(self.local), cx.now, wait);
+        }
+    }
+
+    /// What was held back is told to whoever has not said that it has it.
+    pub(crate) fn tell_held_back(&mut self) {
+        for peer in self.peers.values_mut() {
+            peer.announce.append(&mut peer.held_back);
         }
     }
 
@@ -278,6 +310,7 @@ impl Topic {
         if refused.retry > 0 {
             peer.refuses.insert(author, retry);
             peer.due.remove(&author);
+            peer.held_back.remove(&author);
             let known = peer.knows_to(&author).min(refused.number.saturating_sub(1));
             peer.cap(&author, known);
         }
@@ -295,7 +328,7 @@ impl Topic {
     /// Looks again at refusals when a time (milliseconds since 1970) has come.
     pub(crate) fn retry_at(&self, shared: &mut Shared, env: &Env<'_, '_>, at: u64) {
         let wait = at.saturating_sub(env.cx.wall.as_millis()).max(1_000);
-        let wait = core::time::Duration::from_millis(wait);
+        let wait = Duration::from_millis(wait);
         shared.soon(Timer::Retry(self.local), env.cx.now, wait);
     }
 

@@ -29,6 +29,8 @@ pub(crate) enum Timer {
     Soon(Local),
     /// Receipts go to all others.
     Later(Local),
+    /// What core nodes may have from one another has been held back long enough.
+    Back(Local),
     /// A promise has to be renewed.
     Promise(Local),
     /// Parked envelopes have not got their past by themselves.

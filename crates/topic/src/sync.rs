@@ -169,6 +169,9 @@ impl Topic {
         if reached > 0 && !closed {
             peer.learn(&self.lace, author, reached);
         }
+        if reached >= tip {
+            peer.held_back.remove(author);
+        }
         if open && peer.remembers(&self.lace, author) {
             peer.claims.insert(*author, entries.to_vec());
         } else {
@@ -231,6 +234,7 @@ impl Topic {
                 peer.cut.sent = true;
                 peer.cut.not_before = Some(env.cx.now.after(CUT_INTERVAL));
                 peer.announce.clear();
+                peer.held_back.clear();
             }
             let frame = TopicFrame::Cut {
                 entries,
@@ -322,6 +326,7 @@ impl Topic {
         if self.peers.is_empty() {
             shared.timers.clear(Timer::Soon(self.local));
             shared.timers.clear(Timer::Later(self.local));
+            shared.timers.clear(Timer::Back(self.local));
             self.waiting.pause();
         }
     }

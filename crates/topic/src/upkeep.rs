@@ -63,6 +63,7 @@ impl Topics {
             | Timer::Receipt(local)
             | Timer::Soon(local)
             | Timer::Later(local)
+            | Timer::Back(local)
             | Timer::Promise(local)
             | Timer::Parked(local)
             | Timer::Patience(local)
@@ -76,6 +77,7 @@ impl Topics {
         match timer {
             Timer::Receipt(_) | Timer::Promise(_) => topic.issue(shared, env),
             Timer::Soon(_) | Timer::Later(_) => topic.pass_on(timer),
+            Timer::Back(_) => topic.tell_held_back(),
             Timer::Parked(_) => topic.ask_for_past(shared, env),
             Timer::Patience(_) => topic.waiting.look_again(),
             Timer::Answer(_, link) => topic.on_silence(shared, env, link),

@@ -277,6 +277,7 @@ impl PeerState {
             );
             self.due.remove(&range.author);
             self.announce.remove(&range.author);
+            self.held_back.remove(&range.author);
             if range.to < tip {
                 self.announce.insert(range.author);
             }
