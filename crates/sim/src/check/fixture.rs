@@ -181,6 +181,10 @@ impl Town {
         self.replicas[no as usize] = Some((world, lace));
     }
 
+    pub(crate) fn author_key(&self, no: NodeNo) -> &SecretKey {
+        &self.authors[no as usize]
+    }
+
     pub(crate) fn author(&self, no: NodeNo) -> identity::PublicKey {
         self.authors[no as usize].public()
     }

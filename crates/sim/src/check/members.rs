@@ -126,7 +126,10 @@ pub(crate) fn last_words(overview: &Overview<'_>) -> Vec<Broken> {
         };
         let at = *overview.places.get(&node)?;
         let is_there = overview.node(at).up && overview.node(at).plan.is_honest();
-        if !is_there || everybody.facts.sent_at(no).is_some() {
+        // Who never came has nothing to write to.
+        let facts = everybody.facts;
+        let has_come = facts.topic(topic, |topic| topic.members.contains_key(&node));
+        if !is_there || !has_come || facts.sent_at(no).is_some() {
             return None;
         }
         let name = overview.topic_name(topic);

@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use super::graph::check;
+pub(crate) use super::graph::{PROMISE, check};
 
 /// What an envelope does.
 #[derive(Clone, Debug, PartialEq, Eq)]

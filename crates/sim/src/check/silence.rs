@@ -3,13 +3,16 @@
 //! When everybody has everything, the world listens for a quarter of an hour. Keep-alives are not
 //! counted. What is left beside them are receipts that are renewed, and links that are made anew.
 
+use super::carriage::inner_kind;
 use super::{Broken, Everybody};
 
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "silence";
 
-/// Kinds of frames: the greatest is 24.
-const KINDS: usize = 32;
+/// Kinds of frames: the greatest is 24. Those about a topic are counted by what is in them.
+const KINDS: usize = 48;
+/// What is in a frame about a topic: the greatest is 11. Counted from here on.
+const INNER: u8 = 32;
 /// Asks for a pong, and the pong.
 const KEEP_ALIVE: [u8; 2] = [2, 3];
 /// Frames that are allowed for each end of a link, as in the tests of whole nodes.
@@ -31,6 +34,7 @@ impl Silence {
     pub(crate) fn leaves(&mut self, frame: &[u8]) {
         if let Some(frames) = &mut self.0 {
             let kind = match frame {
+                [0x82, 21, ..] => INNER + inner_kind(frame).unwrap_or_default(),
                 [0x82, kind @ 0..=0x17, ..] | [0x82, 0x18, kind, ..] => *kind,
                 _ => u8::MAX,
             };
@@ -82,7 +86,11 @@ fn by_kind(everybody: &Everybody<'_>) -> String {
     let mut kinds: Vec<(u64, usize)> = kinds.into_iter().zip(0..).filter(|k| k.0 > 0).collect();
     kinds.sort_unstable_by(|a, b| b.cmp(a));
     let text = kinds.iter().take(NAMED);
-    text.map(|(count, kind)| format!("\n  {count} of kind {kind}"))
+    let name = |kind: usize| match kind.checked_sub(usize::from(INNER)) {
+        Some(inner) => format!("21, inner kind {inner}"),
+        None => kind.to_string(),
+    };
+    text.map(|(count, kind)| format!("\n  {count} of kind {}", name(*kind)))
         .collect()
 }
 
