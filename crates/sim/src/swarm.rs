@@ -1,9 +1,10 @@
 //! The swarm: a world of which everything is drawn from one number, so that worlds are tried that
 //! nobody would think of.
 //!
-//! Size, topology, topics, workload, faults and their rates, and limits all come from the seed. Not
-//! every world has every fault: each has a few kinds, because a world with all of them at once hides
-//! as much as it shows. What is drawn keeps to rules, so that promises can be demanded afterwards:
+//! Size, topology, topics, workload, faults and their rates, and limits all come from the seed.
+//! Not every world has every fault: each has a few kinds, because a world with all of them at once
+//! hides as much as it shows. What is drawn keeps to rules, so that promises can be demanded
+//! afterwards:
 //!
 //! - Founders of topics are honest people who are there from the beginning.
 //! - When everything is mended and the network of a site is as it was, the members of a topic can

@@ -1,5 +1,5 @@
-//! The bounds of a scenario, and what happens when one is reached: the scenario is refused, with the
-//! line that went beyond.
+//! The bounds of a scenario, and what happens when one is reached: the scenario is refused, with
+//! the line that went beyond.
 
 /// Bytes of a scenario's text. Nobody writes a longer one by hand.
 pub const MAX_TEXT: usize = 1 << 20;

@@ -369,9 +369,7 @@ fn what_only_the_plan_shows_is_refused_with_its_line() {
     assert!(plan(&endless).what.contains("too many steps"));
 }
 
-#[test]
-fn every_kind_of_trouble_becomes_a_step() {
-    let trouble = r#"
+const TROUBLE: &str = r#"
 [[torn]]
 who = "friend-1"
 at = "30m"
@@ -414,7 +412,10 @@ stops = [{ at = "1h", to = "home" }]
 who = "friend-2"
 kinds = ["fork", "garble"]
 "#;
-    let plan = Scenario::read(&format!("{SMALL}{trouble}"), "x")
+
+#[test]
+fn every_kind_of_trouble_becomes_a_step() {
+    let plan = Scenario::read(&format!("{SMALL}{TROUBLE}"), "x")
         .unwrap()
         .plan(1)
         .unwrap();
