@@ -71,11 +71,18 @@ impl Rows {
     /// What there is more of than there may be: what, how many, and the most.
     fn excess(&self, mirror: &Mirror) -> Option<(&'static str, u64, u64)> {
         let topics = self.of(60);
-        let lacking: usize = mirror.topics.values().map(|topic| topic.lacking.len()).sum();
+        let lacking: usize = mirror
+            .topics
+            .values()
+            .map(|topic| topic.lacking.len())
+            .sum();
         let waiting = self.of(87);
         let bounds = [
             (46, lacking as u64),
-            (70, topics.saturating_mul(topic::limits::MAX_WAITING as u64 + 1)),
+            (
+                70,
+                topics.saturating_mul(topic::limits::MAX_WAITING as u64 + 1),
+            ),
             (63, topics.saturating_mul(topic::limits::MAX_SLOTS as u64)),
             (67, topics.saturating_mul(topic::limits::MAX_BOXES as u64)),
             (68, self.of(67)),
@@ -88,7 +95,9 @@ impl Rows {
             (93, self.of(92)),
             (110, self.of(108)),
         ];
-        let (table, most) = bounds.into_iter().find(|(table, most)| self.of(*table) > *most)?;
+        let (table, most) = bounds
+            .into_iter()
+            .find(|(table, most)| self.of(*table) > *most)?;
         let place = usize::from(PLACES[usize::from(table)]);
         Some((COUNTED[place].name(), self.of(table), most))
     }
@@ -135,7 +144,11 @@ impl Bounds {
             ("reads", used.reads, MAX_READS_PER_TURN),
             ("bytes staged", used.staged, MAX_STAGED_PER_TURN),
             ("outputs", outputs, MAX_OUTPUTS_PER_TURN as u64),
-            ("batches in flight", in_flight as u64, MAX_BATCHES_IN_FLIGHT as u64),
+            (
+                "batches in flight",
+                in_flight as u64,
+                MAX_BATCHES_IN_FLIGHT as u64,
+            ),
         ] {
             if used > most {
                 scene.broken(BOUNDS, format!("a turn with {used} {what}; at most {most}"));
@@ -179,22 +192,62 @@ impl Bounds {
     pub(crate) fn figures(&self, scene: &mut Scene<'_>, figures: &Figures) {
         let Figures { router, topics, .. } = figures;
         for (what, count, most) in [
-            ("bytes out for checking on one link", topics.checking, topic::limits::MAX_CHECKING),
-            ("parked envelopes of one topic", topics.parked, lace::limits::MAX_PARKED),
-            ("parked bytes of one topic", topics.parked_bytes, lace::limits::MAX_PARKED_BYTES),
-            ("envelopes whose lines wait", topics.waiting, topic::limits::MAX_WAITING),
+            (
+                "bytes out for checking on one link",
+                topics.checking,
+                topic::limits::MAX_CHECKING,
+            ),
+            (
+                "parked envelopes of one topic",
+                topics.parked,
+                lace::limits::MAX_PARKED,
+            ),
+            (
+                "parked bytes of one topic",
+                topics.parked_bytes,
+                lace::limits::MAX_PARKED_BYTES,
+            ),
+            (
+                "envelopes whose lines wait",
+                topics.waiting,
+                topic::limits::MAX_WAITING,
+            ),
             ("links in topics", topics.links, router.links),
-            ("nodes that are dialled", router.targets, router::limits::MAX_TARGETS),
+            (
+                "nodes that are dialled",
+                router.targets,
+                router::limits::MAX_TARGETS,
+            ),
             ("dials", router.dials, router::limits::MAX_DIALS),
-            ("nodes with mail", router.destinations, router::limits::MAX_DESTINATIONS),
-            ("best-effort mails", router.best_effort, router::limits::MAX_BEST_EFFORT),
+            (
+                "nodes with mail",
+                router.destinations,
+                router::limits::MAX_DESTINATIONS,
+            ),
+            (
+                "best-effort mails",
+                router.best_effort,
+                router::limits::MAX_BEST_EFFORT,
+            ),
             ("links in use", router.open, router.links),
             ("links with receipts to sign", router.receipts, router.links),
             ("links with proofs", figures.links, router.links),
-            ("links that are owed something", figures.owed_links, router.links),
-            ("commands that wait", figures.commands, node::limits::MAX_WAITS),
+            (
+                "links that are owed something",
+                figures.owed_links,
+                router.links,
+            ),
+            (
+                "commands that wait",
+                figures.commands,
+                node::limits::MAX_WAITS,
+            ),
             ("invites taken up", figures.joining, node::limits::MAX_JOINS),
-            ("shows on one link", figures.shows, node::limits::MAX_PENDING_SHOWS),
+            (
+                "shows on one link",
+                figures.shows,
+                node::limits::MAX_PENDING_SHOWS,
+            ),
         ] {
             if count > most {
                 scene.broken(BOUNDS, format!("{count} {what} in memory; at most {most}"));
@@ -202,7 +255,10 @@ impl Bounds {
         }
         let waiting = self.rows.of(87);
         if router.queued > router::limits::MAX_QUEUED {
-            let what = format!("{} mails wait in memory, {waiting} on the disk", router.queued);
+            let what = format!(
+                "{} mails wait in memory, {waiting} on the disk",
+                router.queued
+            );
             scene.broken(BOUNDS, what);
         }
     }
@@ -225,7 +281,10 @@ impl Bounds {
             ("links with receipts to sign", router.receipts),
             ("links that are owed something", figures.owed_links),
             ("commands that wait", figures.commands),
-            ("commands whose messages are not published", figures.publishing),
+            (
+                "commands whose messages are not published",
+                figures.publishing,
+            ),
         ] {
             if count > 0 {
                 scene.broken(LEAKS, format!("{count} {what}, though all is silent"));

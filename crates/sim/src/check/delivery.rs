@@ -70,7 +70,8 @@ impl Delivery {
     /// Whether this home has shown a message of a topic, by its number among those of the topic
     /// ([`Written::number`](super::written::Written::number)).
     pub(crate) fn has(&self, topic: TopicNo, number: u32) -> bool {
-        self.screen(topic).is_some_and(|screen| screen.shown.has(number))
+        self.screen(topic)
+            .is_some_and(|screen| screen.shown.has(number))
     }
 
     /// Whether the mail of a step has been shown.
@@ -118,7 +119,10 @@ impl Delivery {
         let mut before = 0;
         for line in lines {
             if line.n <= before {
-                scene.broken(DELIVERY, format!("line {} of {id} comes after line {before}", line.n));
+                scene.broken(
+                    DELIVERY,
+                    format!("line {} of {id} comes after line {before}", line.n),
+                );
             }
             before = line.n;
             // What the screen has shown may be asked for again, if an answer was lost on its way.
@@ -145,7 +149,8 @@ impl Delivery {
             return;
         }
         self.inbox_last = mail.n;
-        let Some(message) = Message::read(&mail.text).filter(|message| is_mail(scene, *message, mail))
+        let Some(message) =
+            Message::read(&mail.text).filter(|message| is_mail(scene, *message, mail))
         else {
             let what = format!("mail {}, which nobody wrote to this node", mail.n);
             return scene.broken(DELIVERY, what);
@@ -205,8 +210,15 @@ impl Screen {
         // A liar may say a thing twice.
         let honest = writer.is_none_or(|node| scene.plan.nodes[node as usize].is_honest());
         if new == again && honest {
-            let what = if again { "in place of another line" } else { "a second time" };
-            scene.broken(DELIVERY, format!("line {} shows {message:?} {what}", line.n));
+            let what = if again {
+                "in place of another line"
+            } else {
+                "a second time"
+            };
+            scene.broken(
+                DELIVERY,
+                format!("line {} shows {message:?} {what}", line.n),
+            );
         }
         new.then_some(message)
     }
@@ -232,11 +244,19 @@ fn is_text(plan: &Plan, message: Message, text: &str) -> bool {
 }
 
 fn is_mail(scene: &Scene<'_>, message: Message, mail: &Mail) -> bool {
-    match scene.plan.steps.get(message.step as usize).map(|step| &step.act) {
+    match scene
+        .plan
+        .steps
+        .get(message.step as usize)
+        .map(|step| &step.act)
+    {
         Some(Act::Mail { node, to, .. }) => {
             *to == scene.no
                 && message.index == 0
-                && scene.facts.node_no(&mail.from).is_none_or(|from| from == *node)
+                && scene
+                    .facts
+                    .node_no(&mail.from)
+                    .is_none_or(|from| from == *node)
                 && is_text(scene.plan, message, &mail.text)
         }
         _ => false,

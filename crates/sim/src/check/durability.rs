@@ -10,11 +10,12 @@
 
 use super::Scene;
 use super::facts::EnvelopeFacts;
+use super::kept_rows::{EXPIRED, Mark, PAYLOADS, QUEUE, Queued, WAITING, after, namers, written};
 use super::mirror::{self, MAIL_MARKS, MAILS, Mirror, Spot, header_of, is_over, narrow};
 use super::peek::{Items, ReceiptHead, Walk, part, receipt_of, short, u32_at, u64_at};
 use identity::{EnvelopeId, NodeId, TopicId};
-use lace::rows::{HEADER, ID, LACE, NAMED};
-use machine::{Base, Batch, Table};
+use lace::rows::{HEADER, ID, LACE};
+use machine::{Base, Batch};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wire::{Class, MailReceipt, Receipt, ReceiptKind};
@@ -25,15 +26,6 @@ pub(crate) const DURABILITY: &str = "durability";
 pub(crate) const PAST: &str = "past";
 /// The name of the promise that what is known of one's own messages rests on somebody's word.
 pub(crate) const EVIDENCE: &str = "evidence";
-
-/// The router's queue: name → row.
-const QUEUE: Table = Table::new(84, "router_queue");
-/// What waits in it: name → payload.
-const PAYLOADS: Table = Table::new(85, "router_queue_payloads");
-
-/// The standing of a mail that nobody has acknowledged, and of one whose time is over.
-const WAITING: u64 = 0;
-const EXPIRED: u64 = 2;
 
 /// What one node has promised.
 #[derive(Debug, Default)]
@@ -239,7 +231,11 @@ impl Durability {
         let mark = [client, id.as_bytes()].concat();
         let mark = after(of, MAIL_MARKS, &mark).and_then(|row| Mark::read(&row));
         let before = disk.get(MAIL_MARKS, &[client, id.as_bytes()].concat());
-        let expires = before.ok().flatten().and_then(|row| Mark::read(&row)).map_or(0, |m| m.expires);
+        let expires = before
+            .ok()
+            .flatten()
+            .and_then(|row| Mark::read(&row))
+            .map_or(0, |m| m.expires);
         let handed_over = mark.is_some_and(|mark| mark.number.is_none());
         if !handed_over && !is_over(scene.wall, *until) && !is_over(scene.wall, expires) {
             let what = format!(
@@ -261,61 +257,6 @@ pub(crate) enum Stored {
     InPart,
     /// Nothing.
     No,
-}
-
-/// What is read of a mail in the queue.
-struct Queued {
-    end: u64,
-    expires: u64,
-}
-
-impl Queued {
-    fn read(row: &[u8]) -> Option<Self> {
-        let mut walk = Walk(row);
-        walk.list()?;
-        for _ in 0..4 {
-            walk.skip()?;
-        }
-        let expires = walk.uint()?.saturating_add(walk.uint()?);
-        for _ in 0..3 {
-            walk.skip()?;
-        }
-        let end = walk.uint()?;
-        Some(Self { end, expires })
-    }
-}
-
-/// What is read of the mark of a client's mail.
-struct Mark {
-    number: Option<u64>,
-    expires: u64,
-}
-
-impl Mark {
-    fn read(row: &[u8]) -> Option<Self> {
-        let mut walk = Walk(row);
-        walk.list()?;
-        walk.uint()?;
-        let number = walk.maybe_uint()?;
-        walk.maybe_uint()?;
-        let expires = walk.uint()?;
-        Some(Self { number, expires })
-    }
-}
-
-/// A row as it is when a batch is durable.
-fn after((batch, disk): (&Batch, &dyn Base), table: Table, key: &[u8]) -> Option<Vec<u8>> {
-    match written(batch, table, key) {
-        Some(value) => value.clone(),
-        None => disk.get(table, key).ok()?,
-    }
-}
-
-/// What a batch makes of a row.
-fn written<'b>(batch: &'b Batch, table: Table, key: &[u8]) -> Option<&'b Option<Vec<u8>>> {
-    let writes = &batch.writes;
-    let at = writes.binary_search_by(|(of, at, _)| (of, at.as_slice()).cmp(&(&table, key)));
-    at.ok().map(|at| &writes[at].2)
 }
 
 fn is_own(mirror: &mut Mirror, scene: &Scene<'_>, id: &TopicId, head: &ReceiptHead<'_>) -> bool {
@@ -344,7 +285,9 @@ fn promise(
     for (place, entry) in (0_u16..).zip(&receipt.cut) {
         let lie = |number: u32, what: &str| {
             let (author, id) = (entry.author, receipt.topic);
-            Err(format!("{kind:?} is said of number {number} of {author} in {id}, {what}"))
+            Err(format!(
+                "{kind:?} is said of number {number} of {author} in {id}, {what}"
+            ))
         };
         let last = narrow(entry.number);
         let Some(author) = topic.author_no(entry.author.as_bytes()) else {
@@ -361,19 +304,29 @@ fn promise(
         let excepted = receipt.exceptions.iter().filter(|(at, _)| *at == place);
         let excepted: Vec<u32> = excepted.map(|(_, number)| narrow(*number)).collect();
         // What is covered now and was not before.
-        let fresh = topic.lacking.range((author, promised + 1)..=(author, last));
+        let first = promised.min(last);
+        let fresh = topic.lacking.range((author, first)..=(author, last));
+        let fresh = fresh.filter(|(_, number)| *number > promised);
         let filled = topic.holes.range((author, 0)..=(author, last));
         let covered = fresh.chain(filled).map(|(_, number)| *number);
-        let covered: Vec<u32> = covered.filter(|number| !excepted.contains(number)).collect();
+        let covered: Vec<u32> = covered
+            .filter(|number| !excepted.contains(number))
+            .collect();
         for number in covered {
             topic.holes.remove(&(author, number));
-            let spot = Spot { local, author, number };
+            let spot = Spot {
+                local,
+                author,
+                number,
+            };
             let lacks = topic.lacking.contains(&(author, number));
             if lacks && mirror::is_whole(disk, spot, scene.wall) != Some(true) {
                 wrong = lie(number, "whose body is not here");
             }
         }
-        topic.holes.extend(excepted.into_iter().map(|number| (author, number)));
+        topic
+            .holes
+            .extend(excepted.into_iter().map(|number| (author, number)));
     }
     wrong
 }
@@ -426,7 +379,10 @@ fn header_came(
     }
     if spot.number > top.saturating_add(1) {
         let id = topic.id;
-        let what = format!("number {} of a chain of {id} is stored after {top}", spot.number);
+        let what = format!(
+            "number {} of a chain of {id} is stored after {top}",
+            spot.number
+        );
         scene.broken(PAST, what);
     }
     mirror.put(HEADER, key, row, scene.facts);
@@ -435,7 +391,10 @@ fn header_came(
 fn header_gone(mirror: &Mirror, scene: &mut Scene<'_>, key: &[u8]) {
     let Some(spot) = Spot::of(key) else { return };
     if let Some(topic) = mirror.topics.get(&spot.local).filter(|topic| !topic.going) {
-        let what = format!("the header of number {} of an author of {} is removed", spot.number, topic.id);
+        let what = format!(
+            "the header of number {} of an author of {} is removed",
+            spot.number, topic.id
+        );
         scene.broken(DURABILITY, what);
     }
 }
@@ -509,7 +468,10 @@ fn look_at_past(
             topic.have.add(serial);
             continue;
         }
-        let what = format!("an envelope of {} is stored without {id}, which it names", topic.id);
+        let what = format!(
+            "an envelope of {} is stored without {id}, which it names",
+            topic.id
+        );
         scene.broken(PAST, what);
     }
 }
@@ -521,7 +483,13 @@ fn look_at_word(
     entered: &[Entered],
     (batch, disk): (&Batch, &dyn Base),
 ) {
-    let read = || Some((u32_at(key, 0)?, EnvelopeId::from_bytes(part(key, 4)?), part(key, 36)?));
+    let read = || {
+        Some((
+            u32_at(key, 0)?,
+            EnvelopeId::from_bytes(part(key, 4)?),
+            part(key, 36)?,
+        ))
+    };
     let Some((local, id, device)) = read() else {
         return;
     };
@@ -531,7 +499,10 @@ fn look_at_word(
         row.is_none_or(|row| part(&row, 32) == Some(device))
     };
     // Envelopes of a topic that the world does not know yet cannot be looked at.
-    let mut here = entered.iter().filter(|one| one.spot.local == local).peekable();
+    let mut here = entered
+        .iter()
+        .filter(|one| one.spot.local == local)
+        .peekable();
     if here.peek().is_none() {
         return;
     }
@@ -543,33 +514,22 @@ fn look_at_word(
     scene.broken(EVIDENCE, what);
 }
 
-/// The authors of what names an envelope, as far as it is on a disk.
-fn namers(disk: &dyn Base, local: u32, id: &EnvelopeId) -> Vec<u32> {
-    let Some(row) = disk.get(ID, &[&local.to_be_bytes()[..], id.as_bytes()].concat()).ok().flatten()
-    else {
-        return Vec::new();
-    };
-    let (Some(spot), Some(branch)) = (row.get(..12), id.as_bytes().get(..16)) else {
-        return Vec::new();
-    };
-    let from = [&local.to_be_bytes()[..], spot, branch].concat();
-    let to = [&from[..], &[u8::MAX; 29]].concat();
-    let rows = disk.scan(NAMED, (&from, &to), 1024, false).unwrap_or_default();
-    rows.iter().filter_map(|(key, _)| u32_at(key, 32)).collect()
-}
-
 fn payload_gone(scene: &mut Scene<'_>, key: &[u8], of: (&Batch, &dyn Base)) {
     let queued = after(of, QUEUE, key).and_then(|row| Queued::read(&row));
     let why = match queued {
         None => return,
         Some(Queued { end: WAITING, .. }) => "nobody has acknowledged it",
-        Some(Queued { end: EXPIRED, expires }) if !is_over(scene.wall, expires) => {
-            "its time is not over"
-        }
+        Some(Queued {
+            end: EXPIRED,
+            expires,
+        }) if !is_over(scene.wall, expires) => "its time is not over",
         Some(_) => return,
     };
     let id = part(key, 0).map(EnvelopeId::from_bytes);
-    scene.broken(DURABILITY, format!("the mail {id:?} is dropped, though {why}"));
+    scene.broken(
+        DURABILITY,
+        format!("the mail {id:?} is dropped, though {why}"),
+    );
 }
 
 fn received_gone(mirror: &mut Mirror, scene: &mut Scene<'_>, key: &[u8], batch: &Batch) {
@@ -582,4 +542,3 @@ fn received_gone(mirror: &mut Mirror, scene: &mut Scene<'_>, key: &[u8], batch: 
         scene.broken(DURABILITY, what);
     }
 }
-

@@ -38,7 +38,8 @@ impl Home {
 
     pub(crate) fn commits(&mut self, scene: &mut Scene<'_>, batch: &Batch, disk: &Disk) {
         self.release.commits(scene, batch);
-        self.durability.commits(&mut self.mirror, scene, batch, disk);
+        self.durability
+            .commits(&mut self.mirror, scene, batch, disk);
         self.bounds.commits(&self.mirror, scene, batch, disk);
     }
 
@@ -49,7 +50,8 @@ impl Home {
                 self.release.envelopes(mirror, scene, (topic, items));
             }
             Some(Outline::Receipts(topic, items)) => {
-                self.durability.receipts(mirror, scene, (topic, items), disk);
+                self.durability
+                    .receipts(mirror, scene, (topic, items), disk);
             }
             Some(Outline::Cut(topic, items)) => self.release.cut(mirror, scene, (topic, items)),
             Some(Outline::Serving(topic)) => self.release.serving(mirror, scene, topic),
@@ -100,7 +102,10 @@ fn mailed(scene: &Scene<'_>, header_bytes: &[u8]) {
             name: short(name(&source, &to, header.number).as_bytes()),
             live: header.class == Class::Live,
         };
-        scene.facts.written.mailed(Header::id_of(header_bytes), mail);
+        scene
+            .facts
+            .written
+            .mailed(Header::id_of(header_bytes), mail);
     }
 }
 
@@ -110,3 +115,8 @@ pub(crate) fn name(source: &NodeId, to: &NodeId, number: u64) -> EnvelopeId {
     let fields = [&source.as_bytes()[..], &to.as_bytes()[..], &number[..]];
     EnvelopeId::from_bytes(seal::kdf("mail", &fields))
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod worlds;

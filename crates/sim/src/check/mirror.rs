@@ -36,7 +36,6 @@ pub(crate) const fn is_over(wall: WallTime, time: u64) -> bool {
 /// An author in a topic, under the node's own number.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Author {
-    key: u64,
     /// The highest number of a header.
     pub(crate) top: u32,
     /// Up to which number the node has said that it has the bodies.
@@ -104,7 +103,9 @@ impl Topic {
 
     /// How far the chain of an author goes.
     pub(crate) fn top(&self, key: &[u8; 32]) -> u64 {
-        let author = self.author_no(key).and_then(|no| self.authors.get(no as usize));
+        let author = self
+            .author_no(key)
+            .and_then(|no| self.authors.get(no as usize));
         author.map_or(0, |author| u64::from(author.top))
     }
 
@@ -121,9 +122,8 @@ impl Topic {
         author.own == Some(true)
     }
 
-    fn name_author(&mut self, no: u32, key: &[u8]) {
-        let key = short(key);
-        self.author(no).key = key;
+    fn name_author(&mut self, no: u32, key: u64) {
+        self.author(no);
         self.by_key.insert(key, no);
     }
 }
@@ -189,6 +189,8 @@ pub(crate) struct Mirror {
     pub(crate) received: BTreeSet<u64>,
     /// Mails of clients that are known, and whose they are.
     pub(crate) marks: BTreeMap<EnvelopeId, [u8; 32]>,
+    /// Authors of a topic whose own row comes after theirs: local number, number, key.
+    early: Vec<(u32, u32, u64)>,
     /// Whether it is what is on the disk.
     current: bool,
 }
@@ -214,7 +216,16 @@ impl Mirror {
             return;
         }
         self.current = true;
-        for table in [LACE, HEADER, BODY, ID, topic::rows::TOPIC, INBOX, COUNTS, MAIL_MARKS] {
+        for table in [
+            LACE,
+            HEADER,
+            BODY,
+            ID,
+            topic::rows::TOPIC,
+            INBOX,
+            COUNTS,
+            MAIL_MARKS,
+        ] {
             let (mut from, to) = (vec![0], [u8::MAX; 80]);
             while let Ok(page) = disk.scan(table, (&from, &to), PAGE, false) {
                 let Some((last, _)) = page.last() else { break };
@@ -243,7 +254,7 @@ impl Mirror {
             _ => None,
         };
         // What is not as expected belongs to a row of another kind in the same table.
-        drop(known);
+        let _ = known;
     }
 
     fn put_lace(&mut self, key: &[u8], row: &[u8]) -> Option<()> {
@@ -251,10 +262,18 @@ impl Mirror {
         match key.get(4)? {
             b'g' => {
                 let id = Genesis::decode(row.get(1..)?).ok()?.topic_id();
-                self.topics.entry(local).or_insert_with(|| Topic::new(id));
+                let topic = self.topics.entry(local).or_insert_with(|| Topic::new(id));
                 self.by_id.insert(id, local);
+                for (of, no, key) in self.early.drain(..) {
+                    if of == local {
+                        topic.name_author(no, key);
+                    }
+                }
             }
-            b'a' => self.topics.get_mut(&local)?.name_author(u32_at(key, 5)?, row),
+            b'a' => match self.topics.get_mut(&local) {
+                Some(topic) => topic.name_author(u32_at(key, 5)?, short(row)),
+                None => self.early.push((local, u32_at(key, 5)?, short(row))),
+            },
             b'x' => self.topics.get_mut(&local)?.going = true,
             _ => {}
         }

@@ -25,13 +25,17 @@ impl<'a> Walk<'a> {
         let value = if len == 0 {
             u64::from(info)
         } else {
-            argument.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+            argument
+                .iter()
+                .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
         };
         Some((first >> 5, value))
     }
 
     fn of(&mut self, major: u8) -> Option<u64> {
-        self.head().filter(|(found, _)| *found == major).map(|(_, value)| value)
+        self.head()
+            .filter(|(found, _)| *found == major)
+            .map(|(_, value)| value)
     }
 
     pub(crate) fn uint(&mut self) -> Option<u64> {

@@ -54,7 +54,8 @@ impl Release {
                 && topic.top(&author) < number
             {
                 let author = PublicKey::from_bytes(author);
-                let what = format!("number {number} of {author} in {id} was passed on, and is not here");
+                let what =
+                    format!("number {number} of {author} in {id} was passed on, and is not here");
                 scene.broken(PARKED, what);
             }
         }
@@ -132,7 +133,9 @@ impl Release {
             Reply::Topic { id, .. } | Reply::Invited { topic: id, .. } if !mirror.has_topic(id) => {
                 scene.broken(RELEASE, format!("{id} is given before it is durable"));
             }
-            Reply::Lines { topic: id, lines, .. } => {
+            Reply::Lines {
+                topic: id, lines, ..
+            } => {
                 let (Some(newest), Some((_, topic))) = (lines.last(), mirror.topic(id)) else {
                     return;
                 };
@@ -149,7 +152,10 @@ impl Release {
             }
             Reply::Sent { ids } => {
                 let mut last = None;
-                for id in ids.iter().filter(|id| last.replace(id.envelope) != Some(id.envelope)) {
+                for id in ids
+                    .iter()
+                    .filter(|id| last.replace(id.envelope) != Some(id.envelope))
+                {
                     self.sent((mirror, durability), scene, id.envelope, disk);
                 }
             }
@@ -179,7 +185,10 @@ impl Release {
                 }
             }
             Stored::No => {
-                scene.broken(RELEASE, format!("{id} is said to be stored; it is not on the disk"));
+                scene.broken(
+                    RELEASE,
+                    format!("{id} is said to be stored; it is not on the disk"),
+                );
             }
         }
     }
@@ -212,7 +221,11 @@ impl Release {
                 _ => None,
             };
             let Some(id) = id else { continue };
-            if let Some(at) = self.unseen.iter().position(|unseen| unseen.as_bytes() == id) {
+            if let Some(at) = self
+                .unseen
+                .iter()
+                .position(|unseen| unseen.as_bytes() == id)
+            {
                 let id = self.unseen.swap_remove(at);
                 scene.broken(RELEASE, format!("{id} was said to be stored before it was"));
             }

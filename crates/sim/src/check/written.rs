@@ -39,7 +39,9 @@ impl Bits {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         (0_u32..).zip(&self.0).flat_map(|(at, word)| {
-            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| at * 64 + bit)
+            (0..64)
+                .filter(move |bit| word & (1 << bit) != 0)
+                .map(move |bit| at * 64 + bit)
         })
     }
 
@@ -129,18 +131,30 @@ impl Written {
 
     /// A unicast envelope leaves its author.
     pub(crate) fn mailed(&self, id: EnvelopeId, mail: Mailed) {
-        self.mails.write().expect("no checker panics").insert(id, mail);
+        self.mails
+            .write()
+            .expect("no checker panics")
+            .insert(id, mail);
     }
 
     /// What is known of a unicast envelope.
     pub(crate) fn mail(&self, id: &EnvelopeId) -> Option<Mailed> {
-        self.mails.read().expect("no checker panics").get(id).copied()
+        self.mails
+            .read()
+            .expect("no checker panics")
+            .get(id)
+            .copied()
     }
 
     /// Whether a node has always written as this device in a topic, as far as anybody has seen.
     pub(crate) fn is_writer(&self, topic: TopicNo, node: NodeNo, device: &str) -> bool {
         let hash = xxhash_rust::xxh3::xxh3_64(device.as_bytes());
-        let known = self.writers.read().expect("no checker panics").get(&(topic, node)).copied();
+        let known = self
+            .writers
+            .read()
+            .expect("no checker panics")
+            .get(&(topic, node))
+            .copied();
         let known = known.unwrap_or_else(|| {
             let mut writers = self.writers.write().expect("no checker panics");
             *writers.entry((topic, node)).or_insert(hash)
