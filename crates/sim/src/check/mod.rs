@@ -18,6 +18,7 @@ pub(crate) mod graph;
 pub(crate) mod guests;
 pub(crate) mod holdings;
 pub(crate) mod home;
+pub(crate) mod kept_rows;
 pub(crate) mod liveness;
 pub(crate) mod members;
 pub(crate) mod messages;
