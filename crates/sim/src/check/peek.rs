@@ -90,11 +90,11 @@ impl<'a> Walk<'a> {
     }
 
     /// The next item as a whole.
-    fn item(&mut self) -> Option<Walk<'a>> {
+    fn item(&mut self) -> Option<Self> {
         let before = self.0;
         self.skip()?;
         let len = before.len() - self.0.len();
-        Some(Walk(&before[..len]))
+        Some(Self(&before[..len]))
     }
 
     /// The items of the list in field 0 of a map; none when the field is left out.
@@ -110,7 +110,7 @@ impl<'a> Walk<'a> {
         };
         read().unwrap_or(Items {
             left: 0,
-            walk: Walk(&[]),
+            walk: Self(&[]),
         })
     }
 }

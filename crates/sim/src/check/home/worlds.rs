@@ -1,8 +1,10 @@
 //! Whole worlds, in which the checkers of one node find what is wrong and nothing else.
 
+use crate::check::Scene;
 use crate::check::facts::tests::plan;
-use crate::plan::{Act, Place, Plan, Step};
+use crate::plan::{Act, Place, Plan, START_MS, Step};
 use crate::world::World;
+use machine::{Time, WallTime};
 
 /// A world of three people and a core node, in which much happens and nothing lies.
 fn busy(seed: u64) -> Plan {
@@ -177,6 +179,45 @@ fn nothing_is_found_where_nothing_is_wrong() {
     for seed in 1..4 {
         assert_eq!(found(busy(seed)), [], "seed {seed}");
         assert_eq!(found(rough(seed)), [], "rough, seed {seed}");
+    }
+}
+
+#[test]
+fn what_is_done_leaves_nothing_behind() {
+    let mut world = World::new(busy(1), 1, None);
+    let end = Time::from_micros(3_000_000_000);
+    while world.now < end {
+        world.pass(end);
+    }
+    let mut broken = Vec::new();
+    for no in 0..4 {
+        let host = world.host(no);
+        let life = host.life.as_ref().expect("everybody is up");
+        let figures = life.kernel.machine().figures();
+        assert!(
+            figures.router.links > 0 && figures.topics.peers > 0,
+            "{no}: {figures:?}"
+        );
+        let mut scene = Scene {
+            now: world.now,
+            wall: WallTime::from_millis(START_MS + 3_000_000),
+            no,
+            plan: &world.plan,
+            facts: &world.facts,
+            broken: &mut broken,
+        };
+        host.watch.at_rest(&mut scene, &figures);
+        assert_eq!(*scene.broken, []);
+        let mut left = figures;
+        left.publishing = 1;
+        left.topics.busy = 1;
+        left.commands = node::limits::MAX_WAITS + 1;
+        host.watch.at_rest(&mut scene, &left);
+        assert_eq!(
+            std::mem::take(scene.broken).len(),
+            4,
+            "three leaks, one of them too large"
+        );
     }
 }
 
