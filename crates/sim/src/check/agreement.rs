@@ -6,12 +6,12 @@
 //! - At the end, what one member has admitted is admissible at every other that has all of its
 //!   past. Who can reach one another and holds something else is told apart, in `liveness`.
 
-use super::holdings::{beginning, look, rows_of};
+use super::holdings::{beginning, look};
 use super::replicas::{Hashes, Overview, Replica};
 use super::{Broken, Everybody};
 use crate::plan::TopicNo;
 use identity::{EnvelopeId, PublicKey};
-use lace::{Admission, Body, Lace, Verdict, rows};
+use lace::{Admission, Body, Lace, Verdict};
 use machine::Staged;
 use std::collections::BTreeMap;
 
@@ -227,9 +227,4 @@ pub(crate) fn recounted(overview: &Overview<'_>, at: usize) -> Option<Broken> {
     }
     let what = "what was counted from the batches is not what lies on the disk".to_owned();
     Some(note(overview.everybody, at, what))
-}
-
-/// How many envelopes lie on a replica in all, kept or void.
-pub(crate) fn stored(overview: &Overview<'_>, replica: &Replica) -> usize {
-    rows_of(overview.node(replica.at).disk, rows::HEADER, replica.local).len()
 }
