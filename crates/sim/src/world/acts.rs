@@ -3,7 +3,7 @@
 use super::host::{Around, Happening, Home, Host, Note};
 use super::{Item, World, net};
 use crate::metrics::TurnKind;
-use crate::plan::{Act, NodeNo, Place};
+use crate::plan::{Act, NodeNo};
 use std::sync::Arc;
 
 impl Host {
@@ -231,9 +231,10 @@ impl World {
     }
 
     fn note_fault(&mut self, act: &Act) {
-        let (node, text) = in_words(act);
-        let shard = node.map_or(0, |node| self.shard_of(node));
-        self.shards[shard].metrics.fault(self.now, node, text);
+        if let Some((node, text)) = crate::report::fault_of(&self.plan, act) {
+            let shard = node.map_or(0, |node| self.shard_of(node));
+            self.shards[shard].metrics.fault(self.now, node, text);
+        }
     }
 
     /// Faults end: everybody tells the truth, is up, is connected, and has the right time.
@@ -269,42 +270,6 @@ impl World {
                 host.look_at_paths(around);
             });
         }
-    }
-}
-
-/// A fault in words, and at which node.
-fn in_words(act: &Act) -> (Option<NodeNo>, String) {
-    let place = |place: &Place| match place {
-        Place::Node(no) => format!("node {no}"),
-        Place::Site(no) => format!("site {no}"),
-    };
-    match act {
-        Act::Crash { node, .. } => (Some(*node), "crash".to_owned()),
-        Act::FailCommit { node } => (Some(*node), "a commit fails".to_owned()),
-        Act::TearTail { node, .. } => (Some(*node), "the tail of the disk is lost".to_owned()),
-        Act::Backup { node } => (Some(*node), "backup".to_owned()),
-        Act::Restore { node, noticed: true } => (Some(*node), "set back".to_owned()),
-        Act::Restore { node, .. } => (Some(*node), "set back unnoticed".to_owned()),
-        Act::Clone { node, .. } => (Some(*node), "copied".to_owned()),
-        Act::Clock { node, skew_ms } => {
-            (Some(*node), format!("clock off by {} s", skew_ms / 1_000))
-        }
-        Act::Disk { node, bytes: 0 } => (Some(*node), "disk without end".to_owned()),
-        Act::Disk { node, bytes } => (Some(*node), format!("disk of {bytes} bytes")),
-        Act::Cut { from, to, both } => {
-            let arrow = if *both { "and" } else { "to" };
-            (None, format!("cut: {} {arrow} {}", place(from), place(to)))
-        }
-        Act::Mend { from, to } => (None, format!("mended: {} and {}", place(from), place(to))),
-        Act::Move { node, site } => (Some(*node), format!("moves to site {site}")),
-        Act::Weather { site, .. } => (None, format!("weather at site {site}")),
-        Act::Tear { a, b } => (Some(*a), format!("links with node {b} torn")),
-        Act::Join { .. }
-        | Act::Send { .. }
-        | Act::Mail { .. }
-        | Act::Leave { .. }
-        | Act::Away { .. }
-        | Act::Back { .. } => (None, String::new()),
     }
 }
 

@@ -19,7 +19,11 @@ enum Asked {
     Join(usize),
     Leave,
     Send { step: u32 },
-    Mail,
+    Mail {
+        step: u32,
+        to: NodeNo,
+        kept: bool,
+    },
     Read(usize),
     Inbox,
 }
@@ -334,10 +338,7 @@ impl Host {
                     expires: None,
                     best_effort: *best_effort,
                 };
-                self.give(around, Asked::Mail, send);
-                if !*best_effort {
-                    self.app.mails.push((*to, step));
-                }
+                self.give(around, Asked::Mail { step, to: *to, kept: !*best_effort }, send);
                 true
             }
             Act::Leave { topic, .. } => {
@@ -409,18 +410,26 @@ impl Host {
                     around.metrics.expected(around.now, expected);
                 }
             }
+            (Asked::Mail { step, to, kept }, Reply::Sent { .. }) => {
+                around.metrics.mail_sent(around.now);
+                around.facts.sent(step, around.now);
+                if kept {
+                    self.app.mails.push((to, step));
+                }
+            }
             (Asked::Send { .. }, Reply::Failed(_)) => around.metrics.refused(around.now),
             (Asked::Read(at), Reply::Lines { last, more, .. }) => self.has_read(around, at, last, more),
             (Asked::Read(at), _) => self.app.seats[at].looking = false,
             (Asked::Inbox, Reply::Inbox { last, more, .. }) => {
                 self.app.looking = false;
                 self.app.inbox = self.app.inbox.max(last);
+                self.count_shown(around);
                 if more {
                     self.look(around, None, SOON);
                 }
             }
             (Asked::Inbox, _) => self.app.looking = false,
-            (Asked::Allow | Asked::Leave | Asked::Mail | Asked::Send { .. }, _) => {}
+            (Asked::Allow | Asked::Leave | Asked::Mail { .. } | Asked::Send { .. }, _) => {}
         }
     }
 
@@ -439,14 +448,26 @@ impl Host {
         seat.looking = false;
         seat.last = seat.last.max(last);
         let topic = seat.topic;
-        for message in self.watch.newly_shown() {
-            let since = around.facts.sent_at(message.step);
-            if let Some(since) = since {
-                around.metrics.shown(around.now, around.now.since(since));
-            }
-        }
+        self.count_shown(around);
         if more {
             self.look(around, Some(topic), SOON);
+        }
+    }
+
+    /// Counts what the last look has shown for the first time.
+    fn count_shown(&mut self, around: &mut Around<'_>) {
+        for message in self.watch.newly_shown() {
+            if is_own(around.plan, self.no, message) {
+                continue;
+            }
+            let Some(since) = around.facts.sent_at(message.step) else {
+                continue;
+            };
+            let took = around.now.since(since);
+            match around.plan.steps.get(message.step as usize).map(|step| &step.act) {
+                Some(Act::Mail { .. }) => around.metrics.mail_arrived(around.now, took),
+                _ => around.metrics.shown(around.now, took),
+            }
         }
     }
 
@@ -476,6 +497,10 @@ impl Host {
     }
 
     fn patience(&self, around: &Around<'_>) -> Duration {
+        if !around.net.lies {
+            // Faults have stopped: everybody looks at once.
+            return SOON;
+        }
         Duration::from_millis(self.plan(around.plan).reads_after_ms).max(SOON)
     }
 
@@ -530,6 +555,12 @@ impl Host {
     pub(crate) fn is_done(&self) -> bool {
         !self.is_waiting() && self.app.requests.is_empty()
     }
+}
+
+/// Whether a person wrote a message.
+fn is_own(plan: &Plan, no: NodeNo, message: Message) -> bool {
+    let step = plan.steps.get(message.step as usize).map(|step| &step.act);
+    matches!(step, Some(Act::Send { node, .. }) if *node == no)
 }
 
 /// Lines of one look.

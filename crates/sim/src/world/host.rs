@@ -311,7 +311,7 @@ impl Host {
             closing: false,
             full,
         }));
-        around.metrics.up(around.now, 1);
+        self.count_up(around, 1);
         self.trace(around, || format!("starts{}", if stale { ", stale" } else { "" }));
         self.turn(around, Event::Deadline, TurnKind::Deadline);
         let addresses = vec![around.net.address(self.no)];
@@ -368,8 +368,14 @@ impl Host {
         self.trace(around, || format!("is off: {how:?}"));
         self.watch.ended(&mut Self::scene(self.no, around), how, &disk);
         self.home = Some(disk);
-        around.metrics.up(around.now, -1);
+        self.count_up(around, -1);
         self.app.forget_life();
+    }
+
+    fn count_up(&self, around: &mut Around<'_>, change: i32) {
+        if self.role(around) == Role::Person {
+            around.metrics.up(around.now, change);
+        }
     }
 
     /// Tells the checkers that the disk was set back while the machine was off.
@@ -426,10 +432,13 @@ impl Host {
             WallTime::from_millis(around.wall().as_millis().saturating_add_signed(skew))
         };
         let role = self.role(around);
-        let Some(life) = &mut self.life else { return };
-        let own = Time::ZERO.after(around.now.since(life.born));
         self.turns += 1;
         around.metrics.turn(role, kind);
+        if self.turns.is_multiple_of(TURNS_PER_SAMPLE) {
+            around.metrics.queue(around.now, role, self.ends.waiting());
+        }
+        let Some(life) = &mut self.life else { return };
+        let own = Time::ZERO.after(around.now.since(life.born));
         if let Err(fault) = life.kernel.turn(own, wall, event) {
             let why = match fault {
                 Fault::Read(why) => why.to_string(),
@@ -443,6 +452,9 @@ impl Host {
             exempt.push(output);
         }
         self.watch.turned(&mut Self::scene(self.no, around), used, waiting);
+        if self.turns.is_multiple_of(TURNS_PER_FIGURES) {
+            self.figures(around, false);
+        }
         self.batches(around);
         for output in exempt {
             if self.effect(around) {
@@ -452,6 +464,17 @@ impl Host {
         }
         self.release(around);
         self.arm(around);
+    }
+
+    /// Shows the checkers what the node has in memory.
+    pub(crate) fn figures(&self, around: &mut Around<'_>, at_rest: bool) {
+        let Some(life) = &self.life else { return };
+        let figures = life.kernel.machine().figures();
+        let mut scene = Self::scene(self.no, around);
+        self.watch.figures(&mut scene, &figures);
+        if at_rest {
+            self.watch.at_rest(&mut scene, &figures);
+        }
     }
 
     /// Counts an effect; says whether the machine has just stopped dead, or is off.
@@ -487,6 +510,10 @@ impl Host {
     /// A deadline that was in the queue has come; it may have moved meanwhile.
     pub(crate) fn deadline(&mut self, around: &mut Around<'_>) {
         let Some(life) = &mut self.life else { return };
+        if life.armed != Some(around.now) {
+            // An earlier one has taken its place.
+            return;
+        }
         life.armed = None;
         let own = Time::ZERO.after(around.now.since(life.born));
         if life.kernel.deadline().is_some_and(|at| at <= own) {
@@ -649,6 +676,10 @@ fn written(write: &(machine::Table, Vec<u8>, Option<Vec<u8>>)) -> u64 {
     write.2.as_ref().map_or(0, |value| (write.1.len() + value.len()) as u64)
 }
 
+/// Turns between two looks at what a node has in memory.
+const TURNS_PER_FIGURES: u64 = 256;
+/// Turns between two looks at how much waits on a node's links.
+const TURNS_PER_SAMPLE: u64 = 64;
 /// How long a worker takes for a check.
 const CHECK_TIME: Duration = Duration::from_micros(80);
 /// How long a machine that goes off waits for its last frames and commits.

@@ -218,8 +218,8 @@ impl World {
             shard.rest();
             crossing.append(&mut shard.crossing);
             notes.append(&mut shard.notes);
-            self.broken.append(&mut shard.broken);
         }
+        self.gather_broken();
         for (key, what) in crossing {
             let shard = self.shard_of(key.node);
             self.shards[shard].queue.push(key, what);
@@ -229,6 +229,13 @@ impl World {
             self.numbers += 1;
             let at = key.at.after(HEARSAY).max(self.now);
             self.agenda.insert((at, self.numbers), Item::Invited(key, note));
+        }
+    }
+
+    /// Takes over what checkers have found, in an order that does not depend on threads.
+    fn gather_broken(&mut self) {
+        for shard in &mut self.shards {
+            self.broken.append(&mut shard.broken);
         }
         self.broken.sort_by_key(|broken| (broken.at_us, broken.node));
     }

@@ -38,6 +38,10 @@ pub struct Outcome {
     pub metrics: Metrics,
 }
 
+/// Worlds with more nodes are looked at as a whole at their end alone.
+const SMALL: u32 = 30;
+/// How often a small world is looked at as a whole while faults last.
+const CHECKPOINTS: u64 = 4;
 /// For how long nothing but keep-alives may be said once everybody has everything.
 const SILENCE: Duration = Duration::from_secs(900);
 
@@ -71,7 +75,7 @@ impl World {
     /// after every window and says why to stop, if at all.
     pub fn run(mut self, look: &mut dyn FnMut(&Self) -> Option<String>) -> Outcome {
         let length = at(self.plan.length_ms.saturating_mul(1_000));
-        let mut unfinished = self.until(length, look);
+        let mut unfinished = self.with_checkpoints(length, look);
         if self.plan.converge_ms > 0 && unfinished.is_none() && self.broken.is_empty() {
             self.calm();
             let end = length.after(Duration::from_millis(self.plan.converge_ms));
@@ -89,6 +93,27 @@ impl World {
             metrics: self.metrics(),
             broken: self.broken,
         }
+    }
+
+    /// Lets the faults have their time; small worlds are looked at as a whole now and then.
+    fn with_checkpoints(
+        &mut self,
+        end: Time,
+        look: &mut dyn FnMut(&Self) -> Option<String>,
+    ) -> Option<String> {
+        let points = if self.count() > SMALL { 1 } else { CHECKPOINTS };
+        for point in 1..=points {
+            let to = Time::from_micros(end.as_micros() / points * point);
+            let to = if point == points { end } else { to };
+            if let Some(why) = self.until(to, look) {
+                return Some(why);
+            }
+            if points > 1 && self.broken.is_empty() {
+                let broken = crate::check::meanwhile(&self.everybody());
+                self.broken.extend(broken);
+            }
+        }
+        None
     }
 
     fn until(
@@ -120,6 +145,10 @@ impl World {
         if unfinished.is_none() && self.broken.is_empty() {
             let broken = crate::check::at_rest(&self.everybody());
             self.broken.extend(broken);
+            for no in 0..self.count() {
+                self.with(no, |host, around| host.figures(around, true));
+            }
+            self.gather_broken();
         }
         unfinished
     }
