@@ -7,7 +7,7 @@
 
 use crate::limits::{BRIDGES, CORE_PATIENCE, CORE_SETTLED};
 use crate::node::{Inner, Turn};
-use crate::rows::{PROFILES, said};
+use crate::tidings::profiles;
 use crate::timer::Timer;
 use identity::NodeId;
 use router::Why;
@@ -71,16 +71,19 @@ impl Inner {
             head.iter()
                 .fold(0_u64, |lot, byte| (lot << 8) | u64::from(*byte))
         };
-        let limit = crate::tidings::MAX_KEPT_MEMBERS;
-        let members = said(&mut turn.cx.store, PROFILES, local, limit).len();
-        let members = u64::try_from(members).unwrap_or(u64::MAX);
-        if members > BRIDGES && lot(&[0; 32]) % members >= BRIDGES {
+        // An invite's link also names the member who made it.
+        let members: BTreeSet<NodeId> = profiles(turn, local)
+            .into_iter()
+            .map(|(_, profile)| profile.node)
+            .collect();
+        let count = u64::try_from(members.len()).unwrap_or(u64::MAX);
+        if count > BRIDGES && lot(&[0; 32]) % count >= BRIDGES {
             return None;
         }
         let others = self.host.cores.get(&local).into_iter().flatten();
         others
             .map(|(node, _)| *node)
-            .filter(|node| !own.contains(node))
+            .filter(|node| !own.contains(node) && !members.contains(node))
             .min_by_key(|node| lot(node.as_bytes()))
     }
 

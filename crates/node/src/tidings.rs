@@ -660,7 +660,7 @@ impl Inner {
 }
 
 /// What the members of a topic said about themselves.
-fn profiles(turn: &mut Turn<'_, '_>, local: u32) -> Vec<(PublicKey, Profile)> {
+pub(crate) fn profiles(turn: &mut Turn<'_, '_>, local: u32) -> Vec<(PublicKey, Profile)> {
     said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS)
         .into_iter()
         .filter_map(|(device, plain)| Some((device, Profile::decode(&plain).ok()?)))

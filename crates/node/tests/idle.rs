@@ -1,9 +1,10 @@
 //! What a node does when nothing happens, and how much when something does.
 
-use crate::story::{found, invite, join, send, use_core};
+use crate::story::{found, invite, join, send, use_core, wait};
 use crate::world::World;
 use machine::{Base, Event};
 use node::Input;
+use node::command::{Reply, WaitFor};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -263,4 +264,59 @@ fn idle_talk() {
     println!("{messages} messages, {} turns", turns(&city) - before);
     city.print_disk(city.cores);
     city.print_disk(0);
+}
+
+#[test]
+fn idle_links_cost_a_few_turns_an_hour() {
+    let mut city = City::new(1, 2, 1, 2);
+    city.world.pass(2 * HOUR);
+    city.start();
+    city.world.pass(HOUR);
+    city.print("an hour of silence, per node", 2.0, 1.0);
+    // Six questions whether the link lives, each with its answer and its deadline, and a look at
+    // what is over.
+    let (people, core) = (city.turns(false), city.turns(true));
+    let sum = |turns: &BTreeMap<String, u64>| turns.values().sum::<u64>();
+    assert!(sum(&people) <= 2 * 30, "{people:?}");
+    assert!(sum(&core) <= 2 * 30, "{core:?}");
+    assert_eq!(city.world.batches, 0, "nothing is written");
+}
+
+#[test]
+fn a_message_to_thirty_of_whom_ten_are_there_costs_few_frames() {
+    let mut city = City::new(2, 30, 1, 30);
+    city.leave_a_third();
+    city.world.pass(2 * HOUR);
+    assert_eq!(city.online(), 10);
+    let author = city.members[0][0];
+    city.start();
+    let id = send(&mut city.world, author, &topic_name(0), "hello");
+    let reached = wait(&mut city.world, author, &id, WaitFor::Delivered, Some(9));
+    assert!(matches!(reached, Reply::Reached { .. }), "{reached:?}");
+    city.world.pass(MINUTE);
+    city.print("a message, all turns", 1.0, 1.0);
+    // Nine get it and answer; the two core nodes pass it and the answers on. A member may have a
+    // link with both core nodes.
+    let of_kind = |kind: &str| {
+        let turns = [city.turns(false), city.turns(true)];
+        turns
+            .iter()
+            .filter_map(|turns| turns.get(kind))
+            .sum::<u64>()
+    };
+    assert!(of_kind("frame: topic envelopes") <= 20);
+    assert!(of_kind("frame: topic receipts") <= 25);
+    assert!(city.world.frames <= 50, "{} frames", city.world.frames);
+}
+
+#[test]
+fn in_a_small_quiet_topic_delivery_is_known_within_a_second() {
+    let mut city = City::new(1, 3, 1, 3);
+    city.world.pass(HOUR);
+    let author = city.members[0][0];
+    let id = send(&mut city.world, author, &topic_name(0), "hello");
+    let before = city.world.now;
+    let reached = wait(&mut city.world, author, &id, WaitFor::Delivered, Some(2));
+    assert!(matches!(reached, Reply::Reached { .. }), "{reached:?}");
+    assert!(city.world.now.since(before) <= Duration::from_secs(1));
 }
