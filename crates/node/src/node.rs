@@ -348,6 +348,8 @@ impl Inner {
 
     fn due(&mut self, turn: &mut Turn<'_, '_>) {
         let now = turn.cx.now;
+        self.router.look_at_clock(turn.cx, &mut turn.router);
+        self.settle(turn);
         if is_due(self.router.deadline(), now) {
             self.router.on_deadline(turn.cx, &mut turn.router);
         }

@@ -216,8 +216,9 @@ impl Router {
         }
     }
 
-    /// Says once when the clock becomes confirmed, or no longer is, or others disagree with it.
-    pub(crate) fn look_at_clock(&mut self, cx: &Cx<'_>, out: &mut Outbox<Output>) {
+    /// Says once when the clock becomes confirmed, or no longer is, or others disagree with it. To
+    /// be asked before anything is deleted: a host's clock may jump at any time.
+    pub fn look_at_clock(&mut self, cx: &Cx<'_>, out: &mut Outbox<Output>) {
         let confirmed = self.clock.confirmed(cx);
         if confirmed != self.confirmed {
             self.confirmed = confirmed;

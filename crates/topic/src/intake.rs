@@ -136,11 +136,11 @@ impl Topic {
                 .get(&link)
                 .is_some_and(|peer| peer.asked.is_some()),
             Verdict::BodyWanted => {
-                self.has_it(link, &header.author, header.number);
+                self.has_it(shared, link, (&header.author, header.number));
                 raw.body.is_some() && !self.declines_bodies(env)
             }
             Verdict::Known => {
-                self.has_it(link, &header.author, header.number);
+                self.has_it(shared, link, (&header.author, header.number));
                 false
             }
             Verdict::NoRoom => {
@@ -154,18 +154,27 @@ impl Topic {
         }
     }
 
-    pub(crate) fn has_it(&mut self, link: LinkId, author: &PublicKey, number: u64) {
+    pub(crate) fn has_it(
+        &mut self,
+        shared: &mut Shared,
+        link: LinkId,
+        (author, number): (&PublicKey, u64),
+    ) {
         let tip = self.tip(author);
+        let mut said = false;
         if let Some(peer) = self.peers.get_mut(&link) {
             peer.learn(&self.lace, author, number);
             // Whoever gives an older one may lack what came after it.
             if number >= tip {
                 peer.announce.remove(author);
-                peer.held_back.remove(author);
+                said = peer.held_back.remove(author);
             }
             if peer.due.get(author).is_some_and(|(_, to)| *to <= number) {
                 peer.due.remove(author);
             }
+        }
+        if said && self.peers.values().all(|peer| peer.held_back.is_empty()) {
+            shared.timers.clear(Timer::Back(self.local));
         }
     }
 
@@ -264,7 +273,7 @@ impl Topic {
         let Some(verified) = self.welcome(shared, env, link, verified) else {
             return;
         };
-        self.has_it(link, &author, number);
+        self.has_it(shared, link, (&author, number));
         self.admit(shared, env, Some(link), verified);
         if bare && let Some(peer) = self.peers.get_mut(&link) {
             // Whoever gives a header without its body has not got the body.
