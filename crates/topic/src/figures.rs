@@ -50,7 +50,7 @@ impl Topics {
             figures.parked_bytes = figures.parked_bytes.max(bytes);
             figures.waiting = figures.waiting.max(topic.waiting.len());
             for peer in topic.peers.values() {
-                figures.busy += usize::from(!peer.is_idle(topic.missing_to));
+                figures.busy += usize::from(!peer.is_idle(0));
                 figures.asked += usize::from(peer.asked.is_some() || !peer.bodies.is_empty());
             }
         }

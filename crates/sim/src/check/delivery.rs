@@ -251,7 +251,8 @@ fn is_mail(scene: &Scene<'_>, message: Message, mail: &Mail) -> bool {
         .map(|step| &step.act)
     {
         Some(Act::Mail { node, to, .. }) => {
-            *to == scene.no
+            // A copy of a home reads its mail.
+            (*to == scene.no || scene.node().twin_of == Some(*to))
                 && message.index == 0
                 && scene
                     .facts

@@ -146,7 +146,10 @@ impl World {
             let broken = crate::check::at_rest(&self.everybody());
             self.broken.extend(broken);
             for no in 0..self.count() {
-                self.with(no, |host, around| host.figures(around, true));
+                self.with(no, |host, around| {
+                    let at_rest = host.app.is_done();
+                    host.figures(around, at_rest);
+                });
             }
             self.gather_broken();
         }

@@ -26,6 +26,8 @@ impl Trace {
     pub(crate) fn line(&mut self, at: Time, node: &str, text: &str) {
         let seconds = at.as_micros() / 1_000_000;
         let micros = at.as_micros() % 1_000_000;
+        let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(end, _)| end);
+        let text = text.get(..end).unwrap_or(text);
         // A reader who went away is no reason to stop.
         let _gone = writeln!(
             self.out,
@@ -34,6 +36,9 @@ impl Trace {
         );
     }
 }
+
+/// Letters of one line.
+const LONGEST: usize = 220;
 
 impl std::fmt::Debug for Trace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
