@@ -147,7 +147,7 @@ impl World {
             self.broken.extend(broken);
             for no in 0..self.count() {
                 self.with(no, |host, around| {
-                    let at_rest = host.app.is_done();
+                    let at_rest = host.is_done();
                     host.figures(around, at_rest);
                 });
             }
