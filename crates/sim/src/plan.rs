@@ -103,6 +103,10 @@ pub struct Site {
     /// Whether others may dial into it from outside: false behind NAT or a firewall.
     #[serde(default)]
     pub open: bool,
+    /// Whether everybody in it is behind a router of their own: neighbours then meet outside alone,
+    /// and nobody can dial anybody here.
+    #[serde(default)]
+    pub apart: bool,
 }
 
 /// How packets fare one way. Frames are cut into packets; what is lost is sent again after a round
@@ -224,6 +228,8 @@ pub enum LieKind {
     PoisonedId,
     /// Flips a bit.
     Garble,
+    /// Brings the first envelope of somebody whom nobody has let in.
+    Outsider,
 }
 
 /// One topic.

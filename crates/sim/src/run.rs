@@ -147,6 +147,7 @@ mod tests {
                 inside: Path::default(),
                 uplink: None,
                 open: true,
+                apart: false,
             }],
             nodes: vec![
                 node("core", Role::Core),

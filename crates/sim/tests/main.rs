@@ -1,0 +1,3 @@
+//! The program `way-sim`, held against its documents.
+
+mod reference;

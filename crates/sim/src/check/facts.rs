@@ -268,6 +268,7 @@ pub(crate) mod tests {
                 inside: Path::default(),
                 uplink: None,
                 open: true,
+                apart: false,
             }],
             nodes: (0..4).map(node).collect(),
             topics: vec![topic("tea"), topic("coffee")],

@@ -82,6 +82,7 @@ fn plan() -> Plan {
             inside: Path::default(),
             uplink: None,
             open: false,
+            apart: false,
         }],
         nodes,
         topics: vec![TopicPlan {

@@ -118,6 +118,7 @@ pub(crate) fn plan() -> Plan {
         inside: Path::default(),
         uplink,
         open: false,
+        apart: false,
     };
     let topic = |name: &str| TopicPlan {
         name: name.into(),

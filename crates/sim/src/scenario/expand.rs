@@ -115,6 +115,7 @@ impl Making<'_> {
                     inside: form.inside,
                     uplink: form.uplink,
                     open: form.open,
+                    apart: form.apart,
                 });
             }
         }

@@ -35,6 +35,8 @@ pub(crate) struct SiteForm {
     pub(crate) inside: Path,
     pub(crate) uplink: Option<Path>,
     pub(crate) open: bool,
+    /// Whether everybody in it is behind a router of their own.
+    pub(crate) apart: bool,
 }
 
 /// What every node has.
@@ -263,7 +265,7 @@ fn must_name(section: &Section<'_>, key: &str) -> Named {
 
 impl SiteForm {
     fn read(section: &Section<'_>) -> Self {
-        section.known(&["name", "copies", "inside", "uplink", "open"]);
+        section.known(&["name", "copies", "inside", "uplink", "open", "apart"]);
         let form = Self {
             name: must_name(section, "name"),
             copies: section.maybe("copies", number(MAX_SITES)).unwrap_or(1),
@@ -272,6 +274,7 @@ impl SiteForm {
                 .map_or_else(Path::default, |s| path(&s)),
             uplink: section.section("uplink").map(|s| path(&s)),
             open: section.flag("open", false),
+            apart: section.flag("apart", false),
         };
         if form.open && form.uplink.is_none() {
             section.wrong(

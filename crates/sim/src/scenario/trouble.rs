@@ -378,7 +378,7 @@ impl TravelForm {
 }
 
 /// Every kind of lie with its name.
-const LIES: [(&str, LieKind); 9] = [
+const LIES: [(&str, LieKind); 10] = [
     ("bad-signature", LieKind::BadSignature),
     ("fork", LieKind::Fork),
     ("replay", LieKind::Replay),
@@ -388,6 +388,7 @@ const LIES: [(&str, LieKind); 9] = [
     ("false-receipt", LieKind::FalseReceipt),
     ("poisoned-id", LieKind::PoisonedId),
     ("garble", LieKind::Garble),
+    ("outsider", LieKind::Outsider),
 ];
 
 impl LiarForm {

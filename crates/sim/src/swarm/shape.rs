@@ -51,6 +51,7 @@ impl Making {
             inside,
             uplink,
             open,
+            apart: false,
         });
         u32::try_from(self.plan.sites.len() - 1).unwrap_or_default()
     }

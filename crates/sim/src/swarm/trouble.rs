@@ -7,7 +7,7 @@ use crate::scenario::draw::Draw;
 const DAY: u64 = 24 * HOUR;
 
 /// Every kind of lie.
-const LIES: [LieKind; 9] = [
+const LIES: [LieKind; 10] = [
     LieKind::BadSignature,
     LieKind::Fork,
     LieKind::Replay,
@@ -17,6 +17,7 @@ const LIES: [LieKind; 9] = [
     LieKind::FalseReceipt,
     LieKind::PoisonedId,
     LieKind::Garble,
+    LieKind::Outsider,
 ];
 
 /// The sizes that a disk shrinks to, in bytes.

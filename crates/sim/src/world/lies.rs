@@ -5,7 +5,7 @@ use crate::plan::{LieKind, NodePlan};
 use identity::{SecretKey, Signature, TopicId};
 use machine::{Base, Rng};
 use std::collections::VecDeque;
-use wire::{CutEntry, Frame, Header, Raw, Receipt, ReceiptKind, TopicFrame};
+use wire::{CutEntry, Frame, Header, Item, Raw, Receipt, ReceiptKind, TopicFrame};
 
 /// What a liar remembers.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Liar {
                     said[0].1 = changed;
                 }
             }
-            LieKind::Fork | LieKind::FalseReceipt => {
+            LieKind::Fork | LieKind::FalseReceipt | LieKind::Outsider => {
                 said.extend(invent(kind, host, around, &bytes).map(|bytes| (end, bytes)));
             }
         }
@@ -149,7 +149,7 @@ fn spoil(signature: Signature, rng: &mut Rng) -> Signature {
 }
 
 /// A frame of its own invention, prompted by one that carries what it has written.
-fn invent(kind: LieKind, host: &Host, around: &Around<'_>, prompt: &[u8]) -> Option<Vec<u8>> {
+fn invent(kind: LieKind, host: &mut Host, around: &Around<'_>, prompt: &[u8]) -> Option<Vec<u8>> {
     let Ok(Frame::Topic {
         topic,
         frame: TopicFrame::Envelopes { envelopes, .. },
@@ -169,6 +169,10 @@ fn invent(kind: LieKind, host: &Host, around: &Around<'_>, prompt: &[u8]) -> Opt
         }
         LieKind::FalseReceipt => TopicFrame::Receipts {
             receipts: vec![false_receipt(host, topic, &header, around)?],
+        },
+        LieKind::Outsider => TopicFrame::Envelopes {
+            envelopes: vec![outsider(topic, header, &mut host.rng)],
+            last: false,
         },
         LieKind::BadSignature
         | LieKind::Replay
@@ -196,14 +200,40 @@ fn author(host: &Host, header: &Header) -> Option<SecretKey> {
 /// A second envelope with the number of one that exists.
 fn second(mut header: Header, key: &SecretKey, around: &Around<'_>) -> Raw {
     let body = format!("a second {} at {}", header.number, around.now.as_micros());
+    sign(&mut header, key, body.into_bytes())
+}
+
+/// The first envelope of somebody whom nobody has let in, under a grant that is known from the
+/// header of somebody else. It comes behind that header, which is all that it names.
+fn outsider(topic: TopicId, mut header: Header, rng: &mut Rng) -> Raw {
+    let (device, author) = (SecretKey::generate(rng), SecretKey::generate(rng));
+    let made_up = SecretKey::generate(rng);
+    let sealing = identity::seal::hpke::derive_key_pair(&rng.array()).1;
+    let certificate = wire::Certificate::sign(topic, &device, author.public(), 0);
+    let (grant, time) = (header.grant, header.created);
+    let claim = wire::Claim::sign(topic, &made_up, grant, device.public(), sealing, time);
+    header.deps = vec![Header::id_of(&header.encode())];
+    header.generation = header.generation.saturating_add(1);
+    header.author = author.public();
+    header.number = 1;
+    header.previous = *topic.as_bytes();
+    header.class = wire::Class::Control;
+    header.expires = 0;
+    header.count = 2;
+    let body = wire::encode_items(&[Item::Certificate(certificate), Item::Claim(claim)]);
+    sign(&mut header, &author, body)
+}
+
+/// Signs what a node's own code would refuse to sign.
+fn sign(header: &mut Header, key: &SecretKey, body: Vec<u8>) -> Raw {
     header.body_len = u32::try_from(body.len()).unwrap_or(0);
-    header.body_hash = identity::seal::hash(&[body.as_bytes()]);
+    header.body_hash = identity::seal::hash(&[&body]);
     let header_bytes = header.encode();
     let id = Header::id_of(&header_bytes);
     Raw {
         proof: key.sign(identity::Context::Envelope, id.as_bytes()),
         header_bytes,
-        body: Some(body.into_bytes()),
+        body: Some(body),
     }
 }
 

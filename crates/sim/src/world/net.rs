@@ -73,7 +73,7 @@ impl Net {
             }
         }
         let (near, far) = (self.sites.get(here as usize)?, self.sites.get(there as usize)?);
-        if here == there {
+        if here == there && !near.apart {
             return Some(near.inside);
         }
         Some(along(near.uplink?, far.uplink?))
@@ -83,7 +83,8 @@ impl Net {
     /// is in the same place or in one that lets callers in.
     pub(crate) fn can_dial(&self, from: NodeNo, to: NodeNo) -> bool {
         let (here, there) = (self.at[from as usize], self.at[to as usize]);
-        let lets_in = here == there || self.sites.get(there as usize).is_some_and(|s| s.open);
+        let site = self.sites.get(there as usize);
+        let lets_in = site.is_some_and(|site| !site.apart && (here == there || site.open));
         lets_in && self.path(from, to).is_some() && self.path(to, from).is_some()
     }
 
