@@ -43,6 +43,24 @@ const LAYERS: &[(&str, &[&str])] = &[
             "driver",
         ],
     ),
+    // Beside the real world, not above it: of the driver it takes the reader of records, of the
+    // transport its limits.
+    (
+        "sim",
+        &[
+            "machine",
+            "identity",
+            "wire",
+            "lace",
+            "rights",
+            "router",
+            "topic",
+            "custody",
+            "node",
+            "transport",
+            "driver",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
@@ -270,6 +288,7 @@ fn documents(metadata: &Metadata, fix: Fix, found: &mut Vec<String>) {
     for folder in ["docs", "docs/spec", "docs/decisions"] {
         listed(&root().join(folder), found);
     }
+    stories(found);
     for file in files {
         let text = read(&file);
         let shown = file
@@ -283,6 +302,26 @@ fn documents(metadata: &Metadata, fix: Fix, found: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// Every plan that was kept says what went wrong.
+fn stories(found: &mut Vec<String>) {
+    let mut plans = Vec::new();
+    collect(&root().join("crates/sim/seeds"), "toml", &mut plans);
+    for plan in plans {
+        let has_story = read(&plan).lines().any(is_story);
+        if !has_story {
+            let shown = plan.strip_prefix(root()).unwrap_or(&plan).display();
+            found.push(format!(
+                "{shown} does not say what went wrong: story = \"...\""
+            ));
+        }
+    }
+}
+
+fn is_story(line: &str) -> bool {
+    line.strip_prefix("story = ")
+        .is_some_and(|story| !["\"\"", "''"].contains(&story.trim()))
 }
 
 /// The page `README.md` of a folder names everything beside it.
@@ -349,7 +388,7 @@ fn read(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{named_paths, permits};
+    use super::{is_story, named_paths, permits};
 
     #[test]
     fn licence_expressions_are_understood() {
@@ -379,6 +418,14 @@ mod tests {
         let text = "see `crates/machine/src/lib.rs` and [x](docs/glossary.md#cut), crates/*.";
         let found: Vec<String> = named_paths(text).into_iter().collect();
         assert_eq!(found, ["crates/machine/src/lib.rs", "docs/glossary.md"]);
+    }
+
+    #[test]
+    fn a_story_is_more_than_quotes() {
+        assert!(is_story("story = \"a receipt left before its commit\""));
+        assert!(is_story("story = \"\"\""), "it goes on below");
+        assert!(!is_story("story = \"\""));
+        assert!(!is_story("promise = \"durability\""));
     }
 
     #[test]
