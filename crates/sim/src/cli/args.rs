@@ -71,6 +71,9 @@ pub(super) struct Run {
     /// Writes a page with plots.
     #[arg(long, value_name = "OUT.html")]
     pub(super) report: Option<PathBuf>,
+    /// Writes every step as a line: number, time, node, what.
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
     /// Prints the report as JSON instead of lines for people.
     #[arg(long)]
     pub(super) json: bool,

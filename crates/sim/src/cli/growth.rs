@@ -13,7 +13,7 @@ pub(super) fn run(args: &args::Growth) -> Result<End, Failed> {
     for nodes in &args.nodes {
         let plan = plan(&scenario, &args.file, args.seed, Some(*nodes))?;
         let again = format!("way-sim run {} --seed {} --nodes {nodes}", args.file, args.seed);
-        let (outcome, run) = timed(&plan, &args.bounds, again)?;
+        let (outcome, run) = timed(&plan, &args.bounds, again, None)?;
         let figures = outcome.metrics.totals();
         let days = (outcome.passed_us / 1_000).max(1);
         let each = u128::from(outcome.events) * 86_400_000

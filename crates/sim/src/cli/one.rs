@@ -7,6 +7,8 @@ use crate::report::{Report, Run};
 use crate::scenario::{self, Scenario};
 use crate::{Options, Outcome, check, memory, run as run_plan};
 use machine::Time;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,15 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
     let plan = plan(&scenario, &args.file, args.seed, args.nodes)?;
     let nodes = args.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
     let again = format!("way-sim run {} --seed {}{nodes}", args.file, args.seed);
-    let (outcome, run) = timed(&plan, &args.bounds, again.clone())?;
+    let trace: Option<Box<dyn Write + Send>> = match &args.trace {
+        None => None,
+        Some(path) => {
+            let file = File::create(path)
+                .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+            Some(Box::new(BufWriter::new(file)))
+        }
+    };
+    let (outcome, run) = timed(&plan, &args.bounds, again, trace)?;
     if args.twice {
         same_again(&plan, &args.bounds, &outcome)?;
     }
@@ -25,19 +35,19 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
 }
 
 /// Runs a plan with a progress line, and notes what the run was.
-pub(super) fn timed(plan: &Plan, bounds: &Bounds, again: String) -> Result<(Outcome, Run), Failed> {
+pub(super) fn timed(
+    plan: &Plan,
+    bounds: &Bounds,
+    again: String,
+    trace: Option<Box<dyn Write + Send>>,
+) -> Result<(Outcome, Run), Failed> {
     let end_us = plan.length_ms.saturating_add(plan.converge_ms).saturating_mul(1_000);
     let mut line = Progress::world(&plan.name, end_us);
-    let mut peak = 0;
-    let mut told = |at: &crate::Progress| {
-        line.update(at.passed_us, at.events);
-        if at.events >> 18 != peak {
-            peak = at.events >> 18;
-        }
-    };
+    let mut told = |at: &crate::Progress| line.update(at.passed_us, at.events);
     let begun = Instant::now();
     let options = Options {
         threads: bounds.threads(),
+        trace,
         limits: bounds.limits(),
         progress: Some(&mut told),
         #[cfg(feature = "planted")]

@@ -22,7 +22,7 @@ pub(super) fn run(args: &args::Replay) -> Result<End, Failed> {
     };
     let again = format!("way-sim replay {}", args.what);
     let (outcome, was) = if args.quiet && args.until.is_none() {
-        timed(&plan, &args.bounds, again)?
+        timed(&plan, &args.bounds, again, None)?
     } else {
         let limits = Limits {
             events: args.until,

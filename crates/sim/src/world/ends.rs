@@ -123,6 +123,7 @@ impl Host {
         };
         self.soon(around, HANDSHAKE_TIMEOUT, after);
         let Some(to) = to.filter(|to| around.net.can_dial(self.no, *to)) else {
+            self.trace(around, || format!("dials {address} in vain"));
             return;
         };
         let Some(path) = around.net.path(self.no, to) else {
