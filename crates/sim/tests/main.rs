@@ -1,3 +1,8 @@
-//! The program `way-sim`, held against its documents.
+//! The simulator and its program, from outside: promises in many worlds, the same run from the same
+//! seed, known defects found, documents true.
 
+#[cfg(feature = "planted")]
+mod planted;
 mod reference;
+mod same;
+mod worlds;

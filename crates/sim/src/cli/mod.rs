@@ -71,6 +71,15 @@ impl Bounds {
             .clamp(1, MAX_THREADS)
     }
 
+    /// Threads for one world: a small one is done sooner by one.
+    fn threads_for(&self, plan: &crate::plan::Plan) -> usize {
+        if self.threads.is_none() && plan.nodes.len() < MIN_FOR_THREADS {
+            1
+        } else {
+            self.threads()
+        }
+    }
+
     /// Sets what holds for the whole process.
     fn set(&self) -> Result<(), Failed> {
         identity::remember(!self.verify_all);
@@ -89,5 +98,7 @@ impl Bounds {
     }
 }
 
+/// Worlds with fewer nodes run on one thread unless somebody asks for more.
+const MIN_FOR_THREADS: usize = 500;
 /// Threads beyond which nothing gets faster.
 const MAX_THREADS: usize = 64;

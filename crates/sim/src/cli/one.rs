@@ -46,7 +46,7 @@ pub(super) fn timed(
     let mut told = |at: &crate::Progress| line.update(at.passed_us, at.events);
     let begun = Instant::now();
     let options = Options {
-        threads: bounds.threads(),
+        threads: bounds.threads_for(plan),
         trace,
         limits: bounds.limits(),
         progress: Some(&mut told),
@@ -113,7 +113,7 @@ pub(super) fn verdict(outcome: &Outcome, again: &str, json: bool) -> End {
 /// Runs a plan a second time: what came of it must be the same.
 pub(super) fn same_again(plan: &Plan, bounds: &Bounds, first: &Outcome) -> Result<(), Failed> {
     let options = Options {
-        threads: bounds.threads(),
+        threads: bounds.threads_for(plan),
         #[cfg(feature = "planted")]
         planted: bounds.bug()?,
         ..Options::default()

@@ -67,18 +67,13 @@ enum Item {
 const HEARSAY: Duration = Duration::from_secs(1);
 /// The longest window. A note that a machine makes within one is dealt with after it.
 const LONGEST_WINDOW: Duration = HEARSAY;
-/// Worlds with fewer machines run on one thread.
-const MIN_FOR_THREADS: usize = 500;
 
 impl World {
     /// The world of a plan, at its beginning. `threads` is how many may be used.
     pub(crate) fn new(plan: Plan, threads: usize, trace: Option<Trace>) -> Self {
         let plan = Self::with_last_words(plan);
-        let threads = if plan.nodes.len() < MIN_FOR_THREADS || trace.is_some() {
-            1
-        } else {
-            threads.max(1)
-        };
+        let most = if trace.is_some() { 1 } else { plan.nodes.len().max(1) };
+        let threads = threads.clamp(1, most);
         let pool = Arc::new(Pool::new());
         let mut configs: Vec<node::Config> = Vec::new();
         for (no, node) in (0..).zip(&plan.nodes) {
