@@ -1,4 +1,4 @@
-//! docs/sim-help.md, docs/simulator.md and crates/sim/seeds/README.md against the program.
+//! docs/sim-help.md and docs/simulator.md against the program.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -86,30 +86,5 @@ fn the_first_run_of_the_page_works_as_written() {
             .expect("the program runs");
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "way-sim {command}\n{said}");
-    }
-}
-
-/// As the page beside them says: what was mended stays mended.
-#[test]
-fn every_kept_plan_holds() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    let entries = std::fs::read_dir(&folder).expect("the folder can be read");
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| {
-        file.extension()
-            .is_some_and(|extension| extension == "toml")
-    });
-    files.sort();
-    for file in files {
-        let name = file.display();
-        let text = std::fs::read_to_string(&file).expect("a plan can be read");
-        let kept = sim::Kept::read(&text).unwrap_or_else(|why| panic!("{name}: {why}"));
-        let outcome = sim::run(&kept.plan, sim::Options::default());
-        let first = outcome.broken.first();
-        assert!(
-            first.is_none() && outcome.unfinished.is_none(),
-            "{name}: {first:?}\nonce it was: {}",
-            kept.story
-        );
     }
 }
