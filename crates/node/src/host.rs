@@ -10,7 +10,8 @@ use topic::{Keys, Offer, OpenError, Policy, RefusedPart, SealError, Stored};
 use wire::plain::Message;
 use wire::{Checked, Class, Code, Envelope, Header, Item, Receipt, SignedReceipt, Verified};
 
-/// How long a peer waits before it offers again what was refused because the disk is full.
+/// How long a peer waits before it offers again what was refused because the disk is full, or until
+/// somebody changes something.
 const RETRY_FULL_MS: u64 = 600_000;
 
 /// Keys, custody, and who is at the other end of which link.
@@ -106,15 +107,38 @@ impl Policy for Host {
             deposit.expires_ms = 0;
         }
         deposit.body = deposit.body.saturating_add(offer.parked_bytes as u64);
-        match self.custody.room(cx, &deposit) {
-            Ok(()) => Ok(()),
-            Err(refusal) => Err(topic::Refusal {
-                what: RefusedPart::All,
-                code: code_of(refusal.code),
-                retry_at: retry_at(cx, &refusal),
-                text: refusal.text,
-            }),
+        let mut room = self.custody.room(cx, &deposit);
+        let mut what = RefusedPart::All;
+        if room
+            .as_ref()
+            .is_err_and(|why| why.code == custody::Code::Expired)
+        {
+            // Its time is over, but others depend on its header, for which there must be room.
+            let header = Deposit {
+                body: offer.parked_bytes as u64,
+                expires_ms: 0,
+                ..deposit
+            };
+            let of_header = self.custody.room(cx, &header);
+            match of_header {
+                Ok(()) => what = RefusedPart::Expired,
+                Err(refusal) => room = Err(refusal),
+            }
         }
+        let Err(refusal) = room else {
+            return Ok(());
+        };
+        let retry_at = match (what, refusal.retry) {
+            // Without a time it would be offered again at once, in vain.
+            (RefusedPart::All, None) => cx.wall.as_millis().saturating_add(RETRY_FULL_MS),
+            _ => retry_at(cx, &refusal),
+        };
+        Err(topic::Refusal {
+            what,
+            code: code_of(refusal.code),
+            retry_at,
+            text: refusal.text,
+        })
     }
 
     fn charge(&mut self, cx: &mut Cx<'_>, topic: u32, stored: Stored<'_>) {

@@ -2,7 +2,7 @@
 
 use crate::check::{Job, Work};
 use crate::event::{LinkId, Rule};
-use crate::host::Offer;
+use crate::host::{Offer, RefusedPart};
 use crate::limits::{ANSWER_PATIENCE, MAX_BODIES_OWED, MAX_BODIES_PER_FRAME, MAX_GONE};
 use crate::rows::Phase;
 use crate::state::{Shared, Timer, Topic};
@@ -213,6 +213,10 @@ impl Topic {
             parked_bytes: self.parked.bytes_of(link),
         };
         if let Err(refusal) = env.host.room(env.cx, self.local, offer) {
+            if refusal.what == RefusedPart::Expired {
+                self.lace.drop_body(&mut env.cx.store, &id);
+                return;
+            }
             let retry = Self::retry_of(env, refusal.retry_at);
             self.bodies_declined = self.bodies_declined.max(retry);
             self.retry_at(shared, env, retry);

@@ -126,7 +126,8 @@ pub struct Stored<'a> {
 /// Why this node does not take something now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Refused is the body alone (the header is taken, so that what depends on it can be), or all.
+    /// Refused is the body alone, for now or for good (the header is taken, so that what depends on
+    /// it can be), or all.
     pub what: RefusedPart,
     /// Why.
     pub code: Code,
@@ -143,6 +144,9 @@ pub enum RefusedPart {
     Body,
     /// Header and body.
     All,
+    /// The body for good, since its time is over: the header is admitted without it, and nobody is
+    /// asked for it again.
+    Expired,
 }
 
 /// What the node wants to hold; implemented with `custody`.

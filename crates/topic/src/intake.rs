@@ -270,11 +270,14 @@ impl Topic {
                 number,
             });
         }
-        let Some(verified) = self.welcome(shared, env, link, verified) else {
+        let Some((verified, expired)) = self.welcome(shared, env, link, verified) else {
             return;
         };
         self.has_it(shared, link, (&author, number));
         self.admit(shared, env, Some(link), verified);
+        if expired {
+            self.lace.drop_body(&mut env.cx.store, &id);
+        }
         if bare && let Some(peer) = self.peers.get_mut(&link) {
             // Whoever gives a header without its body has not got the body.
             peer.is_gone(id);
@@ -283,19 +286,20 @@ impl Topic {
     }
 
     /// Asks the node whether it has room for an envelope that is new here. What is refused alone
-    /// for its body is taken without it: what depends on its header must not suffer.
+    /// for its body is taken without it: what depends on its header must not suffer. Gives what is
+    /// to be admitted, and whether its body is not to be asked for, since its time is over.
     pub(crate) fn welcome(
         &mut self,
         shared: &mut Shared,
         env: &mut Env<'_, '_>,
         link: LinkId,
         verified: Checked<Verified>,
-    ) -> Option<Checked<Verified>> {
+    ) -> Option<(Checked<Verified>, bool)> {
         let envelope = &verified.get().envelope;
         let (id, header) = (envelope.id, &envelope.header);
         let known = self.lace.contains(&mut env.cx.store, &id);
         if known && (verified.get().body.is_none() || self.lacking(env, &id).is_none()) {
-            return Some(verified);
+            return Some((verified, false));
         }
         let header_bytes = envelope.header_bytes.len().saturating_add(64);
         let offer = Offer {
@@ -307,23 +311,28 @@ impl Topic {
             parked_bytes: self.parked.bytes_of(link),
         };
         let Err(refusal) = env.host.room(env.cx, self.local, offer) else {
-            return Some(verified);
+            return Some((verified, false));
         };
         if is(Bug::EvictPromised)
             && refusal.code == wire::Code::QUOTA
             && !self.lace.expire(&mut env.cx.store, u64::MAX, 1).is_empty()
         {
-            return Some(verified);
+            return Some((verified, false));
         }
         let (author, number) = (header.author, header.number);
         let control = header.class == Class::Control;
-        let body_alone = known || (refusal.what == RefusedPart::Body && !control);
+        let expired = refusal.what == RefusedPart::Expired && !control;
+        let body_alone = known || expired || (refusal.what == RefusedPart::Body && !control);
         let mut text = refusal.text;
         while text.len() > wire::limits::MAX_TEXT {
             text.pop();
         }
         let (code, retry) = (refusal.code, Self::retry_of(env, refusal.retry_at));
-        if body_alone {
+        if expired {
+            if known {
+                self.lace.drop_body(&mut env.cx.store, &id);
+            }
+        } else if body_alone {
             self.bodies_declined = self.bodies_declined.max(retry);
         } else {
             self.declined.insert(author, retry);
@@ -340,7 +349,9 @@ impl Topic {
                 );
             }
         }
-        self.retry_at(shared, env, retry);
+        if !expired {
+            self.retry_at(shared, env, retry);
+        }
         // Whoever gave it hears of it, unless its link is full; it is told for its sender's sake.
         if shared.has_little_room(link) {
             // A time asks to offer the chain again then; the body alone this node asks for itself.
@@ -354,7 +365,7 @@ impl Topic {
             };
             self.say(shared, env, link, frame);
         }
-        (body_alone && !known).then(|| verified.without_body())
+        (body_alone && !known).then(|| (verified.without_body(), expired))
     }
 
     /// Admits an envelope, of a peer or of this home, and does what follows from it.

@@ -42,6 +42,37 @@ fn a_refused_body_is_fetched_after_the_time() {
     );
 }
 
+fn body(net: &mut Net, node: usize, id: &EnvelopeId) -> Body {
+    net.with(node, |_, env| {
+        let lace = lace::Lace::open(&mut env.cx.store, TOPIC).expect("it is here");
+        let held = lace.envelope(&mut env.cx.store, id);
+        held.expect("its header is here").body
+    })
+}
+
+/// What has expired by a core node's clock is offered to it by members whose clocks nobody confirmed.
+#[test]
+fn what_has_expired_is_taken_without_its_body_and_not_asked_for_again() {
+    let mut net = Net::joined(11, 2);
+    let core = net.add(Role::Custodian);
+    net.link(0, core);
+    net.link(1, core);
+    net.settle();
+    net.nodes[core].host.refuse = Some((RefusedPart::Expired, 0));
+    let sent = net.say(0, "late");
+    net.settle();
+    net.nodes[core].host.refuse = None;
+    let after = net.say(1, "what depends on it");
+    net.settle();
+    assert_eq!(net.cut_hash(0), net.cut_hash(core));
+    let bodies = [sent, after].map(|sent| body(&mut net, core, &sent.id));
+    assert!(matches!(bodies, [Body::Gone, Body::Here(_)]), "{bodies:?}");
+    net.pass(Duration::from_secs(3700));
+    let before = net.sent();
+    net.pass(Duration::from_secs(3600));
+    assert_eq!(net.sent(), before, "nobody asks for it");
+}
+
 #[test]
 fn a_refused_chain_is_fetched_after_the_time() {
     let mut net = Net::joined(2, 2);
