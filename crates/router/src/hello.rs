@@ -11,6 +11,7 @@ use crate::limits::{
 use crate::links::{Greeted, Link, Phase, Stays, Trust, stays};
 use crate::router::{Router, Timer};
 use crate::strangers::spend;
+use crate::targets::Ended;
 
 impl Router {
     pub(crate) fn link_up(
@@ -184,7 +185,12 @@ impl Router {
                 target.last_error.clone()
             };
             let at = if link.opened {
-                target.lost(cx.now, cx.rng, reason)
+                let ended = Ended {
+                    lasted: cx.now.since(link.up),
+                    unwanted: link.unwanted,
+                    reason,
+                };
+                target.lost((cx.now, cx.rng), ended)
             } else {
                 target.failed((cx.now, cx.rng), reason, false)
             };
@@ -432,9 +438,10 @@ impl Router {
         text: &str,
         out: &mut Outbox<Output>,
     ) {
-        if let Some(link) = self.links.get(&id)
+        if let Some(link) = self.links.get_mut(&id)
             && let Some(target) = self.targets.get_mut(&link.node)
         {
+            link.unwanted = true;
             target.refused();
             text.clone_into(&mut target.last_error);
         }
@@ -450,16 +457,21 @@ impl Router {
         text: &str,
         out: &mut Outbox<Output>,
     ) {
-        if let Some(link) = self.links.get(&id)
+        if let Some(link) = self.links.get_mut(&id)
             && let Some(target) = self.targets.get_mut(&link.node)
-            && code != Code::DUPLICATE_LINK
         {
-            target.last_error = format!("the peer closed the link ({code}): {text}");
-            if matches!(
+            let refused = matches!(
                 code,
                 Code::VERSION | Code::STRANGER | Code::DENIED | Code::RATE
-            ) {
+            );
+            // Whoever has only this link and is told that there is another shares its key with
+            // the node that has the other.
+            link.unwanted = refused || code == Code::DUPLICATE_LINK;
+            if refused {
                 target.refused();
+            }
+            if code != Code::DUPLICATE_LINK {
+                target.last_error = format!("the peer closed the link ({code}): {text}");
             }
         }
         self.close(cx, id, Code::CLOSING, "as you say", out);

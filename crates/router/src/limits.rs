@@ -65,6 +65,10 @@ pub const DIAL_PATIENCE: Duration = Duration::from_secs(30);
 pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// Longest wait between dials.
 pub const BACKOFF_LONGEST: Duration = Duration::from_secs(300);
+/// A link that lasted so long was a good one: what ended soon before it is forgotten.
+pub const LINK_LASTS: Duration = Duration::from_secs(60);
+/// What links that end soon, though nobody refuses them, count in doublings at most: 16 s.
+pub const BACKOFF_BRIEF: u32 = 5;
 /// What a refusal by the peer counts in doublings: about a minute.
 pub const BACKOFF_REFUSED: u32 = 6;
 /// First wait after a failed dial of a member whom a linked core node reaches too. Grows by

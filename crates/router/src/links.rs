@@ -64,6 +64,8 @@ pub(crate) struct Link {
     pub(crate) interval: Duration,
     pub(crate) round_trip: Option<Duration>,
     pub(crate) opened: bool,
+    /// The peer closed it because it has another or refuses this node, or this node refused it.
+    pub(crate) unwanted: bool,
     /// The peer asked for our advert while it was a stranger.
     pub(crate) asked: bool,
 }

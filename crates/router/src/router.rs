@@ -142,6 +142,7 @@ impl Router {
                     interval: crate::limits::PING_FIRST,
                     round_trip: None,
                     opened: false,
+                    unwanted: false,
                     asked: false,
                 };
                 self.link_up(cx, link, fresh, out);

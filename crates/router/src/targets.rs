@@ -8,8 +8,9 @@ use machine::{Rng, Time};
 
 use crate::event::Why;
 use crate::limits::{
-    BACKOFF_FIRST, BACKOFF_LONGEST, BACKOFF_REFUSED, MAX_ADDRESS, MAX_TARGET_ADDRESSES,
-    MAX_TARGETS, SHORTCUT_FIRST, SHORTCUT_GROWTH, SHORTCUT_LONGEST, SHORTCUT_STEP,
+    BACKOFF_BRIEF, BACKOFF_FIRST, BACKOFF_LONGEST, BACKOFF_REFUSED, LINK_LASTS, MAX_ADDRESS,
+    MAX_TARGET_ADDRESSES, MAX_TARGETS, SHORTCUT_FIRST, SHORTCUT_GROWTH, SHORTCUT_LONGEST,
+    SHORTCUT_STEP,
 };
 
 /// Where dialling a node stands.
@@ -27,12 +28,23 @@ pub(crate) enum Phase {
     Linked,
 }
 
+/// How a link that was open has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) lasted: Duration,
+    /// The peer closed it because it has another or refuses this node, or this node refused it.
+    pub(crate) unwanted: bool,
+    pub(crate) reason: String,
+}
+
 /// A node that is to be dialled and kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// Addresses by the reason for which they were given.
     pub(crate) whys: BTreeMap<Why, Vec<String>>,
     pub(crate) attempts: u32,
+    /// Links in a row that opened and ended soon, or that the peer did not want.
+    pub(crate) brief: u32,
     pub(crate) phase: Phase,
     pub(crate) last_error: String,
     pub(crate) last_good: Option<String>,
@@ -73,16 +85,26 @@ impl Target {
         let at = if through_core && self.why() == Some(Why::Shortcut) {
             shortcut_at(now, self.attempts)
         } else {
-            now.after(backoff(self.attempts, rng))
+            now.after(backoff(self.attempts.max(self.brief), rng))
         };
         self.phase = Phase::Waiting(Some(at));
         at
     }
 
     /// A link that was open is gone; gives the time of the next dial.
-    pub(crate) fn lost(&mut self, now: Time, rng: &mut Rng, reason: String) -> Time {
-        self.last_error = reason;
-        let at = now.after(backoff(self.attempts.saturating_add(1), rng));
+    pub(crate) fn lost(&mut self, (now, rng): (Time, &mut Rng), ended: Ended) -> Time {
+        self.last_error = ended.reason;
+        if ended.unwanted {
+            self.brief = self.brief.saturating_add(1);
+        } else if ended.lasted >= LINK_LASTS {
+            self.brief = 0;
+        } else {
+            self.brief = self
+                .brief
+                .max(BACKOFF_BRIEF.min(self.brief.saturating_add(1)));
+        }
+        let attempts = self.attempts.saturating_add(1).max(self.brief);
+        let at = now.after(backoff(attempts, rng));
         self.phase = Phase::Waiting(Some(at));
         at
     }
@@ -158,6 +180,7 @@ impl Targets {
         let target = self.map.entry(node).or_insert_with(|| Target {
             whys: BTreeMap::new(),
             attempts: 0,
+            brief: 0,
             phase: Phase::Waiting(None),
             last_error: String::new(),
             last_good: None,

@@ -414,6 +414,45 @@ fn a_clone_is_told_that_its_key_is_used_twice() {
     assert_eq!(net.hosts[2].problems.iter().filter(|p| twice(p)).count(), 1);
 }
 
+/// A home and its copy run side by side: each link of one ends that of the other.
+#[test]
+fn two_homes_with_one_key_take_turns_ever_more_rarely() {
+    let mut net = Net::started(3, 39);
+    net.hosts[2].secret = net.hosts[0].secret.clone();
+    net.restart(2);
+    net.friends(0, 1);
+    net.peer(2, 1);
+    net.secs(3600);
+    let opened = net.hosts[0].opened + net.hosts[2].opened;
+    assert!(
+        (3..80).contains(&opened),
+        "{opened} links in the first hour"
+    );
+    net.secs(3600);
+    let later = net.hosts[0].opened + net.hosts[2].opened - opened;
+    assert!((3..60).contains(&later), "{later} links in the second hour");
+    // The copy goes: the home is not kept waiting for long.
+    net.kill(2);
+    net.secs(310);
+    assert!(net.linked(0, 1));
+    net.secs(600);
+    let before = net.hosts[0].opened;
+    net.drop_links(0, 1);
+    net.secs(3);
+    assert_eq!(net.hosts[0].opened, before + 1, "what was is forgotten");
+}
+
+#[test]
+fn a_peer_whose_links_break_all_the_time_is_not_cut_off_for_long() {
+    let mut net = Net::started(2, 40);
+    net.friends(0, 1);
+    for _ in 0..40 {
+        net.secs(20);
+        assert!(net.linked(0, 1));
+        net.drop_links(0, 1);
+    }
+}
+
 #[test]
 fn mail_expires_and_says_so() {
     let mut net = Net::started(2, 39);
