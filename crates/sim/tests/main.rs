@@ -5,4 +5,5 @@
 mod planted;
 mod reference;
 mod same;
+mod seeds;
 mod worlds;

@@ -4,10 +4,12 @@
 //! What only a home held that was set back may be lost with it. It is asked for only when somebody
 //! else has seen it.
 
+use super::carriage::home;
 use super::members::is_tainted;
 use super::replicas::Overview;
 use super::{Broken, Everybody, Message};
-use crate::plan::{Act, NodeNo, TopicNo};
+use crate::plan::{Act, NodeNo, Plan, Role, TopicNo};
+use router::limits::MAX_AHEAD;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -106,8 +108,8 @@ fn lack(
     if is_there || safe { lack } else { Vec::new() }
 }
 
-/// Whether mail has come to whom it was written, where the two can reach one another and share a
-/// topic, so that they know one another.
+/// Whether mail has come to whom it was written, where its writer can reach that node and the two
+/// share a topic, so that they know one another.
 pub(crate) fn mails(overview: &Overview<'_>) -> Vec<Broken> {
     let everybody = overview.everybody;
     let mut broken = Vec::new();
@@ -128,7 +130,9 @@ pub(crate) fn mails(overview: &Overview<'_>) -> Vec<Broken> {
         let (Some(from), Some(at)) = places else {
             continue;
         };
-        if overview.node(*at).watch.home.delivery.has_mail(no) || !can_mail(overview, *from, *at) {
+        let is_there = overview.node(*at).watch.home.delivery.has_mail(no);
+        let dated = |no: &NodeNo| is_near(everybody.plan, *no, step.at_ms);
+        if is_there || ![node, to].iter().all(dated) || !can_mail(overview, *from, *at) {
             continue;
         }
         let from = overview.name(*from);
@@ -141,15 +145,49 @@ pub(crate) fn mails(overview: &Overview<'_>) -> Vec<Broken> {
     broken
 }
 
+/// Whether a node's clock is right by a day from a time on. What is dated further ahead waits at
+/// its reader until it is due, and what is dated long ago has expired there.
+fn is_near(plan: &Plan, no: NodeNo, from_ms: u64) -> bool {
+    let own = &plan.nodes[no as usize];
+    let set = plan.steps.iter().filter_map(|step| match step.act {
+        Act::Clock { node, skew_ms } if node == no => Some((step.at_ms, skew_ms)),
+        _ => None,
+    });
+    let mut before = own.skew_ms;
+    let mut skews = Vec::new();
+    for (at_ms, skew_ms) in set {
+        if at_ms < from_ms {
+            before = skew_ms;
+        } else {
+            skews.push(skew_ms);
+        }
+    }
+    skews.push(before);
+    let passed = plan.length_ms.saturating_add(plan.converge_ms);
+    let drift = u128::from(passed) * u128::from(own.drift_ppm.unsigned_abs()) / 1_000_000;
+    let near = |skew: &i64| u128::from(skew.unsigned_abs()) + drift <= MAX_AHEAD.as_millis();
+    skews.iter().all(near)
+}
+
+/// Whether mail of one node must come to another. Not promised is that it comes
+/// - to one of two homes with one key: the other may have got it;
+/// - to a node that its writer cannot dial while a core node has their topic: its writer cannot
+///   seal mail for a node of which it has never had the advert, and that node dials it rarely then.
 fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
     let (plan, facts) = (overview.everybody.plan, overview.everybody.facts);
     let (one, two) = (overview.node(from), overview.node(to));
     let sound = |at: usize| {
         let node = overview.node(at);
-        node.up && node.plan.is_honest() && !node.watch.holdings.was_set_back
+        let alone = home(plan, node.no) == node.no
+            && plan
+                .nodes
+                .iter()
+                .all(|other| other.twin_of != Some(node.no));
+        alone && node.up && node.plan.is_honest() && !node.watch.holdings.was_set_back
     };
+    let cores = plan.nodes.iter().any(|node| node.role == Role::Core);
     let meet = (overview.everybody.reaches)(one.no, two.no)
-        || (overview.everybody.reaches)(two.no, one.no)
+        || (!cores && (overview.everybody.reaches)(two.no, one.no))
         || one.linked.contains(&two.no);
     let shares = |topic: TopicNo| {
         facts.topic(topic, |topic| {
