@@ -92,6 +92,19 @@ struct Making {
     down: Vec<Vec<(u64, u64)>>,
     /// Who is of which topic from when to when, founders included.
     belongs: Vec<(NodeNo, TopicNo, u64, u64)>,
+    set_back: Vec<SetBack>,
+}
+
+/// A home that is an older one again.
+#[derive(Clone, Copy, Debug)]
+struct SetBack {
+    node: NodeNo,
+    /// What was done from then on is lost.
+    from: u64,
+    /// What was done until then is lost.
+    until: u64,
+    /// It is up again.
+    back: u64,
 }
 
 /// The world of this seed. It depends on nothing else.
@@ -129,6 +142,7 @@ pub fn plan(seed: u64) -> Plan {
         },
         down: Vec::new(),
         belongs: Vec::new(),
+        set_back: Vec::new(),
     };
     making.sites();
     making.nodes();
@@ -140,6 +154,8 @@ pub fn plan(seed: u64) -> Plan {
     making.leaves();
     making.messages();
     making.mails();
+    making.late_mails();
+    making.around_set_backs();
     making.plan.steps.sort_by_key(|step| step.at_ms);
     making.plan
 }

@@ -1,7 +1,7 @@
 //! What goes wrong in a drawn world.
 
-use super::{HOUR, KINDS, Kind, MINUTE, Making, SECOND, Topology};
-use crate::plan::{Act, Lie, LieKind, NodeNo, Path, Place, SiteNo};
+use super::{HOUR, KINDS, Kind, MINUTE, Making, SECOND, SetBack, Topology};
+use crate::plan::{Act, Lie, LieKind, NodeNo, Path, Place, SiteNo, TopicNo};
 use crate::scenario::draw::Draw;
 
 const DAY: u64 = 24 * HOUR;
@@ -111,6 +111,12 @@ impl Making {
                 let batches = draw.small(1, 6);
                 self.step(at, Act::TearTail { node, batches });
                 self.comes_back(node, at, to);
+                self.set_back.push(SetBack {
+                    node,
+                    from: at.saturating_sub(SECOND),
+                    until: at,
+                    back: to,
+                });
             }
         }
     }
@@ -126,6 +132,69 @@ impl Making {
             let noticed = !draw.percent(unnoticed);
             self.step(to, Act::Restore { node, noticed });
             self.step(to + draw.between(SECOND, MINUTE), Act::Back { node });
+            self.set_back.push(SetBack {
+                node,
+                from: at,
+                until: to,
+                back: to,
+            });
+        }
+    }
+
+    /// Whoever was set back has written what is lost, and writes again as soon as it is back:
+    /// perhaps before anybody can tell it what others have of it.
+    pub(super) fn around_set_backs(&mut self) {
+        let mut draw = self.draw("around set backs");
+        for lost in self.set_back.clone() {
+            let SetBack { node, back, .. } = lost;
+            if draw.percent(50) {
+                let to_ms = back + draw.between(2 * SECOND, MINUTE);
+                let alone = Place::Node(node);
+                for site in (0u32..).zip(&self.plan.sites.clone()).map(|(no, _)| no) {
+                    let (from, to) = (alone, Place::Site(site));
+                    let both = true;
+                    self.step(back, Act::Cut { from, to, both });
+                    self.step(to_ms, Act::Mend { from, to });
+                }
+            }
+            let of = |one: &&(NodeNo, TopicNo, u64, u64)| {
+                one.0 == node && one.2 <= lost.from && lost.back < one.3
+            };
+            let topics: Vec<TopicNo> = self.belongs.iter().filter(of).map(|one| one.1).collect();
+            for topic in draw.some(&topics, 2) {
+                self.writes_twice(lost, topic, &mut draw);
+            }
+        }
+    }
+
+    /// The same person writes to the same others before and after it was set back.
+    fn writes_twice(&mut self, lost: SetBack, topic: TopicNo, draw: &mut Draw) {
+        let node = lost.node;
+        let plan = &self.plan.topics[topic as usize];
+        let mut others = plan.members.clone();
+        others.push(plan.founder);
+        others.retain(|other| *other != node);
+        let to = draw.pick(&others);
+        let before = draw.between(lost.from, lost.until);
+        for at in [before, lost.until, lost.back, lost.back + SECOND] {
+            let at = at.saturating_sub(if at == lost.until { 300 } else { 0 });
+            let send = Act::Send {
+                node,
+                topic,
+                bytes: draw.small(8, 300),
+                count: 1,
+                expires_ms: 0,
+            };
+            self.step(at + draw.below(100), send);
+            if let Some(to) = to {
+                let mail = Act::Mail {
+                    node,
+                    to,
+                    bytes: draw.small(8, 300),
+                    best_effort: false,
+                };
+                self.step(at + draw.below(100), mail);
+            }
         }
     }
 

@@ -233,4 +233,44 @@ impl Making {
             self.step(at, act);
         }
     }
+
+    /// In some worlds people write to those who are not there, and go away themselves before those
+    /// come back.
+    pub(super) fn late_mails(&mut self) {
+        let mut draw = self.draw("late mails");
+        if !draw.percent(40) {
+            return;
+        }
+        for _ in 0..draw.between(1, 3) {
+            let absent = self.people().into_iter();
+            let absent = absent.filter(|node| !self.down[*node as usize].is_empty());
+            let Some(to) = draw.pick(&absent.collect::<Vec<_>>()) else {
+                return;
+            };
+            let Some((from, back)) = draw.pick(&self.down[to as usize]) else {
+                return;
+            };
+            if back - from < 10 * SECOND {
+                continue;
+            }
+            let at = from + SECOND;
+            let mut writers = self.writers(at);
+            writers.retain(|(node, topic)| {
+                let plan = &self.plan.topics[*topic as usize];
+                *node != to && (plan.founder == to || plan.members.contains(&to))
+            });
+            let Some((node, _)) = draw.pick(&writers) else {
+                continue;
+            };
+            let mail = Act::Mail {
+                node,
+                to,
+                bytes: size(&SIZES, &mut draw),
+                best_effort: false,
+            };
+            self.step(at, mail);
+            let asleep = from + draw.between(3 * SECOND, 6 * SECOND);
+            self.absence(node, asleep, asleep + draw.between(SECOND, 3 * SECOND));
+        }
+    }
 }
