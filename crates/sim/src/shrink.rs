@@ -2,6 +2,7 @@
 
 use crate::plan::{Act, NodeNo, Path, Place, Plan, Step, TopicNo};
 use crate::run::{Options, run};
+use crate::search::How;
 use crate::world::{Limits, Outcome};
 
 /// What shrinking came to.
@@ -16,16 +17,22 @@ pub struct Shrunk {
 }
 
 /// Makes a failing plan smaller: fewer steps, then fewer nodes and topics, then simpler ones. `most` is
-/// how many plans may be tried. Nothing when the plan does not fail.
+/// how many plans may be tried; of `how`, threads and repetitions do not count. Nothing when the plan does not fail.
 #[must_use]
-pub fn shrink(plan: &Plan, most: u32, each: &mut dyn FnMut(u32, &Plan)) -> Option<Shrunk> {
-    let outcome = run(plan, Options::default());
+pub fn shrink(
+    plan: &Plan,
+    how: How,
+    most: u32,
+    each: &mut dyn FnMut(u32, &Plan),
+) -> Option<Shrunk> {
+    let outcome = run_as(plan, how);
     let promise = outcome.broken.first()?.promise;
     let mut search = Search {
         plan: plan.clone(),
         events: outcome.events,
         outcome,
         promise,
+        how,
         tried: 1,
         most,
         each,
@@ -48,10 +55,21 @@ pub fn shrink(plan: &Plan, most: u32, each: &mut dyn FnMut(u32, &Plan)) -> Optio
     })
 }
 
+fn run_as(plan: &Plan, how: How) -> Outcome {
+    let options = Options {
+        limits: how.limits,
+        #[cfg(feature = "planted")]
+        planted: how.planted,
+        ..Options::default()
+    };
+    run(plan, options)
+}
+
 struct Search<'a> {
     plan: Plan,
     outcome: Outcome,
     promise: &'static str,
+    how: How,
     /// Events of the first run: a smaller plan that takes far more is no better.
     events: u64,
     tried: u32,
@@ -72,13 +90,9 @@ impl Search<'_> {
         self.tried += 1;
         let limits = Limits {
             events: Some(self.events.saturating_mul(2)),
-            ..Limits::default()
+            ..self.how.limits
         };
-        let options = Options {
-            limits,
-            ..Options::default()
-        };
-        let outcome = run(&plan, options);
+        let outcome = run_as(&plan, How { limits, ..self.how });
         let fails = outcome.broken.first().is_some_and(|broken| broken.promise == self.promise);
         if fails {
             self.plan = plan;

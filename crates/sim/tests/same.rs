@@ -5,7 +5,7 @@ use sim::{Options, Outcome, run, swarm};
 use std::process::Command;
 
 /// Seeds that are compared.
-const SEEDS: std::ops::Range<u64> = 0..6;
+const SEEDS: std::ops::Range<u64> = 0..3;
 
 fn on(threads: usize, seed: u64) -> Outcome {
     let options = Options {

@@ -42,6 +42,37 @@ use node::command::Reply;
 /// The promises that are watched, by the names of their checkers, with what each says.
 pub const PROMISES: &[(&str, &str)] = &[
     (
+        durability::DURABILITY,
+        "what a receipt or reply says is here is durable, and stays until its time is over",
+    ),
+    (
+        release::RELEASE,
+        "nothing that a node says of itself leaves before what it rests on is durable",
+    ),
+    (durability::PAST, "nothing is admitted without its past"),
+    (
+        release::PARKED,
+        "what waits for its past is not passed on, named or acknowledged",
+    ),
+    (
+        durability::EVIDENCE,
+        "what a node knows of its own messages rests on somebody's signed word",
+    ),
+    (release::NUMBERS, "no two mails have one name"),
+    (
+        delivery::DELIVERY,
+        "nothing is shown twice, or before what it depends on, or though nobody wrote it",
+    ),
+    (
+        bounds::BOUNDS,
+        "turns, queues and memory stay within their named limits",
+    ),
+    (
+        bounds::LEAKS,
+        "a node without work has nothing in its queues",
+    ),
+    ("no-panic", "nothing makes a node panic"),
+    (
         agreement::PROMISE,
         "replicas agree on what is admissible, and those that hold the same on what is effective",
     ),

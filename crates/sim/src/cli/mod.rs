@@ -80,6 +80,17 @@ impl Bounds {
         }
     }
 
+    /// How worlds are run.
+    fn how(&self, twice: bool) -> Result<crate::search::How, Failed> {
+        Ok(crate::search::How {
+            threads: self.threads(),
+            twice,
+            limits: self.limits(),
+            #[cfg(feature = "planted")]
+            planted: self.bug()?,
+        })
+    }
+
     /// Sets what holds for the whole process.
     fn set(&self) -> Result<(), Failed> {
         identity::remember(!self.verify_all);

@@ -27,11 +27,13 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
             Some(Box::new(BufWriter::new(file)))
         }
     };
-    let (outcome, run) = timed(&plan, &args.bounds, again, trace)?;
-    if args.twice {
-        same_again(&plan, &args.bounds, &outcome)?;
-    }
-    finish(&plan, outcome, run, args.report.as_deref(), args.json)
+    let (outcome, run) = timed(&plan, &args.bounds, again.clone(), trace)?;
+    let differs = if args.twice { same_again(&plan, &args.bounds, &outcome)? } else { None };
+    let end = finish(&plan, outcome, run, args.report.as_deref(), args.json)?;
+    let Some(differs) = differs else { return Ok(end) };
+    say(differs);
+    say(format_args!("broken: same-seed-same-run ({again} --twice)"));
+    Ok(End::Broke)
 }
 
 /// Runs a plan with a progress line, and notes what the run was.
@@ -110,20 +112,20 @@ pub(super) fn verdict(outcome: &Outcome, again: &str, json: bool) -> End {
     End::Broke
 }
 
-/// Runs a plan a second time: what came of it must be the same.
-pub(super) fn same_again(plan: &Plan, bounds: &Bounds, first: &Outcome) -> Result<(), Failed> {
+/// Runs a plan a second time; says what is wrong when something else came of it.
+fn same_again(plan: &Plan, bounds: &Bounds, first: &Outcome) -> Result<Option<String>, Failed> {
     let options = Options {
         threads: bounds.threads_for(plan),
+        limits: bounds.limits(),
         #[cfg(feature = "planted")]
         planted: bounds.bug()?,
         ..Options::default()
     };
     let second = run_plan(plan, options);
-    if first.unfinished.is_none() && second.hash != first.hash {
-        let (one, two) = (hex(&first.hash), hex(&second.hash));
-        return Err(format!("{}: the same seed gave {one} and then {two}", plan.name));
-    }
-    Ok(())
+    let whole = first.unfinished.is_none() && second.unfinished.is_none();
+    let (one, two) = (hex(&first.hash), hex(&second.hash));
+    let what = || format!("{}: the same seed gave {one} and then {two}", plan.name);
+    Ok((whole && one != two).then(what))
 }
 
 /// A scenario by its file, or by the name of a ready-made one.

@@ -87,12 +87,11 @@ pub(super) fn shrink(args: &args::Shrink) -> Result<End, Failed> {
     let What::Plan(plan) = what(&args.what)? else {
         return Err("a record cannot be made smaller".to_owned());
     };
-    #[cfg(feature = "planted")]
-    machine::planted::plant(args.bounds.bug()?);
+    let how = args.bounds.how(false)?;
     let mut each = |tried, plan: &Plan| {
         eprintln!("{tried:>5} tried: {} nodes, {} steps", plan.nodes.len(), plan.steps.len());
     };
-    let Some(shrunk) = crate::shrink(&plan, args.most, &mut each) else {
+    let Some(shrunk) = crate::shrink(&plan, how, args.most, &mut each) else {
         say(format_args!("every promise holds in {}", args.what));
         return Ok(End::Held);
     };

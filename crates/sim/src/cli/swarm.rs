@@ -34,13 +34,7 @@ pub(super) fn run(args: &args::Swarm) -> Result<End, Failed> {
             ControlFlow::Continue(())
         }
     };
-    let how = crate::search::How {
-        threads: args.bounds.threads(),
-        twice: args.twice,
-        limits: args.bounds.limits(),
-        #[cfg(feature = "planted")]
-        planted: args.bounds.bug()?,
-    };
+    let how = args.bounds.how(args.twice)?;
     search(args.from..last, how, each);
     let took = line.elapsed();
     line.clear();

@@ -23,7 +23,11 @@ impl Threads {
             let (send, receive) = channel::<Box<Shard>>();
             let send_done = send_done.clone();
             work.push(send);
+            #[cfg(feature = "planted")]
+            let planted = machine::planted::planted();
             handles.push(std::thread::spawn(move || {
+                #[cfg(feature = "planted")]
+                machine::planted::plant(planted);
                 while let Some(mut shard) = next(&receive) {
                     shard.run(None);
                     if send_done.send((number, shard)).is_err() {
