@@ -337,6 +337,8 @@ impl Inner {
             }
         };
         self.hold_secret(node, (local, topic), serving.core_secret);
+        // What was refused while it was held for nobody, or for want of a greater share.
+        self.topics.room_again(turn.cx.now, Some(local));
         Ok(())
     }
 

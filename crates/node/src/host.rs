@@ -10,9 +10,11 @@ use topic::{Keys, Offer, OpenError, Policy, RefusedPart, SealError, Stored};
 use wire::plain::Message;
 use wire::{Checked, Class, Code, Envelope, Header, Item, Receipt, SignedReceipt, Verified};
 
-/// How long a peer waits before it offers again what was refused because the disk is full, or until
-/// somebody changes something.
+/// How long a peer waits before it offers again what was refused because the disk is full.
 const RETRY_FULL_MS: u64 = 600_000;
+
+/// The same for what is refused until somebody changes something: then it is asked for at once.
+const RETRY_LASTING_MS: u64 = 24 * 3_600_000;
 
 /// Keys, custody, and who is at the other end of which link.
 #[derive(Debug)]
@@ -130,7 +132,7 @@ impl Policy for Host {
         };
         let retry_at = match (what, refusal.retry) {
             // Without a time it would be offered again at once, in vain.
-            (RefusedPart::All, None) => cx.wall.as_millis().saturating_add(RETRY_FULL_MS),
+            (RefusedPart::All, None) => cx.wall.as_millis().saturating_add(RETRY_LASTING_MS),
             _ => retry_at(cx, &refusal),
         };
         Err(topic::Refusal {

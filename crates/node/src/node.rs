@@ -280,7 +280,7 @@ impl Inner {
                 let room_again = std::mem::replace(&mut self.host.full, full) && !full;
                 self.host.custody.set_disk(if full { 0 } else { free });
                 if room_again {
-                    self.topics.room_again(turn.cx.now);
+                    self.topics.room_again(turn.cx.now, None);
                 }
             }
             Input::Content(_) => {

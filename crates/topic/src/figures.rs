@@ -13,7 +13,8 @@ pub struct Figures {
     pub checking: usize,
     /// Peers, counted once for each topic.
     pub peers: usize,
-    /// Of those, to whom something is due or of whom something is to be asked.
+    /// Of those, to whom something is due or of whom something is to be asked, but for what was
+    /// declined until a time.
     pub busy: usize,
     /// Peers that were asked for envelopes or bodies and have not answered, counted as above.
     pub asked: usize,
@@ -50,7 +51,12 @@ impl Topics {
             figures.parked_bytes = figures.parked_bytes.max(bytes);
             figures.waiting = figures.waiting.max(topic.waiting.len());
             for peer in topic.peers.values() {
-                figures.busy += usize::from(!peer.is_idle(0));
+                let wanted = peer.wants.keys();
+                let later = wanted
+                    .filter(|author| topic.declined.contains_key(*author))
+                    .count();
+                let idle = peer.is_idle_but_for_wants(0) && later == peer.wants.len();
+                figures.busy += usize::from(!peer.is_idle(0) && !idle);
                 figures.asked += usize::from(peer.asked.is_some() || !peer.bodies.is_empty());
             }
         }

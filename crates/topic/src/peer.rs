@@ -138,9 +138,15 @@ impl PeerState {
     /// at which a body may be missing.
     pub(crate) fn is_idle(&self, missing_to: u64) -> bool {
         let waits = self.asked.is_some() || self.muted;
+        self.is_idle_but_for_wants(missing_to) && (waits || self.wants.is_empty())
+    }
+
+    /// As [`Self::is_idle`], but for what it has and this node lacks, which may have to wait for a
+    /// time that was named.
+    pub(crate) fn is_idle_but_for_wants(&self, missing_to: u64) -> bool {
+        let waits = self.asked.is_some() || self.muted;
         !self.hello_due
             && self.cut.sending.is_none()
-            && (waits || self.wants.is_empty())
             && (waits || self.body_from >= missing_to)
             && self.answering.is_none()
             && self.pushing.is_none()

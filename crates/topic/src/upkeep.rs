@@ -28,10 +28,11 @@ impl Topics {
         }
     }
 
-    /// There is room again on the disk: what was declined for want of it is asked for now, and not
-    /// only at the time that was named to those who offered it.
-    pub fn room_again(&mut self, now: Time) {
-        for (local, entry) in &mut self.entries {
+    /// There is room again, in one topic or in all: what was declined for want of it is asked for
+    /// now, and not only at the time that was named to those who offered it.
+    pub fn room_again(&mut self, now: Time, topic: Option<Local>) {
+        let which = |local: &Local| topic.is_none_or(|topic| topic == *local);
+        for (local, entry) in self.entries.iter_mut().filter(|(local, _)| which(local)) {
             if let Some(topic) = &mut entry.topic
                 && (!topic.declined.is_empty() || topic.bodies_declined > 0)
             {

@@ -88,6 +88,7 @@ impl Inner {
             .custody
             .allow(turn.cx, node, Some(quota))
             .map_err(from_refusal)?;
+        self.topics.room_again(turn.cx.now, None);
         if self.link_of(&node).is_some() {
             self.stands(turn, node, Standing::Client);
         }
