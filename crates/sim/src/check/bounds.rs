@@ -269,8 +269,10 @@ impl Bounds {
         self.figures(scene, figures);
         let Figures { router, topics, .. } = figures;
         let liars = scene.plan.nodes.iter().any(|node| !node.is_honest());
-        // What a liar gave may wait for ever for what the liar keeps.
-        let honest = |count: usize| if liars { 0 } else { count };
+        // What a liar gave may wait for ever for what the liar keeps, and what a core node takes for
+        // what it has refused.
+        let small = scene.plan.nodes.iter().any(|node| node.quota > 0);
+        let honest = |count: usize| if liars || small { 0 } else { count };
         for (what, count) in [
             ("peers in topics with something to do", topics.busy),
             ("peers that were asked", honest(topics.asked)),

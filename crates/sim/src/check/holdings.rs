@@ -106,6 +106,11 @@ impl Holdings {
         self.was_set_back = true;
     }
 
+    /// Whether the disk is another than the one that was counted, until the next life begins.
+    pub(crate) const fn is_stale(&self) -> bool {
+        self.stale
+    }
+
     /// A life begins: what was counted is counted anew if the disk is another.
     pub(crate) fn started(&mut self, disk: &dyn Base) {
         if !self.stale && !self.all.is_empty() {

@@ -131,8 +131,10 @@ pub(crate) fn mails(overview: &Overview<'_>) -> Vec<Broken> {
             continue;
         };
         let is_there = overview.node(*at).watch.home.delivery.has_mail(no);
-        let dated = |no: &NodeNo| is_near(everybody.plan, *no, step.at_ms);
-        if is_there || ![node, to].iter().all(dated) || !can_mail(overview, *from, *at) {
+        let dated = [node, to]
+            .iter()
+            .all(|no| is_dated(everybody.plan, *no, step.at_ms));
+        if is_there || !dated || !can_mail(overview, *from, *at) {
             continue;
         }
         let from = overview.name(*from);
@@ -145,8 +147,16 @@ pub(crate) fn mails(overview: &Overview<'_>) -> Vec<Broken> {
     broken
 }
 
-/// Whether a node's clock is right by a day from a time on. What is dated further ahead waits at
-/// its reader until it is due, and what is dated long ago has expired there.
+/// Whether what a node dates from a time on is right by a day: it relies on its own clock, or may
+/// date by those of its peers. What is dated further ahead waits at its reader until it is due, and
+/// what is dated long ago has expired there.
+fn is_dated(plan: &Plan, no: NodeNo, from_ms: u64) -> bool {
+    let peers = (0..).zip(&plan.nodes).map(|(no, _)| no);
+    let asks = !plan.nodes[no as usize].trust_clock;
+    is_near(plan, no, from_ms) && (!asks || peers.into_iter().all(|no| is_near(plan, no, 0)))
+}
+
+/// Whether a node's clock is right by a day from a time on.
 fn is_near(plan: &Plan, no: NodeNo, from_ms: u64) -> bool {
     let own = &plan.nodes[no as usize];
     let set = plan.steps.iter().filter_map(|step| match step.act {
@@ -173,6 +183,7 @@ fn is_near(plan: &Plan, no: NodeNo, from_ms: u64) -> bool {
 /// - to one of two homes with one key: the other may have got it;
 /// - to a node that its writer cannot dial while a core node has their topic: its writer cannot
 ///   seal mail for a node of which it has never had the advert, and that node dials it rarely then.
+///   A node that has moved tells nobody its new addresses then.
 fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
     let (plan, facts) = (overview.everybody.plan, overview.everybody.facts);
     let (one, two) = (overview.node(from), overview.node(to));
@@ -186,7 +197,9 @@ fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
         alone && node.up && node.plan.is_honest() && !node.watch.holdings.was_set_back
     };
     let cores = plan.nodes.iter().any(|node| node.role == Role::Core);
-    let meet = (overview.everybody.reaches)(one.no, two.no)
+    let moves = |act: &Act| matches!(act, Act::Move { node, .. } if *node == two.no);
+    let has_moved = plan.steps.iter().any(|step| moves(&step.act));
+    let meet = (!(cores && has_moved) && (overview.everybody.reaches)(one.no, two.no))
         || (!cores && (overview.everybody.reaches)(two.no, one.no))
         || one.linked.contains(&two.no);
     let shares = |topic: TopicNo| {

@@ -43,7 +43,8 @@ pub(crate) struct Overview<'a> {
 impl<'a> Overview<'a> {
     pub(crate) fn new(everybody: &'a Everybody<'a>) -> Self {
         let mut topics = vec![Vec::new(); everybody.plan.topics.len()];
-        for (at, node) in everybody.nodes.iter().enumerate() {
+        let nodes = everybody.nodes.iter().enumerate();
+        for (at, node) in nodes.filter(|(_, node)| !node.watch.holdings.is_stale()) {
             for held in node.watch.holdings.iter() {
                 let no = held.no.or_else(|| everybody.facts.topic_no(&held.id));
                 if let Some(replicas) = no.and_then(|no| topics.get_mut(no as usize)) {
@@ -251,8 +252,12 @@ pub(crate) fn waiting(node: &Glance<'_>, local: u32) -> (usize, usize) {
     (missing, waits)
 }
 
-/// What a disk holds, counted from the disk itself: must be what was counted from the batches.
+/// What a disk holds, counted from the disk itself: must be what was counted from the batches, but
+/// for a disk that has been set back and is counted when the next life begins.
 pub(crate) fn recount(node: &Glance<'_>) -> bool {
+    if node.watch.holdings.is_stale() {
+        return true;
+    }
     let counted = Holdings::count(node.disk);
     let sums = |holdings: &Holdings| -> Vec<(u32, u128, u32)> {
         let all = holdings.iter();

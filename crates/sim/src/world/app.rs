@@ -72,6 +72,8 @@ pub(crate) struct App {
     /// Mails that the node said were stored.
     pub(crate) mails: Vec<(NodeNo, u32)>,
     trying: bool,
+    /// The node went off, or its home was set back, before mails were looked at.
+    mail_missed: bool,
 }
 
 impl App {
@@ -106,6 +108,7 @@ impl App {
             stored: Vec::new(),
             mails: Vec::new(),
             trying: false,
+            mail_missed: false,
         }
     }
 
@@ -113,7 +116,7 @@ impl App {
     pub(crate) fn forget_life(&mut self) {
         self.requests.clear();
         self.trying = false;
-        self.looking = false;
+        self.mail_missed |= std::mem::take(&mut self.looking);
         let back = |stage: &mut Stage| {
             if *stage == Stage::Asked {
                 *stage = Stage::Wanted;
@@ -133,6 +136,7 @@ impl App {
     pub(crate) fn was_set_back(&mut self) {
         self.allowed = false;
         self.inbox = 0;
+        self.mail_missed = true;
         for (_, stage) in &mut self.cores {
             *stage = Stage::Wanted;
         }
@@ -483,7 +487,7 @@ impl Host {
         }
     }
 
-    /// After a start there may be lines that nobody has looked at.
+    /// After a start there may be lines and mails that nobody has looked at.
     fn look_again(&mut self, around: &mut Around<'_>) {
         let seats = self.app.seats.iter();
         let taken: Vec<TopicNo> = seats
@@ -493,6 +497,9 @@ impl Host {
         let after = self.patience(around);
         for topic in taken {
             self.look(around, Some(topic), after);
+        }
+        if std::mem::take(&mut self.app.mail_missed) && self.role(around) == Role::Person {
+            self.look(around, None, after);
         }
     }
 
