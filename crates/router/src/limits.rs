@@ -80,6 +80,14 @@ pub const SHORTCUT_GROWTH: u32 = 4;
 pub const SHORTCUT_LONGEST: Duration = Duration::from_secs(4 * 3600);
 /// Such dials are put off to the next whole multiple of this, so that one turn does many of them.
 pub const SHORTCUT_STEP: Duration = Duration::from_secs(600);
+/// How long a new shortcut waits for a link with a core node, which makes it less urgent.
+pub const SHORTCUT_PATIENCE: Duration = Duration::from_secs(2);
+/// Shortcuts that are dialled at once while a core node is linked; the next waits its turn.
+pub const SHORTCUTS_AT_ONCE: usize = 4;
+/// Shortcuts that may fail one after another: then this network holds none of these members, and
+/// the others are put off as if they had failed too, until one succeeds, the network changes or the
+/// last link with a core node ends.
+pub const SHORTCUTS_IN_VAIN: u32 = 8;
 /// A link that we dialled and nobody needs is closed after so much silence.
 pub const UNNEEDED_TIME: Duration = Duration::from_secs(300);
 

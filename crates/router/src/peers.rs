@@ -7,6 +7,7 @@ use machine::{Cx, Outbox};
 use crate::event::{Output, Why};
 use crate::limits::{
     DIAL_PATIENCE, DIAL_STAGGER, MAX_ADDRESS, MAX_DIALS, MAX_PEERS, MAX_TARGET_ADDRESSES,
+    SHORTCUT_PATIENCE,
 };
 use crate::links::Phase as LinkPhase;
 use crate::names::Labels;
@@ -197,7 +198,11 @@ impl Router {
             self.target_linked(&node);
             self.become_known(cx, &node, out);
         } else if dial {
-            self.timers.set(Timer::Dial(node), cx.now);
+            let at = match why {
+                Why::Shortcut => cx.now.after(SHORTCUT_PATIENCE),
+                _ => cx.now,
+            };
+            self.timers.set(Timer::Dial(node), at);
         }
     }
 
@@ -227,6 +232,11 @@ impl Router {
 
     /// The next step of dialling a node.
     pub(crate) fn dial(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
+        if self.is_core_linked()
+            && let Some(at) = self.targets.put_off(&node, cx.now)
+        {
+            return self.timers.set(Timer::Dial(node), at);
+        }
         let advert = self.advert_addresses(cx, &node);
         let dials = self.targets.dials();
         let Some(target) = self.targets.get_mut(&node) else {
@@ -337,6 +347,7 @@ impl Router {
         out: &mut Outbox<Output>,
     ) {
         let through_core = self.is_core_linked();
+        self.targets.note_dial(&node, false);
         if let Some(target) = self.targets.get_mut(&node) {
             let at = target.failed((cx.now, cx.rng), reason, through_core);
             self.timers.set(Timer::Dial(node), at);
@@ -376,6 +387,7 @@ impl Router {
             rest.clear();
             target.phase = Phase::Linked;
             self.timers.clear(Timer::Dial(node));
+            self.targets.note_dial(&node, true);
         }
         self.sync_mail_targets(cx, out);
     }

@@ -10,7 +10,7 @@ use crate::event::Why;
 use crate::limits::{
     BACKOFF_BRIEF, BACKOFF_FIRST, BACKOFF_LONGEST, BACKOFF_REFUSED, LINK_LASTS, MAX_ADDRESS,
     MAX_TARGET_ADDRESSES, MAX_TARGETS, SHORTCUT_FIRST, SHORTCUT_GROWTH, SHORTCUT_LONGEST,
-    SHORTCUT_STEP,
+    SHORTCUT_PATIENCE, SHORTCUT_STEP, SHORTCUTS_AT_ONCE, SHORTCUTS_IN_VAIN,
 };
 
 /// Where dialling a node stands.
@@ -142,6 +142,8 @@ pub(crate) struct Targets {
     map: BTreeMap<NodeId, Target>,
     tokens: BTreeMap<u64, NodeId>,
     next_token: u64,
+    /// Shortcuts that have failed since one was good or the network changed.
+    in_vain: u32,
 }
 
 impl Targets {
@@ -212,6 +214,7 @@ impl Targets {
 
     /// Shortcuts that wait begin anew; gives which they are.
     pub(crate) fn urge_shortcuts(&mut self) -> Vec<NodeId> {
+        self.in_vain = 0;
         let mut urged = Vec::new();
         for (node, target) in &mut self.map {
             if target.why() == Some(Why::Shortcut)
@@ -240,6 +243,43 @@ impl Targets {
     /// A dial has come to its end; gives whose it was.
     pub(crate) fn done(&mut self, token: u64) -> Option<NodeId> {
         self.tokens.remove(&token)
+    }
+
+    /// Puts a shortcut off that is due while a core node is linked, if enough others are being
+    /// tried or have failed; gives the time when it is due again.
+    pub(crate) fn put_off(&mut self, node: &NodeId, now: Time) -> Option<Time> {
+        let hopeless = self.in_vain >= SHORTCUTS_IN_VAIN;
+        let dialled = |node: &NodeId| self.map.get(node).and_then(Target::why);
+        let tried = self
+            .tokens
+            .values()
+            .filter(|node| dialled(node) == Some(Why::Shortcut));
+        if !hopeless && tried.count() < SHORTCUTS_AT_ONCE {
+            return None;
+        }
+        let target = self.map.get_mut(node)?;
+        if target.why() != Some(Why::Shortcut) || !matches!(target.phase, Phase::Waiting(_)) {
+            return None;
+        }
+        let at = if hopeless {
+            target.attempts = target.attempts.saturating_add(1);
+            shortcut_at(now, target.attempts)
+        } else {
+            now.after(SHORTCUT_PATIENCE)
+        };
+        target.phase = Phase::Waiting(Some(at));
+        Some(at)
+    }
+
+    /// A dial of this node has come to nothing, or has become a link.
+    pub(crate) fn note_dial(&mut self, node: &NodeId, good: bool) {
+        if self.map.get(node).and_then(Target::why) == Some(Why::Shortcut) {
+            self.in_vain = if good {
+                0
+            } else {
+                self.in_vain.saturating_add(1)
+            };
+        }
     }
 
     fn remove(&mut self, node: &NodeId) {
