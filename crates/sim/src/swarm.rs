@@ -124,7 +124,7 @@ pub fn plan(seed: u64) -> Plan {
     if !kinds.contains(&Kind::Lies) && draw.percent(15) {
         kinds.push(Kind::Lies);
     }
-    let tight = draw.percent(40) && matches!(topology, Topology::Room | Topology::Open);
+    let tight = draw.percent(75) && matches!(topology, Topology::Room | Topology::Open);
     let mut making = Making {
         seed,
         topology,

@@ -122,7 +122,7 @@ impl Making {
     }
 
     fn restores(&mut self, draw: &mut Draw) {
-        let unnoticed = if draw.percent(40) { 50 } else { 0 };
+        let unnoticed = if draw.percent(60) { 60 } else { 0 };
         for _ in 0..draw.between(1, 2) {
             let (at, to) = self.while_(draw);
             let Some(node) = self.victim(at, 15, draw) else {
@@ -408,7 +408,11 @@ impl Making {
         let one_in = draw.small(2, 60);
         for node in liars {
             let kinds = draw.between(1, 3);
-            let kinds = draw.some(&LIES, usize::try_from(kinds).unwrap_or(1));
+            let mut kinds = draw.some(&LIES, usize::try_from(kinds).unwrap_or(1));
+            // Chains that part are what everything has to be compared by more than numbers for.
+            if draw.percent(35) && !kinds.contains(&LieKind::Fork) {
+                kinds.push(LieKind::Fork);
+            }
             let lies = kinds.into_iter().map(|kind| Lie { kind, one_in });
             self.plan.nodes[node as usize].lies = lies.collect();
         }
