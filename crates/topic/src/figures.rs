@@ -1,5 +1,6 @@
 //! How much is in memory: for those who watch that nothing grows without end.
 
+use crate::rows::Phase;
 use crate::topics::Topics;
 
 /// Counts of what topics keep in memory.
@@ -14,7 +15,7 @@ pub struct Figures {
     /// Peers, counted once for each topic.
     pub peers: usize,
     /// Of those, to whom something is due or of whom something is to be asked, but for what was
-    /// declined until a time.
+    /// declined until a time, and in a topic that was left.
     pub busy: usize,
     /// Peers that were asked for envelopes or bodies and have not answered, counted as above.
     pub asked: usize,
@@ -55,7 +56,9 @@ impl Topics {
                 let later = wanted
                     .filter(|author| topic.declined.contains_key(*author))
                     .count();
-                let idle = peer.is_idle_but_for_wants(0) && later == peer.wants.len();
+                // Who has left asks for nothing more.
+                let waits = later == peer.wants.len() || topic.row.phase != Phase::Active;
+                let idle = peer.is_idle_but_for_wants(0) && waits;
                 figures.busy += usize::from(!peer.is_idle(0) && !idle);
                 figures.asked += usize::from(peer.asked.is_some() || !peer.bodies.is_empty());
             }
