@@ -129,7 +129,9 @@ pub(crate) fn last_words(overview: &Overview<'_>) -> Vec<Broken> {
         // Who never came has nothing to write to.
         let facts = everybody.facts;
         let has_come = facts.topic(topic, |topic| topic.members.contains_key(&node));
-        if !is_there || !has_come || facts.sent_at(no).is_some() {
+        // Whose disk has lost its joining comes again by its invite, if that still leads anywhere.
+        let has_lost = overview.node(at).watch.holdings.was_set_back && !overview.is_same(topic);
+        if !is_there || !has_come || has_lost || facts.sent_at(no).is_some() {
             return None;
         }
         let name = overview.topic_name(topic);
