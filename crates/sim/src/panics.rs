@@ -26,5 +26,8 @@ pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     let before = CATCHING.replace(true);
     let result = catch_unwind(AssertUnwindSafe(f));
     CATCHING.set(before);
-    result.map_err(|_| SAID.take().unwrap_or_else(|| "a panic without words".to_owned()))
+    result.map_err(|_| {
+        SAID.take()
+            .unwrap_or_else(|| "a panic without words".to_owned())
+    })
 }

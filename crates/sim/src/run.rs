@@ -106,7 +106,11 @@ mod tests {
             name: name.to_owned(),
             role,
             site: 0,
-            uses: if role == Role::Person { vec![0] } else { vec![] },
+            uses: if role == Role::Person {
+                vec![0]
+            } else {
+                vec![]
+            },
             starts_ms: 0,
             commit_us: 2_000,
             skew_ms: 0,

@@ -93,7 +93,10 @@ impl Search<'_> {
             ..self.how.limits
         };
         let outcome = run_as(&plan, How { limits, ..self.how });
-        let fails = outcome.broken.first().is_some_and(|broken| broken.promise == self.promise);
+        let fails = outcome
+            .broken
+            .first()
+            .is_some_and(|broken| broken.promise == self.promise);
         if fails {
             self.plan = plan;
             self.outcome = outcome;
@@ -138,7 +141,10 @@ impl Search<'_> {
         let mut no = self.plan.nodes.len();
         while no > 0 {
             no -= 1;
-            if let Some(plan) = NodeNo::try_from(no).ok().and_then(|no| without_node(&self.plan, no)) {
+            if let Some(plan) = NodeNo::try_from(no)
+                .ok()
+                .and_then(|no| without_node(&self.plan, no))
+            {
                 self.keep(plan);
             }
         }
@@ -200,7 +206,10 @@ fn without_node(plan: &Plan, gone: NodeNo) -> Option<Plan> {
     }
     for topic in &mut plan.topics {
         topic.members.retain(|member| *member != gone);
-        topic.members.iter_mut().for_each(|member| *member = new(*member));
+        topic
+            .members
+            .iter_mut()
+            .for_each(|member| *member = new(*member));
         topic.founder = new(topic.founder);
     }
     let steps = std::mem::take(&mut plan.steps);

@@ -46,7 +46,11 @@ fn another_process_gives_the_same_run() {
             let (Some(seed), Some(hash)) = (line["seed"].as_u64(), line["hash"].as_str()) else {
                 continue;
             };
-            let here: String = on(1, seed).hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            let here: String = on(1, seed)
+                .hash
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             assert_eq!(hash, here, "seed {seed} {more:?}");
             seen += 1;
         }

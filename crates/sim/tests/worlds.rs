@@ -32,11 +32,17 @@ fn every_promise_holds_in_every_world() {
         done += 1;
         events += found.outcome.events;
         if let Some(broken) = found.outcome.broken.first() {
-            failed.push(format!("seed {}: {}: {}", found.seed, broken.promise, broken.what));
+            failed.push(format!(
+                "seed {}: {}: {}",
+                found.seed, broken.promise, broken.what
+            ));
         }
         ControlFlow::Continue(())
     });
-    eprintln!("{done} worlds, {events} events, {:.1} s", begun.elapsed().as_secs_f32());
+    eprintln!(
+        "{done} worlds, {events} events, {:.1} s",
+        begun.elapsed().as_secs_f32()
+    );
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 

@@ -51,22 +51,6 @@ impl Delivery {
         std::mem::take(&mut self.fresh)
     }
 
-    /// The messages of a topic that this home has shown.
-    pub(crate) fn shown<'a>(
-        &'a self,
-        (plan, written): (&'a Plan, &'a super::written::Written),
-        topic: TopicNo,
-    ) -> impl Iterator<Item = Message> + 'a {
-        let screen = self.screen(topic);
-        let numbers = screen.into_iter().flat_map(|screen| screen.shown.iter());
-        numbers.filter_map(move |number| written.message(plan, topic, number))
-    }
-
-    /// How many messages of a topic this home has shown.
-    pub(crate) fn count(&self, topic: TopicNo) -> u64 {
-        self.screen(topic).map_or(0, |screen| screen.shown.count())
-    }
-
     /// Whether this home has shown a message of a topic, by its number among those of the topic
     /// ([`Written::number`](super::written::Written::number)).
     pub(crate) fn has(&self, topic: TopicNo, number: u32) -> bool {

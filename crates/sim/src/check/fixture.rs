@@ -20,6 +20,9 @@ pub(crate) const LOCAL: u32 = 1;
 
 const DAY: u64 = 86_400_000;
 
+/// What a batch writes.
+type Writes = Vec<(Table, Vec<u8>, Option<Vec<u8>>)>;
+
 /// A topic of some people, one core node that the first of them uses, and one outsider.
 pub(crate) struct Town {
     pub(crate) plan: Plan,
@@ -38,7 +41,7 @@ pub(crate) struct Town {
     carrier: Option<Checked<Verified>>,
     replicas: Vec<Option<(World, Lace)>>,
     /// Rows that were put there, or taken away, beside what the graph wrote.
-    pub(crate) tampered: Vec<Vec<(Table, Vec<u8>, Option<Vec<u8>>)>>,
+    pub(crate) tampered: Vec<Writes>,
 }
 
 /// One node as the plan has it.
@@ -377,7 +380,6 @@ impl Town {
             disk: &disks[no as usize],
             watch: &watches[no as usize],
             up: true,
-            stored: &[],
             linked: self
                 .links
                 .iter()

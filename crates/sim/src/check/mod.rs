@@ -247,8 +247,6 @@ pub(crate) struct Glance<'a> {
     pub(crate) disk: &'a Disk,
     pub(crate) watch: &'a Watch,
     pub(crate) up: bool,
-    /// What it said was stored.
-    pub(crate) stored: &'a [Message],
     /// With whom it has a link now.
     pub(crate) linked: Vec<NodeNo>,
     /// Where it listens now, `host:port`.

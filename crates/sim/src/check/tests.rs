@@ -420,7 +420,7 @@ fn lines_are_shown_to_members_alone() {
 fn what_is_said_when_nothing_is_left_to_say_is_found() {
     let mut town = Town::settled();
     town.links = vec![(ADA, BEN), (BEN, ADA)];
-    let (_, broken) = town.everybody(|everybody| super::at_rest(everybody));
+    let (_, broken) = town.everybody(super::at_rest);
     assert_eq!(broken, []);
     let says = |frames: usize, kind: u8| {
         let mut silence = super::silence::Silence::default();

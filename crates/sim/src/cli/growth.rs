@@ -8,11 +8,16 @@ use crate::memory;
 pub(super) fn run(args: &args::Growth) -> Result<End, Failed> {
     args.bounds.set()?;
     let scenario = scenario(&args.file)?;
-    say("   nodes      events  a node and day    bytes sent  delivered  of expected  memory MiB       s  events/s");
+    say(
+        "   nodes      events  a node and day    bytes sent  delivered  of expected  memory MiB       s  events/s",
+    );
     let mut end = End::Held;
     for nodes in &args.nodes {
         let plan = plan(&scenario, &args.file, args.seed, Some(*nodes))?;
-        let again = format!("way-sim run {} --seed {} --nodes {nodes}", args.file, args.seed);
+        let again = format!(
+            "way-sim run {} --seed {} --nodes {nodes}",
+            args.file, args.seed
+        );
         let (outcome, run) = timed(&plan, &args.bounds, again, None)?;
         let figures = outcome.metrics.totals();
         let days = (outcome.passed_us / 1_000).max(1);

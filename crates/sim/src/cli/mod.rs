@@ -105,7 +105,8 @@ impl Bounds {
         };
         let names = machine::planted::Bug::ALL.map(machine::planted::Bug::name);
         let bug = machine::planted::Bug::from_name(name);
-        bug.map(Some).ok_or_else(|| format!("no defect is called {name:?}; there are {names:?}"))
+        bug.map(Some)
+            .ok_or_else(|| format!("no defect is called {name:?}; there are {names:?}"))
     }
 }
 

@@ -17,7 +17,9 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
     args.bounds.set()?;
     let scenario = scenario(&args.file)?;
     let plan = plan(&scenario, &args.file, args.seed, args.nodes)?;
-    let nodes = args.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
+    let nodes = args
+        .nodes
+        .map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
     let again = format!("way-sim run {} --seed {}{nodes}", args.file, args.seed);
     let trace: Option<Box<dyn Write + Send>> = match &args.trace {
         None => None,
@@ -28,9 +30,15 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
         }
     };
     let (outcome, run) = timed(&plan, &args.bounds, again.clone(), trace)?;
-    let differs = if args.twice { same_again(&plan, &args.bounds, &outcome)? } else { None };
+    let differs = if args.twice {
+        same_again(&plan, &args.bounds, &outcome)?
+    } else {
+        None
+    };
     let end = finish(&plan, outcome, run, args.report.as_deref(), args.json)?;
-    let Some(differs) = differs else { return Ok(end) };
+    let Some(differs) = differs else {
+        return Ok(end);
+    };
     say(differs);
     say(format_args!("broken: same-seed-same-run ({again} --twice)"));
     Ok(End::Broke)
@@ -43,7 +51,10 @@ pub(super) fn timed(
     again: String,
     trace: Option<Box<dyn Write + Send>>,
 ) -> Result<(Outcome, Run), Failed> {
-    let end_us = plan.length_ms.saturating_add(plan.converge_ms).saturating_mul(1_000);
+    let end_us = plan
+        .length_ms
+        .saturating_add(plan.converge_ms)
+        .saturating_mul(1_000);
     let mut line = Progress::world(&plan.name, end_us);
     let mut told = |at: &crate::Progress| line.update(at.passed_us, at.events);
     let begun = Instant::now();
@@ -54,7 +65,6 @@ pub(super) fn timed(
         progress: Some(&mut told),
         #[cfg(feature = "planted")]
         planted: bounds.bug()?,
-        ..Options::default()
     };
     let outcome = run_plan(plan, options);
     let real = begun.elapsed();
@@ -135,9 +145,14 @@ pub(super) fn scenario(file: &str) -> Result<Scenario, Failed> {
     }
     let text = std::fs::read_to_string(file).map_err(|error| {
         let ready: Vec<&str> = scenario::ready().iter().map(|(name, ..)| *name).collect();
-        format!("cannot read {file}: {error}; ready-made scenarios are {}", ready.join(", "))
+        format!(
+            "cannot read {file}: {error}; ready-made scenarios are {}",
+            ready.join(", ")
+        )
     })?;
-    let name = Path::new(file).file_stem().map_or_else(|| file.into(), |stem| stem.to_string_lossy());
+    let name = Path::new(file)
+        .file_stem()
+        .map_or_else(|| file.into(), |stem| stem.to_string_lossy());
     read(&text, &name)
 }
 

@@ -70,12 +70,16 @@ fn record(file: &Path) -> Result<End, Failed> {
             ));
             Ok(End::Held)
         }
-        Err(driver::record::ReplayFailed::Read(why)) => {
-            Err(format!("{} cannot be read as a record: {why}", file.display()))
-        }
+        Err(driver::record::ReplayFailed::Read(why)) => Err(format!(
+            "{} cannot be read as a record: {why}",
+            file.display()
+        )),
         Err(why) => {
             say(format_args!("{why}"));
-            say(format_args!("broken: same-inputs-same-outputs (way-sim replay {})", file.display()));
+            say(format_args!(
+                "broken: same-inputs-same-outputs (way-sim replay {})",
+                file.display()
+            ));
             Ok(End::Broke)
         }
     }
@@ -89,7 +93,11 @@ pub(super) fn shrink(args: &args::Shrink) -> Result<End, Failed> {
     };
     let how = args.bounds.how(false)?;
     let mut each = |tried, plan: &Plan| {
-        eprintln!("{tried:>5} tried: {} nodes, {} steps", plan.nodes.len(), plan.steps.len());
+        eprintln!(
+            "{tried:>5} tried: {} nodes, {} steps",
+            plan.nodes.len(),
+            plan.steps.len()
+        );
     };
     let Some(shrunk) = crate::shrink(&plan, how, args.most, &mut each) else {
         say(format_args!("every promise holds in {}", args.what));
@@ -97,7 +105,11 @@ pub(super) fn shrink(args: &args::Shrink) -> Result<End, Failed> {
     };
     let broken = &shrunk.outcome.broken[0];
     let kept = Kept {
-        story: if args.story.is_empty() { broken.what.clone() } else { args.story.clone() },
+        story: if args.story.is_empty() {
+            broken.what.clone()
+        } else {
+            args.story.clone()
+        },
         promise: broken.promise.to_owned(),
         plan: shrunk.plan.clone(),
     };
@@ -107,7 +119,13 @@ pub(super) fn shrink(args: &args::Shrink) -> Result<End, Failed> {
         Some(out) => std::fs::write(out, text)
             .map_err(|error| format!("cannot write {}: {error}", out.display()))?,
     }
-    let again = args.out.as_ref().map_or_else(|| args.what.clone(), |out| out.display().to_string());
-    say(format_args!("broken: {} (way-sim replay {again})", broken.promise));
+    let again = args
+        .out
+        .as_ref()
+        .map_or_else(|| args.what.clone(), |out| out.display().to_string());
+    say(format_args!(
+        "broken: {} (way-sim replay {again})",
+        broken.promise
+    ));
     Ok(End::Broke)
 }

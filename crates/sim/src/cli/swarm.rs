@@ -9,7 +9,10 @@ use std::ops::ControlFlow;
 /// Runs the worlds of many seeds.
 pub(super) fn run(args: &args::Swarm) -> Result<End, Failed> {
     args.bounds.set()?;
-    let last = args.from.checked_add(args.seeds).ok_or("there are no such seeds")?;
+    let last = args
+        .from
+        .checked_add(args.seeds)
+        .ok_or("there are no such seeds")?;
     let mut line = Progress::seeds(args.seeds);
     let (mut done, mut events, mut broke, mut odd) = (0, 0, Vec::new(), Vec::new());
     let mut unfinished = 0_u64;
@@ -46,16 +49,23 @@ pub(super) fn run(args: &args::Swarm) -> Result<End, Failed> {
             took.as_secs_f32()
         ));
         if unfinished > 0 {
-            say(format_args!("{unfinished} did not come to their end within the limits"));
+            say(format_args!(
+                "{unfinished} did not come to their end within the limits"
+            ));
         }
         for found in &broke {
             for broken in found.outcome.broken.iter().take(1) {
-                say(format_args!("seed {}: {}: {}", found.seed, broken.promise, broken.what));
+                say(format_args!(
+                    "seed {}: {}: {}",
+                    found.seed, broken.promise, broken.what
+                ));
             }
         }
     }
     if let Some(seed) = odd.first() {
-        say(format_args!("broken: same-seed-same-run (way-sim swarm --from {seed} --seeds 1 --twice)"));
+        say(format_args!(
+            "broken: same-seed-same-run (way-sim swarm --from {seed} --seeds 1 --twice)"
+        ));
         return Ok(End::Broke);
     }
     match broke.first() {
@@ -63,7 +73,10 @@ pub(super) fn run(args: &args::Swarm) -> Result<End, Failed> {
         Some(found) => {
             if !args.json {
                 let promise = found.outcome.broken[0].promise;
-                say(format_args!("broken: {promise} (way-sim replay {})", found.seed));
+                say(format_args!(
+                    "broken: {promise} (way-sim replay {})",
+                    found.seed
+                ));
             }
             Ok(End::Broke)
         }

@@ -129,7 +129,7 @@ impl World {
     pub(super) fn carry_out(&mut self, item: Item) {
         match item {
             Item::Step(no) => self.step(no),
-            Item::Invited(_, Note::Invited { topic, link }) => {
+            Item::Invited(Note::Invited { topic, link }) => {
                 self.net_mut().links.insert(topic, link);
             }
         }

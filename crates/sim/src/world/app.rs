@@ -19,11 +19,7 @@ enum Asked {
     Join(usize),
     Leave,
     Send { step: u32 },
-    Mail {
-        step: u32,
-        to: NodeNo,
-        kept: bool,
-    },
+    Mail { step: u32 },
     Read(usize),
     Inbox,
 }
@@ -67,10 +63,6 @@ pub(crate) struct App {
     waiting: VecDeque<u32>,
     inbox: u64,
     looking: bool,
-    /// What the node said was stored.
-    pub(crate) stored: Vec<Message>,
-    /// Mails that the node said were stored.
-    pub(crate) mails: Vec<(NodeNo, u32)>,
     trying: bool,
     /// The node went off, or its home was set back, before mails were looked at.
     mail_missed: bool,
@@ -105,8 +97,6 @@ impl App {
             waiting: VecDeque::new(),
             inbox: 0,
             looking: false,
-            stored: Vec::new(),
-            mails: Vec::new(),
             trying: false,
             mail_missed: false,
         }
@@ -146,12 +136,6 @@ impl App {
                 seat.taking_part = Stage::Wanted;
             }
         }
-    }
-
-    /// Whether the node takes part in a topic, as far as its person knows.
-    pub(crate) fn takes_part(&self, topic: TopicNo) -> bool {
-        let is = |seat: &&Seat| seat.topic == topic;
-        self.seats.iter().find(is).is_some_and(|seat| seat.taking_part == Stage::Done && !seat.left)
     }
 
     fn ask(&mut self, lives: u32, asked: Asked) -> RequestId {
@@ -222,7 +206,9 @@ impl Host {
             wants && seat.taking_part == Stage::Wanted
                 || seat.founds && seat.invite == Stage::Wanted
         });
-        seats || !app.waiting.is_empty() || app.cores.iter().any(|(_, stage)| *stage == Stage::Wanted)
+        seats
+            || !app.waiting.is_empty()
+            || app.cores.iter().any(|(_, stage)| *stage == Stage::Wanted)
     }
 
     fn allow_clients(&mut self, around: &mut Around<'_>) {
@@ -254,7 +240,11 @@ impl Host {
     }
 
     fn take_seats(&mut self, around: &mut Around<'_>) {
-        let agreed = self.app.cores.iter().all(|(_, stage)| *stage == Stage::Done);
+        let agreed = self
+            .app
+            .cores
+            .iter()
+            .all(|(_, stage)| *stage == Stage::Done);
         for at in 0..self.app.seats.len() {
             let seat = &mut self.app.seats[at];
             let topic = seat.topic;
@@ -271,13 +261,17 @@ impl Host {
                 let invite = Command::Invite {
                     topic: id.to_string(),
                     // One who was set back comes again.
-                    uses: uses.saturating_add(SPARE_USES).min(wire::limits::MAX_INVITE_USES),
+                    uses: uses
+                        .saturating_add(SPARE_USES)
+                        .min(wire::limits::MAX_INVITE_USES),
                     until: None,
                 };
                 self.give(around, Asked::Invite(at), invite);
-            } else if let (true, Stage::Wanted, Some(link)) =
-                (seat.may_join && !seat.founds, seat.taking_part, around.net.links.get(&topic))
-            {
+            } else if let (true, Stage::Wanted, Some(link)) = (
+                seat.may_join && !seat.founds,
+                seat.taking_part,
+                around.net.links.get(&topic),
+            ) {
                 seat.taking_part = Stage::Asked;
                 let join = Command::Join {
                     link: link.clone(),
@@ -342,7 +336,7 @@ impl Host {
                     expires: None,
                     best_effort: *best_effort,
                 };
-                self.give(around, Asked::Mail { step, to: *to, kept: !*best_effort }, send);
+                self.give(around, Asked::Mail { step }, send);
                 true
             }
             Act::Leave { topic, .. } => {
@@ -352,7 +346,9 @@ impl Host {
                 if let Some(seat) = self.app.seat(*topic) {
                     self.app.seats[seat].left = true;
                 }
-                around.facts.change_topic(*topic, |facts| facts.left.insert(self.no));
+                around
+                    .facts
+                    .change_topic(*topic, |facts| facts.left.insert(self.no));
                 let topic = id.to_string();
                 self.give(around, Asked::Leave, Command::TopicLeave { topic });
                 true
@@ -364,7 +360,8 @@ impl Host {
     /// The id of a topic in which this person takes part now.
     fn topic_id(&self, topic: TopicNo) -> Option<TopicId> {
         let seat = &self.app.seats[self.app.seat(topic)?];
-        seat.id.filter(|_| seat.taking_part == Stage::Done && !seat.left)
+        seat.id
+            .filter(|_| seat.taking_part == Stage::Done && !seat.left)
     }
 
     /// The node has answered.
@@ -403,26 +400,26 @@ impl Host {
                 }
             }
             (Asked::Send { step }, Reply::Sent { ids }) => {
-                for index in 0..u32::try_from(ids.len()).unwrap_or(0) {
-                    self.app.stored.push(Message { step, index });
+                for _ in &ids {
                     around.metrics.wrote(around.now);
                 }
                 around.facts.sent(step, around.now);
-                if let Some(Act::Send { topic, .. }) = around.plan.steps.get(step as usize).map(|s| &s.act) {
+                if let Some(Act::Send { topic, .. }) =
+                    around.plan.steps.get(step as usize).map(|s| &s.act)
+                {
                     let others = around.plan.topics[*topic as usize].members.len();
                     let expected = others as u64 * ids.len() as u64;
                     around.metrics.expected(around.now, expected);
                 }
             }
-            (Asked::Mail { step, to, kept }, Reply::Sent { .. }) => {
+            (Asked::Mail { step }, Reply::Sent { .. }) => {
                 around.metrics.mail_sent(around.now);
                 around.facts.sent(step, around.now);
-                if kept {
-                    self.app.mails.push((to, step));
-                }
             }
             (Asked::Send { .. }, Reply::Failed(_)) => around.metrics.refused(around.now),
-            (Asked::Read(at), Reply::Lines { last, more, .. }) => self.has_read(around, at, last, more),
+            (Asked::Read(at), Reply::Lines { last, more, .. }) => {
+                self.has_read(around, at, last, more)
+            }
             (Asked::Read(at), _) => self.app.seats[at].looking = false,
             (Asked::Inbox, Reply::Inbox { last, more, .. }) => {
                 self.app.looking = false;
@@ -468,7 +465,12 @@ impl Host {
                 continue;
             };
             let took = around.now.since(since);
-            match around.plan.steps.get(message.step as usize).map(|step| &step.act) {
+            match around
+                .plan
+                .steps
+                .get(message.step as usize)
+                .map(|step| &step.act)
+            {
                 Some(Act::Mail { .. }) => around.metrics.mail_arrived(around.now, took),
                 _ => around.metrics.shown(around.now, took),
             }
@@ -538,7 +540,9 @@ impl Host {
             };
             return self.give(around, Asked::Inbox, inbox);
         };
-        let Some(at) = self.app.seat(topic) else { return };
+        let Some(at) = self.app.seat(topic) else {
+            return;
+        };
         let seat = &mut self.app.seats[at];
         let Some(id) = seat.id else {
             seat.looking = false;
@@ -550,12 +554,6 @@ impl Host {
             limit: PAGE,
         };
         self.give(around, Asked::Read(at), read);
-    }
-
-    /// Every member writes a last word, when all faults have stopped.
-    pub(crate) fn topics_taken(&self) -> Vec<TopicNo> {
-        let taken = |seat: &&Seat| seat.taking_part == Stage::Done && !seat.left;
-        self.app.seats.iter().filter(taken).map(|seat| seat.topic).collect()
     }
 
     /// Whether the person has done everything.

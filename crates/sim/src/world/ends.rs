@@ -110,7 +110,13 @@ const fn cost(bytes: usize) -> u64 {
 
 impl Host {
     /// The node wants a link.
-    pub(crate) fn dial(&mut self, around: &mut Around<'_>, token: u64, whom: NodeId, address: &str) {
+    pub(crate) fn dial(
+        &mut self,
+        around: &mut Around<'_>,
+        token: u64,
+        whom: NodeId,
+        address: &str,
+    ) {
         let found = around.net.at_address(address);
         let to = found.filter(|to| around.net.id(*to) == whom || self.is_twin(around, *to));
         let exporter = self.rng.array();
@@ -129,7 +135,9 @@ impl Host {
         let Some(path) = around.net.path(self.no, to) else {
             return;
         };
-        let at = around.now.after(Duration::from_micros(travel(&path, 1, &mut self.rng)));
+        let at = around
+            .now
+            .after(Duration::from_micros(travel(&path, 1, &mut self.rng)));
         let dialled = Happening::Dialled {
             from: self.no,
             end: number,
@@ -140,7 +148,9 @@ impl Host {
 
     /// A copy of a node answers in its name where it stands.
     fn is_twin(&self, around: &Around<'_>, to: NodeNo) -> bool {
-        around.plan.nodes[to as usize].twin_of.is_some_and(|of| of == to)
+        around.plan.nodes[to as usize]
+            .twin_of
+            .is_some_and(|of| of == to)
     }
 
     /// Somebody dials this node.
@@ -157,7 +167,9 @@ impl Host {
         let Some(path) = around.net.path(self.no, from) else {
             return;
         };
-        let at = around.now.after(Duration::from_micros(travel(&path, 1, &mut self.rng)));
+        let at = around
+            .now
+            .after(Duration::from_micros(travel(&path, 1, &mut self.rng)));
         let mut end = End::new(from, exporter, at);
         end.far = Some(far);
         let number = self.ends.add(end);
@@ -228,7 +240,9 @@ impl Host {
         }
         let role = self.role(around);
         let len = bytes.len() as u64;
-        around.metrics.frame(around.now, role, frame_kind(&bytes), len);
+        around
+            .metrics
+            .frame(around.now, role, frame_kind(&bytes), len);
         self.trace(around, || format!("says on {number}: {}", describe(&bytes)));
         self.travels(around, number, bytes);
     }
@@ -242,7 +256,12 @@ impl Host {
         };
         let len = bytes.len() as u64;
         let busy = transmission(&path, len, &mut self.rng);
-        let sent = self.ends.wire.0.max(around.now).after(Duration::from_micros(busy));
+        let sent = self
+            .ends
+            .wire
+            .0
+            .max(around.now)
+            .after(Duration::from_micros(busy));
         if busy > 0 {
             self.ends.wire.0 = sent;
         }
@@ -279,7 +298,9 @@ impl Host {
             self.later(around, at, to, Happening::Taken { end: far, bytes });
         }
         let link = LinkId(number);
-        self.trace(around, || format!("hears on {number}: {}", describe(&bytes)));
+        self.trace(around, || {
+            format!("hears on {number}: {}", describe(&bytes))
+        });
         self.input(around, Input::Frame { link, bytes, cost }, TurnKind::Frame);
     }
 
@@ -297,7 +318,10 @@ impl Host {
             return;
         };
         end.credit = end.credit.saturating_add(bytes).min(INITIAL_CREDIT);
-        let ready = end.unread.front().is_some_and(|frame| cost(frame.len()) <= end.credit);
+        let ready = end
+            .unread
+            .front()
+            .is_some_and(|frame| cost(frame.len()) <= end.credit);
         if ready {
             self.soon(around, Duration::ZERO, Happening::Readable { end: number });
         }
@@ -306,7 +330,10 @@ impl Host {
     /// Reads what has arrived and was not read, as far as the node lets it.
     pub(crate) fn read_on(&mut self, around: &mut Around<'_>, number: u64) {
         while let Some(end) = self.ends.all.get_mut(&number) {
-            let fits = end.unread.front().is_some_and(|frame| cost(frame.len()) <= end.credit);
+            let fits = end
+                .unread
+                .front()
+                .is_some_and(|frame| cost(frame.len()) <= end.credit);
             let Some(frame) = end.unread.pop_front().filter(|_| fits) else {
                 return;
             };
@@ -333,11 +360,17 @@ impl Host {
         let at = match path {
             Some(path) => {
                 let micros = travel(&path, 1, &mut self.rng);
-                end.last.max(around.now.after(Duration::from_micros(micros)))
+                end.last
+                    .max(around.now.after(Duration::from_micros(micros)))
             }
             None => around.now.after(IDLE_TIMEOUT),
         };
-        self.later(around, at, end.far_node, Happening::Gone { end: far, reason });
+        self.later(
+            around,
+            at,
+            end.far_node,
+            Happening::Gone { end: far, reason },
+        );
     }
 
     /// All links end with a goodbye.
@@ -358,7 +391,12 @@ impl Host {
         let Some(far) = end.far else { return };
         let at = around.now.after(IDLE_TIMEOUT);
         let reason = "timed out";
-        self.later(around, at, end.far_node, Happening::Gone { end: far, reason });
+        self.later(
+            around,
+            at,
+            end.far_node,
+            Happening::Gone { end: far, reason },
+        );
     }
 
     /// A link has ended at the other side.
@@ -425,7 +463,11 @@ impl Host {
             self.soon(around, IDLE_TIMEOUT, Happening::Silence { end: number });
         }
         for number in ready {
-            let stalled = self.ends.all.get_mut(&number).map(|end| std::mem::take(&mut end.stalled));
+            let stalled = self
+                .ends
+                .all
+                .get_mut(&number)
+                .map(|end| std::mem::take(&mut end.stalled));
             for bytes in stalled.into_iter().flatten() {
                 self.travels(around, number, bytes);
             }
@@ -453,7 +495,10 @@ pub(crate) fn describe(bytes: &[u8]) -> String {
         Ok(frame) => format!("{frame:?}"),
         Err(why) => format!("{} bytes that are no frame: {why}", bytes.len()),
     };
-    let end = text.char_indices().nth(200).map_or(text.len(), |(at, _)| at);
+    let end = text
+        .char_indices()
+        .nth(200)
+        .map_or(text.len(), |(at, _)| at);
     text.truncate(end);
     text
 }

@@ -105,11 +105,11 @@ pub(crate) struct Life {
     armed: Option<Time>,
     pub(crate) in_flight: VecDeque<Arc<Batch>>,
     /// When the disk has done what it was asked so far.
-    disk_free: Time,
+    pub(super) disk_free: Time,
     /// It has said goodbye.
     pub(crate) closing: bool,
     /// Inputs that a lying disk or a full one brings about.
-    full: bool,
+    pub(super) full: bool,
 }
 
 /// One simulated machine.
@@ -118,7 +118,7 @@ pub(crate) struct Host {
     pub(crate) no: NodeNo,
     pub(crate) config: Config,
     /// What is on the disk while the machine is off.
-    home: Option<Disk>,
+    pub(super) home: Option<Disk>,
     pub(crate) marker: u64,
     pub(crate) life: Option<Box<Life>>,
     pub(crate) lives: u32,
@@ -134,7 +134,7 @@ pub(crate) struct Host {
     pub(crate) backup: Option<Home>,
     /// The disk as it was before each of the last commits, if the plan loses some.
     pub(crate) before: VecDeque<Disk>,
-    keeps_before: bool,
+    pub(super) keeps_before: bool,
     pub(crate) ends: Ends,
     pub(crate) app: App,
     pub(crate) liar: Option<Box<Liar>>,
@@ -144,7 +144,7 @@ pub(crate) struct Host {
     pub(crate) digest: Digest,
     pub(crate) turns: u64,
     /// Failed lives in a row, for the wait before the next.
-    failures: u32,
+    pub(super) failures: u32,
 }
 
 /// A clock that may be wrong.
@@ -162,9 +162,6 @@ impl Clock {
         self.skew_ms.saturating_add(drift)
     }
 }
-
-/// Bytes of a full disk that are set aside for reading, handing over, expiry and deletion.
-const RESERVE: u64 = 4 << 20;
 
 impl Host {
     pub(crate) fn new(no: NodeNo, plan: &Plan, config: Config, disk: Disk, rng: Rng) -> Self {
@@ -273,10 +270,7 @@ impl Host {
         around.notes.push((key, note));
     }
 
-    pub(crate) fn scene<'a>(
-        no: NodeNo,
-        around: &'a mut Around<'_>,
-    ) -> Scene<'a> {
+    pub(crate) fn scene<'a>(no: NodeNo, around: &'a mut Around<'_>) -> Scene<'a> {
         Scene {
             now: around.now,
             wall: right(around.now),
@@ -312,7 +306,9 @@ impl Host {
             full,
         }));
         self.count_up(around, 1);
-        self.trace(around, || format!("starts{}", if stale { ", stale" } else { "" }));
+        self.trace(around, || {
+            format!("starts{}", if stale { ", stale" } else { "" })
+        });
         self.turn(around, Event::Deadline, TurnKind::Deadline);
         let addresses = vec![around.net.address(self.no)];
         self.input(around, Input::Listening { addresses }, TurnKind::Other);
@@ -339,7 +335,11 @@ impl Host {
 
     /// The machine goes off, having said goodbye.
     pub(crate) fn stop(&mut self, around: &mut Around<'_>) {
-        if self.life.as_ref().is_some_and(|life| !life.kernel.is_settled()) {
+        if self
+            .life
+            .as_ref()
+            .is_some_and(|life| !life.kernel.is_settled())
+        {
             let life = self.lives;
             return self.soon(around, CLOSE_LINGER, Happening::Stop { life });
         }
@@ -366,7 +366,8 @@ impl Host {
         let Some(life) = self.life.take() else { return };
         let disk = life.kernel.into_base();
         self.trace(around, || format!("is off: {how:?}"));
-        self.watch.ended(&mut Self::scene(self.no, around), how, &disk);
+        self.watch
+            .ended(&mut Self::scene(self.no, around), how, &disk);
         self.home = Some(disk);
         self.count_up(around, -1);
         self.app.forget_life();
@@ -382,13 +383,14 @@ impl Host {
     pub(crate) fn was_set_back(&mut self, around: &mut Around<'_>, noticed: bool) {
         if let Some(disk) = &self.home {
             let how = Ended::SetBack { noticed };
-            self.watch.ended(&mut Self::scene(self.no, around), how, disk);
+            self.watch
+                .ended(&mut Self::scene(self.no, around), how, disk);
         }
         self.app.was_set_back();
     }
 
     /// A life that ended by a fault is followed by another, later each time.
-    fn fail(&mut self, around: &mut Around<'_>, why: &str) {
+    pub(super) fn fail(&mut self, around: &mut Around<'_>, why: &str) {
         self.trace(around, || format!("fails: {why}"));
         self.lose_ends(around);
         self.end_life(around, Ended::Crashed);
@@ -397,28 +399,18 @@ impl Host {
         self.soon(around, wait, Happening::Start);
     }
 
-    fn is_full(&self, disk: &Disk) -> bool {
-        self.capacity > 0 && disk.bytes() >= self.capacity
-    }
-
-    /// Tells the node how its disk is.
-    pub(crate) fn tell_space(&mut self, around: &mut Around<'_>) {
-        let (bytes, capacity) = (self.disk().bytes(), self.capacity);
-        let free = if capacity == 0 {
-            u64::MAX >> 1
-        } else {
-            capacity.saturating_sub(bytes)
-        };
-        let full = capacity > 0 && free == 0;
-        if let Some(life) = &mut self.life {
-            life.full = full;
-        }
-        self.input(around, Input::Store { bytes, free, full }, TurnKind::Other);
-    }
-
-    pub(crate) fn command(&mut self, around: &mut Around<'_>, request: RequestId, command: Command) {
+    pub(crate) fn command(
+        &mut self,
+        around: &mut Around<'_>,
+        request: RequestId,
+        command: Command,
+    ) {
         self.trace(around, || format!("is asked {command:?}"));
-        self.input(around, Input::Command { request, command }, TurnKind::Command);
+        self.input(
+            around,
+            Input::Command { request, command },
+            TurnKind::Command,
+        );
     }
 
     pub(crate) fn input(&mut self, around: &mut Around<'_>, input: Input, kind: TurnKind) {
@@ -451,7 +443,8 @@ impl Host {
         while let Some(output) = life.kernel.exempt() {
             exempt.push(output);
         }
-        self.watch.turned(&mut Self::scene(self.no, around), used, waiting);
+        self.watch
+            .turned(&mut Self::scene(self.no, around), used, waiting);
         if self.turns.is_multiple_of(TURNS_PER_FIGURES) {
             self.figures(around, false);
         }
@@ -478,7 +471,7 @@ impl Host {
     }
 
     /// Counts an effect; says whether the machine has just stopped dead, or is off.
-    fn effect(&mut self, around: &mut Around<'_>) -> bool {
+    pub(super) fn effect(&mut self, around: &mut Around<'_>) -> bool {
         match &mut self.crash_after {
             Some(0) => {
                 self.trace(around, || "stops dead".to_owned());
@@ -521,73 +514,6 @@ impl Host {
         } else {
             self.arm(around);
         }
-    }
-
-    /// Hands new batches to the disk.
-    pub(crate) fn batches(&mut self, around: &mut Around<'_>) {
-        let commit = self.plan(around.plan).commit_us;
-        let lives = self.lives;
-        loop {
-            let Some(life) = &mut self.life else { return };
-            let Some(batch) = life.kernel.take_batch() else {
-                return;
-            };
-            if commit == 0 && life.in_flight.is_empty() {
-                life.in_flight.push_back(batch);
-                self.durable(around);
-                continue;
-            }
-            life.in_flight.push_back(batch);
-            // Twice as long at times: a disk has other things to do.
-            let long = commit + self.rng.below(commit + 1);
-            let at = life.disk_free.max(around.now).after(Duration::from_micros(long));
-            life.disk_free = at;
-            self.later(around, at, self.no, Happening::Durable { life: lives });
-        }
-    }
-
-    /// The oldest batch in flight has become durable, or fails.
-    pub(crate) fn durable(&mut self, around: &mut Around<'_>) {
-        let Some(life) = &mut self.life else { return };
-        let Some(batch) = life.in_flight.pop_front() else {
-            return;
-        };
-        if std::mem::take(&mut self.fail_commit) {
-            life.kernel.failed("the disk failed".to_owned());
-            return self.fail(around, "the disk failed");
-        }
-        let bytes: u64 = batch.writes.iter().map(written).sum();
-        let used = life.kernel.base().bytes();
-        // A batch that only removes, or fits into what was set aside, always goes through.
-        let reserve = if life.full { RESERVE } else { 0 };
-        if self.capacity > 0 && bytes > 0 && used + bytes > self.capacity + reserve {
-            life.kernel.failed("the disk is full".to_owned());
-            return self.fail(around, "the disk is full");
-        }
-        if self.keeps_before {
-            self.before.push_back(life.kernel.base().clone());
-            if self.before.len() > MAX_LOST {
-                self.before.pop_front();
-            }
-        }
-        self.write(around, &batch);
-        let Some(life) = &mut self.life else { return };
-        life.kernel.committed(batch.number);
-        self.failures = 0;
-        if self.effect(around) {
-            return;
-        }
-        self.release(around);
-    }
-
-    fn write(&mut self, around: &mut Around<'_>, batch: &Batch) {
-        let Some(life) = &mut self.life else { return };
-        let bytes: u64 = batch.writes.iter().map(written).sum();
-        around.metrics.commit(around.now, bytes);
-        let mut scene = Self::scene(self.no, around);
-        self.watch.commits(&mut scene, batch, life.kernel.base());
-        life.kernel.base_mut().apply(batch);
-        self.marker = life.kernel.base().commits();
     }
 
     /// Lets out whatever has become true.
@@ -647,7 +573,8 @@ impl Host {
         };
         if let Some(life) = &self.life {
             let mut scene = Self::scene(self.no, around);
-            self.watch.leaves(&mut scene, to, &bytes, life.kernel.base());
+            self.watch
+                .leaves(&mut scene, to, &bytes, life.kernel.base());
         }
         match self.liar.take() {
             Some(mut liar) if around.net.lies => {
@@ -671,18 +598,11 @@ impl Host {
     }
 }
 
-/// Bytes that a write adds.
-fn written(write: &(machine::Table, Vec<u8>, Option<Vec<u8>>)) -> u64 {
-    write.2.as_ref().map_or(0, |value| (write.1.len() + value.len()) as u64)
-}
-
-/// Turns between two looks at what a node has in memory.
-const TURNS_PER_FIGURES: u64 = 256;
-/// Turns between two looks at how much waits on a node's links.
-const TURNS_PER_SAMPLE: u64 = 64;
 /// How long a worker takes for a check.
 const CHECK_TIME: Duration = Duration::from_micros(80);
 /// How long a machine that goes off waits for its last frames and commits.
 const CLOSE_LINGER: Duration = Duration::from_millis(50);
-/// Commits that a lying disk may lose.
-const MAX_LOST: usize = 4;
+/// Turns between two looks at what a node has in memory.
+const TURNS_PER_FIGURES: u64 = 256;
+/// Turns between two looks at how much waits on a node's links.
+const TURNS_PER_SAMPLE: u64 = 64;

@@ -74,7 +74,10 @@ impl Liar {
             LieKind::Replay => {
                 let ends = host.ends.up();
                 let pick = |rng: &mut Rng, len: usize| rng.below(len as u64) as usize;
-                let (to, what) = (pick(&mut host.rng, ends.len()), pick(&mut host.rng, self.said.len()));
+                let (to, what) = (
+                    pick(&mut host.rng, ends.len()),
+                    pick(&mut host.rng, self.said.len()),
+                );
                 if let (Some(end), Some(bytes)) = (ends.get(to), self.said.get(what)) {
                     said.push((*end, bytes.clone()));
                 }
@@ -189,9 +192,14 @@ fn invent(kind: LieKind, host: &mut Host, around: &Around<'_>, prompt: &[u8]) ->
 fn author(host: &Host, header: &Header) -> Option<SecretKey> {
     let vault = host.config.device.vault();
     let range = (&[node::rows::AUTHOR][..], &[node::rows::AUTHOR + 1][..]);
-    let rows = host.disk().scan(node::rows::VAULT, range, MAX_KEYS, false).ok()?;
+    let rows = host
+        .disk()
+        .scan(node::rows::VAULT, range, MAX_KEYS, false)
+        .ok()?;
     let mut keys = rows.into_iter().filter_map(|(key, row)| {
-        let seed = vault.open(&[b"vault ".as_slice(), &key].concat(), &row).ok()?;
+        let seed = vault
+            .open(&[b"vault ".as_slice(), &key].concat(), &row)
+            .ok()?;
         Some(SecretKey::from_seed(seed.as_slice().try_into().ok()?))
     });
     keys.find(|key| key.public() == header.author)

@@ -8,6 +8,7 @@
 
 mod acts;
 mod app;
+mod commits;
 mod ends;
 mod host;
 mod lies;
@@ -41,7 +42,7 @@ pub(crate) struct World {
     pub(crate) plan: Arc<Plan>,
     pub(crate) facts: Arc<Facts>,
     net: Arc<Net>,
-    shards: Vec<Box<Shard>>,
+    shards: Vec<Shard>,
     threads: Option<Threads>,
     /// What the world itself does, in the order of time.
     agenda: BTreeMap<(Time, u64), Item>,
@@ -60,7 +61,7 @@ enum Item {
     /// A step of the plan.
     Step(u32),
     /// Members hear of an invite.
-    Invited(Key, Note),
+    Invited(Note),
 }
 
 /// How long it takes until people have told one another.
@@ -72,7 +73,11 @@ impl World {
     /// The world of a plan, at its beginning. `threads` is how many may be used.
     pub(crate) fn new(plan: Plan, threads: usize, trace: Option<Trace>) -> Self {
         let plan = Self::with_last_words(plan);
-        let most = if trace.is_some() { 1 } else { plan.nodes.len().max(1) };
+        let most = if trace.is_some() {
+            1
+        } else {
+            plan.nodes.len().max(1)
+        };
         let threads = threads.clamp(1, most);
         let pool = Arc::new(Pool::new());
         let mut configs: Vec<node::Config> = Vec::new();
@@ -81,11 +86,15 @@ impl World {
             let as_no = node.twin_of.unwrap_or(no);
             configs.push(config(&plan, as_no, no));
         }
-        let ids = configs.iter().map(|config| config.node_key.node_id()).collect();
+        let ids = configs
+            .iter()
+            .map(|config| config.node_key.node_id())
+            .collect();
         let net = Net::new(&plan, ids);
         let facts = Facts::new(plan.topics.len(), plan.steps.len());
-        let mut shards: Vec<Box<Shard>> =
-            (0..threads).map(|number| Box::new(Shard::new(number, threads, &plan))).collect();
+        let mut shards: Vec<Shard> = (0..threads)
+            .map(|number| Shard::new(number, threads, &plan))
+            .collect();
         for (no, config) in (0..).zip(configs) {
             let node = &plan.nodes[no as usize];
             if node.twin_of.is_none() {
@@ -101,7 +110,9 @@ impl World {
         }
         for (no, topic) in (0..).zip(&plan.topics) {
             facts.change_topic(no, |facts| {
-                facts.invited.extend(topic.members.iter().chain([&topic.founder]));
+                facts
+                    .invited
+                    .extend(topic.members.iter().chain([&topic.founder]));
             });
         }
         let agenda = (0_u32..)
@@ -112,7 +123,11 @@ impl World {
             })
             .collect();
         let shortest = Duration::from_micros(Net::shortest(&plan));
-        let window = if threads == 1 { LONGEST_WINDOW } else { shortest.min(LONGEST_WINDOW) };
+        let window = if threads == 1 {
+            LONGEST_WINDOW
+        } else {
+            shortest.min(LONGEST_WINDOW)
+        };
         let numbers = plan.steps.len() as u64;
         let mut world = Self {
             facts: Arc::new(facts),
@@ -178,9 +193,18 @@ impl World {
     /// Lets a piece of time pass, at most until `end`: until the end of a window or until the world
     /// itself has something to do.
     pub(crate) fn pass(&mut self, end: Time) {
-        let first = self.shards.iter().filter_map(|shard| shard.queue.next()).min();
+        let first = self
+            .shards
+            .iter()
+            .filter_map(|shard| shard.queue.next())
+            .min();
         let own = self.agenda.first_key_value().map(|((at, _), _)| *at);
-        let start = first.into_iter().chain(own).min().unwrap_or(end).max(self.now);
+        let start = first
+            .into_iter()
+            .chain(own)
+            .min()
+            .unwrap_or(end)
+            .max(self.now);
         if start >= end {
             self.now = end;
             return;
@@ -193,7 +217,10 @@ impl World {
             let item = entry.remove();
             self.carry_out(item);
         }
-        let next = self.agenda.first_key_value().map_or(end, |((at, _), _)| *at);
+        let next = self
+            .agenda
+            .first_key_value()
+            .map_or(end, |((at, _), _)| *at);
         let until = self.now.after(self.window).min(next).min(end);
         self.window_until(until);
         self.now = until;
@@ -223,7 +250,7 @@ impl World {
         for (key, note) in notes {
             self.numbers += 1;
             let at = key.at.after(HEARSAY).max(self.now);
-            self.agenda.insert((at, self.numbers), Item::Invited(key, note));
+            self.agenda.insert((at, self.numbers), Item::Invited(note));
         }
     }
 
@@ -232,7 +259,8 @@ impl World {
         for shard in &mut self.shards {
             self.broken.append(&mut shard.broken);
         }
-        self.broken.sort_by_key(|broken| (broken.at_us, broken.node));
+        self.broken
+            .sort_by_key(|broken| (broken.at_us, broken.node));
     }
 
     /// How many things have happened.
@@ -242,7 +270,11 @@ impl World {
 
     /// How many turns nodes have had.
     pub(crate) fn turns(&self) -> u64 {
-        self.shards.iter().flat_map(|shard| shard.hosts()).map(|host| host.turns).sum()
+        self.shards
+            .iter()
+            .flat_map(|shard| shard.hosts())
+            .map(|host| host.turns)
+            .sum()
     }
 
     /// The hash of the whole run so far.
@@ -271,7 +303,10 @@ impl World {
 /// A generator for one purpose of one node.
 fn drawn(seed: u64, no: NodeNo, purpose: &[u8]) -> Rng {
     let mut bytes = blake3::Hasher::new_derive_key("waystation simulated world v1");
-    bytes.update(&seed.to_be_bytes()).update(&no.to_be_bytes()).update(purpose);
+    bytes
+        .update(&seed.to_be_bytes())
+        .update(&no.to_be_bytes())
+        .update(purpose);
     Rng::from_seed(*bytes.finalize().as_bytes())
 }
 
@@ -287,7 +322,11 @@ fn config(plan: &Plan, keys_of: NodeNo, no: NodeNo) -> node::Config {
         public: Vec::new(),
         trust_clock: node.trust_clock,
         custody: custody::Settings {
-            free_floor: if node.disk == 0 { custody::Settings::default().free_floor } else { node.disk / 8 },
+            free_floor: if node.disk == 0 {
+                custody::Settings::default().free_floor
+            } else {
+                node.disk / 8
+            },
             ..custody::Settings::default()
         },
         store_limit: node.disk,

@@ -72,7 +72,10 @@ impl Net {
                 return None;
             }
         }
-        let (near, far) = (self.sites.get(here as usize)?, self.sites.get(there as usize)?);
+        let (near, far) = (
+            self.sites.get(here as usize)?,
+            self.sites.get(there as usize)?,
+        );
         if here == there && !near.apart {
             return Some(near.inside);
         }
@@ -96,9 +99,7 @@ impl Net {
     }
 
     pub(crate) fn mend(&mut self, from: Place, to: Place) {
-        let is = |cut: &Cut| {
-            (cut.from, cut.to) == (from, to) || (cut.from, cut.to) == (to, from)
-        };
+        let is = |cut: &Cut| (cut.from, cut.to) == (from, to) || (cut.from, cut.to) == (to, from);
         self.cuts.retain(|cut| !is(cut));
     }
 

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 /// Threads beside the one that asks; each runs one shard of a window.
 pub(crate) struct Threads {
-    work: Vec<Sender<Box<Shard>>>,
-    done: Receiver<(usize, Box<Shard>)>,
+    work: Vec<Sender<Shard>>,
+    done: Receiver<(usize, Shard)>,
     handles: Vec<JoinHandle<()>>,
 }
 
@@ -20,7 +20,7 @@ impl Threads {
         let mut work = Vec::new();
         let mut handles = Vec::new();
         for number in 0..count {
-            let (send, receive) = channel::<Box<Shard>>();
+            let (send, receive) = channel::<Shard>();
             let send_done = send_done.clone();
             work.push(send);
             #[cfg(feature = "planted")]
@@ -44,14 +44,14 @@ impl Threads {
     }
 
     /// Runs all shards, the first on the asking thread.
-    pub(crate) fn run(&self, shards: &mut Vec<Box<Shard>>) {
+    pub(crate) fn run(&self, shards: &mut Vec<Shard>) {
         let mut others = shards.split_off(1);
         let count = others.len();
         for (shard, work) in others.drain(..).zip(&self.work) {
             work.send(shard).expect("the thread waits for work");
         }
         shards[0].run(None);
-        let mut back: Vec<Option<Box<Shard>>> = (0..count).map(|_| None).collect();
+        let mut back: Vec<Option<Shard>> = (0..count).map(|_| None).collect();
         for _ in 0..count {
             let (number, shard) = next(&self.done).expect("a shard ends without a panic");
             back[number] = Some(shard);

@@ -26,7 +26,10 @@ impl Trace {
     pub(crate) fn line(&mut self, at: Time, node: &str, text: &str) {
         let seconds = at.as_micros() / 1_000_000;
         let micros = at.as_micros() % 1_000_000;
-        let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(end, _)| end);
+        let end = text
+            .char_indices()
+            .nth(LONGEST)
+            .map_or(text.len(), |(end, _)| end);
         let text = text.get(..end).unwrap_or(text);
         // A reader who went away is no reason to stop.
         let _gone = writeln!(

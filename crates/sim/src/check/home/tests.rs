@@ -607,11 +607,8 @@ fn each_message_is_shown_once() {
         1,
         "changed on its way"
     );
-    let written = &before.facts.written;
-    let shown: Vec<Message> = before.delivery.shown((&before.plan, written), 0).collect();
-    assert_eq!(shown, [0, 1].map(|index| Message { step: 0, index }));
-    assert_eq!((before.delivery.count(0), before.delivery.count(1)), (2, 0));
-    assert!(before.delivery.has(0, 1) && !before.delivery.has(1, 0));
+    assert!(before.delivery.has(0, 0) && before.delivery.has(0, 1));
+    assert!(!before.delivery.has(0, 2) && !before.delivery.has(1, 0));
     before.delivery.set_back();
     assert_eq!(before.shows(vec![first]), 0, "it had lost it");
     let back = vec![line(3, 2, &text(0, 1)), line(3, 3, "")];
