@@ -1,8 +1,8 @@
 //! What the world knows because it happened in it: who was invited to what, who joined, what was
 //! written. Shared by all nodes' checkers, also across threads.
 
-use super::written::Written;
 use super::devices::Devices;
+use super::written::Written;
 use crate::plan::{NodeNo, TopicNo};
 use identity::{EnvelopeId, NodeId, TopicId};
 use machine::Time;
@@ -94,7 +94,9 @@ impl Facts {
     pub(crate) fn new(topics: usize, steps: usize) -> Self {
         Self {
             topics: RwLock::new(vec![TopicFacts::default(); topics]),
-            sent: std::iter::repeat_with(AtomicU64::default).take(steps).collect(),
+            sent: std::iter::repeat_with(AtomicU64::default)
+                .take(steps)
+                .collect(),
             ..Self::default()
         }
     }
@@ -127,11 +129,18 @@ impl Facts {
     }
 
     pub(crate) fn add_node(&self, id: NodeId, no: NodeNo) {
-        self.nodes.write().expect("no checker panics").insert(id, no);
+        self.nodes
+            .write()
+            .expect("no checker panics")
+            .insert(id, no);
     }
 
     pub(crate) fn node_no(&self, id: &NodeId) -> Option<NodeNo> {
-        self.nodes.read().expect("no checker panics").get(id).copied()
+        self.nodes
+            .read()
+            .expect("no checker panics")
+            .get(id)
+            .copied()
     }
 
     fn shelf(&self, id: &EnvelopeId) -> &RwLock<BTreeMap<EnvelopeId, Arc<EnvelopeFacts>>> {
@@ -190,7 +199,10 @@ impl Facts {
     }
 
     pub(crate) fn is_tainted(&self, no: NodeNo) -> bool {
-        self.tainted.read().expect("no checker panics").contains(&no)
+        self.tainted
+            .read()
+            .expect("no checker panics")
+            .contains(&no)
     }
 }
 
@@ -297,6 +309,10 @@ pub(crate) mod tests {
         let third = learn(4, &[3, 2], Class::Content);
         assert_eq!(third.before, [second.serial, first.serial]);
         assert_eq!(learn(1, &[4], Class::Content), first, "once");
-        assert_eq!(facts.learn(id(5), 1, &header([5; 32], 1)).serial, 0, "of another topic");
+        assert_eq!(
+            facts.learn(id(5), 1, &header([5; 32], 1)).serial,
+            0,
+            "of another topic"
+        );
     }
 }

@@ -202,13 +202,7 @@ impl Watch {
     }
 
     /// A frame leaves this node for another.
-    pub(crate) fn leaves(
-        &mut self,
-        scene: &mut Scene<'_>,
-        to: NodeNo,
-        frame: &[u8],
-        disk: &Disk,
-    ) {
+    pub(crate) fn leaves(&mut self, scene: &mut Scene<'_>, to: NodeNo, frame: &[u8], disk: &Disk) {
         self.home.leaves(scene, frame, disk);
         self.silence.leaves(frame);
         self.carriage.leaves(scene, &mut self.holdings, (to, frame));

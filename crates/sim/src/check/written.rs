@@ -32,7 +32,6 @@ impl Bits {
         let word = self.0.get(number as usize / 64);
         word.is_some_and(|word| word & (1 << (number % 64)) != 0)
     }
-
 }
 
 /// The numbers of the messages of a plan: those of one topic from 0 on, in the order of its steps.
