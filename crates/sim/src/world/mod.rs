@@ -14,6 +14,7 @@ mod host;
 mod lies;
 mod net;
 mod phases;
+mod places;
 mod queue;
 mod shard;
 mod threads;
@@ -29,6 +30,7 @@ use crate::plan::{NodeNo, Plan};
 use host::{Happening, Host, Note};
 use machine::{Rng, Time};
 use net::Net;
+use places::Places;
 use queue::{Key, WORLD};
 use rights::DeviceSecret;
 use shard::Shard;
@@ -43,6 +45,7 @@ pub(crate) struct World {
     pub(crate) facts: Arc<Facts>,
     net: Arc<Net>,
     shards: Vec<Shard>,
+    places: Arc<Places>,
     threads: Option<Threads>,
     /// What the world itself does, in the order of time.
     agenda: BTreeMap<(Time, u64), Item>,
@@ -92,8 +95,9 @@ impl World {
             .collect();
         let net = Net::new(&plan, ids);
         let facts = Facts::new(plan.topics.len(), plan.steps.len());
+        let places = Arc::new(Places::new(&plan, threads));
         let mut shards: Vec<Shard> = (0..threads)
-            .map(|number| Shard::new(number, threads, &plan))
+            .map(|number| Shard::new(number, &places, &plan))
             .collect();
         for (no, config) in (0..).zip(configs) {
             let node = &plan.nodes[no as usize];
@@ -106,7 +110,7 @@ impl World {
             }
             let disk = crate::disk::Disk::new(&pool);
             let host = Host::new(no, &plan, config, disk, drawn(plan.seed, no, b"host"));
-            shards[no as usize % threads].add(host);
+            shards[places.shard(no)].add(host);
         }
         for (no, topic) in (0..).zip(&plan.topics) {
             facts.change_topic(no, |facts| {
@@ -122,7 +126,7 @@ impl World {
                 ((at, u64::from(no)), Item::Step(no))
             })
             .collect();
-        let shortest = Duration::from_micros(Net::shortest(&plan));
+        let shortest = Duration::from_micros(places.apart_us);
         let window = if threads == 1 {
             LONGEST_WINDOW
         } else {
@@ -133,6 +137,7 @@ impl World {
             facts: Arc::new(facts),
             net: Arc::new(net),
             shards,
+            places,
             threads: (threads > 1).then(|| Threads::new(threads - 1)),
             agenda,
             numbers,
@@ -165,7 +170,7 @@ impl World {
     }
 
     fn shard_of(&self, no: NodeNo) -> usize {
-        no as usize % self.shards.len()
+        self.places.shard(no)
     }
 
     pub(crate) fn host(&self, no: NodeNo) -> &Host {

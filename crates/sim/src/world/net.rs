@@ -117,21 +117,6 @@ impl Net {
             site.uplink = uplink;
         }
     }
-
-    /// The shortest time of travel between two nodes, whatever happens in this plan.
-    pub(crate) fn shortest(plan: &Plan) -> u64 {
-        let weather = plan.steps.iter().filter_map(|step| match &step.act {
-            crate::plan::Act::Weather { inside, uplink, .. } => Some((inside, uplink.as_ref())),
-            _ => None,
-        });
-        let sites = plan.sites.iter().map(|s| (&s.inside, s.uplink.as_ref()));
-        let all = sites.chain(weather);
-        let each = all.flat_map(|(inside, uplink)| {
-            // Two uplinks lie between two sites.
-            [Some(inside.latency_us), uplink.map(|path| path.latency_us)]
-        });
-        each.flatten().min().unwrap_or(0).max(SHORTEST_US)
-    }
 }
 
 /// Nothing travels faster, whatever a plan says, in microseconds.

@@ -2,6 +2,7 @@
 
 use super::host::{Around, Happening, Host, Note};
 use super::net::Net;
+use super::places::Places;
 use super::queue::{Key, Queue};
 use super::trace::Trace;
 use crate::check::{Broken, Facts};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Shard {
     number: usize,
-    of: usize,
+    places: Arc<Places>,
     hosts: Vec<Host>,
     pub(crate) queue: Queue<Happening>,
     /// What is going to happen to machines of other shards.
@@ -37,10 +38,10 @@ struct Window {
 }
 
 impl Shard {
-    pub(crate) fn new(number: usize, of: usize, plan: &Plan) -> Self {
+    pub(crate) fn new(number: usize, places: &Arc<Places>, plan: &Plan) -> Self {
         Self {
             number,
-            of,
+            places: Arc::clone(places),
             hosts: Vec::new(),
             queue: Queue::new(),
             crossing: Vec::new(),
@@ -59,11 +60,11 @@ impl Shard {
     }
 
     pub(crate) fn host(&self, no: NodeNo) -> &Host {
-        &self.hosts[no as usize / self.of]
+        &self.hosts[self.places.place(no)]
     }
 
     pub(crate) fn host_mut(&mut self, no: NodeNo) -> &mut Host {
-        &mut self.hosts[no as usize / self.of]
+        &mut self.hosts[self.places.place(no)]
     }
 
     pub(crate) fn hosts(&self) -> impl Iterator<Item = &Host> {
@@ -112,9 +113,9 @@ impl Shard {
                 broken: &mut self.broken,
                 trace: trace.as_deref_mut(),
             };
-            self.hosts[key.node as usize / self.of].happens(&mut around, what);
+            self.hosts[self.places.place(key.node)].happens(&mut around, what);
             for (key, what) in self.out.drain(..) {
-                if key.node as usize % self.of == self.number {
+                if self.places.shard(key.node) == self.number {
                     self.queue.push(key, what);
                 } else {
                     self.crossing.push((key, what));
@@ -143,7 +144,7 @@ impl Shard {
             broken: &mut self.broken,
             trace,
         };
-        let result = f(&mut self.hosts[no as usize / self.of], &mut around);
+        let result = f(&mut self.hosts[self.places.place(no)], &mut around);
         self.crossing.append(&mut self.out);
         result
     }

@@ -1,7 +1,7 @@
 //! Threads that run shards through one window after another.
 
 use super::shard::Shard;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
 /// Threads beside the one that asks; each runs one shard of a window.
@@ -11,8 +11,12 @@ pub(crate) struct Threads {
     handles: Vec<JoinHandle<()>>,
 }
 
-/// How often a thread looks for work before it sleeps: a window takes some ten microseconds.
-const SPINS: u32 = 2_000;
+/// How often a thread looks for work before it lets others run, and before it sleeps: a window takes
+/// some hundred microseconds, and being woken takes nearly as long.
+const SPINS: u32 = 500;
+const LOOKS: u32 = 2_000;
+/// Pauses of the processor between two looks, lest the looks slow the work down.
+const SPIN: u32 = 20;
 
 impl Threads {
     pub(crate) fn new(count: usize) -> Self {
@@ -62,11 +66,19 @@ impl Threads {
 
 /// The next thing from a channel; nothing when nobody sends any more.
 fn next<T>(receive: &Receiver<T>) -> Option<T> {
-    for _ in 0..SPINS {
-        if let Ok(thing) = receive.try_recv() {
-            return Some(thing);
+    for look in 0..LOOKS {
+        match receive.try_recv() {
+            Ok(thing) => return Some(thing),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
         }
-        std::hint::spin_loop();
+        if look < SPINS {
+            for _ in 0..SPIN {
+                std::hint::spin_loop();
+            }
+        } else {
+            std::thread::yield_now();
+        }
     }
     receive.recv().ok()
 }
