@@ -47,6 +47,8 @@ pub(crate) struct PendingShow {
     pub(crate) device: PublicKey,
     pub(crate) grant: GrantId,
     pub(crate) claim: Option<Claim>,
+    /// The topic was proven before, and is begun anew once this show is.
+    pub(crate) anew: bool,
 }
 
 impl std::fmt::Debug for Link {

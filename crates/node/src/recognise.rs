@@ -137,8 +137,8 @@ impl Inner {
         // A peer that shows a topic again in a later round has forgotten what it knew of it: both
         // begin anew.
         let last = state.shown_in.insert(local, round);
-        if last.is_some_and(|last| last < round) {
-            state.proven.remove(&local);
+        let anew = last.is_some_and(|last| last < round);
+        if anew {
             state.shown.remove(&local);
         }
         // The peer may have found the topic in a list of ours that we have not matched yet.
@@ -157,10 +157,19 @@ impl Inner {
                 },
             );
         }
-        self.judge_shown(turn, link, local, &shown);
+        self.judge_shown(turn, link, (local, anew), &shown);
     }
 
-    fn judge_shown(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, local: u32, shown: &Shown) {
+    /// Decides whether what was shown proves the topic. If it was shown `anew`, both begin anew as
+    /// soon as it does; until then what was proven before counts, because frames that are on their
+    /// way and are refused do not come again.
+    fn judge_shown(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: LinkId,
+        (local, anew): (u32, bool),
+        shown: &Shown,
+    ) {
         let claim = shown.claim.as_ref();
         let member = look(&mut self.topics, turn.cx, local, |lace, _| {
             lace.is_member(&shown.device, &shown.grant, claim)
@@ -170,6 +179,7 @@ impl Inner {
                 device: shown.device,
                 grant: shown.grant,
             };
+            self.begin_anew(link, local, anew);
             return self.prove(turn, link, local, peer);
         }
         let Some(state) = self.links.get_mut(&link) else {
@@ -180,9 +190,17 @@ impl Inner {
             device: shown.device,
             grant: shown.grant,
             claim: shown.claim,
+            anew,
         });
-        if state.asked.len() < MAX_GRANT_ASKS && state.asked.insert(shown.grant) {
+        let again = anew && state.asked.contains(&shown.grant);
+        if again || (state.asked.len() < MAX_GRANT_ASKS && state.asked.insert(shown.grant)) {
             turn.send(link, &Frame::GrantAsk { grant: shown.grant });
+        }
+    }
+
+    fn begin_anew(&mut self, link: LinkId, local: u32, anew: bool) {
+        if let Some(state) = self.links.get_mut(&link).filter(|_| anew) {
+            state.proven.remove(&local);
         }
     }
 
@@ -303,11 +321,12 @@ impl Inner {
                 if guest && let Err(refusal) = self.host.custody.guest_up(turn.cx, &topic, node) {
                     return self.refuse(turn, link, Subject::Topic(topic), &refusal);
                 }
-                // Who shows itself again has forgotten what it knew of the topic.
-                if let Some(state) = self.links.get_mut(&link) {
-                    state.proven.remove(&local);
-                }
-                self.judge_shown(turn, link, local, &shown);
+                // Who shows itself again may have forgotten what it knew of the topic.
+                let anew = self
+                    .links
+                    .get(&link)
+                    .is_some_and(|state| state.proven.contains(&local));
+                self.judge_shown(turn, link, (local, anew), &shown);
             }
             ShownAtCore::Core(ticket) => {
                 // A ticket names no grant: its device has to be known already, as the founder's or
@@ -376,6 +395,7 @@ impl Inner {
                     device: show.device,
                     grant,
                 };
+                self.begin_anew(link, show.topic, show.anew);
                 self.prove(turn, link, show.topic, peer);
             }
         }
