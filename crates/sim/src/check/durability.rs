@@ -135,7 +135,9 @@ impl Durability {
             };
             let author = topic.author(spot.author);
             author.promised = author.promised.max(spot.number);
-            return if topic.lacking.contains(&(spot.author, spot.number)) {
+            let [a, b, c, d, ..] = *envelope.as_bytes();
+            let branch = u32::from_be_bytes([a, b, c, d]);
+            return if topic.lacking.contains(&(spot.author, spot.number, branch)) {
                 Stored::InPart
             } else {
                 Stored::Whole
@@ -305,10 +307,11 @@ fn promise(
         let excepted: Vec<u32> = excepted.map(|(_, number)| narrow(*number)).collect();
         // What is covered now and was not before.
         let first = promised.min(last);
-        let fresh = topic.lacking.range((author, first)..=(author, last));
-        let fresh = fresh.filter(|(_, number)| *number > promised);
+        let of = (author, first, 0)..=(author, last, u32::MAX);
+        let fresh = topic.lacking.range(of).map(|(_, number, _)| *number);
+        let fresh = fresh.filter(|number| *number > promised);
         let filled = topic.holes.range((author, 0)..=(author, last));
-        let covered = fresh.chain(filled).map(|(_, number)| *number);
+        let covered = fresh.chain(filled.map(|(_, number)| *number));
         let covered: Vec<u32> = covered
             .filter(|number| !excepted.contains(number))
             .collect();
@@ -319,7 +322,7 @@ fn promise(
                 author,
                 number,
             };
-            let lacks = topic.lacking.contains(&(author, number));
+            let lacks = topic.lacks(author, number);
             if lacks && mirror::is_whole(disk, spot, scene.wall) != Some(true) {
                 wrong = lie(number, "whose body is not here");
             }

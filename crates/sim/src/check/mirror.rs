@@ -27,6 +27,8 @@ pub(crate) const CLOCK_SLACK_MS: u64 = 600_000;
 
 /// Rows read at once.
 const PAGE: usize = 256;
+/// Where the branch begins in the key of a header or body.
+const BRANCH_AT: usize = 16;
 
 /// Whether a time is over by the right clock, as far as clocks that are confirmed may differ.
 pub(crate) const fn is_over(wall: WallTime, time: u64) -> bool {
@@ -54,8 +56,9 @@ pub(crate) struct Topic {
     pub(crate) next_line: u64,
     authors: Vec<Author>,
     by_key: BTreeMap<u64, u32>,
-    /// Envelopes without a body: author, number.
-    pub(crate) lacking: BTreeSet<(u32, u32)>,
+    /// Envelopes without a body: author, number, and the beginning of the branch, since whoever
+    /// forks has several of one number.
+    pub(crate) lacking: BTreeSet<(u32, u32, u32)>,
     /// Envelopes, by the world's numbers of them.
     pub(crate) have: Bits,
     /// What the node has said that it lacks, below what it has said to have.
@@ -99,6 +102,12 @@ impl Topic {
     /// The node's number of an author.
     pub(crate) fn author_no(&self, key: &[u8; 32]) -> Option<u32> {
         self.by_key.get(&short(key)).copied()
+    }
+
+    /// Whether some envelope with this number has no body.
+    pub(crate) fn lacks(&self, author: u32, number: u32) -> bool {
+        let all = (author, number, 0)..=(author, number, u32::MAX);
+        self.lacking.range(all).next().is_some()
     }
 
     /// How far the chain of an author goes.
@@ -286,14 +295,18 @@ impl Mirror {
         let topic = self.topics.get_mut(&spot.local)?;
         let author = topic.author(spot.author);
         author.top = author.top.max(spot.number);
-        topic.lacking.insert((spot.author, spot.number));
+        topic
+            .lacking
+            .insert((spot.author, spot.number, u32_at(key, BRANCH_AT)?));
         Some(())
     }
 
     fn put_body(&mut self, key: &[u8]) -> Option<()> {
         let spot = Spot::of(key)?;
         let topic = self.topics.get_mut(&spot.local)?;
-        topic.lacking.remove(&(spot.author, spot.number));
+        topic
+            .lacking
+            .remove(&(spot.author, spot.number, u32_at(key, BRANCH_AT)?));
         Some(())
     }
 
