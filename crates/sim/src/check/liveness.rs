@@ -3,7 +3,7 @@
 //!
 //! Who can reach whom is taken from the world: links that are there, and nodes whose present address
 //! stands among the dialler's rows and which the network would let it reach; through members and
-//! core nodes that carry the topic. Where something is lacking, the report says who lacks what, from
+//! core nodes that carry the topic, these as far as the dialler was told that they hold topics. Where something is lacking, the report says who lacks what, from
 //! whom it could have come, and what those who lack it are waiting for.
 
 use super::agreement::{kept_ids, refusals};

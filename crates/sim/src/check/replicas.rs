@@ -11,11 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// router, topics and what members told, core nodes.
 const ADDRESS_TABLES: [(u8, &str); 5] = [
     (1, "node"),
-    (80, "router_peers"),
-    (83, "router_adverts"),
     (106, "custody_core_peers"),
     (111, "custody_my_cores"),
+    (80, "router_peers"),
+    (83, "router_adverts"),
 ];
+/// How many of them, the first, say which core nodes hold a topic. Whoever knows a core node from an
+/// advert alone brings mail there, and does not know that a topic is to be had.
+const CORE_TABLES: usize = 3;
 
 /// A topic on one node's disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +161,7 @@ impl<'a> Overview<'a> {
         by.extend(self.connectors(topic));
         let mut open = by.clone();
         let mut groups = Vec::new();
-        let neighbours = self.neighbours(&by);
+        let neighbours = self.neighbours(&by, &members);
         while let Some(first) = open.pop_first() {
             let (mut todo, mut group) = (vec![first], Vec::new());
             while let Some(at) = todo.pop() {
@@ -197,8 +200,13 @@ impl<'a> Overview<'a> {
         carriers.map(|replica| replica.at).collect()
     }
 
-    /// Who of these has a link with whom, or can dial whom at an address that it knows.
-    fn neighbours(&self, among: &BTreeSet<usize>) -> BTreeMap<usize, BTreeSet<usize>> {
+    /// Who of these has a link with whom, or can dial whom at an address that it knows; core nodes
+    /// only who knows that they hold topics.
+    fn neighbours(
+        &self,
+        among: &BTreeSet<usize>,
+        members: &BTreeSet<usize>,
+    ) -> BTreeMap<usize, BTreeSet<usize>> {
         let addresses: BTreeMap<&str, usize> = among
             .iter()
             .map(|at| (&*self.node(*at).address, *at))
@@ -208,7 +216,10 @@ impl<'a> Overview<'a> {
             let node = self.node(*at);
             let linked = node.linked.iter().filter_map(|no| self.places.get(no));
             let mut near: BTreeSet<usize> = linked.copied().filter(|n| among.contains(n)).collect();
-            for known in known_addresses(node, &addresses) {
+            let known = known_addresses(node, &addresses, &ADDRESS_TABLES);
+            let cores = known_addresses(node, &addresses, &ADDRESS_TABLES[..CORE_TABLES]);
+            let known = known.intersection(members).chain(&cores).copied();
+            for known in known {
                 if known != *at && (self.everybody.reaches)(node.no, self.node(known).no) {
                     near.insert(known);
                 }
@@ -223,10 +234,14 @@ impl<'a> Overview<'a> {
 }
 
 /// Which of these addresses a node has among its rows.
-fn known_addresses(node: &Glance<'_>, addresses: &BTreeMap<&str, usize>) -> BTreeSet<usize> {
+fn known_addresses(
+    node: &Glance<'_>,
+    addresses: &BTreeMap<&str, usize>,
+    tables: &[(u8, &'static str)],
+) -> BTreeSet<usize> {
     let mut known = BTreeSet::new();
-    for (id, name) in ADDRESS_TABLES {
-        let table = machine::Table::new(id, name);
+    for (id, name) in tables {
+        let table = machine::Table::new(*id, name);
         let mut from = vec![0];
         while let Ok(page) =
             machine::Base::scan(node.disk, table, (&from, &[u8::MAX; 64]), 256, false)
