@@ -50,7 +50,11 @@ pub fn run(plan: &Plan, options: Options<'_>) -> Outcome {
     #[cfg(feature = "planted")]
     machine::planted::plant(planted);
     let begun = Instant::now();
-    let trace = trace.map(|out| Trace { step: 0, out });
+    let trace = trace.map(|out| Trace {
+        step: 0,
+        until: limits.events,
+        out,
+    });
     let reached = std::cell::Cell::new((0, 0));
     let mut next = EVENTS_PER_LOOK;
     let mut look = |world: &World| {

@@ -7,7 +7,8 @@ use super::{Broken, Everybody, agreement, liveness, members, messages, model};
 /// Everything that is wrong. Of many broken promises the first are enough.
 pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
     let overview = Overview::new(everybody);
-    let mut broken = members::last_words(&overview);
+    let mut broken = asleep(everybody);
+    broken.extend(members::last_words(&overview));
     broken.extend(messages::mails(&overview));
     if everybody.nodes.len() <= FEW {
         let all = 0..everybody.nodes.len();
@@ -28,6 +29,18 @@ pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
 
 /// Nodes of a world whose disks are counted anew at the end, to see that the batches told the same.
 const FEW: usize = 64;
+
+/// Nodes that have not come up again though nothing keeps them down.
+fn asleep(everybody: &Everybody<'_>) -> Vec<Broken> {
+    let down = everybody.nodes.iter().filter(|node| !node.up);
+    let note = |node: &super::Glance<'_>| Broken {
+        promise: liveness::PROMISE,
+        at_us: everybody.now.as_micros(),
+        node: Some(node.no),
+        what: format!("{} is not up, though faults have stopped", node.plan.name),
+    };
+    down.map(note).take(ENOUGH).collect()
+}
 
 /// Broken promises after which no further topic is looked at.
 const ENOUGH: usize = 20;

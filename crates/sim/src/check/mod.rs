@@ -1,8 +1,8 @@
 //! What must be true of every world, watched after every step: one file for each promise.
 //!
-//! Each node has a [`Watch`]: the parts of the checkers that look at one node alone, fed by the world
+//! Each node has a `Watch`: the parts of the checkers that look at one node alone, fed by the world
 //! with everything that the node does. What a checker must know beyond that node (who has joined,
-//! what was written, which envelope follows which) is in the [`Facts`] of the world. When faults have
+//! what was written, which envelope follows which) is in the `Facts` of the world. When faults have
 //! stopped and everybody has had the stated time, the checkers in `converged` look at all nodes at
 //! once.
 

@@ -56,6 +56,15 @@ fn say(line: impl std::fmt::Display) {
     let _closed = writeln!(std::io::stdout(), "{line}");
 }
 
+/// A line for people: on standard output, unless that is for programs.
+fn tell(json: bool, line: impl std::fmt::Display) {
+    if json {
+        let _closed = writeln!(std::io::stderr(), "{line}");
+    } else {
+        say(line);
+    }
+}
+
 impl Bounds {
     fn limits(&self) -> crate::Limits {
         crate::Limits {

@@ -1,6 +1,6 @@
 //! `way-sim run` and `way-sim list`.
 
-use super::{Bounds, End, Failed, args, say};
+use super::{Bounds, End, Failed, args, say, tell};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{Report, Run};
@@ -21,6 +21,10 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
         .nodes
         .map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
     let again = format!("way-sim run {} --seed {}{nodes}", args.file, args.seed);
+    if let Some(page) = &args.report {
+        // Better now than after the run.
+        File::create(page).map_err(|error| format!("cannot write {}: {error}", page.display()))?;
+    }
     let trace: Option<Box<dyn Write + Send>> = match &args.trace {
         None => None,
         Some(path) => {
@@ -39,8 +43,11 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
     let Some(differs) = differs else {
         return Ok(end);
     };
-    say(differs);
-    say(format_args!("broken: same-seed-same-run ({again} --twice)"));
+    tell(args.json, differs);
+    tell(
+        args.json,
+        format_args!("broken: same-seed-same-run ({again} --twice)"),
+    );
     Ok(End::Broke)
 }
 
@@ -105,7 +112,7 @@ pub(super) fn finish(
         say(report.text());
     }
     if let Some(why) = &outcome.unfinished {
-        say(format_args!("stopped before the end: {why}"));
+        tell(json, format_args!("stopped before the end: {why}"));
     }
     Ok(verdict(&outcome, &report.run.replay, json))
 }
@@ -115,10 +122,8 @@ pub(super) fn verdict(outcome: &Outcome, again: &str, json: bool) -> End {
     let Some(broken) = outcome.broken.first() else {
         return End::Held;
     };
-    if !json {
-        say(format_args!("{}", broken.what));
-        say(format_args!("broken: {} ({again})", broken.promise));
-    }
+    tell(json, &broken.what);
+    tell(json, format_args!("broken: {} ({again})", broken.promise));
     End::Broke
 }
 

@@ -1,7 +1,7 @@
 //! `way-sim swarm`: many worlds, each drawn from its seed.
 
 use super::one::hex;
-use super::{End, Failed, args, say};
+use super::{End, Failed, args, say, tell};
 use crate::progress::Progress;
 use crate::search::{Found, search};
 use std::ops::ControlFlow;
@@ -63,21 +63,22 @@ pub(super) fn run(args: &args::Swarm) -> Result<End, Failed> {
         }
     }
     if let Some(seed) = odd.first() {
-        say(format_args!(
-            "broken: same-seed-same-run (way-sim swarm --from {seed} --seeds 1 --twice)"
-        ));
+        tell(
+            args.json,
+            format_args!(
+                "broken: same-seed-same-run (way-sim swarm --from {seed} --seeds 1 --twice)"
+            ),
+        );
         return Ok(End::Broke);
     }
     match broke.first() {
         None => Ok(End::Held),
         Some(found) => {
-            if !args.json {
-                let promise = found.outcome.broken[0].promise;
-                say(format_args!(
-                    "broken: {promise} (way-sim replay {})",
-                    found.seed
-                ));
-            }
+            let promise = found.outcome.broken[0].promise;
+            tell(
+                args.json,
+                format_args!("broken: {promise} (way-sim replay {})", found.seed),
+            );
             Ok(End::Broke)
         }
     }

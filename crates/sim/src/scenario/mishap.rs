@@ -5,6 +5,7 @@ use super::day::draw_in;
 use super::draw::Draw;
 use super::expand::Making;
 use super::limits::DAY_MS;
+use super::limits::MAX_STEPS;
 use super::names::{Kind, called};
 use super::quantity::Span;
 use super::source::Named;
@@ -72,6 +73,8 @@ impl Making<'_> {
         let wanted = u128::from(times.per_day) * u128::from(self.form.length);
         let count = draw.about(wanted, 1_000 * u128::from(DAY_MS));
         let online = &self.online[node as usize];
+        // More are refused when they become steps.
+        let count = count.min(MAX_STEPS as u64 + 1);
         all.extend((0..count).map_while(|_| draw_in(online, draw)));
         all.sort_unstable();
         all
@@ -83,6 +86,7 @@ impl Making<'_> {
         let mut all: Vec<u64> = fixed.collect();
         let wanted = u128::from(times.per_day) * u128::from(self.form.length);
         let count = draw.about(wanted, 1_000 * u128::from(DAY_MS));
+        let count = count.min(MAX_STEPS as u64 + 1);
         all.extend((0..count).map(|_| draw.below(self.form.length)));
         all.sort_unstable();
         all

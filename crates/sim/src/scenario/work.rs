@@ -5,6 +5,7 @@ use super::day::{Part, draw_in, within};
 use super::draw::Draw;
 use super::expand::{Making, Membership};
 use super::form::{MessagesForm, Pace};
+use super::limits::MAX_STEPS;
 use super::limits::{BURST_GAP_MS, DAY_MS};
 use super::names::Kind;
 use super::quantity::Span;
@@ -19,6 +20,8 @@ fn times(pace: Pace, parts: &[Part], during: Part, each: u128, draw: &mut Draw) 
             // Of two things at a time there are half as many times; `each` is in halves because the
             // middle of a span may lie between two numbers.
             let count = draw.about(wanted * 2, 1_000 * u128::from(DAY_MS) * each);
+            // More are refused when they become steps.
+            let count = count.min(MAX_STEPS as u64 + 1);
             (0..count).map_while(|_| draw_in(parts, draw)).collect()
         }
         Pace::Every(every) => {
@@ -26,6 +29,7 @@ fn times(pace: Pace, parts: &[Part], during: Part, each: u128, draw: &mut Draw) 
             let all = (0..).map(|k: u64| first + k * every);
             let all = all.take_while(|at| *at < during.1);
             all.filter(|at| parts.iter().any(|part| part.0 <= *at && *at < part.1))
+                .take(MAX_STEPS + 1)
                 .collect()
         }
     }

@@ -132,6 +132,8 @@ impl App {
         }
         for seat in &mut self.seats {
             seat.last = 0;
+            // What was invited to may be forgotten, and so may the invite.
+            seat.invite = Stage::Wanted;
             if !seat.founds {
                 seat.taking_part = Stage::Wanted;
             }
@@ -163,6 +165,16 @@ impl Host {
             let life = self.lives;
             self.soon(around, after, Happening::Person { life });
         }
+    }
+
+    /// The addresses in the invites of this person lead nowhere any more: there are new ones.
+    pub(crate) fn invite_again(&mut self, around: &mut Around<'_>) {
+        for seat in &mut self.app.seats {
+            if seat.founds && seat.invite == Stage::Done {
+                seat.invite = Stage::Wanted;
+            }
+        }
+        self.try_again(around, SOON);
     }
 
     /// The plan has something for this person.

@@ -118,7 +118,7 @@ impl Host {
         address: &str,
     ) {
         let found = around.net.at_address(address);
-        let to = found.filter(|to| around.net.id(*to) == whom || self.is_twin(around, *to));
+        let to = found.filter(|to| around.net.id(*to) == whom);
         let exporter = self.rng.array();
         let mut end = End::new(to.unwrap_or(self.no), exporter, around.now);
         end.token = Some(token);
@@ -144,13 +144,6 @@ impl Host {
             exporter,
         };
         self.later(around, at, to, dialled);
-    }
-
-    /// A copy of a node answers in its name where it stands.
-    fn is_twin(&self, around: &Around<'_>, to: NodeNo) -> bool {
-        around.plan.nodes[to as usize]
-            .twin_of
-            .is_some_and(|of| of == to)
     }
 
     /// Somebody dials this node.
@@ -443,6 +436,7 @@ impl Host {
         }
         let addresses = vec![around.net.address(self.no)];
         self.input(around, Input::Listening { addresses }, TurnKind::Other);
+        self.invite_again(around);
     }
 
     /// The network has changed: some links have a way again, others have none any more.

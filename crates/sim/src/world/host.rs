@@ -9,7 +9,7 @@ use super::trace::{Digest, Trace};
 use crate::check::{Broken, Ended, Facts, Scene, Watch};
 use crate::disk::Disk;
 use crate::metrics::{Metrics, TurnKind};
-use crate::plan::{Act, NodeNo, NodePlan, Plan, Role, START_MS, TopicNo};
+use crate::plan::{NodeNo, NodePlan, Plan, Role, START_MS, TopicNo};
 use machine::{Batch, Event, Exempt, Fault, Kernel, Rng, Time, WallTime};
 use node::command::{Command, RequestId};
 use node::{Advisory, Config, Held, Input, LinkId, Node, Out};
@@ -164,9 +164,14 @@ impl Clock {
 }
 
 impl Host {
-    pub(crate) fn new(no: NodeNo, plan: &Plan, config: Config, disk: Disk, rng: Rng) -> Self {
+    pub(crate) fn new(
+        no: NodeNo,
+        plan: &Plan,
+        (config, disk): (Config, Disk),
+        rng: Rng,
+        tears: bool,
+    ) -> Self {
         let own = &plan.nodes[no as usize];
-        let tears = |act: &Act| matches!(act, Act::TearTail { node, .. } if *node == no);
         Self {
             no,
             config,
@@ -185,7 +190,7 @@ impl Host {
             crash_after: None,
             backup: None,
             before: VecDeque::new(),
-            keeps_before: plan.steps.iter().any(|step| tears(&step.act)),
+            keeps_before: tears,
             ends: Ends::default(),
             app: App::new(no, plan),
             liar: Liar::new(own),
@@ -345,6 +350,10 @@ impl Host {
         }
         self.close_ends(around);
         self.end_life(around, Ended::Stopped);
+        if self.wanted {
+            // Somebody wanted it back before it was off.
+            self.soon(around, CLOSE_LINGER, Happening::Start);
+        }
     }
 
     /// The machine stops dead. What is in flight to the disk may or may not have got there.

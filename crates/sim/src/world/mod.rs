@@ -25,8 +25,8 @@ pub(crate) use trace::Trace;
 
 use crate::check::{Broken, Facts};
 use crate::disk::Pool;
-use crate::metrics::Metrics;
-use crate::plan::{NodeNo, Plan};
+use crate::metrics::{Held, Metrics};
+use crate::plan::{Act, NodeNo, Plan};
 use host::{Happening, Host, Note};
 use machine::{Rng, Time};
 use net::Net;
@@ -34,7 +34,7 @@ use places::Places;
 use queue::{Key, WORLD};
 use rights::DeviceSecret;
 use shard::Shard;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use threads::Threads;
@@ -69,6 +69,8 @@ enum Item {
 
 /// How long it takes until people have told one another.
 const HEARSAY: Duration = Duration::from_secs(1);
+/// Nodes of which it is counted what they hold.
+const MOST_COUNTED: usize = 200;
 /// The longest window. A note that a machine makes within one is dealt with after it.
 const LONGEST_WINDOW: Duration = HEARSAY;
 
@@ -95,6 +97,11 @@ impl World {
             .collect();
         let net = Net::new(&plan, ids);
         let facts = Facts::new(plan.topics.len(), plan.steps.len());
+        let torn = plan.steps.iter().filter_map(|step| match step.act {
+            Act::TearTail { node, .. } => Some(node),
+            _ => None,
+        });
+        let torn: BTreeSet<NodeNo> = torn.collect();
         let places = Arc::new(Places::new(&plan, threads));
         let mut shards: Vec<Shard> = (0..threads)
             .map(|number| Shard::new(number, &places, &plan))
@@ -109,7 +116,8 @@ impl World {
                 facts.taint(no);
             }
             let disk = crate::disk::Disk::new(&pool);
-            let host = Host::new(no, &plan, config, disk, drawn(plan.seed, no, b"host"));
+            let rng = drawn(plan.seed, no, b"host");
+            let host = Host::new(no, &plan, (config, disk), rng, torn.contains(&no));
             shards[places.shard(no)].add(host);
         }
         for (no, topic) in (0..).zip(&plan.topics) {
@@ -301,7 +309,32 @@ impl World {
         for shard in &self.shards {
             all = all.merge(shard.metrics.clone());
         }
+        self.count_holdings(&mut all);
         all
+    }
+
+    /// Counts who holds what; of a large world one node in so many.
+    fn count_holdings(&self, metrics: &mut Metrics) {
+        let each = self.plan.nodes.len().div_ceil(MOST_COUNTED).max(1);
+        for no in (0..self.count()).step_by(each) {
+            let host = self.host(no);
+            let rows = |table, local| crate::check::holdings::rows_of(host.disk(), table, local);
+            for holding in host.watch.holdings.iter() {
+                let headers = rows(lace::rows::HEADER, holding.local);
+                let bodies = rows(lace::rows::BODY, holding.local);
+                let all = headers.iter().chain(&bodies);
+                let held = Held {
+                    envelopes: headers.len() as u64,
+                    bodies: bodies.len() as u64,
+                    bytes: all.map(|(_, value)| value.len() as u64).sum(),
+                    ..Held::default()
+                };
+                let topic = holding.no.or_else(|| self.facts.topic_no(&holding.id));
+                if topic.is_some() {
+                    metrics.holding(no, topic, held);
+                }
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::check::{Broken, Everybody, Glance};
 use crate::metrics::Metrics;
 use crate::plan::{Act, Plan, Role, Step};
 use machine::Time;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What ends a run early.
@@ -52,11 +53,15 @@ impl World {
             return plan;
         }
         let at_ms = plan.length_ms + plan.converge_ms / 2;
+        let leaves = plan.steps.iter().filter_map(|step| match step.act {
+            Act::Leave { node, topic } => Some((node, topic)),
+            _ => None,
+        });
+        let leaves: BTreeSet<_> = leaves.collect();
         for (no, topic) in (0..).zip(&plan.topics) {
             for member in topic.members.iter().chain([&topic.founder]) {
-                let left = |step: &Step| matches!(&step.act, Act::Leave { node, topic } if (node, *topic) == (member, no));
                 let own = &plan.nodes[*member as usize];
-                if own.role == Role::Person && !plan.steps.iter().any(left) {
+                if own.role == Role::Person && !leaves.contains(&(*member, no)) {
                     let act = Act::Send {
                         node: *member,
                         topic: no,
@@ -144,7 +149,9 @@ impl World {
         if let Some(why) = self.until(calm, look) {
             return Some(why);
         }
-        self.each_watch(true);
+        // Whoever still asks to be let in somewhere has something to say.
+        let quiet = (0..self.count()).all(|no| self.host(no).is_done());
+        self.each_watch(quiet);
         let end = self.now.after(SILENCE);
         let unfinished = self.until(end, look);
         if unfinished.is_none() && self.broken.is_empty() {
@@ -179,7 +186,10 @@ impl World {
                 up: host.is_up(),
                 linked: host.ends.linked(),
                 address: self.net.address(no),
-                waits: None,
+                waits: host
+                    .life
+                    .as_ref()
+                    .and_then(|life| life.kernel.machine().awaits()),
             }
         };
         Everybody {
