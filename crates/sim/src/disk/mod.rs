@@ -1,6 +1,6 @@
 //! The simulated disk of one node: compact, and cheaply cloned.
 //!
-//! Rows lie in small packed [pages](page), in the order of table and key; a sorted list says at
+//! Rows lie in small packed pages, in the order of table and key; a sorted list says at
 //! which key each page begins. A write changes one page, in place. A clone shares the pages and
 //! copies one when it is written to, so that a backup or a cloned machine costs next to nothing.
 //! Long values are kept once for all disks of a world, in its [`Pool`]: in a topic of thirty
