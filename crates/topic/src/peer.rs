@@ -48,6 +48,8 @@ pub(crate) struct Wanted {
 pub(crate) struct PeerState {
     pub(crate) who: Peer,
     pub(crate) hello_due: bool,
+    /// Its hello has come.
+    pub(crate) greeted: bool,
     /// Not before this time is another hello sent on this link.
     pub(crate) hello_again: Option<Time>,
     /// Not before this time does a hello bring evidence, receipts and boxes once more.
@@ -104,6 +106,7 @@ impl PeerState {
         Self {
             who,
             hello_due: true,
+            greeted: false,
             hello_again: None,
             beside_again: None,
             lost: false,

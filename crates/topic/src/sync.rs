@@ -78,8 +78,14 @@ impl Topic {
         let Some(peer) = self.peers.get_mut(&link) else {
             return;
         };
+        let again = std::mem::replace(&mut peer.greeted, true);
         if theirs.cut == mine.cut {
             peer.knows_all(&self.lace);
+            // Whoever says hello again may have begun anew, and has not got this side's hello then.
+            if again && !peer.hello_due {
+                peer.cut.sent = false;
+                peer.cut.begin();
+            }
         } else {
             peer.cut.sent = false;
             peer.cut.begin();

@@ -86,26 +86,43 @@ pub(crate) struct Facts {
     tainted: RwLock<BTreeSet<NodeNo>>,
     /// When the messages of each step were stored at their author's, in microseconds and one more.
     sent: Vec<AtomicU64>,
+    /// Until when they last by their headers, in milliseconds since 1970.
+    lasts: Vec<AtomicU64>,
     /// What was written, by numbers.
     pub(crate) written: Written,
 }
 
 impl Facts {
     pub(crate) fn new(topics: usize, steps: usize) -> Self {
+        let numbers = || {
+            std::iter::repeat_with(AtomicU64::default)
+                .take(steps)
+                .collect()
+        };
         Self {
             topics: RwLock::new(vec![TopicFacts::default(); topics]),
-            sent: std::iter::repeat_with(AtomicU64::default)
-                .take(steps)
-                .collect(),
+            sent: numbers(),
+            lasts: numbers(),
             ..Self::default()
         }
     }
 
-    /// The messages of a step are stored at their author's.
-    pub(crate) fn sent(&self, step: u32, now: Time) {
-        if let Some(sent) = self.sent.get(step as usize) {
+    /// The messages of a step are stored at their author's, in these envelopes.
+    pub(crate) fn sent(&self, step: u32, now: Time, envelopes: impl Iterator<Item = EnvelopeId>) {
+        let known = envelopes.filter_map(|id| self.envelope(&id));
+        let lasts = known.map(|known| known.expires).min().unwrap_or(u64::MAX);
+        let step = step as usize;
+        if let (Some(sent), Some(until)) = (self.sent.get(step), self.lasts.get(step)) {
             sent.store(now.as_micros() + 1, Ordering::Relaxed);
+            until.store(lasts, Ordering::Relaxed);
         }
+    }
+
+    /// Until when the messages of a step last, in milliseconds since 1970, as their writer's clock
+    /// has it. Nothing for what was not sent.
+    pub(crate) fn lasts(&self, step: u32) -> Option<u64> {
+        self.sent_at(step)?;
+        Some(self.lasts.get(step as usize)?.load(Ordering::Relaxed))
     }
 
     /// When the messages of a step were stored at their author's.

@@ -18,17 +18,16 @@ pub(crate) const PROMISE: &str = "liveness";
 
 /// Messages that a report names.
 const NAMED: usize = 5;
-/// The shortest lifespan that a message has when nobody gives another, less a day: later than that
-/// nobody need be shown it.
-const LIFESPAN_MS: u64 = 29 * 24 * 3600 * 1000;
+/// Whoever may be a day ahead need not be shown what is over within a day.
+const AHEAD_MS: u64 = 24 * 3600 * 1000;
 
-/// Steps of a plan in which something is sent to a topic that outlasts the plan: the number of the
-/// step, by whom, how many messages.
+/// Steps of a plan in which something was sent to a topic that outlasts the plan, by the date that its
+/// writer's clock gave it: the number of the step, by whom, how many messages.
 type Sends = Vec<(u32, NodeNo, u32)>;
 
 fn sends(overview: &Overview<'_>, topic: TopicNo) -> Sends {
     let plan = overview.everybody.plan;
-    let ends = plan.length_ms.saturating_add(plan.converge_ms);
+    let ends = overview.everybody.wall.as_millis().saturating_add(AHEAD_MS);
     let steps = overview.sends(topic).iter();
     let sends = steps.filter_map(|no| match plan.steps.get(*no as usize)?.act {
         Act::Send {
@@ -37,10 +36,8 @@ fn sends(overview: &Overview<'_>, topic: TopicNo) -> Sends {
             expires_ms: 0,
             ..
         } => {
-            let at_ms = plan.steps[*no as usize].at_ms;
-            let lasts = at_ms.saturating_add(LIFESPAN_MS) > ends;
-            let known = overview.everybody.facts.sent_at(*no).is_some();
-            (lasts && known).then_some((*no, node, count))
+            let lasts = overview.everybody.facts.lasts(*no)? > ends;
+            lasts.then_some((*no, node, count))
         }
         _ => None,
     });

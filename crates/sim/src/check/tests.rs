@@ -352,7 +352,8 @@ fn what_one_member_was_shown_all_are() {
     };
     town.plan.steps.push(Step { at_ms: 1, act });
     assert_eq!(town.everybody(check).1, [], "it was never sent");
-    town.facts.sent(0, machine::Time::from_micros(1));
+    town.facts
+        .sent(0, machine::Time::from_micros(1), std::iter::empty());
     // It is there, but nobody has seen it, not even its writer.
     assert_eq!(town.everybody(check).1.len(), 3);
     for no in [ADA, BEN] {
@@ -380,7 +381,8 @@ fn mail_comes_to_who_can_be_reached() {
     };
     town.plan.steps.push(Step { at_ms: 1, act });
     assert_eq!(town.everybody(check).1, [], "it was never sent");
-    town.facts.sent(0, machine::Time::from_micros(1));
+    town.facts
+        .sent(0, machine::Time::from_micros(1), std::iter::empty());
     assert_eq!(town.everybody(check).1.len(), 1);
     town.reaches = false;
     assert_eq!(town.everybody(check).1, []);
@@ -399,7 +401,8 @@ fn who_cannot_write_at_the_end_is_found() {
         };
         town.plan.steps.push(Step { at_ms: 1_500, act });
     }
-    town.facts.sent(1, machine::Time::from_micros(1));
+    town.facts
+        .sent(1, machine::Time::from_micros(1), std::iter::empty());
     let check = |everybody: &Everybody<'_>| members::last_words(&Overview::new(everybody));
     let broken = town.everybody(check).1;
     assert_eq!(broken.len(), 1, "{broken:?}");

@@ -415,7 +415,8 @@ impl Host {
                 for _ in &ids {
                     around.metrics.wrote(around.now);
                 }
-                around.facts.sent(step, around.now);
+                let envelopes = ids.iter().map(|id| id.envelope);
+                around.facts.sent(step, around.now, envelopes);
                 if let Some(Act::Send { topic, .. }) =
                     around.plan.steps.get(step as usize).map(|s| &s.act)
                 {
@@ -426,7 +427,7 @@ impl Host {
             }
             (Asked::Mail { step }, Reply::Sent { .. }) => {
                 around.metrics.mail_sent(around.now);
-                around.facts.sent(step, around.now);
+                around.facts.sent(step, around.now, std::iter::empty());
             }
             (Asked::Send { .. }, Reply::Failed(_)) => around.metrics.refused(around.now),
             (Asked::Read(at), Reply::Lines { last, more, .. }) => {
