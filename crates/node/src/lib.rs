@@ -26,6 +26,7 @@ mod joining;
 mod keychain;
 pub mod limits;
 mod look;
+mod members;
 mod node;
 mod problems;
 mod proof;

@@ -1,5 +1,6 @@
 //! The node's own rows: which topics there are under which local numbers and names, and secrets.
 
+use identity::NodeId;
 use machine::{Cx, Staged, Table};
 use minicbor::{CborLen, Decode, Encode};
 
@@ -147,8 +148,27 @@ impl TopicRow {
 
 /// First byte of the key of a row with the core nodes that a member listed: `c` ‖ local ‖ device.
 pub(crate) const LISTED: u8 = b'c';
-/// First byte of the key of a row with what a member said about itself: `p` ‖ local ‖ device.
+/// First byte of the key of a [`MemberRow`]: `p` ‖ local ‖ device.
 pub(crate) const PROFILES: u8 = b'p';
+
+/// What a member said about itself. Its node's advert is with the router.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(map)]
+pub(crate) struct MemberRow {
+    /// Its name.
+    #[n(0)]
+    pub(crate) name: String,
+    /// The node that it is on.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) node: [u8; 32],
+}
+
+impl MemberRow {
+    /// Its node.
+    pub(crate) const fn node(&self) -> NodeId {
+        NodeId::from_bytes(self.node)
+    }
+}
 
 /// Key of what a member said.
 pub(crate) fn said_key(kind: u8, local: u32, device: &identity::PublicKey) -> Vec<u8> {
@@ -170,5 +190,17 @@ pub(crate) fn said(
             let device: [u8; 32] = key.get(5..)?.try_into().ok()?;
             Some((identity::PublicKey::from_bytes(device), value))
         })
+        .collect()
+}
+
+/// What members of a topic said about themselves, by device.
+pub(crate) fn members(
+    store: &mut Staged<'_>,
+    local: u32,
+    limit: usize,
+) -> Vec<(identity::PublicKey, MemberRow)> {
+    said(store, PROFILES, local, limit)
+        .into_iter()
+        .filter_map(|(device, row)| Some((device, decode(&row)?)))
         .collect()
 }

@@ -7,7 +7,6 @@
 
 use crate::limits::{BRIDGES, CORE_PATIENCE, CORE_SETTLED};
 use crate::node::{Inner, Turn};
-use crate::tidings::profiles;
 use crate::timer::Timer;
 use identity::NodeId;
 use router::Why;
@@ -54,7 +53,7 @@ impl Inner {
         if !own.iter().any(gives) {
             return Seek::Later;
         }
-        if self.bridge(turn, local, &own) == Some(node) {
+        if self.bridge(local, &own) == Some(node) {
             Seek::Now
         } else {
             Seek::No
@@ -63,7 +62,7 @@ impl Inner {
 
     /// The core node, not one of its own, with which this node keeps a link for the sake of all.
     /// Chance decides, the same at every start.
-    fn bridge(&self, turn: &mut Turn<'_, '_>, local: u32, own: &[NodeId]) -> Option<NodeId> {
+    fn bridge(&self, local: u32, own: &[NodeId]) -> Option<NodeId> {
         let topic = self.host.keys.topic(local)?.id;
         let lot = |of: &[u8; 32]| {
             let hash = blake3::hash(&[*self.id.as_bytes(), *topic.as_bytes(), *of].concat());
@@ -71,19 +70,17 @@ impl Inner {
             head.iter()
                 .fold(0_u64, |lot, byte| (lot << 8) | u64::from(*byte))
         };
-        // An invite's link also names the member who made it.
-        let members: BTreeSet<NodeId> = profiles(turn, local)
-            .into_iter()
-            .map(|(_, profile)| profile.node)
-            .collect();
-        let count = u64::try_from(members.len()).unwrap_or(u64::MAX);
+        let count = u64::try_from(self.tidings.members.nodes(local).count()).unwrap_or(u64::MAX);
         if count > BRIDGES && lot(&[0; 32]) % count >= BRIDGES {
             return None;
         }
         let others = self.host.cores.get(&local).into_iter().flatten();
         others
             .map(|(node, _)| *node)
-            .filter(|node| !own.contains(node) && !members.contains(node))
+            // An invite's link also names the member who made it.
+            .filter(|node| {
+                !own.contains(node) && !self.tidings.members.nodes(local).any(|at| at == *node)
+            })
             .min_by_key(|node| lot(node.as_bytes()))
     }
 

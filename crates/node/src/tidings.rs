@@ -1,13 +1,14 @@
-//! What members tell one another about names, addresses and core nodes, and what follows from it:
-//! whom to keep a link with, which core holds what, tickets between cores.
+//! What members tell one another about core nodes, and what follows from it: which core holds what,
+//! tickets between cores; and when members are told something.
 
 use crate::frames::here;
 use crate::io::LinkId;
 use crate::keychain::{CORES, PROFILE};
 use crate::limits::{MAX_ADDRESSES, TELL_AFTER, TICKET_MS, TICKETS_EVERY};
 use crate::look::look;
+use crate::members::Members;
 use crate::node::{Inner, Turn};
-use crate::rows::{LISTED, NODE, PROFILES, said, said_key};
+use crate::rows::{LISTED, NODE, said, said_key};
 use crate::timer::Timer;
 use custody::CorePeer;
 use identity::{EnvelopeId, NodeId, PublicKey, TopicId};
@@ -43,6 +44,10 @@ pub(crate) struct Tidings {
     tickets: BTreeMap<(u32, NodeId), Ticket>,
     /// The core secrets of each topic that this core holds, by the client that gave it.
     secrets: BTreeMap<u32, BTreeMap<NodeId, CoreSecret>>,
+    /// Which nodes the members of each topic are on.
+    pub(crate) members: Members,
+    /// The version of this node's advert; 0 before it was looked at.
+    pub(crate) version: u32,
 }
 
 impl Tidings {
@@ -95,6 +100,7 @@ impl Inner {
 
     /// Reads back what was told in earlier lives.
     pub(crate) fn open_tidings(&mut self, turn: &mut Turn<'_, '_>) {
+        self.tidings.version = self.router.own_advert().map_or(0, |advert| advert.version);
         let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
         for local in topics {
             for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
@@ -104,9 +110,7 @@ impl Inner {
             }
             self.learn_ways(turn, local);
             self.learn_own_cores(turn, local);
-            for (device, profile) in profiles(turn, local) {
-                self.learn_member(turn, local, &device, profile);
-            }
+            self.open_members(turn, local);
         }
         let again = turn.cx.now.after(TICKETS_EVERY);
         self.timers.set(Timer::Tickets, again);
@@ -270,57 +274,11 @@ impl Inner {
         }
     }
 
-    fn learn_member(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        local: u32,
-        device: &PublicKey,
-        profile: Profile,
-    ) {
-        let own = self
-            .host
-            .keys
-            .topic(local)
-            .and_then(|keys| keys.device.as_ref());
-        if own.is_some_and(|own| own.public() != *device) && !profile.addresses.is_empty() {
-            // Through a core node members find one another anyhow.
-            let why = if self.is_held(local) {
-                Why::Shortcut
-            } else {
-                Why::Member
-            };
-            self.keep(turn, profile.node, why, profile.addresses);
-        }
-    }
-
-    fn is_held(&self, local: u32) -> bool {
+    pub(crate) fn is_held(&self, local: u32) -> bool {
         self.host
             .cores
             .get(&local)
             .is_some_and(|cores| !cores.is_empty())
-    }
-
-    /// A core node holds a topic now, or none does any more: links with its members matter less, or
-    /// more.
-    fn weigh_members(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let members = profiles(turn, local);
-        let nodes: Vec<NodeId> = members.iter().map(|(_, profile)| profile.node).collect();
-        for (device, profile) in members {
-            self.learn_member(turn, local, &device, profile);
-        }
-        if nodes.is_empty() || !self.is_held(local) {
-            return;
-        }
-        let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
-        let alone: BTreeSet<NodeId> = topics
-            .into_iter()
-            .filter(|local| !self.is_held(*local))
-            .flat_map(|local| profiles(turn, local))
-            .map(|(_, profile)| profile.node)
-            .collect();
-        for node in nodes.into_iter().filter(|node| !alone.contains(node)) {
-            self.release(turn, node, Why::Member);
-        }
     }
 
     /// A control envelope was admitted: reads what it tells.
@@ -329,6 +287,10 @@ impl Inner {
             let held = lace.envelope(store, &id)?;
             let device = *lace.author(&held.envelope.header.author)?.device();
             let items = wire::decode_items(&here(held.body)?).ok()?;
+            // What a fork has made void is nobody's word; that a key was used is true all the same.
+            let stands = lace.effective(store, &id);
+            let counts = |item: &Item| stands || matches!(item, Item::Certificate(_));
+            let items: Vec<Item> = items.into_iter().filter(counts).collect();
             Some((held.envelope.header.clone(), device, items))
         });
         if let Some(Some((header, device, items))) = found {
@@ -361,17 +323,8 @@ impl Inner {
             }
             Item::Profile(sealed) => {
                 let plain = self.host.keys.open_item_of(local, header, PROFILE, sealed);
-                if let Some(plain) = plain
-                    && let Ok(profile) = Profile::decode(&plain)
-                {
-                    let key = said_key(PROFILES, local, device);
-                    let before = turn.cx.store.get(NODE, &key);
-                    turn.cx.store.put(NODE, key, plain);
-                    let before = before.and_then(|plain| Profile::decode(&plain).ok());
-                    if let Some(before) = before.filter(|before| before.node != profile.node) {
-                        self.release_member(turn, before.node);
-                    }
-                    self.learn_member(turn, local, device, profile);
+                if let Some(Ok(profile)) = plain.map(|plain| Profile::decode(&plain)) {
+                    self.take_profile(turn, local, device, profile);
                 }
             }
             Item::Cores(sealed) => {
@@ -413,21 +366,6 @@ impl Inner {
             if !self.host.cores.values().any(holds) {
                 self.release(turn, node, Why::TopicCore);
             }
-        }
-    }
-
-    /// Keeps no link with a node that is no member's any more in any topic.
-    fn release_member(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
-        let locals: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
-        let is_member = locals.into_iter().any(|local| {
-            said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS)
-                .iter()
-                .filter_map(|(_, plain)| Profile::decode(plain).ok())
-                .any(|profile| profile.node == node)
-        });
-        if !is_member {
-            self.release(turn, node, Why::Member);
-            self.release(turn, node, Why::Shortcut);
         }
     }
 
@@ -529,23 +467,18 @@ impl Inner {
         }
     }
 
-    /// A hash of what is worth an envelope when it changes. Where a core node holds the topic,
-    /// members find one another through it, and addresses that come and go with networks are not.
+    /// A hash of what is worth an envelope when it changes.
     pub(crate) fn told_hash(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> [u8; 32] {
-        let (mut profile, cores) = self.own_tidings(turn, local);
-        if !cores.cores.is_empty() {
-            profile
-                .addresses
-                .truncate(self.host.keys.config.public.len());
-        }
-        *blake3::hash(&[profile.encode(), cores.encode()].concat()).as_bytes()
+        let (profile, cores) = self.own_tidings(turn, local);
+        self.hash_of_tidings(profile.as_ref(), &cores)
     }
 
     /// What this device says about itself in a topic: sealed items.
     pub(crate) fn tiding_items(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<Item> {
         let (profile, cores) = self.own_tidings(turn, local);
         let keys = &mut self.host.keys;
-        let profile = keys.seal_to_readers(turn.cx, local, PROFILE, &profile.encode());
+        let profile = profile
+            .and_then(|profile| keys.seal_to_readers(turn.cx, local, PROFILE, &profile.encode()));
         let cores = keys.seal_to_members(turn.cx, local, CORES, &cores.encode());
         [profile.map(Item::Profile), cores.map(Item::Cores)]
             .into_iter()
@@ -553,13 +486,8 @@ impl Inner {
             .collect()
     }
 
-    fn own_tidings(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> (Profile, CoreList) {
-        let addresses = self.own_addresses();
-        let profile = Profile {
-            name: self.router.name().to_owned(),
-            node: self.id,
-            addresses,
-        };
+    fn own_tidings(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> (Option<Profile>, CoreList) {
+        let profile = self.own_profile();
         let topic = self.host.keys.topic(local).map(|keys| keys.id);
         let serving = topic
             .map(|topic| self.mine.serving(turn.cx, &topic))
@@ -621,19 +549,10 @@ impl Inner {
 
     /// Removes a topic and everything that is known of it.
     pub(crate) fn drop_topic(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let members: BTreeSet<NodeId> = said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS)
-            .into_iter()
-            .filter_map(|(_, plain)| Profile::decode(&plain).ok())
-            .map(|profile| profile.node)
-            .collect();
-        for kind in [LISTED, PROFILES] {
-            for (device, _) in said(&mut turn.cx.store, kind, local, usize::MAX) {
-                turn.cx.store.delete(NODE, said_key(kind, local, &device));
-            }
+        for (device, _) in said(&mut turn.cx.store, LISTED, local, usize::MAX) {
+            turn.cx.store.delete(NODE, said_key(LISTED, local, &device));
         }
-        for node in members {
-            self.release_member(turn, node);
-        }
+        self.drop_members(turn, local);
         let cores = self.host.cores.remove(&local).unwrap_or_default();
         self.release_cores(turn, cores.into_keys());
         self.tokens.remove(local);
@@ -657,12 +576,4 @@ impl Inner {
         let again = turn.cx.now.after(TICKETS_EVERY);
         self.timers.set(Timer::Tickets, again);
     }
-}
-
-/// What the members of a topic said about themselves.
-pub(crate) fn profiles(turn: &mut Turn<'_, '_>, local: u32) -> Vec<(PublicKey, Profile)> {
-    said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS)
-        .into_iter()
-        .filter_map(|(device, plain)| Some((device, Profile::decode(&plain).ok()?)))
-        .collect()
 }

@@ -92,6 +92,7 @@ impl Inner {
             FromRouter::Mail { n } => turn.held(Held::Mail { last: n }),
             FromRouter::MailState { id } => self.mail_changed(turn, id),
             FromRouter::Echo { token, result } => self.echoed(turn, token, result),
+            FromRouter::Adverts { node } if node == self.id => self.advert_renewed(turn),
             FromRouter::Adverts { .. } => {}
             FromRouter::Clock { confirmed } => self.set_clock(turn, confirmed),
             FromRouter::Problem(problem) => self.router_problem(problem),

@@ -3,6 +3,7 @@
 mod held;
 mod idle;
 mod liars;
+mod mailed;
 mod newcomers;
 mod promised;
 mod restored;

@@ -12,8 +12,9 @@ use crate::config::Address;
 use crate::event::{LinkId, Output, Problem};
 use crate::hello::cut;
 use crate::limits::{MAX_ADVERTS, MAX_SEALING_KEYS, SEALING_KEPT, SEALING_TURN};
-use crate::router::Router;
+use crate::router::{Router, Timer};
 use crate::row::{self, ADVERTS, AdvertRow, OWN_ADVERT, OwnRow, SEALING, SealingRow, millis};
+use crate::targets::{Phase, Target};
 
 /// Names a sealing key in what is sealed to it.
 pub(crate) type KeyId = [u8; 8];
@@ -58,10 +59,10 @@ impl Router {
         self.own.signed.as_ref().map(|signed| &signed.value)
     }
 
-    /// One's own advert as it travels, for whatever carries it beside a link.
+    /// One's own advert as it was signed, for whatever carries it beside a link.
     #[must_use]
-    pub fn own_statement(&self) -> Option<RawStatement> {
-        self.own.signed.as_ref().map(Signed::to_raw)
+    pub fn own_signed(&self) -> Option<&SignedAdvert> {
+        self.own.signed.as_ref()
     }
 
     /// Another node's advert, if it is stored here.
@@ -112,6 +113,7 @@ impl Router {
         row::put(&mut cx.store, OWN_ADVERT, row::ONLY, &own);
         self.own.version = version;
         self.own.signed = Some(signed);
+        out.push(Output::Adverts { node: self.me });
         let known = self
             .links
             .iter()
@@ -208,7 +210,7 @@ impl Router {
         };
         // A stranger that asked is answered when it has become known.
         state.asked = !state.is_known();
-        if let Some(raw) = self.own_statement()
+        if let Some(raw) = self.own.signed.as_ref().map(Signed::to_raw)
             && self
                 .links
                 .get(&link)
@@ -269,22 +271,46 @@ impl Router {
         match check_advert(raw) {
             Err(why) => self.close(cx, link, Code::MISBEHAVED, &why.to_string(), out),
             Ok(advert) if advert.get().value.node == self.me => self.met_own(cx, &advert, out),
-            Ok(advert) if advert.get().value.node == node => self.store_advert(cx, advert, out),
+            Ok(advert) if advert.get().value.node == node => {
+                self.store_advert(cx, advert, false, out);
+            }
             Ok(_) => {}
         }
     }
 
-    /// An advert came by another way, vouched for by the node.
-    pub(crate) fn advert_told(
+    /// An advert of another node came by another way than a link with it: a member of a topic named
+    /// it as its node's. Stored if it is newer than what is stored. Says whether that node signed it.
+    pub fn advert_told(
         &mut self,
         cx: &mut Cx<'_>,
-        raw: RawStatement,
+        advert: &SignedAdvert,
         out: &mut Outbox<Output>,
-    ) {
+    ) -> bool {
+        let node = advert.value.node;
+        let raw = advert.to_raw();
+        let row: Option<AdvertRow> = row::get(&mut cx.store, ADVERTS, node.as_bytes());
+        // What is stored was checked, and most adverts come once for each common topic.
+        if row.is_some_and(|row| row.advert == raw.encode()) {
+            return true;
+        }
         match check_advert(raw) {
-            Ok(advert) if advert.get().value.node == self.me => self.met_own(cx, &advert, out),
-            Ok(advert) => self.store_advert(cx, advert, out),
-            Err(_) => {}
+            Ok(_) if node == self.me => true,
+            Ok(advert) => {
+                self.store_advert(cx, advert, true, out);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// No member of any topic is on this node any more: its advert goes, unless it came from the node
+    /// itself or is needed to reach it.
+    pub fn forget_told(&mut self, cx: &mut Cx<'_>, node: &NodeId) {
+        let row: Option<AdvertRow> = row::get(&mut cx.store, ADVERTS, node.as_bytes());
+        let needed = self.open.contains_key(node) || self.targets.has(node);
+        if row.is_some_and(|row| row.told) && !needed {
+            cx.store.delete(ADVERTS, *node.as_bytes());
+            self.own.others = self.own.others.map(|count| count.saturating_sub(1));
         }
     }
 
@@ -292,28 +318,47 @@ impl Router {
         &mut self,
         cx: &mut Cx<'_>,
         advert: Checked<SignedAdvert>,
+        told: bool,
         out: &mut Outbox<Output>,
     ) {
         let advert = advert.into_inner();
         let node = advert.value.node;
         let row: Option<AdvertRow> = row::get(&mut cx.store, ADVERTS, node.as_bytes());
-        let known = row
-            .and_then(|row| stored(&row.advert))
-            .map(|signed| signed.value.version);
-        if known.is_some_and(|known| known >= advert.value.version) {
+        let told = told && row.as_ref().is_none_or(|row| row.told);
+        let known = row.and_then(|row| stored(&row.advert));
+        let known = known.map(|signed| signed.value);
+        if known
+            .as_ref()
+            .is_some_and(|known| known.version >= advert.value.version)
+        {
             return;
         }
         if known.is_none() && !self.make_room(cx) {
             return;
         }
-        let stored_ms = cx.wall.as_millis();
         let stored = AdvertRow {
             advert: advert.to_raw().encode(),
-            stored_ms,
+            stored_ms: cx.wall.as_millis(),
+            told,
         };
         row::put(&mut cx.store, ADVERTS, node.as_bytes(), &stored);
         out.push(Output::Adverts { node });
+        if known.is_none_or(|known| known.addresses != advert.value.addresses) {
+            self.moved(cx, &node, &advert.value);
+        }
         self.advert_changed(cx, node, &advert.value, out);
+    }
+
+    /// A node that is to be kept is said to be elsewhere: it is looked for there.
+    fn moved(&mut self, cx: &Cx<'_>, node: &NodeId, advert: &NodeAdvert) {
+        let waits = |target: &Target| matches!(target.phase, Phase::Waiting(_));
+        let Some(target) = self.targets.get(node).filter(|target| waits(target)) else {
+            return;
+        };
+        if !advert.addresses.is_empty() {
+            let at = target.first_dial(cx.now);
+            self.timers.set(Timer::Dial(*node), at);
+        }
     }
 
     /// Makes room for one more advert, which is counted; says whether there is room.

@@ -133,8 +133,6 @@ pub enum Input {
         /// Which and where.
         cores: Vec<(NodeId, String)>,
     },
-    /// A signed advert that came by another way than its own link, such as a member's profile.
-    Advert(wire::RawStatement),
 }
 
 /// What became of an echo.
@@ -290,7 +288,8 @@ pub enum Output {
         /// The result.
         result: EchoResult,
     },
-    /// The advert of another node was stored: name, addresses or core nodes may have changed.
+    /// There is a new advert, of another node or of this one: name, addresses, core nodes or sealing
+    /// key may have changed.
     Adverts {
         /// Whose.
         node: NodeId,

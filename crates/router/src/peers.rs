@@ -147,7 +147,7 @@ impl Router {
     fn peer(&self, cx: &mut Cx<'_>, node: NodeId, name: String) -> PeerState {
         let link = self.open.get(&node).and_then(|link| self.links.get(link));
         let target = self.targets.get(&node);
-        let advert = self.advert_addresses(cx, &node);
+        let advert = self.addresses(cx, &node);
         let first = target.and_then(|target| target.addresses(advert).pop_front());
         let next_dial = match target.map(|target| &target.phase) {
             Some(Phase::Waiting(Some(at))) => Some(at.since(cx.now)),
@@ -237,7 +237,7 @@ impl Router {
         {
             return self.timers.set(Timer::Dial(node), at);
         }
-        let advert = self.advert_addresses(cx, &node);
+        let advert = self.addresses(cx, &node);
         let dials = self.targets.dials();
         let Some(target) = self.targets.get_mut(&node) else {
             return;
@@ -392,7 +392,9 @@ impl Router {
         self.sync_mail_targets(cx, out);
     }
 
-    pub(crate) fn advert_addresses(&self, cx: &mut Cx<'_>, node: &NodeId) -> Vec<String> {
+    /// Where a node can be reached, as its advert says, the best first; empty if none is stored.
+    #[must_use]
+    pub fn addresses(&self, cx: &mut Cx<'_>, node: &NodeId) -> Vec<String> {
         let mut addresses = self
             .advert(cx, node)
             .map(|a| a.addresses)

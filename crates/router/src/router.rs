@@ -177,7 +177,6 @@ impl Router {
                 self.own.cores = Some(cores);
                 self.renew_advert(cx, out);
             }
-            Input::Advert(raw) => self.advert_told(cx, raw, out),
         }
     }
 

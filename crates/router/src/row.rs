@@ -105,6 +105,9 @@ pub(crate) struct AdvertRow {
     pub(crate) advert: Vec<u8>,
     #[n(1)]
     pub(crate) stored_ms: u64,
+    /// Whether it came by another way than a link with its node, and no other did.
+    #[cbor(n(2), default)]
+    pub(crate) told: bool,
 }
 
 #[derive(Clone, Debug, Encode, Decode)]

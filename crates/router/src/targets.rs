@@ -67,6 +67,14 @@ impl Target {
         self.whys.last_key_value().map(|(why, _)| *why)
     }
 
+    /// When it is dialled for the first time, or at new addresses.
+    pub(crate) fn first_dial(&self, now: Time) -> Time {
+        match self.why() {
+            Some(Why::Shortcut) => now.after(SHORTCUT_PATIENCE),
+            _ => now,
+        }
+    }
+
     /// Whether dialling it has failed or cannot be tried.
     pub(crate) fn is_unreachable(&self) -> bool {
         self.phase != Phase::Linked && (self.attempts > 0 || self.phase == Phase::Waiting(None))

@@ -2,10 +2,10 @@
 
 use crate::net::{DAY, Net, TOPIC};
 use core::time::Duration;
-use identity::SecretKey;
+use identity::{SealingKey, SecretKey};
 use topic::{Draft, GapReason, LineKind, Payload, Phase, ReadError, ReadFrom, RefusedPart, Role};
-use wire::Item;
 use wire::plain::{Message, Profile, Title};
+use wire::{Item, NodeAdvert, sign_advert};
 
 const HOUR: u64 = 3_600_000;
 
@@ -176,10 +176,20 @@ fn joining_leaving_and_names() {
     let mut net = Net::joined(7, 2);
     net.link(0, 1);
     net.settle();
+    let node = &net.nodes[1].host.node;
+    let advert = NodeAdvert {
+        node: node.node_id(),
+        addresses: Vec::new(),
+        name: String::new(),
+        version: 1,
+        created: 0,
+        sealing: SealingKey::from_bytes([9; 32]),
+        sealing_before: None,
+        cores: Vec::new(),
+    };
     let profile = Profile {
         name: "Ada".into(),
-        node: net.nodes[1].host.node.node_id(),
-        addresses: Vec::new(),
+        advert: sign_advert(advert, node).unwrap().into_inner(),
     };
     net.items(1, vec![Item::Profile(profile.encode())]);
     net.items(

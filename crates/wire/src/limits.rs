@@ -51,8 +51,8 @@ pub const MAX_PLAIN: usize = MAX_BODY - SEALED_BODY_OVERHEAD;
 /// What sealing adds to a body: version, epoch, slice, encapsulation, salt, commitment, tag.
 pub const SEALED_BODY_OVERHEAD: usize = 1 + 16 + 1 + 32 + 24 + 16 + 16;
 
-/// Sealed bytes in a control item (profile, cores, title).
-pub const MAX_SEALED_ITEM: usize = 4_096;
+/// Sealed bytes in a control item (profile, cores, title): room for a NodeAdvert of full length.
+pub const MAX_SEALED_ITEM: usize = 5_120;
 /// Uses that an invite may allow.
 pub const MAX_INVITE_USES: u32 = 1_000_000;
 

@@ -10,6 +10,7 @@ use crate::limits::{
     BOX_PLAIN_LEN, FORMAT, MAX_ADDRESSES, MAX_CORES, MAX_GENESIS, MAX_MESSAGES, MAX_NAME,
     MAX_PLAIN, MAX_SEALED_ITEM,
 };
+use crate::signed::{RawStatement, SignedAdvert};
 
 /// A message of an application inside a body.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,15 +105,17 @@ pub const fn message_len(bytes: usize) -> usize {
     bytes + 10
 }
 
-/// What a member says about itself to readers.
+/// What a member says about itself to readers: its name, and the advert of the node that it is on.
+/// Whoever reads it can seal mail to that node and knows where it and its core nodes are, though the
+/// two never met.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Profile {
-    /// The name to show; never taken as identity.
+    /// The name to show; never taken as identity. It stands here and not in the advert, which core
+    /// nodes see too.
     pub name: String,
-    /// The node it is on.
-    pub node: NodeId,
-    /// Where that node can be reached (URIs), at most 8.
-    pub addresses: Vec<String>,
+    /// The node's advert as that node signed it. Decoding does not check the signature: see
+    /// [`check_advert`](crate::check_advert).
+    pub advert: SignedAdvert,
 }
 
 /// A core node that holds the topic for a member.
@@ -166,35 +169,30 @@ pub struct BoxContents {
 }
 
 impl Profile {
+    /// The node that it is on, as it says: whether that node signed the advert is checked elsewhere.
+    pub const fn node(&self) -> NodeId {
+        self.advert.value.node
+    }
+
     /// The plaintext.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
-        w.map(2 + Writer::present(&self.addresses))
-            .key(0)
-            .text(&self.name);
-        w.key(1).bytes(self.node.as_bytes());
-        w.list(2, &self.addresses, |w, uri| {
-            w.text(uri);
-        });
+        w.map(2).key(0).text(&self.name).key(1);
+        self.advert.to_raw().write(&mut w);
         w.into_bytes()
     }
 
-    /// Reads the plaintext.
+    /// Reads the plaintext; the advert's signature is not checked.
     pub fn decode(plain: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(plain, MAX_SEALED_ITEM)?;
         let r = &mut reader;
         let mut f = r.fields("profile")?;
         f.need(r, 0, "name")?;
         let name = r.shown(MAX_NAME, "name")?;
-        f.need(r, 1, "node")?;
-        let node = NodeId::from_bytes(r.array("node")?);
-        let addresses = f.list(r, 2, MAX_ADDRESSES, "addresses", |r| r.uri("address"))?;
+        f.need(r, 1, "advert")?;
+        let advert = SignedAdvert::from_stored(RawStatement::read(r)?)?;
         f.end(r)?;
-        Ok(Self {
-            name,
-            node,
-            addresses,
-        })
+        Ok(Self { name, advert })
     }
 }
 

@@ -3,12 +3,11 @@
 use crate::command::{Code, Failure};
 use crate::look::look;
 use crate::node::{Inner, Turn};
-use crate::rows::{PROFILES, said};
+use crate::rows::members;
 use identity::{NodeId, PublicKey, TopicId};
 use router::Labels;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use wire::plain::Profile;
 
 /// Shortest prefix of an id that stands for it, beyond the part that all ids of a kind share.
 const MIN_PREFIX: usize = 4;
@@ -115,10 +114,8 @@ impl Inner {
         let locals: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
         let mut names: BTreeMap<NodeId, String> = BTreeMap::new();
         for local in locals {
-            for (_, plain) in said(&mut turn.cx.store, PROFILES, local, MAX_NAMED) {
-                if let Ok(profile) = Profile::decode(&plain) {
-                    names.insert(profile.node, profile.name);
-                }
+            for (_, member) in members(&mut turn.cx.store, local, MAX_NAMED) {
+                names.insert(member.node(), member.name);
             }
         }
         for peer in self.router.peers(turn.cx) {

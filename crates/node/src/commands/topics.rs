@@ -5,14 +5,14 @@ use crate::keychain::TopicKeys;
 use crate::limits::{DEFAULT_INVITE_MS, MAX_ADDRESSES, MAX_INVITE_MS};
 use crate::look::look;
 use crate::node::{Inner, Turn};
-use crate::rows::{PROFILES, TopicRow, said};
+use crate::rows::{self, TopicRow};
 use crate::tidings::MAX_KEPT_MEMBERS;
 use identity::{EnvelopeId, PublicKey};
 use lace::Lace;
 use rights::{HeldEpoch, InviteSeed};
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Draft, Payload, Role};
-use wire::plain::{BoxContents, CoreEntry, Profile};
+use wire::plain::{BoxContents, CoreEntry};
 use wire::{Item, JoinLink, NodeAddress, Parameters, TopicBox};
 
 /// What topics are founded with: content is kept for thirty days unless its author says otherwise, and
@@ -380,16 +380,15 @@ impl Inner {
     /// Members who told where they can be reached, those who are linked now first.
     fn members_with_addresses(&self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<CoreEntry> {
         let mut members: Vec<CoreEntry> = Vec::new();
-        for (device, plain) in said(&mut turn.cx.store, PROFILES, local, MAX_KEPT_MEMBERS) {
-            let Ok(profile) = Profile::decode(&plain) else {
-                continue;
-            };
-            let here = profile.node != self.id && !profile.addresses.is_empty();
+        for (device, member) in rows::members(&mut turn.cx.store, local, MAX_KEPT_MEMBERS) {
+            let node = member.node();
+            let addresses = self.router.addresses(turn.cx, &node);
+            let here = node != self.id && !addresses.is_empty();
             if here && !self.has_left(turn.cx, local, &device) {
                 members.push(CoreEntry {
-                    node: profile.node,
-                    addresses: profile.addresses,
-                    name: profile.name,
+                    node,
+                    addresses,
+                    name: member.name,
                 });
             }
         }

@@ -318,8 +318,16 @@ pub(crate) fn core_list() -> CoreList {
 pub(crate) fn profile() -> Profile {
     Profile {
         name: "Aino".to_owned(),
-        node: node().node_id(),
-        addresses: vec![named_address().uri()],
+        // As a node tells it that serves nobody: without its name.
+        advert: sign_advert(
+            NodeAdvert {
+                name: String::new(),
+                ..advert()
+            },
+            &node(),
+        )
+        .expect("legal")
+        .into_inner(),
     }
 }
 

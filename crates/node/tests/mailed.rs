@@ -1,0 +1,130 @@
+//! Mail between members of a topic who can never be linked: each is sealed with the key, and takes
+//! the way, that the other's profile tells.
+
+use crate::story::{found, invite, join, use_core, wait};
+use crate::world::World;
+use node::command::{Command, Reply, WaitFor};
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Alice and Bob, who are in a topic and cannot reach one another, and their core nodes.
+struct Apart {
+    world: World,
+    alice: usize,
+    bob: usize,
+    cores: Vec<usize>,
+}
+
+/// They use one core node, or each another.
+fn apart(seed: u8, cores: usize) -> Apart {
+    let mut world = World::new(seed);
+    let cores: Vec<usize> = (0..cores)
+        .map(|n| world.add(&format!("core {n}"), true))
+        .collect();
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    world.cut.push((alice, bob));
+    for (client, core) in [(alice, cores.first()), (bob, cores.last())] {
+        use_core(&mut world, client, *core.unwrap());
+    }
+    found(&mut world, alice, "tea");
+    world.pass(Duration::from_secs(5));
+    let link = invite(&mut world, alice, "tea", 1);
+    join(&mut world, bob, &link);
+    world.pass(Duration::from_secs(60));
+    Apart {
+        world,
+        alice,
+        bob,
+        cores,
+    }
+}
+
+fn mail(world: &mut World, from: usize, to: usize, text: &str) -> String {
+    let command = Command::Send {
+        to: world.id(to).to_string(),
+        messages: vec![text.as_bytes().to_vec()],
+        expires: None,
+        best_effort: false,
+    };
+    match world.ask(from, command) {
+        Reply::Sent { ids } => ids[0].to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn mails(world: &mut World, node: usize) -> Vec<String> {
+    match world.ask(
+        node,
+        Command::Inbox {
+            after: 0,
+            limit: 100,
+        },
+    ) {
+        Reply::Inbox { mails, .. } => mails.into_iter().map(|mail| mail.text).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_delivered(reply: &Reply) -> bool {
+    matches!(
+        reply,
+        Reply::Reached {
+            state: WaitFor::Delivered,
+            ..
+        }
+    )
+}
+
+#[test]
+fn members_who_were_never_linked_write_to_each_other_through_their_core_node() {
+    let mut apart = apart(31, 1);
+    let world = &mut apart.world;
+    let (alice, bob) = (apart.alice, apart.bob);
+    assert!(world.link(alice, bob).is_none());
+    let id = mail(world, alice, bob, "Is it the blue one?");
+    let reply = wait(world, alice, &id, WaitFor::Delivered, None);
+    assert!(is_delivered(&reply), "{reply:?}");
+    assert_eq!(mails(world, bob), ["Is it the blue one?"]);
+    let id = mail(world, bob, alice, "It is");
+    let reply = wait(world, bob, &id, WaitFor::Delivered, None);
+    assert!(is_delivered(&reply), "{reply:?}");
+    assert_eq!(mails(world, alice), ["It is"]);
+}
+
+#[test]
+fn members_with_different_core_nodes_write_to_each_other_and_hear_that_it_came() {
+    let mut apart = apart(32, 2);
+    let world = &mut apart.world;
+    let (alice, bob) = (apart.alice, apart.bob);
+    for (from, to) in [(alice, bob), (bob, alice)] {
+        let long = "tea ".repeat(10_000);
+        let id = mail(world, from, to, &long);
+        let reply = wait(world, from, &id, WaitFor::Delivered, None);
+        assert!(is_delivered(&reply), "{reply:?}");
+        assert_eq!(mails(world, to), [long]);
+    }
+}
+
+/// Never online at the same time, and each with another core node.
+#[test]
+fn the_receipt_waits_for_whoever_was_away() {
+    let mut apart = apart(33, 2);
+    let world = &mut apart.world;
+    let (alice, bob) = (apart.alice, apart.bob);
+    world.down(bob);
+    let id = mail(world, alice, bob, "Tomorrow at eight");
+    let reply = wait(world, alice, &id, WaitFor::Held, None);
+    assert!(matches!(reply, Reply::Reached { .. }), "{reply:?}");
+    world.down(alice);
+    world.pass(DAY / 2);
+    world.up(bob);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(mails(world, bob), ["Tomorrow at eight"]);
+    world.down(bob);
+    world.pass(DAY / 2);
+    world.up(alice);
+    let reply = wait(world, alice, &id, WaitFor::Delivered, None);
+    assert!(is_delivered(&reply), "{reply:?}");
+    assert_eq!(apart.cores.len(), 2);
+}
