@@ -274,9 +274,15 @@ impl Router {
                         subject: wire::frame::Subject::Mail(mail),
                         code,
                         text,
-                        ..
+                        retry,
                     } => {
-                        self.mail_was_refused(cx, node, (mail, code, text), out);
+                        let refusal = crate::MailRefusal {
+                            id: mail,
+                            code,
+                            text,
+                            retry_ms: retry,
+                        };
+                        self.mail_was_refused(cx, node, refusal, out);
                     }
                     frame => out.push(Output::Pass {
                         link: id,

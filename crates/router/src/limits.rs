@@ -137,6 +137,9 @@ pub const MAX_HOLDERS: usize = 2;
 pub const MAX_HELD: usize = 8;
 /// Times that one mail is sealed anew because its recipient could not open it. Then it fails.
 pub const MAX_SEALS: u32 = 8;
+/// Mails of one recipient that are sealed anew in the turn in which its new key becomes known. The
+/// others are when they are sent next.
+pub const RESEALED_AT_ONCE: usize = 256;
 /// Mails whose end is known (delivered, expired, failed) that are remembered for questions.
 pub const MAX_DONE: usize = 10_000;
 /// Best-effort mails that wait for a link. The next pushes out the oldest.

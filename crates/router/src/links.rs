@@ -68,6 +68,8 @@ pub(crate) struct Link {
     pub(crate) unwanted: bool,
     /// The peer asked for our advert while it was a stranger.
     pub(crate) asked: bool,
+    /// The peer has found that this node is no stranger: it speaks of a topic, or is a client.
+    pub(crate) shown: bool,
 }
 
 impl Link {

@@ -346,10 +346,10 @@ impl Router {
         reason: String,
         out: &mut Outbox<Output>,
     ) {
-        let through_core = self.is_core_linked();
+        let rarely = self.is_tried_rarely(&node);
         self.targets.note_dial(&node, false);
         if let Some(target) = self.targets.get_mut(&node) {
-            let at = target.failed((cx.now, cx.rng), reason, through_core);
+            let at = target.failed((cx.now, cx.rng), reason, rarely);
             self.timers.set(Timer::Dial(node), at);
         }
         self.sync_mail_targets(cx, out);

@@ -144,6 +144,7 @@ impl Router {
                     opened: false,
                     unwanted: false,
                     asked: false,
+                    shown: false,
                 };
                 self.link_up(cx, link, fresh, out);
             }

@@ -146,6 +146,9 @@ impl Router {
                 }
             }
         }
+        if matches!(standing, Standing::Member | Standing::Client) {
+            self.is_shown_to(cx.now, &node);
+        }
         if standing == Standing::Claiming {
             self.thin_out(cx, Crowd::Claiming, out);
         }

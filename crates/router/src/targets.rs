@@ -81,16 +81,16 @@ impl Target {
     }
 
     /// A dial, or a link that never opened, has come to nothing; gives the time of the next.
-    /// `through_core`: a core node is linked, so that a shortcut is not urgent.
+    /// `rarely`: it is not urgent, as of a shortcut while a core node is linked.
     pub(crate) fn failed(
         &mut self,
         (now, rng): (Time, &mut Rng),
         reason: String,
-        through_core: bool,
+        rarely: bool,
     ) -> Time {
         self.attempts = self.attempts.saturating_add(1);
         self.last_error = reason;
-        let at = if through_core && self.why() == Some(Why::Shortcut) {
+        let at = if rarely {
             shortcut_at(now, self.attempts)
         } else {
             now.after(backoff(self.attempts.max(self.brief), rng))
@@ -159,6 +159,11 @@ impl Targets {
         self.map.contains_key(node)
     }
 
+    /// Whether another node is kept only if one makes room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.map.len() >= MAX_TARGETS
+    }
+
     pub(crate) fn get(&self, node: &NodeId) -> Option<&Target> {
         self.map.get(node)
     }
@@ -220,12 +225,12 @@ impl Targets {
         })
     }
 
-    /// Shortcuts that wait begin anew; gives which they are.
+    /// Shortcuts and recipients of mail that wait begin anew; gives which they are.
     pub(crate) fn urge_shortcuts(&mut self) -> Vec<NodeId> {
         self.in_vain = 0;
         let mut urged = Vec::new();
         for (node, target) in &mut self.map {
-            if target.why() == Some(Why::Shortcut)
+            if matches!(target.why(), Some(Why::Shortcut | Why::Mail))
                 && target.attempts > 0
                 && matches!(target.phase, Phase::Waiting(Some(_)))
             {

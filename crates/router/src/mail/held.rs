@@ -45,6 +45,12 @@ impl Router {
                 to.unheld = to.unheld.saturating_sub(1);
             }
         }
+        let destination = NodeId::from_bytes(queued.to);
+        if let Some(to) = self.mail.destinations.get_mut(&destination)
+            && to.holders.len() < MAX_HELD
+        {
+            to.holders.insert(receipt.holder);
+        }
         remember(&mut queued.held, receipt, cx.wall.as_millis());
         queued.refusal = None;
         row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
@@ -61,15 +67,29 @@ impl Router {
     ) {
         queued.held.retain(|held| held.core != *core.as_bytes());
         if queued.held.is_empty() {
-            let order = [id.as_bytes().as_slice(), &[0]].concat();
-            cx.store.put(QUEUE_ORDER, order_key(queued), order);
-            if let Some(to) = self
-                .mail
-                .destinations
-                .get_mut(&NodeId::from_bytes(queued.to))
-            {
-                to.unheld = to.unheld.saturating_add(1);
-            }
+            self.mark_unheld(cx, id, queued);
+        }
+    }
+
+    /// Nobody holds what is to be delivered.
+    pub(super) fn held_by_nobody(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &EnvelopeId,
+        queued: &mut QueueRow,
+    ) {
+        if !queued.held.is_empty() {
+            queued.held.clear();
+            self.mark_unheld(cx, id, queued);
+        }
+    }
+
+    fn mark_unheld(&mut self, cx: &mut Cx<'_>, id: &EnvelopeId, queued: &QueueRow) {
+        let order = [id.as_bytes().as_slice(), &[0]].concat();
+        cx.store.put(QUEUE_ORDER, order_key(queued), order);
+        let to = NodeId::from_bytes(queued.to);
+        if let Some(to) = self.mail.destinations.get_mut(&to) {
+            to.unheld = to.unheld.saturating_add(1);
         }
     }
 }

@@ -7,21 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use core::time::Duration;
-use identity::seal::hpke;
-use identity::{EnvelopeId, GrantId, NodeId};
+use identity::{EnvelopeId, NodeId};
 use machine::{Cx, Outbox, Time};
-use wire::{Frame, Header, Raw, sign_envelope};
+use wire::{Frame, Raw};
 
-use super::body::{Body, Kind};
 use super::queue::queue_row;
-use super::{SEAL_NAME, associated};
-use crate::adverts::key_id;
-use crate::event::{Output, Why};
-use crate::limits::{LANE_BYTES, LANE_MAILS, LANE_PATIENCE, LANE_PATIENCE_LONGEST, MAX_HOLDERS};
+use crate::event::Output;
+use crate::limits::{LANE_BYTES, LANE_MAILS, LANE_PATIENCE, LANE_PATIENCE_LONGEST};
 use crate::router::{Router, Timer};
-use crate::row::{
-    self, QUEUE, QUEUE_ENVELOPES, QUEUE_ORDER, QUEUE_PAYLOADS, QUEUE_SEALED, QueueRow,
-};
+use crate::row::{self, QUEUE_ORDER, QueueRow};
 
 /// A node for which mails wait.
 #[derive(Debug, Default)]
@@ -31,6 +25,8 @@ pub(crate) struct Destination {
     pub(crate) unheld: u64,
     /// Its core nodes, as its advert says; nothing before it was looked at.
     pub(crate) cores: Option<Vec<(NodeId, String)>>,
+    /// Who has promised to hold some of them, as far as heard in this life; at most [`MAX_HELD`].
+    pub(crate) holders: BTreeSet<NodeId>,
 }
 
 /// Mails for one node over one link.
@@ -90,7 +86,7 @@ impl Router {
         self.flush_best_effort(node, cx.now);
     }
 
-    fn start_lane(&mut self, now: Time, to: NodeId, target: NodeId) {
+    pub(super) fn start_lane(&mut self, now: Time, to: NodeId, target: NodeId) {
         if let std::collections::btree_map::Entry::Vacant(lane) =
             self.mail.lanes.entry((to, target))
         {
@@ -115,93 +111,6 @@ impl Router {
         }
     }
 
-    /// The advert of a node has changed: its key, addresses or core nodes may be others.
-    pub(crate) fn advert_changed(
-        &mut self,
-        cx: &mut Cx<'_>,
-        node: NodeId,
-        advert: &wire::NodeAdvert,
-        out: &mut Outbox<Output>,
-    ) {
-        if let Some(destination) = self.mail.destinations.get_mut(&node) {
-            destination.cores = Some(cores_of(advert));
-            self.wake_lanes(cx, &node);
-        }
-        self.flush_best_effort(node, cx.now);
-        self.sync_mail_targets(cx, out);
-    }
-
-    /// Sees to it that recipients are dialled, and while one is out of reach its core nodes too.
-    pub(crate) fn sync_mail_targets(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) {
-        let mut wanted: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
-        let mut lanes = Vec::new();
-        let destinations: Vec<NodeId> = self.mail.destinations.keys().copied().collect();
-        for to in destinations {
-            wanted.entry(to).or_default();
-            let reachable = self.open.contains_key(&to)
-                || self
-                    .targets
-                    .get(&to)
-                    .is_none_or(|target| !target.is_unreachable());
-            if reachable {
-                continue;
-            }
-            let cores = self.cores_of_recipient(cx, &to);
-            let Some(destination) = self.mail.destinations.get(&to) else {
-                continue;
-            };
-            for (core, uri) in cores.into_iter().filter(|(core, _)| *core != self.me) {
-                if self.open.contains_key(&core) {
-                    lanes.push((to, core));
-                }
-                if destination.unheld > 0 {
-                    wanted.entry(core).or_default().push(uri);
-                }
-            }
-        }
-        for to in self.mail.echoes.asked_of() {
-            wanted.entry(to).or_default();
-        }
-        for best_effort in &self.mail.best_effort {
-            wanted.entry(best_effort.to).or_default();
-        }
-        for (to, core) in lanes {
-            self.start_lane(cx.now, to, core);
-        }
-        let kept = self
-            .targets
-            .iter()
-            .filter(|(_, t)| t.whys.contains_key(&Why::Mail));
-        let kept: BTreeSet<NodeId> = kept.map(|(node, _)| *node).collect();
-        for node in kept.iter().filter(|node| !wanted.contains_key(node)) {
-            self.targets.release(node, Why::Mail);
-        }
-        for (node, addresses) in wanted {
-            if !kept.contains(&node) {
-                self.keep(cx, node, Why::Mail, addresses, out);
-            }
-        }
-    }
-
-    pub(super) fn cores_of_recipient(
-        &mut self,
-        cx: &mut Cx<'_>,
-        to: &NodeId,
-    ) -> Vec<(NodeId, String)> {
-        let known = self.mail.destinations.get(to).and_then(|d| d.cores.clone());
-        if let Some(known) = known {
-            return known;
-        }
-        let cores = self
-            .advert(cx, to)
-            .map(|advert| cores_of(&advert))
-            .unwrap_or_default();
-        if let Some(destination) = self.mail.destinations.get_mut(to) {
-            destination.cores = Some(cores.clone());
-        }
-        cores
-    }
-
     /// Sends the next mails of a lane.
     pub(crate) fn pump(
         &mut self,
@@ -212,6 +121,11 @@ impl Router {
     ) {
         if !self.open.contains_key(&target) {
             self.mail.lanes.remove(&(to, target));
+        }
+        if to != target
+            && let Some(later) = self.known_there(cx.now, &target)
+        {
+            return self.timers.set(Timer::Lane(to, target), later);
         }
         let Some(lane) = self.mail.lanes.get_mut(&(to, target)) else {
             return;
@@ -258,7 +172,7 @@ impl Router {
         let Some(lane) = self.mail.lanes.get_mut(&(to, target)) else {
             return;
         };
-        if lane.waiting.is_empty() && !(lane.left_over && to == target) {
+        if lane.waiting.is_empty() && !lane.left_over {
             lane.retry = None;
             return;
         }
@@ -280,7 +194,7 @@ impl Router {
             .held
             .iter()
             .any(|held| held.core == *target.as_bytes());
-        if !direct && !held_there && queued.held.len() >= MAX_HOLDERS {
+        if !direct && !held_there && self.is_held_enough(cx, &queued) {
             return Step::Skip;
         }
         let lane = (NodeId::from_bytes(queued.to), *target);
@@ -289,10 +203,10 @@ impl Router {
             .lanes
             .get(&lane)
             .is_none_or(|lane| lane.waiting.is_empty());
-        let Some((envelope, mut raw)) = self.sealed(cx, id, queued) else {
+        let Some((envelope, mut raw, fresh)) = self.sealed(cx, id, queued) else {
             return Step::Stop;
         };
-        if !direct && held_there {
+        if !direct && held_there && !fresh {
             // Only asks what became of it.
             raw.body = None;
         }
@@ -301,90 +215,6 @@ impl Router {
         } else {
             Step::Send(envelope, raw)
         }
-    }
-
-    /// The envelope of a mail; sealed now if it was not yet. Nothing while the recipient's key is
-    /// not known.
-    fn sealed(
-        &mut self,
-        cx: &mut Cx<'_>,
-        id: &EnvelopeId,
-        mut queued: QueueRow,
-    ) -> Option<(EnvelopeId, Raw)> {
-        if let Some(raw) = cx.store.get(QUEUE_SEALED, id.as_bytes()) {
-            return Some((
-                EnvelopeId::from_bytes(queued.envelope?),
-                Raw::decode(&raw).ok()?,
-            ));
-        }
-        let payload = cx.store.get(QUEUE_PAYLOADS, id.as_bytes())?;
-        let end_ms = queued.queued_ms.saturating_add(queued.lifespan_ms);
-        let left_ms = end_ms.saturating_sub(cx.wall.as_millis());
-        let plan = Plan {
-            to: NodeId::from_bytes(queued.to),
-            number: queued.number,
-            // At least a minute: if it is over, the queue ends it, not a clock that was wrong then.
-            lifespan_ms: left_ms.min(queued.lifespan_ms).max(60_000),
-            class: wire::Class::Content,
-        };
-        let engine = queued.engine.clone();
-        let body = Body {
-            engine,
-            kind: Kind::Message,
-            payload,
-        };
-        let (envelope, raw) = self.seal(cx, &plan, &body)?;
-        queued.envelope = Some(envelope.to_bytes());
-        queued.seals = queued.seals.saturating_add(1);
-        row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
-        cx.store.put(QUEUE_SEALED, *id.as_bytes(), raw.encode());
-        cx.store
-            .put(QUEUE_ENVELOPES, envelope.to_bytes(), *id.as_bytes());
-        Some((envelope, raw))
-    }
-
-    /// Seals and signs an envelope for a node whose advert is known.
-    pub(super) fn seal(
-        &self,
-        cx: &mut Cx<'_>,
-        plan: &Plan,
-        body: &Body,
-    ) -> Option<(EnvelopeId, Raw)> {
-        let advert = self.advert(cx, &plan.to)?;
-        let created = self.clock.guess(cx).min(wire::limits::MAX_TIME_MS / 2);
-        let header = Header {
-            destination: plan.to.to_id(),
-            author: self.config.secret.public(),
-            number: plan.number,
-            previous: [0; 32],
-            generation: 1,
-            created,
-            expires: created.saturating_add(plan.lifespan_ms),
-            body_len: 0,
-            body_hash: [0; 32],
-            count: 1,
-            class: plan.class,
-            grant: GrantId::from_bytes([0; 32]),
-            hops: 0,
-            deps: Vec::new(),
-            manifest: None,
-            clock_unconfirmed: !self.clock_confirmed(),
-            extensions: wire::Extensions::new(),
-        };
-        let fields = [self.me.as_bytes().as_slice(), plan.to.as_bytes()];
-        let aad = associated(&header);
-        let plain = body.encode();
-        let (enc, ct) =
-            hpke::seal(&advert.sealing, SEAL_NAME, &fields, &aad, &plain, cx.rng).ok()?;
-        let id = key_id(&advert.sealing);
-        let body = [id.as_slice(), &enc, &ct].concat();
-        let verified = sign_envelope(header, body, &self.config.secret)
-            .ok()?
-            .into_inner();
-        Some((
-            verified.envelope.id,
-            verified.envelope.to_raw(verified.body),
-        ))
     }
 
     /// A mail has reached the end of a lane.
@@ -424,19 +254,21 @@ impl Router {
         }
     }
 
-    /// A mail was refused at the end of a lane; `again`: it is to be sent anew, in another form.
+    /// A mail was refused at the end of a lane; `again`: it is to be sent anew, in
+    /// another form; `later`: it may be taken later.
     pub(super) fn refused_on_lane(
         &mut self,
         cx: &mut Cx<'_>,
         (to, target): (&NodeId, &NodeId),
         envelope: &EnvelopeId,
-        again: bool,
+        (again, later): (bool, bool),
     ) {
         let Some(lane) = self.mail.lanes.get_mut(&(*to, *target)) else {
             return;
         };
         lane.waiting.remove(envelope);
-        lane.left_over = true;
+        // What a core node refused for good is not offered it again on this link.
+        lane.left_over |= later || to == target;
         if again {
             lane.next = 0;
         }
@@ -455,20 +287,4 @@ enum Step {
     Skip,
     /// It is sent.
     Send(EnvelopeId, Raw),
-}
-
-/// What the header of a mail says.
-pub(super) struct Plan {
-    pub(super) to: NodeId,
-    pub(super) number: u64,
-    pub(super) lifespan_ms: u64,
-    pub(super) class: wire::Class,
-}
-
-fn cores_of(advert: &wire::NodeAdvert) -> Vec<(NodeId, String)> {
-    advert
-        .cores
-        .iter()
-        .map(|core| (core.node, core.uri.clone()))
-        .collect()
 }

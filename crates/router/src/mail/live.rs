@@ -8,8 +8,8 @@ use machine::{Cx, Outbox, Time};
 use wire::Frame;
 
 use super::body::{Body, Kind};
-use super::lanes::Plan;
 use super::queue::Send;
+use super::sealing::Plan;
 use super::{ECHO, name};
 use crate::event::{EchoResult, Output};
 use crate::limits::{BEST_EFFORT_TIME, ECHO_WINDOW, MAX_BEST_EFFORT, MAX_ECHOES};

@@ -11,7 +11,9 @@ mod lanes;
 mod live;
 mod queue;
 mod receive;
+mod sealing;
 mod state;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 

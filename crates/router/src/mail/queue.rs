@@ -7,7 +7,7 @@ use machine::planted::{Bug, is};
 use machine::{Cx, Outbox};
 use wire::{Code, SignedMailReceipt};
 
-use super::{ECHO, Mail, name};
+use super::{ECHO, Mail, MailRefusal, name};
 use crate::event::Output;
 use crate::limits::{
     MAIL_LIFESPAN, MAX_DESTINATIONS, MAX_DONE, MAX_ENGINE, MAX_HELD, MAX_MAIL_LIFESPAN,
@@ -285,10 +285,15 @@ impl Router {
         &mut self,
         cx: &mut Cx<'_>,
         by: NodeId,
-        refusal: (EnvelopeId, Code, String),
+        refusal: MailRefusal,
         out: &mut Outbox<Output>,
     ) {
-        let (envelope, code, text) = refusal;
+        let MailRefusal {
+            id: envelope,
+            code,
+            text,
+            retry_ms,
+        } = refusal;
         let Some(id) = self.name_of(cx, &envelope) else {
             return;
         };
@@ -319,9 +324,7 @@ impl Router {
             if by_recipient && seal_again && queued.envelope == Some(envelope.to_bytes()) {
                 // Sealed to a key that is gone, or dated by a clock that was wrong: again, with
                 // what is known now.
-                cx.store.delete(QUEUE_SEALED, *id.as_bytes());
-                cx.store.delete(QUEUE_ENVELOPES, envelope.to_bytes());
-                queued.envelope = None;
+                self.drop_envelope(cx, &id, &mut queued);
             }
             row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
             out.push(Output::MailState { id });
@@ -329,7 +332,7 @@ impl Router {
                 cx,
                 (&to, &by),
                 &envelope,
-                (by_recipient && seal_again) || forgotten,
+                ((by_recipient && seal_again) || forgotten, retry_ms != 0),
             );
         }
         self.sync_mail_targets(cx, out);
