@@ -128,3 +128,44 @@ fn the_receipt_waits_for_whoever_was_away() {
     assert!(is_delivered(&reply), "{reply:?}");
     assert_eq!(apart.cores.len(), 2);
 }
+
+/// In a topic of many, most members have a link with their own core node alone, and know the other
+/// from its members' profiles.
+#[test]
+fn a_core_node_that_is_nobody_s_of_ours_takes_mail_for_its_client_and_tells_what_became_of_it() {
+    let mut world = World::new(34);
+    let cores = [world.add("north", true), world.add("south", true)];
+    let people: Vec<usize> = (0..24).map(|n| world.add(&format!("p{n}"), false)).collect();
+    for (at, one) in people.iter().enumerate() {
+        for other in &people {
+            world.cut.push((*one, *other));
+        }
+        use_core(&mut world, *one, cores[at % 2]);
+    }
+    found(&mut world, people[0], "tea");
+    world.pass(Duration::from_secs(5));
+    let link = invite(&mut world, people[0], "tea", 30);
+    for one in &people[1..] {
+        join(&mut world, *one, &link);
+    }
+    world.pass(Duration::from_secs(600));
+    let knows_only = |world: &World, own: usize, other: usize| {
+        let of = people.iter().enumerate().filter(|(at, _)| at % 2 == own);
+        let mut of = of.map(|(_, one)| *one);
+        of.find(|one| world.link(*one, cores[other]).is_none())
+    };
+    let alice = knows_only(&world, 0, 1).expect("somebody has no link with the other core node");
+    let bob = knows_only(&world, 1, 0).expect("somebody has no link with the other core node");
+    for (from, to) in [(alice, bob), (bob, alice)] {
+        world.down(to);
+        let long = "tea ".repeat(10_000);
+        let id = mail(&mut world, from, to, &long);
+        let reply = wait(&mut world, from, &id, WaitFor::Held, None);
+        assert!(matches!(reply, Reply::Reached { .. }), "{reply:?}");
+        world.pass(Duration::from_secs(3_600));
+        world.up(to);
+        let reply = wait(&mut world, from, &id, WaitFor::Delivered, None);
+        assert!(is_delivered(&reply), "{reply:?}");
+        assert_eq!(mails(&mut world, to), [long]);
+    }
+}
