@@ -181,6 +181,24 @@ fn every_flipped_bit_of_a_record_is_noticed() {
 }
 
 #[test]
+fn a_record_that_was_cut_off_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("record");
+    let world = World::new(recording(&path));
+    world.tell(Do::Write(1));
+    assert_eq!(world.next(), Said::Wrote(1));
+    world.handle.stop();
+    world.node.wait();
+    let whole = std::fs::read(&path).expect("it is there");
+    assert!(!play(&path, 0).expect("the same outputs").ends_early);
+    let cut = folder.path().join("cut");
+    for end in [whole.len() - 1, whole.len() - 8] {
+        std::fs::write(&cut, &whole[..end]).expect("written");
+        assert!(play(&cut, 0).expect("what is whole is the same").ends_early);
+    }
+}
+
+#[test]
 fn a_record_is_private_and_never_overwrites() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("record");

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod cli;
 pub mod disk;
+mod interrupt;
 mod kept;
 pub mod memory;
 pub mod metrics;

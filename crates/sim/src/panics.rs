@@ -10,6 +10,12 @@ thread_local! {
     static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// Goes on with a panic of another thread, whose words are known.
+pub(crate) fn again(said: String) -> ! {
+    SAID.set(Some(said));
+    std::panic::resume_unwind(Box::new(()))
+}
+
 /// Runs `f`; gives what a panic said, and where, if there was one.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     static ONCE: Once = Once::new();

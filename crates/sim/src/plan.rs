@@ -11,6 +11,10 @@
     reason = "the fields of variants are described with their variant"
 )]
 
+mod check;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 /// A number of a node in [`Plan::nodes`].
@@ -345,101 +349,6 @@ impl Act {
                 | Self::Away { .. }
                 | Self::Back { .. }
         )
-    }
-}
-
-impl Plan {
-    /// Whether everything that is named exists.
-    ///
-    /// # Errors
-    /// What does not, in words.
-    pub fn check(&self) -> Result<(), String> {
-        let node = |no: &NodeNo, what: &str| match self.nodes.get(*no as usize) {
-            Some(_) => Ok(()),
-            None => Err(format!(
-                "{what} names node {no}, and there are {}",
-                self.nodes.len()
-            )),
-        };
-        let site = |no: &SiteNo, what: &str| match self.sites.get(*no as usize) {
-            Some(_) => Ok(()),
-            None => Err(format!(
-                "{what} names site {no}, and there are {}",
-                self.sites.len()
-            )),
-        };
-        let topic = |no: &TopicNo, what: &str| match self.topics.get(*no as usize) {
-            Some(_) => Ok(()),
-            None => Err(format!(
-                "{what} names topic {no}, and there are {}",
-                self.topics.len()
-            )),
-        };
-        let place = |at: &Place, what: &str| match at {
-            Place::Node(no) => node(no, what),
-            Place::Site(no) => site(no, what),
-        };
-        for own in &self.nodes {
-            site(&own.site, &own.name)?;
-            own.uses
-                .iter()
-                .chain(&own.twin_of)
-                .try_for_each(|no| node(no, &own.name))?;
-        }
-        for own in &self.topics {
-            own.members
-                .iter()
-                .chain([&own.founder])
-                .try_for_each(|no| node(no, &own.name))?;
-        }
-        for step in &self.steps {
-            let what = &format!("the step at {} ms", step.at_ms);
-            match &step.act {
-                Act::Join {
-                    node: no,
-                    topic: of,
-                }
-                | Act::Send {
-                    node: no,
-                    topic: of,
-                    ..
-                }
-                | Act::Leave {
-                    node: no,
-                    topic: of,
-                } => {
-                    node(no, what)?;
-                    topic(of, what)?;
-                }
-                Act::Mail { node: a, to: b, .. }
-                | Act::Clone {
-                    node: a, twin: b, ..
-                }
-                | Act::Tear { a, b } => {
-                    node(a, what)?;
-                    node(b, what)?;
-                }
-                Act::Cut { from, to, .. } | Act::Mend { from, to } => {
-                    place(from, what)?;
-                    place(to, what)?;
-                }
-                Act::Move { node: no, site: to } => {
-                    node(no, what)?;
-                    site(to, what)?;
-                }
-                Act::Weather { site: no, .. } => site(no, what)?,
-                Act::Away { node: no }
-                | Act::Back { node: no }
-                | Act::Crash { node: no, .. }
-                | Act::FailCommit { node: no }
-                | Act::TearTail { node: no, .. }
-                | Act::Backup { node: no }
-                | Act::Restore { node: no, .. }
-                | Act::Clock { node: no, .. }
-                | Act::Disk { node: no, .. } => node(no, what)?,
-            }
-        }
-        Ok(())
     }
 }
 

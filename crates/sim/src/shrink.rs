@@ -79,7 +79,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn is_over(&self) -> bool {
-        self.tried >= self.most
+        self.tried >= self.most || crate::interrupt::asked()
     }
 
     /// Takes a plan if it fails in the same way.

@@ -30,6 +30,9 @@ pub struct Replayed {
     pub outputs: u64,
     /// The last running hash, all zero when nothing was put out.
     pub hash: [u8; 16],
+    /// The file ends in the middle of an entry, or before what has to follow the last one: it was
+    /// cut off, by a crash or afterwards. What is whole before that was compared.
+    pub ends_early: bool,
 }
 
 /// Why a replay came to no good end.
@@ -103,7 +106,10 @@ where
     P::Verbatim: Digest,
     P::Advisory: Digest,
 {
-    let mut input = BufReader::new(File::open(path)?);
+    let mut input = Counted {
+        input: BufReader::new(File::open(path)?),
+        bytes: 0,
+    };
     let mut magic = [0; MAGIC.len()];
     input.read_exact(&mut magic)?;
     if &magic != MAGIC {
@@ -120,11 +126,28 @@ where
         stage: Stage::Before,
         found: Replayed::default(),
     };
+    let mut whole = input.bytes;
     while let Some(entry) = Entry::read(&mut input).map_err(|why| player.damaged(why))? {
+        whole = input.bytes;
         player.play(entry)?;
     }
+    player.found.ends_early = input.bytes > whole || player.is_owed();
     player.found.outputs = player.running.outputs();
     Ok(player.found)
+}
+
+/// Counts the bytes that there were to read.
+struct Counted<R> {
+    input: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
 }
 
 struct Player<M, P: Ports, F> {
@@ -282,6 +305,11 @@ where
         }
         living.due = self.running.mark();
         Ok(())
+    }
+
+    /// Whether the hash of what was put out has still to come.
+    fn is_owed(&self) -> bool {
+        matches!(&self.stage, Stage::Living(living) if living.due.is_some())
     }
 
     /// Turns of this life so far.

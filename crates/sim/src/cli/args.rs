@@ -12,7 +12,8 @@ use std::path::PathBuf;
     about,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 every promise held, 1 a promise broke (the last line says which), \
-                  2 usage."
+                  2 usage, 130 interrupted (Ctrl-C: what was learnt until then is told; a second one \
+                  ends it at once)."
 )]
 pub(super) struct Cli {
     /// What to do.
@@ -109,7 +110,7 @@ pub(super) struct Swarm {
 pub(super) struct Replay {
     /// A seed of the swarm, a plan that was kept (TOML), or a record.
     pub(super) what: String,
-    /// Stops after this step.
+    /// Stops after this step; what came later is not in the summary either.
     #[arg(long, value_name = "STEP")]
     pub(super) until: Option<u64>,
     /// Prints no steps, only what came of it.

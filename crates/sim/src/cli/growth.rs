@@ -37,10 +37,13 @@ pub(super) fn run(args: &args::Growth) -> Result<End, Failed> {
             outcome.events as f32 / seconds.max(0.001),
         ));
         if let Some(why) = &outcome.unfinished {
-            say(format_args!("          stopped before the end: {why}"));
+            say(format_args!("          {}", super::one::stopped(why)));
         }
         if super::one::verdict(&outcome, &run.replay, false) == End::Broke {
             end = End::Broke;
+        }
+        if crate::interrupt::asked() {
+            break;
         }
     }
     Ok(end)

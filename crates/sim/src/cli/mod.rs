@@ -1,11 +1,13 @@
 //! The program `way-sim`.
 
 mod args;
+mod files;
 mod growth;
 mod one;
 mod replay;
 mod swarm;
 
+use crate::interrupt;
 use args::{Bounds, Cli, Command};
 use clap::Parser as _;
 use std::io::Write as _;
@@ -42,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Growth(growth) => growth::run(growth),
     };
     match done {
+        Ok(End::Held) if interrupt::asked() => ExitCode::from(interrupt::EXIT_CODE),
         Ok(End::Held) => ExitCode::SUCCESS,
         Ok(End::Broke) => ExitCode::from(1),
         Err(why) => {
@@ -69,7 +72,7 @@ impl Bounds {
     fn limits(&self) -> crate::Limits {
         crate::Limits {
             time: self.max_time.map(Duration::from_secs),
-            memory: self.max_memory.map(|mib| mib << 20),
+            memory: self.max_memory.map(|mib| mib.saturating_mul(1 << 20)),
             events: None,
         }
     }

@@ -1,13 +1,15 @@
 //! `way-sim run` and `way-sim list`.
 
+use super::files::{self, Seems};
 use super::{Bounds, End, Failed, args, say, tell};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{Report, Run};
+use crate::scenario::limits::MAX_TEXT;
 use crate::scenario::{self, Scenario};
-use crate::{Options, Outcome, check, memory, run as run_plan};
+use crate::{Options, Outcome, check, interrupt, memory, run as run_plan};
 use machine::Time;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,16 +24,11 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
         .map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
     let again = format!("way-sim run {} --seed {}{nodes}", args.file, args.seed);
     if let Some(page) = &args.report {
-        // Better now than after the run.
-        File::create(page).map_err(|error| format!("cannot write {}: {error}", page.display()))?;
+        try_page(page)?;
     }
     let trace: Option<Box<dyn Write + Send>> = match &args.trace {
         None => None,
-        Some(path) => {
-            let file = File::create(path)
-                .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-            Some(Box::new(BufWriter::new(file)))
-        }
+        Some(path) => Some(Box::new(BufWriter::new(create(path)?))),
     };
     let (outcome, run) = timed(&plan, &args.bounds, again.clone(), trace)?;
     let differs = if args.twice {
@@ -51,6 +48,18 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
     Ok(End::Broke)
 }
 
+fn create(path: &Path) -> Result<File, Failed> {
+    File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Says that a page cannot be written before the run, which may be long, and not after it. A page
+/// that is there stays until the new one is written.
+pub(super) fn try_page(page: &Path) -> Result<(), Failed> {
+    let open = OpenOptions::new().append(true).create(true).open(page);
+    open.map(|_| ())
+        .map_err(|error| format!("cannot write {}: {error}", page.display()))
+}
+
 /// Runs a plan with a progress line, and notes what the run was.
 pub(super) fn timed(
     plan: &Plan,
@@ -58,6 +67,7 @@ pub(super) fn timed(
     again: String,
     trace: Option<Box<dyn Write + Send>>,
 ) -> Result<(Outcome, Run), Failed> {
+    interrupt::listen();
     let end_us = plan
         .length_ms
         .saturating_add(plan.converge_ms)
@@ -112,9 +122,17 @@ pub(super) fn finish(
         say(report.text());
     }
     if let Some(why) = &outcome.unfinished {
-        tell(json, format_args!("stopped before the end: {why}"));
+        tell(json, stopped(why));
     }
     Ok(verdict(&outcome, &report.run.replay, json))
+}
+
+/// A line on why a run ended before its end.
+pub(super) fn stopped(why: &str) -> String {
+    match why.strip_prefix("stopped") {
+        Some(_) => why.to_owned(),
+        None => format!("stopped before the end: {why}"),
+    }
 }
 
 /// The last line: which promise broke, and how to see it again.
@@ -148,13 +166,28 @@ pub(super) fn scenario(file: &str) -> Result<Scenario, Failed> {
     if let Some((name, _, text)) = scenario::ready().iter().find(|(name, ..)| *name == file) {
         return read(text, name);
     }
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let seems = files::read(Path::new(file), MAX_TEXT).map_err(|error| {
         let ready: Vec<&str> = scenario::ready().iter().map(|(name, ..)| *name).collect();
         format!(
             "cannot read {file}: {error}; ready-made scenarios are {}",
             ready.join(", ")
         )
     })?;
+    let text = match seems {
+        Seems::Scenario(text) | Seems::Text(text) => text,
+        Seems::Plan(_) | Seems::Record => {
+            let what = "no scenario but a plan that was kept, or a record";
+            return Err(format!("{file} is {what}: way-sim replay {file}"));
+        }
+        Seems::Bytes => {
+            let what = "no scenario: it is no text";
+            return Err(format!("{file} is {what}; a scenario is TOML in UTF-8"));
+        }
+        Seems::Long => {
+            let most = "more than a scenario may have";
+            return Err(format!("{file} has more than {MAX_TEXT} bytes, {most}"));
+        }
+    };
     let name = Path::new(file)
         .file_stem()
         .map_or_else(|| file.into(), |stem| stem.to_string_lossy());

@@ -1,9 +1,11 @@
 //! `way-sim replay` and `way-sim shrink`.
 
-use super::one::{finish, timed, what_it_was};
+use super::files::{self, MAX_PLAN, Seems};
+use super::one::{finish, timed, try_page, what_it_was};
 use super::{End, Failed, args, say};
 use crate::plan::Plan;
 use crate::{Kept, Limits, Options, run as run_plan};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -20,6 +22,9 @@ pub(super) fn run(args: &args::Replay) -> Result<End, Failed> {
         What::Record => return record(Path::new(&args.what)),
         What::Plan(plan) => *plan,
     };
+    if let Some(page) = &args.report {
+        try_page(page)?;
+    }
     let again = format!("way-sim replay {}", args.what);
     let (outcome, was) = if args.quiet && args.until.is_none() {
         timed(&plan, &args.bounds, again, None)?
@@ -30,11 +35,12 @@ pub(super) fn run(args: &args::Replay) -> Result<End, Failed> {
         };
         let options = Options {
             limits,
-            trace: Some(Box::new(std::io::BufWriter::new(std::io::stdout()))),
+            trace: (!args.quiet).then(lines),
             #[cfg(feature = "planted")]
             planted: args.bounds.bug()?,
             ..Options::default()
         };
+        crate::interrupt::listen();
         let begun = Instant::now();
         let outcome = run_plan(&plan, options);
         let was = what_it_was(&outcome, begun.elapsed(), again);
@@ -43,31 +49,59 @@ pub(super) fn run(args: &args::Replay) -> Result<End, Failed> {
     finish(&plan, outcome, was, args.report.as_deref(), false)
 }
 
+/// Lines for people, on standard output.
+fn lines() -> Box<dyn std::io::Write + Send> {
+    Box::new(std::io::BufWriter::new(std::io::stdout()))
+}
+
 /// A seed, a kept plan, or a record.
 fn what(what: &str) -> Result<What, Failed> {
-    if let Ok(seed) = what.parse() {
+    if !what.is_empty() && what.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seed = what
+            .parse()
+            .map_err(|_| format!("there is no seed {what}: seeds are from 0 to {}", u64::MAX))?;
         return Ok(What::Plan(Box::new(crate::swarm::plan(seed))));
     }
-    let bytes = std::fs::read(what)
-        .map_err(|error| format!("{what} is no seed, and cannot be read as a file: {error}"))?;
-    let Ok(text) = std::str::from_utf8(&bytes) else {
-        return Ok(What::Record);
-    };
-    if !text.contains("[plan]") {
-        return Ok(What::Record);
+    let instead = || format!("to run a scenario: way-sim run {what}");
+    let seems = files::read(Path::new(what), MAX_PLAN).map_err(|error| {
+        let hint = if files::is_ready(what) {
+            instead()
+        } else {
+            "expected: a seed such as 7, a plan that was kept, or a record".to_owned()
+        };
+        format!("{what} is no seed, and cannot be read as a file: {error}; {hint}")
+    })?;
+    match seems {
+        Seems::Record => Ok(What::Record),
+        Seems::Plan(text) => {
+            let kept = Kept::read(&text)
+                .map_err(|why| format!("{what} is no plan that was kept: {why}"))?;
+            Ok(What::Plan(Box::new(kept.plan)))
+        }
+        Seems::Scenario(_) => Err(format!("{what} is a scenario; {}", instead())),
+        Seems::Text(_) | Seems::Bytes => Err(format!(
+            "{what} is neither a plan that was kept nor a record of `way up --record`"
+        )),
+        Seems::Long => Err(format!(
+            "{what} has more than {MAX_PLAN} bytes, more than a plan that was kept may have"
+        )),
     }
-    let kept = Kept::read(text).map_err(|why| format!("{what} is no plan that was kept: {why}"))?;
-    Ok(What::Plan(Box::new(kept.plan)))
 }
 
 /// Plays the record of a real node again and compares every output.
 fn record(file: &Path) -> Result<End, Failed> {
     match driver::record::replay_node(file, &mut String::new()) {
         Ok(played) => {
-            say(format_args!(
-                "{} lives, {} turns, {} outputs: all as recorded",
-                played.lives, played.turns, played.outputs
-            ));
+            let (lives, turns, outputs) = (played.lives, played.turns, played.outputs);
+            let was = format!("{lives} lives, {turns} turns, {outputs} outputs");
+            if played.ends_early {
+                say(format_args!(
+                    "{was}: as recorded, but the record ends early: it was cut off, by a crash or \
+                     afterwards, and what followed is not known"
+                ));
+                return Ok(End::Broke);
+            }
+            say(format_args!("{was}: all as recorded"));
             Ok(End::Held)
         }
         Err(driver::record::ReplayFailed::Read(why)) => Err(format!(
@@ -75,7 +109,7 @@ fn record(file: &Path) -> Result<End, Failed> {
             file.display()
         )),
         Err(why) => {
-            say(format_args!("{why}"));
+            say(why);
             say(format_args!(
                 "broken: same-inputs-same-outputs (way-sim replay {})",
                 file.display()
@@ -92,8 +126,10 @@ pub(super) fn shrink(args: &args::Shrink) -> Result<End, Failed> {
         return Err("a record cannot be made smaller".to_owned());
     };
     let how = args.bounds.how(false)?;
+    crate::interrupt::listen();
     let mut each = |tried, plan: &Plan| {
-        eprintln!(
+        let _closed = writeln!(
+            std::io::stderr(),
             "{tried:>5} tried: {} nodes, {} steps",
             plan.nodes.len(),
             plan.steps.len()

@@ -13,6 +13,7 @@ pub(super) fn run(args: &args::Swarm) -> Result<End, Failed> {
         .from
         .checked_add(args.seeds)
         .ok_or("there are no such seeds")?;
+    crate::interrupt::listen();
     let mut line = Progress::seeds(args.seeds);
     let (mut done, mut events, mut broke, mut odd) = (0, 0, Vec::new(), Vec::new());
     let mut unfinished = 0_u64;
@@ -31,7 +32,8 @@ pub(super) fn run(args: &args::Swarm) -> Result<End, Failed> {
             broke.push(found);
         }
         line.update(done, events);
-        if (broken || !odd.is_empty()) && !args.keep_going {
+        let enough = (broken || !odd.is_empty()) && !args.keep_going;
+        if enough || crate::interrupt::asked() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

@@ -7,6 +7,7 @@
 mod histogram;
 mod kinds;
 pub mod limits;
+mod once;
 mod series;
 
 pub use histogram::Histogram;
@@ -22,6 +23,7 @@ use crate::plan::{NodeNo, Plan, Role, TopicNo};
 use kinds::{KINDS, frame_slot, role_slot};
 use limits::{FAULTS, HOLDING_NODES, HOLDING_TOPICS};
 use machine::Time;
+use once::Once;
 use serde::Serialize;
 
 /// Frames of one kind.
@@ -95,8 +97,6 @@ pub struct Totals {
     pub expected: u64,
     /// Deliveries that there were.
     pub shown: u64,
-    /// Deliveries that there will never be.
-    pub lost: u64,
     /// Messages that the author's own node declined.
     pub refused: u64,
     /// Letters stored at their authors'.
@@ -129,6 +129,8 @@ pub struct Metrics {
     faults_kept: usize,
     holdings: Holdings,
     roles: Vec<Role>,
+    once: Once,
+    joins: (u64, u64),
 }
 
 impl Metrics {
@@ -150,6 +152,8 @@ impl Metrics {
                 Holdings::ByRole([Held::default(); 2])
             },
             roles: plan.nodes.iter().map(|node| node.role).collect(),
+            once: Once::new(plan),
+            joins: (0, 0),
         }
     }
 
@@ -181,15 +185,29 @@ impl Metrics {
         self.series.at(now).expected += deliveries;
     }
 
+    /// Whether a message that is shown at a node is one more delivery: each counts once for a person,
+    /// also when a home was set back, and a copy of a home has no person. The message is given by
+    /// its step of the plan and its number in it.
+    pub fn is_delivery(&mut self, node: NodeNo, message: (u32, u32)) -> bool {
+        self.once.is_new(node, message)
+    }
+
+    /// So many of those whom the plan let join something until the end never did; and how many they
+    /// are in all. Counted once, when all is merged.
+    pub const fn never_joined(&mut self, never: u64, all: u64) {
+        self.joins = (never, all);
+    }
+
+    /// Of those whom the plan let join something, how many never did; and how many they are.
+    #[must_use]
+    pub const fn joins(&self) -> (u64, u64) {
+        self.joins
+    }
+
     /// A message is shown to one recipient, so long after it was written.
     pub fn shown(&mut self, now: Time, latency: Duration) {
         self.latency.record(latency);
         self.series.at(now).shown += 1;
-    }
-
-    /// A message will never be shown to one recipient who should have seen it.
-    pub fn lost(&mut self, now: Time) {
-        self.series.at(now).lost += 1;
     }
 
     /// What a person wanted to write, their own node declined.
@@ -323,7 +341,6 @@ impl Metrics {
             written: sum.written,
             expected: sum.expected,
             shown: sum.shown,
-            lost: sum.lost,
             refused: sum.refused,
             mail_sent: sum.mail_sent,
             mail_arrived: sum.mail_arrived,

@@ -50,8 +50,6 @@ pub struct Column {
     pub expected: u64,
     /// Messages shown to a recipient.
     pub shown: u64,
-    /// Messages that will never be shown to a recipient who should have seen them.
-    pub lost: u64,
     /// Messages that the author's own node declined.
     pub refused: u64,
     /// Letters sent to one node.
@@ -85,7 +83,6 @@ impl Column {
         self.written += other.written;
         self.expected += other.expected;
         self.shown += other.shown;
-        self.lost += other.lost;
         self.refused += other.refused;
         self.mail_sent += other.mail_sent;
         self.mail_arrived += other.mail_arrived;

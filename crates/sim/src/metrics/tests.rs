@@ -3,7 +3,7 @@ use crate::report::sample;
 use core::time::Duration;
 use machine::Time;
 
-use crate::plan::Role;
+use crate::plan::{Act, Role, Step};
 
 fn at(ms: u64) -> Time {
     Time::from_micros(ms * 1000)
@@ -86,4 +86,28 @@ fn with_many_nodes_the_holdings_of_a_class_are_added_up() {
     );
     assert_eq!((persons.shares, persons.largest), (2, 9));
     assert_eq!(*cores, Held::default());
+}
+
+#[test]
+fn a_message_is_one_delivery_for_a_person_and_none_for_a_copy() {
+    let mut plan = sample::plan();
+    let twin = plan.nodes.len() as u32;
+    let mut copy = plan.nodes[0].clone();
+    copy.twin_of = Some(0);
+    plan.nodes.push(copy);
+    let act = Act::Restore {
+        node: 1,
+        noticed: true,
+    };
+    plan.steps.push(Step { at_ms: 1, act });
+    let mut metrics = Metrics::new(&plan);
+    for (node, message, counts) in [
+        (1, (5, 0), true),
+        (1, (5, 0), false),
+        (1, (5, 1), true),
+        (0, (5, 0), true),
+        (twin, (5, 0), false),
+    ] {
+        assert_eq!(metrics.is_delivery(node, message), counts, "{node}");
+    }
 }

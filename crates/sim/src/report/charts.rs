@@ -78,16 +78,23 @@ impl<'a> Charts<'a> {
         sums
     }
 
-    fn plot(&self, size: Size, height: f64, what: What<'_>) -> String {
+    /// Draws curves over time with their tips, as high on a wide page and on a narrow one.
+    fn plot(
+        &self,
+        (size, label): (Size, &str),
+        (wide, narrow): (f64, f64),
+        unit: Unit,
+        (curves, tips): (Vec<Curve>, &[String]),
+    ) -> String {
         let plot = TimePlot {
-            label: what.label,
+            label,
             axis: self.axis(size),
-            height,
-            unit: what.unit,
+            height: size.pick(wide, narrow),
+            unit,
             column_us: self.column_us,
-            curves: what.curves,
+            curves,
             faults: &self.faults,
-            tips: what.tips,
+            tips,
         };
         plot.draw()
     }
@@ -112,14 +119,7 @@ impl<'a> Charts<'a> {
             curve("shown", Shape::Area, shown),
             curve("expected", Shape::Line, expected),
         ];
-        let (unit, tips) = (Unit::Count, &tips[..]);
-        let what = What {
-            label,
-            unit,
-            curves,
-            tips,
-        };
-        self.plot(size, size.pick(280.0, 230.0), what)
+        self.plot((size, label), (280.0, 230.0), Unit::Count, (curves, &tips))
     }
 
     /// People online, the mean of each column.
@@ -144,14 +144,7 @@ impl<'a> Charts<'a> {
             meaning: Values::Steps,
             values,
         }];
-        let (unit, tips) = (Unit::Count, &tips[..]);
-        let what = What {
-            label,
-            unit,
-            curves,
-            tips,
-        };
-        self.plot(size, size.pick(150.0, 140.0), what)
+        self.plot((size, label), (150.0, 140.0), Unit::Count, (curves, &tips))
     }
 
     /// The most that waited on the links of a node, by class, and the mean.
@@ -183,14 +176,7 @@ impl<'a> Charts<'a> {
             curve("core most", Shape::Line, |column| column.queue[1].max),
             curve("person most", Shape::Line, |column| column.queue[0].max),
         ];
-        let (unit, tips) = (Unit::Bytes, &tips[..]);
-        let what = What {
-            label,
-            unit,
-            curves,
-            tips,
-        };
-        self.plot(size, size.pick(190.0, 170.0), what)
+        self.plot((size, label), (190.0, 170.0), Unit::Bytes, (curves, &tips))
     }
 
     /// Bytes that left nodes in each second, persons' upon core nodes'.
@@ -221,14 +207,7 @@ impl<'a> Charts<'a> {
             values,
         };
         let curves = vec![curve("person stacked", both), curve("core stacked", cores)];
-        let (unit, tips) = (Unit::Bytes, &tips[..]);
-        let what = What {
-            label,
-            unit,
-            curves,
-            tips,
-        };
-        self.plot(size, size.pick(190.0, 170.0), what)
+        self.plot((size, label), (190.0, 170.0), Unit::Bytes, (curves, &tips))
     }
 
     /// The kinds of faults in the order of their first, each with a row.
@@ -327,12 +306,4 @@ impl Charts<'_> {
         };
         svg.text("centile-name", anchor, (x, 13.0), &text);
     }
-}
-
-/// What one plot over time shows.
-struct What<'a> {
-    label: &'a str,
-    unit: Unit,
-    curves: Vec<Curve>,
-    tips: &'a [String],
 }

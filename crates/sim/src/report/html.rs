@@ -338,17 +338,13 @@ fn delivered(report: &Report) -> String {
     if total.expected == 0 {
         return "Nothing was to be delivered.".into();
     }
-    let mut says = format!(
+    format!(
         "{} were written, {} expected; {} shown, {}.",
         words::nouns(total.written, "message"),
         words::nouns(total.expected, "delivery").replace("deliverys", "deliveries"),
         words::count(total.shown),
         words::percent(total.shown, total.expected),
-    );
-    if total.lost > 0 {
-        let _ = write!(says, " {} lost.", words::count(total.lost));
-    }
-    says
+    )
 }
 
 /// The plots that are not over time, and all figures.

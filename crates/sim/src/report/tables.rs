@@ -68,14 +68,7 @@ fn sum(columns: &[Column], of: impl Fn(&Column) -> u64) -> String {
 }
 
 pub(crate) fn delivery(report: &Report) -> String {
-    let head = [
-        "from",
-        "written",
-        "deliveries expected",
-        "shown",
-        "refused",
-        "lost",
-    ];
+    let head = ["from", "written", "deliveries expected", "shown", "refused"];
     over_time(
         report,
         "Deliveries in each stretch of time",
@@ -86,7 +79,6 @@ pub(crate) fn delivery(report: &Report) -> String {
                 sum(columns, |column| column.expected),
                 sum(columns, |column| column.shown),
                 sum(columns, |column| column.refused),
-                sum(columns, |column| column.lost),
             ]
         },
     )
@@ -301,7 +293,6 @@ pub(crate) fn figures(report: &Report) -> String {
         ("Messages written", count(total.written)),
         ("Deliveries expected", count(total.expected)),
         ("Deliveries shown", count(total.shown)),
-        ("Deliveries lost", count(total.lost)),
         ("Messages refused", count(total.refused)),
         ("Mail sent", count(total.mail_sent)),
         ("Mail arrived", count(total.mail_arrived)),

@@ -22,12 +22,13 @@ pub(crate) fn lines(report: &Report) -> String {
     let (shown, expected) = (words::count(total.shown), words::count(total.expected));
     let part = words::percent(total.shown, total.expected);
     line("delivered", format!("{shown} of {expected} ({part})"));
-    if total.lost + total.refused > 0 {
-        let (lost, refused) = (words::count(total.lost), words::count(total.refused));
-        line(
-            "",
-            format!("{lost} lost, {refused} refused at the author's"),
-        );
+    if total.refused > 0 {
+        let refused = words::count(total.refused);
+        line("", format!("{refused} refused at the author's"));
+    }
+    if let (never @ 1.., all) = metrics.joins() {
+        let (never, all) = (words::count(never), words::count(all));
+        line("", format!("{never} of {all} never joined"));
     }
     if total.mail_sent > 0 {
         let (arrived, sent) = (

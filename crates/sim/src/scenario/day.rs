@@ -4,7 +4,7 @@ use super::Mistake;
 use super::draw::Draw;
 use super::expand::Making;
 use super::form::{Online, PeopleForm};
-use super::limits::{DAY_MS, FOUNDING_MS};
+use super::limits::{DAY_MS, FOUNDING_MS, MAX_JOURNEYS, MAX_STEPS};
 use super::names::Kind;
 use super::trouble::TravelForm;
 use crate::plan::{Act, NodeNo, SiteNo};
@@ -135,9 +135,16 @@ impl Making<'_> {
     pub(super) fn days(&mut self) -> Result<(), Mistake> {
         let form = self.form;
         let mut node: usize = self.sizes.cores.iter().sum();
+        let mut sessions: usize = 0;
         for (at, group) in form.people.iter().enumerate() {
             for _ in 0..self.sizes.people[at] {
-                self.online[node] = self.day(node, group);
+                let day = self.day(node, group);
+                // Each but the last gives a step.
+                sessions += day.len().saturating_sub(1);
+                if sessions > MAX_STEPS {
+                    return Err(super::expand::too_many_steps(group.machine.name.line));
+                }
+                self.online[node] = day;
                 node += 1;
             }
         }
@@ -198,6 +205,13 @@ impl Making<'_> {
             while round < self.form.length {
                 for (at, to) in &travel.stops {
                     let leaves = round + at.at(self.form.begins);
+                    if into.len() >= MAX_JOURNEYS {
+                        return Err(Mistake {
+                            line: Some(travel.line),
+                            what: "with this there are too many journeys".to_owned(),
+                            hint: format!("expected: at most {MAX_JOURNEYS}; `repeat` less often"),
+                        });
+                    }
                     let sites = self.names.find(Kind::Site, to)?;
                     into.push(Journey {
                         node,
@@ -211,9 +225,6 @@ impl Making<'_> {
                     break;
                 }
                 round += travel.repeat;
-            }
-            if into.len() > super::limits::MAX_STEPS {
-                break;
             }
         }
         Ok(())

@@ -81,11 +81,7 @@ impl Making<'_> {
     /// Notes a step, if the world lasts so long. `line` is that of the table that asks for it.
     pub(super) fn step(&mut self, line: u32, at_ms: u64, act: Act) -> Result<(), Mistake> {
         if self.plan.steps.len() >= MAX_STEPS {
-            return Err(Mistake {
-                line: Some(line),
-                what: "with this the plan has too many steps".to_owned(),
-                hint: format!("expected: at most {MAX_STEPS}; do less, or run it for less time"),
-            });
+            return Err(too_many_steps(line));
         }
         if at_ms < self.form.length {
             self.plan.steps.push(Step { at_ms, act });
@@ -184,6 +180,15 @@ impl Making<'_> {
         }
         self.memberships = vec![Vec::new(); self.plan.nodes.len()];
         Ok(())
+    }
+}
+
+/// The table in this line asks for more steps than a plan may have.
+pub(super) fn too_many_steps(line: u32) -> Mistake {
+    Mistake {
+        line: Some(line),
+        what: "with this the plan has too many steps".to_owned(),
+        hint: format!("expected: at most {MAX_STEPS}; do less, or run it for less time"),
     }
 }
 

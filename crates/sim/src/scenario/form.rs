@@ -2,8 +2,9 @@
 //! goes wrong is in `trouble`.
 
 use super::limits::{
-    BURST_GAP_MS, MAX_BATCH, MAX_BYTES, MAX_CORES_USED, MAX_LATENCY_US, MAX_LENGTH_MS, MAX_MEMBERS,
-    MAX_NODES, MAX_SITES, MAX_TOPICS,
+    BURST_GAP_MS, MAX_BATCH, MAX_BYTES, MAX_COMMIT_US, MAX_CORES_USED, MAX_DISK, MAX_LATENCY_US,
+    MAX_LENGTH_MS, MAX_MEMBERS, MAX_NODES, MAX_PER_DAY, MAX_SITES, MAX_TOPICS, MAX_WINDOWS,
+    MIN_DISK,
 };
 use super::quantity::{self, Moment, Span, Wrong};
 use super::source::{Named, Section};
@@ -142,17 +143,6 @@ pub(crate) struct LeaveForm {
     pub(crate) line: u32,
 }
 
-/// A value that is at most this.
-pub(crate) fn at_most(
-    most: u64,
-    parse: impl Fn(&str) -> Result<u64, Wrong>,
-) -> impl Fn(&str) -> Result<u64, Wrong> {
-    move |text| match parse(text)? {
-        value if value > most => Err(format!("at most {most}")),
-        value => Ok(value),
-    }
-}
-
 /// A number of things, from 1 to this.
 pub(crate) fn number(most: usize) -> impl Fn(&str) -> Result<usize, Wrong> {
     move |text| match usize::try_from(quantity::some(text)?) {
@@ -212,17 +202,20 @@ impl Form {
                 );
             }
         }
-        let length = at_most(MAX_LENGTH_MS, quantity::millis);
-        let length = all.must("length", 0, |text| match length(text)? {
-            0 => Err("a time above 0".to_owned()),
-            length => Ok(length),
-        });
+        let length = quantity::millis_within(1_000, MAX_LENGTH_MS);
+        let length = all.must("length", 0, length);
+        let begins = all.maybe("begins", quantity::clock).unwrap_or(0);
+        if length > 0 {
+            all.lasts(length, begins);
+        }
         let each = |key| all.sections(key);
         Self {
             about: all.text("about").unwrap_or_default(),
             length,
-            begins: all.maybe("begins", quantity::clock).unwrap_or(0),
-            converge: all.maybe("converge", quantity::millis).unwrap_or(600_000),
+            begins,
+            converge: all
+                .maybe("converge", quantity::millis_within(0, MAX_LENGTH_MS))
+                .unwrap_or(600_000),
             sites: each("site").iter().map(SiteForm::read).collect(),
             cores: each("core").iter().map(CoreForm::read).collect(),
             people: each("people").iter().map(PeopleForm::read).collect(),
@@ -238,12 +231,12 @@ impl Form {
 /// Reads the quality of a network.
 pub(crate) fn path(section: &Section<'_>) -> Path {
     section.known(&["latency", "jitter", "loss", "duplicate", "reorder", "rate"]);
-    let micros = at_most(MAX_LATENCY_US, quantity::micros);
+    let micros = quantity::micros_within(0, MAX_LATENCY_US);
     let share = |key| section.maybe(key, quantity::share).unwrap_or(0);
     Path {
         latency_us: section.maybe("latency", &micros).unwrap_or(1_000),
         jitter_us: section.maybe("jitter", &micros).unwrap_or(0),
-        loss_ppm: share("loss"),
+        loss_ppm: section.maybe("loss", quantity::loss).unwrap_or(0),
         duplicate_ppm: share("duplicate"),
         reorder_ppm: share("reorder"),
         kbit: section.maybe("rate", quantity::rate).unwrap_or(0),
@@ -256,6 +249,9 @@ fn must_name(section: &Section<'_>, key: &str) -> Named {
             &format!("`{key}` is missing"),
             &format!("add `{key} = \"…\"`"),
         );
+    }
+    if section.says(key, "") {
+        section.wrong(&format!("`{key}` is empty"), "expected: a name");
     }
     section.name(key).unwrap_or(Named {
         name: String::new(),
@@ -296,15 +292,13 @@ impl Machine {
             name: must_name(section, "name"),
             count: section.maybe("count", number(MAX_NODES)).unwrap_or(1),
             site: must_name(section, "site"),
-            disk: section.maybe("disk", quantity::bytes).unwrap_or(0),
+            disk: section
+                .maybe("disk", quantity::bytes_within(MIN_DISK, MAX_DISK))
+                .unwrap_or(0),
             commit: section
                 .maybe("commit", |text| {
-                    let (low, high) = text.split_once("..").unwrap_or((text, text));
-                    let (low, high) = (quantity::micros(low)?, quantity::micros(high)?);
-                    Ok(Span {
-                        low,
-                        high: high.max(low),
-                    })
+                    let span = quantity::micros_span(text)?;
+                    quantity::within_micros(span, (0, MAX_COMMIT_US))
                 })
                 .unwrap_or(Span::one(2_000)),
             trusts_clock: section.flag("trusts-clock", trusts_clock),
@@ -316,7 +310,9 @@ impl CoreForm {
     fn read(section: &Section<'_>) -> Self {
         Self {
             machine: Machine::read(section, &["quota"], true),
-            quota: section.maybe("quota", quantity::bytes).unwrap_or(0),
+            quota: section
+                .maybe("quota", quantity::bytes_within(MIN_DISK, MAX_DISK))
+                .unwrap_or(0),
         }
     }
 }
@@ -338,10 +334,13 @@ impl PeopleForm {
             uses: section.maybe("uses", number(MAX_CORES_USED)),
             online: Online::read(section),
             starts: section
-                .maybe("starts", quantity::millis_span)
+                .maybe("starts", |text| section.early(text))
                 .unwrap_or(Span::one(0)),
             reads_after: section
-                .maybe("reads-after", quantity::millis_span)
+                .maybe(
+                    "reads-after",
+                    quantity::millis_span_within(0, MAX_LENGTH_MS),
+                )
                 .unwrap_or(Span {
                     low: 1_000,
                     high: 10_000,
@@ -365,14 +364,21 @@ impl Online {
         if texts.is_empty() || texts.iter().any(|text| text == "always") {
             return Self::Always;
         }
+        if texts.len() > MAX_WINDOWS {
+            section.wrong(
+                "`online` has too many parts of the day",
+                &format!("expected: at most {MAX_WINDOWS}"),
+            );
+            return Self::Always;
+        }
         if !share {
             return Self::Daily(section.list("online", |text| {
                 quantity::window(text)
                     .map_err(|wrong| format!("{wrong}; or \"30%\"; or \"always\""))
             }));
         }
-        let form = Self::Share {
-            ppm: section.maybe("online", quantity::share).unwrap_or(0),
+        Self::Share {
+            ppm: section.maybe("online", quantity::some_share).unwrap_or(0),
             sessions: section
                 .maybe("sessions", |text| match quantity::often(text)? {
                     0 => Err("a number above 0".to_owned()),
@@ -383,17 +389,7 @@ impl Online {
             awake: section
                 .maybe("awake", quantity::window)
                 .unwrap_or((0, super::limits::DAY_MS)),
-        };
-        if form
-            == (Self::Share {
-                ppm: 0,
-                sessions: 3_000,
-                awake: (0, super::limits::DAY_MS),
-            })
-        {
-            section.wrong("nobody is ever online", "expected: a share above \"0%\"");
         }
-        form
     }
 }
 
@@ -410,7 +406,7 @@ impl TopicForm {
             size: section.maybe("size", number(MAX_MEMBERS)),
             circle: section.maybe("circle", number(MAX_NODES)).unwrap_or(0),
             joins: section
-                .maybe("joins", quantity::millis_span)
+                .maybe("joins", |text| section.early(text))
                 .unwrap_or(Span {
                     low: 5_000,
                     high: 30_000,
@@ -429,13 +425,11 @@ impl Pace {
                 "add either `per-day = 20` or `every = \"10s\"`",
             );
         }
-        let every = section.maybe("every", |text| match quantity::millis(text)? {
-            0 => Err("at least \"1ms\"".to_owned()),
-            every => Ok(every),
-        });
+        let every = section.maybe("every", quantity::millis_within(1, MAX_LENGTH_MS));
+        let per_day = quantity::some_often(MAX_PER_DAY);
         match every {
             Some(every) => Self::Every(every),
-            None => Self::PerDay(section.maybe("per-day", quantity::often).unwrap_or(0)),
+            None => Self::PerDay(section.maybe("per-day", per_day).unwrap_or(0)),
         }
     }
 }
@@ -460,11 +454,11 @@ impl MessagesForm {
             expires: section
                 .maybe(
                     "expires",
-                    within(BURST_GAP_MS, MAX_LENGTH_MS, quantity::millis_span),
+                    quantity::millis_span_within(BURST_GAP_MS, MAX_LENGTH_MS),
                 )
                 .unwrap_or(Span::one(0)),
             from: section
-                .maybe("from", quantity::moment)
+                .maybe("from", |text| section.moment(text))
                 .unwrap_or(Moment::After(0)),
             until: section.maybe("until", quantity::moment),
             line: section.line(),
@@ -494,7 +488,7 @@ impl LeaveForm {
         Self {
             who: section.must_names("who"),
             topic: must_name(section, "topic"),
-            at: section.must("at", Moment::After(0), quantity::moment),
+            at: section.must("at", Moment::After(0), |text| section.moment(text)),
             line: section.line(),
         }
     }

@@ -28,6 +28,53 @@ pub const MAX_LENGTH_MS: u64 = 2 * 366 * DAY_MS;
 /// Longest latency of a path, in microseconds: a minute, more than to the Moon and back.
 pub const MAX_LATENCY_US: u64 = 60_000_000;
 
+/// Most packets that a path loses, of a million. A frame gets through after some tries all the same,
+/// so that more would say what is not so; a way that lets nothing through is a cut.
+pub const MAX_LOSS_PPM: u32 = 900_000;
+
+/// Fastest path that has a rate at all, in kilobits a second; a faster one is one without a rate.
+pub const MAX_KBIT: u64 = 1_000_000_000;
+
+/// Longest time in which a disk makes a commit durable, in microseconds: a minute.
+pub const MAX_COMMIT_US: u64 = 60_000_000;
+
+/// Smallest disk or quota that a scenario gives, in bytes. A plan has 0 for one without end.
+pub const MIN_DISK: u64 = 1 << 10;
+
+/// Largest disk or quota, in bytes: a pebibyte, more than one without end ever uses.
+pub const MAX_DISK: u64 = 1 << 50;
+
+/// How far a clock is from the right time at most, in milliseconds: twenty years, so that no clock
+/// shows a time before 1970.
+pub const MAX_SKEW_MS: i64 = 20 * 366 * 24 * 3_600_000;
+
+/// How much a clock goes fast or slow at most, in millionths.
+pub const MAX_DRIFT_PPM: i32 = 100_000;
+
+/// Lies of one node: more than there are kinds, since each may have its own frequency.
+pub const MAX_LIES: usize = 64;
+
+/// Bytes of a name.
+pub const MAX_NAME: usize = 200;
+
+/// Something that is done or happens so often a day at most, to one person or node.
+pub const MAX_PER_DAY: u64 = 100_000;
+
+/// Parts of the day in which somebody is online, at most.
+pub const MAX_WINDOWS: usize = 24;
+
+/// Shortest timetable that is repeated, in milliseconds: a minute.
+pub const MIN_REPEAT_MS: u64 = 60_000;
+
+/// Journeys of all who travel: each is taken out of the days of who travels, one by one.
+pub const MAX_JOURNEYS: usize = 20_000;
+
+/// Effects after which a node stops dead, at most.
+pub const MAX_EFFECTS: u64 = 1_000_000;
+
+/// Commits that a disk loses, at most. A simulated disk keeps no more than the last few.
+pub const MAX_BATCHES: u64 = 1_000;
+
 /// Longest message, in bytes: what fits into an envelope of a topic and of mail.
 pub const MAX_BYTES: u64 = 60_000;
 

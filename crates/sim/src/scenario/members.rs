@@ -4,6 +4,7 @@ use super::Mistake;
 use super::draw::Draw;
 use super::expand::{Making, Membership};
 use super::form::TopicForm;
+use super::limits::{MAX_MEMBERS, MAX_STEPS};
 use super::names::{Kind, called};
 use crate::plan::{Act, NodeNo, TopicNo, TopicPlan};
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,6 +88,7 @@ impl Making<'_> {
     /// Who founds and joins what.
     pub(super) fn topics(&mut self) -> Result<(), Mistake> {
         let form = self.form;
+        let mut all: usize = 0;
         for (at, topic) in form.topics.iter().enumerate() {
             let candidates = self.names.all(Kind::Person, &topic.members)?;
             let founders = match &topic.founder {
@@ -94,6 +96,13 @@ impl Making<'_> {
                 None => None,
             };
             let mut drawing = self.drawing(topic, &candidates, founders);
+            if topic.size.is_none() && candidates.len() > MAX_MEMBERS {
+                return Err(Mistake {
+                    line: Some(topic.line),
+                    what: format!("a topic has {} members", candidates.len()),
+                    hint: format!("expected: at most {MAX_MEMBERS}; add `size = 100`"),
+                });
+            }
             let circles = drawing.bags.len();
             let circle = match topic.circle {
                 0 => circles,
@@ -105,6 +114,11 @@ impl Making<'_> {
                     what: "there are fewer people than [[topic]] wants".to_owned(),
                     hint: format!("{} could be members", candidates.len()),
                 })?;
+                // Each joins by a step of its own.
+                all += members.len();
+                if all > MAX_STEPS {
+                    return Err(super::expand::too_many_steps(topic.line));
+                }
                 let (founder, members) = members.split_first().ok_or_else(|| Mistake {
                     line: Some(topic.line),
                     what: "a topic has no members".to_owned(),

@@ -4,8 +4,7 @@ use super::Mistake;
 use super::day::draw_in;
 use super::draw::Draw;
 use super::expand::Making;
-use super::limits::DAY_MS;
-use super::limits::MAX_STEPS;
+use super::limits::{DAY_MS, MAX_NODES, MAX_STEPS};
 use super::names::{Kind, called};
 use super::quantity::Span;
 use super::source::Named;
@@ -169,6 +168,13 @@ impl Making<'_> {
             let Some(at) = self.online_from(node, form.at.at(self.form.begins)) else {
                 continue;
             };
+            if self.plan.nodes.len() >= MAX_NODES {
+                return Err(Mistake {
+                    line: Some(form.victims.line),
+                    what: "with the copies there are too many nodes".to_owned(),
+                    hint: format!("expected: at most {MAX_NODES}; copy fewer, `share = \"1%\"`"),
+                });
+            }
             let twin = NodeNo::try_from(self.plan.nodes.len()).unwrap_or(NodeNo::MAX);
             let mut copy = self.plan.nodes[node as usize].clone();
             let twins = self

@@ -64,8 +64,21 @@ impl Sizes {
             }
         }
         let others = scaled.nodes();
-        let largest = scaled.people.iter_mut().max();
-        let Some(largest) = largest.filter(|count| nodes + **count > others) else {
+        let groups = scaled.people.iter_mut().zip(&self.people);
+        let groups = groups.filter(|(_, written)| **written > 1);
+        let Some(largest) = groups.map(|(count, _)| count).max() else {
+            return if others == nodes {
+                Ok(scaled)
+            } else {
+                Err(Mistake {
+                    line: None,
+                    what: format!("everybody in this scenario is there once: no {nodes} nodes"),
+                    hint: "expected: a group of people with a `count`, to be more or fewer"
+                        .to_owned(),
+                })
+            };
+        };
+        if nodes + *largest <= others {
             return Err(Mistake {
                 line: None,
                 what: format!("{nodes} nodes are too few for this scenario"),
@@ -74,7 +87,7 @@ impl Sizes {
                     self.cores.len() + self.people.len()
                 ),
             });
-        };
+        }
         *largest = nodes + *largest - others;
         Ok(scaled)
     }

@@ -1,7 +1,7 @@
 //! Quantities as people write them: `20ms`, `1%`, `10Mbit`, `2KiB`, `08:00-12:00`. Each function
 //! takes the text and says what it expects when that is something else.
 
-use super::limits::DAY_MS;
+use super::limits::{DAY_MS, MAX_DRIFT_PPM, MAX_KBIT, MAX_LOSS_PPM, MAX_SKEW_MS};
 
 /// What was expected instead, with an example.
 pub(crate) type Wrong = String;
@@ -120,6 +120,18 @@ pub(crate) fn signed_millis(text: &str) -> Result<i64, Wrong> {
     Ok(sign * size)
 }
 
+/// How far a clock is from the right time, in milliseconds.
+pub(crate) fn skew(text: &str) -> Result<i64, Wrong> {
+    match signed_millis(text)? {
+        0 => Err("a time other than 0: the clock is right".to_owned()),
+        skew if skew.abs() > MAX_SKEW_MS => {
+            let most = time(MAX_SKEW_MS.unsigned_abs() * 1_000);
+            Err(format!("at most \"{most}\" or \"-{most}\""))
+        }
+        skew => Ok(skew),
+    }
+}
+
 /// Two values with `..` between them, or one.
 fn span(text: &str, one: fn(&str) -> Result<u64, Wrong>) -> Result<Span, Wrong> {
     let Some((low, high)) = text.split_once("..") else {
@@ -135,6 +147,11 @@ fn span(text: &str, one: fn(&str) -> Result<u64, Wrong>) -> Result<Span, Wrong> 
 fn swapped(text: &str) -> String {
     let (low, high) = text.split_once("..").unwrap_or((text, text));
     format!("{}..{}", high.trim(), low.trim())
+}
+
+/// `2ms` or `1ms..5ms`, in microseconds.
+pub(crate) fn micros_span(text: &str) -> Result<Span, Wrong> {
+    span(text, micros)
 }
 
 /// `5s` or `1s..10m`, in milliseconds.
@@ -177,6 +194,96 @@ pub(crate) fn often(text: &str) -> Result<u64, Wrong> {
     }
 }
 
+/// The same above 0 and at most so many times.
+pub(crate) fn some_often(most: u64) -> impl Fn(&str) -> Result<u64, Wrong> {
+    move |text| match often(text)? {
+        0 => Err("a number above 0; without the table it never happens".to_owned()),
+        value if value > most.saturating_mul(1_000) => Err(format!("at most {most}")),
+        value => Ok(value),
+    }
+}
+
+/// A size from one to another, both included.
+pub(crate) fn bytes_within(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, Wrong> {
+    move |text| match bytes(text)? {
+        value if value < least => Err(format!("at least \"{}\"", size(least))),
+        value if value > most => Err(format!("at most \"{}\"", size(most))),
+        value => Ok(value),
+    }
+}
+
+/// A size as people write it.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes;
+    let mut at = 0;
+    while at + 1 < units.len() && value >= 1 << 10 && value.is_multiple_of(1 << 10) {
+        value >>= 10;
+        at += 1;
+    }
+    format!("{value}{}", units[at])
+}
+
+/// A length of time as people write it, from microseconds.
+pub(crate) fn time(micros: u64) -> String {
+    let units = [
+        ("d", 86_400_000_000),
+        ("h", 3_600_000_000),
+        ("m", 60_000_000),
+        ("s", 1_000_000),
+        ("ms", 1_000),
+    ];
+    let fits = units
+        .iter()
+        .find(|(_, size)| micros >= *size && micros.is_multiple_of(*size));
+    match fits {
+        Some((unit, size)) => format!("{}{unit}", micros / size),
+        None => format!("{micros}us"),
+    }
+}
+
+/// A length of time in milliseconds, from one to another, both included.
+pub(crate) fn millis_within(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, Wrong> {
+    move |text| bounded(millis(text)?, (least, most), |ms| time(ms * 1_000))
+}
+
+/// The same in microseconds.
+pub(crate) fn micros_within(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, Wrong> {
+    move |text| bounded(micros(text)?, (least, most), time)
+}
+
+/// Both ends of a range of times in milliseconds, from one to another, both included.
+pub(crate) fn millis_span_within(least: u64, most: u64) -> impl Fn(&str) -> Result<Span, Wrong> {
+    move |text| {
+        let span = millis_span(text)?;
+        let told = |ms| time(ms * 1_000);
+        bounded(span.low, (least, most), told)?;
+        bounded(span.high, (least, most), told)?;
+        Ok(span)
+    }
+}
+
+/// A range in microseconds, from one to another, both included.
+pub(crate) fn within_micros(span: Span, bounds: (u64, u64)) -> Result<Span, Wrong> {
+    bounded(span.low, bounds, time)?;
+    bounded(span.high, bounds, time)?;
+    Ok(span)
+}
+
+fn bounded(
+    value: u64,
+    (least, most): (u64, u64),
+    told: impl Fn(u64) -> String,
+) -> Result<u64, Wrong> {
+    if value < least {
+        Err(format!("at least \"{}\"", told(least)))
+    } else if value > most {
+        Err(format!("at most \"{}\"", told(most)))
+    } else {
+        Ok(value)
+    }
+}
+
 /// Bytes: `500B`, `64KiB`, `10MB`, `1GiB`, or a bare number.
 pub(crate) fn bytes(text: &str) -> Result<u64, Wrong> {
     let wrong = || "a size looks like \"500B\", \"64KiB\" or \"1GiB\"".to_owned();
@@ -210,6 +317,27 @@ pub(crate) fn share(text: &str) -> Result<u32, Wrong> {
     u32::try_from(ppm).map_err(|_| wrong())
 }
 
+/// A part of packets that are lost.
+pub(crate) fn loss(text: &str) -> Result<u32, Wrong> {
+    match share(text)? {
+        loss if loss > MAX_LOSS_PPM => {
+            let most = MAX_LOSS_PPM / 10_000;
+            Err(format!(
+                "at most \"{most}%\"; what lets nothing through is a [[cut]]"
+            ))
+        }
+        loss => Ok(loss),
+    }
+}
+
+/// A part of several, at least one in a million.
+pub(crate) fn some_share(text: &str) -> Result<u32, Wrong> {
+    match share(text)? {
+        0 => Err("a share above \"0%\"".to_owned()),
+        share => Ok(share),
+    }
+}
+
 /// Kilobits a second: `64kbit`, `10Mbit`, `1Gbit`.
 pub(crate) fn rate(text: &str) -> Result<u64, Wrong> {
     let wrong = || "a rate looks like \"64kbit\", \"10Mbit\" or \"1Gbit\"".to_owned();
@@ -223,21 +351,26 @@ pub(crate) fn rate(text: &str) -> Result<u64, Wrong> {
     };
     match fits(value * factor / 1_000_000).ok_or_else(wrong)? {
         0 => Err("at least \"1kbit\"; without the key there is no bound".to_owned()),
+        kbit if kbit > MAX_KBIT => {
+            Err("at most \"1000Gbit\"; without the key there is no bound".to_owned())
+        }
         kbit => Ok(kbit),
     }
 }
 
 /// How much a clock goes fast, in millionths: `200ppm`, `-50ppm`.
 pub(crate) fn drift(text: &str) -> Result<i32, Wrong> {
-    let wrong = || "a drift looks like \"200ppm\" or \"-50ppm\", at most 10%".to_owned();
+    let wrong = || "a drift looks like \"200ppm\" or \"-50ppm\", at most 100000ppm".to_owned();
     let (sign, size) = match text.trim().strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.trim()),
     };
     match number(size) {
-        Some((value, "ppm")) if value <= 100_000_000_000 => {
-            Ok(sign * i32::try_from(value / 1_000_000).map_err(|_| wrong())?)
-        }
+        Some((value, "ppm")) => match i32::try_from(value / 1_000_000) {
+            Ok(0) => Err("a drift other than 0: the clock is right".to_owned()),
+            Ok(ppm) if ppm <= MAX_DRIFT_PPM => Ok(sign * ppm),
+            _ => Err(wrong()),
+        },
         _ => Err(wrong()),
     }
 }
@@ -323,6 +456,12 @@ mod tests {
         assert!(count("-1").is_err());
         assert!(some("0").is_err());
         assert!(bytes("1.2.3B").is_err());
+        assert_eq!(size(60_000), "60000B");
+        assert_eq!(size(64 << 10), "64KiB");
+        assert_eq!(size(1 << 50), "1024TiB");
+        assert_eq!(time(90_000_000), "90s");
+        assert_eq!(time(1), "1us");
+        assert_eq!(time(0), "0us");
         assert!(millis_span("10m..1s").unwrap_err().contains("1s..10m"));
     }
 }

@@ -2,9 +2,9 @@
 //! reading goes on, so that several mistakes are told at once.
 
 use super::Mistake;
-use super::limits::MAX_TEXT;
-use super::quantity::Wrong;
-use std::cell::RefCell;
+use super::limits::{MAX_LENGTH_MS, MAX_NAME, MAX_TEXT};
+use super::quantity::{self, Moment, Wrong};
+use std::cell::{Cell, RefCell};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -19,6 +19,8 @@ pub(crate) struct Named {
 pub(crate) struct Source<'a> {
     text: &'a str,
     mistakes: RefCell<Vec<Mistake>>,
+    /// How long the world lasts and when it begins, once that has been read.
+    lasts: Cell<Option<(u64, u64)>>,
 }
 
 impl<'a> Source<'a> {
@@ -30,6 +32,7 @@ impl<'a> Source<'a> {
         let source = Self {
             text,
             mistakes: RefCell::default(),
+            lasts: Cell::new(None),
         };
         if text.len() > MAX_TEXT {
             source.note(
@@ -99,7 +102,7 @@ impl Section<'_> {
             }
             let within = self.within();
             let hint = meant(name, keys.iter().copied());
-            let what = format!("unknown key `{name}`{within}");
+            let what = format!("unknown key `{}`{within}", shortened(name));
             self.source.note(key.span().start, what, hint);
         }
     }
@@ -127,14 +130,18 @@ impl Section<'_> {
         self.value(key).is_some()
     }
 
+    fn note_value(&self, value: &Spanned<DeValue<'_>>, what: String, expected: &str) {
+        let hint = format!("expected: {expected}");
+        self.source.note(value.span().start, what, hint);
+    }
+
     fn impossible(&self, key: &str, value: &Spanned<DeValue<'_>>, wrong: &str) {
         let shown = match text_of(value.get_ref()) {
-            Some(text) => format!("`{text}`"),
+            Some(text) => format!("`{}`", shortened(text)),
             None => format!("a value of type {}", value.get_ref().type_str()),
         };
         let what = format!("{shown} is impossible for `{key}`{}", self.within());
-        self.source
-            .note(value.span().start, what, format!("expected: {wrong}"));
+        self.note_value(value, what, wrong);
     }
 
     fn parse<T>(
@@ -178,6 +185,35 @@ impl Section<'_> {
             self.wrong(&format!("`{key}` is missing"), &format!("add `{key} = …`"));
         }
         self.maybe(key, parse).unwrap_or(otherwise)
+    }
+
+    /// Says how long the world lasts and at which time of day it begins, in milliseconds: what is
+    /// read later lies within.
+    pub(crate) fn lasts(&self, length: u64, begins: u64) {
+        self.source.lasts.set(Some((length, begins)));
+    }
+
+    /// A point of time at which something happens: before the end.
+    pub(crate) fn moment(&self, text: &str) -> Result<Moment, Wrong> {
+        let moment = quantity::moment(text)?;
+        match self.source.lasts.get() {
+            Some((length, begins)) if moment.at(begins) >= length => Err(self.never(length)),
+            _ => Ok(moment),
+        }
+    }
+
+    /// A range of times of which at least the first lies before the end.
+    pub(crate) fn early(&self, text: &str) -> Result<quantity::Span, Wrong> {
+        let span = quantity::millis_span_within(0, MAX_LENGTH_MS)(text)?;
+        match self.source.lasts.get() {
+            Some((length, _)) if span.low >= length => Err(self.never(length)),
+            _ => Ok(span),
+        }
+    }
+
+    fn never(&self, length: u64) -> Wrong {
+        let length = quantity::time(length.saturating_mul(1_000));
+        format!("a time before the end: `length` is \"{length}\"")
     }
 
     /// The values of a key: one, or a list.
@@ -226,6 +262,15 @@ impl Section<'_> {
 
     fn name_in(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Named> {
         if let DeValue::String(name) = value.get_ref() {
+            if name.len() > MAX_NAME || name.chars().any(char::is_control) {
+                let wrong = format!("at most {MAX_NAME} bytes in one line");
+                self.note_value(
+                    value,
+                    format!("`{key}`{} is no name", self.within()),
+                    &wrong,
+                );
+                return None;
+            }
             return Some(Named {
                 name: name.as_ref().to_owned(),
                 line: self.source.line(value.span().start),
@@ -307,6 +352,20 @@ fn text_of<'a>(value: &'a DeValue<'_>) -> Option<&'a str> {
         DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
     }
 }
+
+/// A text as it is shown to a person, in one line.
+fn shortened(text: &str) -> String {
+    let shown = text.chars().filter(|letter| !letter.is_control());
+    let mut shown: String = shown.take(MOST_SHOWN + 1).collect();
+    if shown.chars().count() > MOST_SHOWN {
+        shown.pop();
+        shown.push('…');
+    }
+    shown
+}
+
+/// Letters of a text that are shown.
+const MOST_SHOWN: usize = 60;
 
 /// How many letters have to be changed, put in, left out or swapped to make one word of the other.
 fn distance(one: &str, other: &str) -> usize {

@@ -1,3 +1,5 @@
+mod ranges;
+
 use super::*;
 use crate::plan::{Act, Role};
 use std::collections::BTreeSet;
@@ -239,7 +241,7 @@ fn references_to_nothing_are_refused() {
 #[test]
 fn what_cannot_be_is_refused() {
     for (from, to, line, said) in [
-        ("length = \"2h\"", "length = \"0s\"", 2, "a time above 0"),
+        ("length = \"2h\"", "length = \"0s\"", 2, "at least \"1s\""),
         ("length = \"2h\"", "", 1, "`length` is missing"),
         ("\"ana\"\nsite", "\"friend\"\nsite", 14, "there twice"),
         (

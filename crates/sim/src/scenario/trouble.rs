@@ -1,7 +1,10 @@
 //! What goes wrong in a scenario, as it is written.
 
-use super::form::{number, path};
-use super::limits::MAX_NODES;
+use super::form::{number, path, within};
+use super::limits::{
+    MAX_BATCHES, MAX_DISK, MAX_EFFECTS, MAX_LENGTH_MS, MAX_LIES, MAX_NODES, MAX_PER_DAY, MIN_DISK,
+    MIN_REPEAT_MS,
+};
 use super::quantity::{self, Moment, Span};
 use super::source::{Named, Section, meant};
 use crate::plan::{LieKind, Path};
@@ -177,7 +180,9 @@ impl Victims {
     fn read(section: &Section<'_>) -> Self {
         Self {
             who: section.must_names("who"),
-            share: section.maybe("share", quantity::share).unwrap_or(1_000_000),
+            share: section
+                .maybe("share", quantity::some_share)
+                .unwrap_or(1_000_000),
             line: section.line(),
         }
     }
@@ -192,31 +197,40 @@ impl Times {
             );
         }
         Self {
-            at: section.list("at", quantity::moment),
-            per_day: section.maybe("per-day", quantity::often).unwrap_or(0),
+            at: section.list("at", |text| section.moment(text)),
+            per_day: section
+                .maybe("per-day", quantity::some_often(MAX_PER_DAY))
+                .unwrap_or(0),
         }
     }
 }
 
 fn moment(section: &Section<'_>, key: &str) -> Moment {
-    section.must(key, Moment::After(0), quantity::moment)
+    section.must(key, Moment::After(0), |text| section.moment(text))
+}
+
+/// For how long something lasts.
+fn lasting(section: &Section<'_>, key: &str) -> Option<Span> {
+    section.maybe(key, quantity::millis_span_within(0, MAX_LENGTH_MS))
 }
 
 impl Mishap {
     fn read(key: &str, section: &Section<'_>) -> Self {
         let (own, lasts, kind) = match key {
             "crash" => {
-                let effects = section.maybe("effects", quantity::count_span);
+                let effects =
+                    section.maybe("effects", within(0, MAX_EFFECTS, quantity::count_span));
                 let effects = effects.unwrap_or(Span { low: 1, high: 40 });
                 ("effects", "down", MishapKind::Crash(effects))
             }
             "torn" => {
-                let batches = section.maybe("batches", quantity::count_span);
+                let batches =
+                    section.maybe("batches", within(1, MAX_BATCHES, quantity::count_span));
                 let batches = batches.unwrap_or(Span { low: 1, high: 5 });
                 ("batches", "down", MishapKind::Torn(batches))
             }
             "disk" => {
-                let bytes = section.must("bytes", 0, quantity::bytes);
+                let bytes = section.must("bytes", 0, quantity::bytes_within(MIN_DISK, MAX_DISK));
                 ("bytes", "for", MishapKind::Disk(bytes))
             }
             _ => ("down", "down", MishapKind::FailedCommit),
@@ -226,7 +240,7 @@ impl Mishap {
             kind,
             victims: Victims::read(section),
             times: Times::read(section),
-            lasts: section.maybe(lasts, quantity::millis_span).unwrap_or(Span {
+            lasts: lasting(section, lasts).unwrap_or(Span {
                 low: 10_000,
                 high: 120_000,
             }),
@@ -241,9 +255,7 @@ impl BackupForm {
             victims: Victims::read(section),
             at: moment(section, "at"),
             restored: moment(section, "restored"),
-            down: section
-                .maybe("down", quantity::millis_span)
-                .unwrap_or(Span::one(10_000)),
+            down: lasting(section, "down").unwrap_or(Span::one(10_000)),
             noticed: section.flag("noticed", true),
         }
     }
@@ -274,9 +286,9 @@ impl ClockForm {
         }
         Self {
             victims: Victims::read(section),
-            at: section.maybe("at", quantity::moment),
+            at: section.maybe("at", |text| section.moment(text)),
             until: section.maybe("until", quantity::moment),
-            skew: section.maybe("skew", quantity::signed_millis).unwrap_or(0),
+            skew: section.maybe("skew", quantity::skew).unwrap_or(0),
             drift: section.maybe("drift", quantity::drift).unwrap_or(0),
         }
     }
@@ -294,7 +306,7 @@ impl CutForm {
             to: section.name("to"),
             both: section.flag("both", true),
             times: Times::read(section),
-            lasts: section.maybe("for", quantity::millis_span).unwrap_or(Span {
+            lasts: lasting(section, "for").unwrap_or(Span {
                 low: 60_000,
                 high: 600_000,
             }),
@@ -370,8 +382,15 @@ impl TravelForm {
         Self {
             who: section.must_names("who"),
             stops,
-            repeat: section.maybe("repeat", quantity::millis).unwrap_or(0),
-            takes: section.maybe("takes", quantity::millis).unwrap_or(0),
+            repeat: section
+                .maybe(
+                    "repeat",
+                    quantity::millis_within(MIN_REPEAT_MS, MAX_LENGTH_MS),
+                )
+                .unwrap_or(0),
+            takes: section
+                .maybe("takes", quantity::millis_within(0, MAX_LENGTH_MS))
+                .unwrap_or(0),
             line: section.line(),
         }
     }
@@ -403,6 +422,12 @@ impl LiarForm {
         });
         if !section.has("kinds") {
             section.wrong("`kinds` is missing", "add `kinds = [\"fork\", \"replay\"]`");
+        }
+        if kinds.len() > MAX_LIES {
+            section.wrong(
+                "`kinds` names too many lies",
+                &format!("expected: at most {MAX_LIES}"),
+            );
         }
         let one_in = section.maybe("one-in", number(MAX_NODES)).unwrap_or(20);
         Self {

@@ -26,11 +26,14 @@ fn times(pace: Pace, parts: &[Part], during: Part, each: u128, draw: &mut Draw) 
         }
         Pace::Every(every) => {
             let first = during.0 + draw.below(every);
-            let all = (0..).map(|k: u64| first + k * every);
-            let all = all.take_while(|at| *at < during.1);
-            all.filter(|at| parts.iter().any(|part| part.0 <= *at && *at < part.1))
-                .take(MAX_STEPS + 1)
-                .collect()
+            let within = |part: &Part| {
+                // Never through the time between two parts, which may be long.
+                let skipped = part.0.saturating_sub(first).div_ceil(every);
+                let end = part.1.min(during.1);
+                let all = (skipped..).map(move |k| first + k * every);
+                all.take_while(move |at| *at < end)
+            };
+            parts.iter().flat_map(within).take(MAX_STEPS + 1).collect()
         }
     }
 }

@@ -477,6 +477,10 @@ impl Host {
             let Some(since) = around.facts.sent_at(message.step) else {
                 continue;
             };
+            let shown = (message.step, message.index);
+            if !around.metrics.is_delivery(self.no, shown) {
+                continue;
+            }
             let took = around.now.since(since);
             match around
                 .plan

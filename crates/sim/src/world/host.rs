@@ -383,7 +383,9 @@ impl Host {
     }
 
     fn count_up(&self, around: &mut Around<'_>, change: i32) {
-        if self.role(around) == Role::Person {
+        let own = self.plan(around.plan);
+        // A copy of a home has no person.
+        if own.role == Role::Person && own.twin_of.is_none() {
             around.metrics.up(around.now, change);
         }
     }

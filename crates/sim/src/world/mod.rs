@@ -8,6 +8,7 @@
 
 mod acts;
 mod app;
+mod bound;
 mod commits;
 mod ends;
 mod host;
@@ -27,6 +28,7 @@ use crate::check::{Broken, Facts};
 use crate::disk::Pool;
 use crate::metrics::{Held, Metrics};
 use crate::plan::{Act, NodeNo, Plan};
+use bound::Bound;
 use host::{Happening, Host, Note};
 use machine::{Rng, Time};
 use net::Net;
@@ -47,6 +49,7 @@ pub(crate) struct World {
     shards: Vec<Shard>,
     places: Arc<Places>,
     threads: Option<Threads>,
+    bound: Arc<Bound>,
     /// What the world itself does, in the order of time.
     agenda: BTreeMap<(Time, u64), Item>,
     numbers: u64,
@@ -147,6 +150,7 @@ impl World {
             shards,
             places,
             threads: (threads > 1).then(|| Threads::new(threads - 1)),
+            bound: Arc::new(Bound::new(Limits::default(), threads)),
             agenda,
             numbers,
             now: Time::ZERO,
@@ -158,6 +162,17 @@ impl World {
         };
         world.begin();
         world
+    }
+
+    /// The same, which ends early where a limit is reached.
+    pub(crate) fn bounded(mut self, limits: Limits) -> Self {
+        self.bound = Arc::new(Bound::new(limits, self.shards.len()));
+        self
+    }
+
+    /// Why it ends early, if it does.
+    pub(crate) fn ends(&self) -> Option<&str> {
+        self.bound.ends(self.events())
     }
 
     /// Everybody starts at the time that the plan names.
@@ -236,7 +251,12 @@ impl World {
             .map_or(end, |((at, _), _)| *at);
         let until = self.now.after(self.window).min(next).min(end);
         self.window_until(until);
-        self.now = until;
+        self.now = if self.bound.why().is_some() {
+            let last = self.shards.iter().filter_map(|shard| shard.last).max();
+            last.map_or(self.now, |(at, _)| at.max(self.now))
+        } else {
+            until
+        };
     }
 
     fn window_until(&mut self, until: Time) {
@@ -244,8 +264,8 @@ impl World {
             shard.prepare(until, &self.plan, &self.net, &self.facts);
         }
         match &self.threads {
-            None => self.shards[0].run(self.trace.as_mut()),
-            Some(threads) => threads.run(&mut self.shards),
+            None => self.shards[0].run(&self.bound, self.trace.as_mut()),
+            Some(threads) => threads.run(&mut self.shards, &self.bound),
         }
         let mut crossing = Vec::new();
         let mut notes = Vec::new();
@@ -305,12 +325,34 @@ impl World {
 
     /// What was counted, of all shards together.
     pub(crate) fn metrics(&self) -> Metrics {
+        let mut all = self.counted();
+        self.count_holdings(&mut all);
+        all
+    }
+
+    /// What was counted on the way.
+    fn counted(&self) -> Metrics {
         let mut all = Metrics::new(&self.plan);
         for shard in &self.shards {
             all = all.merge(shard.metrics.clone());
         }
-        self.count_holdings(&mut all);
         all
+    }
+
+    /// What came of a run that ended by a panic. What was under way is not looked at.
+    pub(crate) fn panicked(&self, said: String) -> Outcome {
+        let busy = self.shards.iter().filter(|shard| shard.busy);
+        let who = busy.filter_map(|shard| shard.last).min();
+        let at_us = who.map_or(self.now, |(at, _)| at).as_micros();
+        Outcome {
+            broken: vec![panic_of(at_us, who.map(|(_, no)| no), said)],
+            unfinished: None,
+            passed_us: at_us,
+            events: self.events(),
+            turns: self.turns(),
+            hash: self.hash(),
+            metrics: self.counted(),
+        }
     }
 
     /// Counts who holds what; of a large world one node in so many.
@@ -335,6 +377,16 @@ impl World {
                 }
             }
         }
+    }
+}
+
+/// A panic as a broken promise.
+pub(crate) fn panic_of(at_us: u64, node: Option<NodeNo>, said: String) -> Broken {
+    Broken {
+        promise: "no-panic",
+        at_us,
+        node,
+        what: said,
     }
 }
 

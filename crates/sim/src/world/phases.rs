@@ -78,7 +78,7 @@ impl World {
 
     /// Runs the world to its end, or until a promise breaks or a limit is reached. `look` is called
     /// after every window and says why to stop, if at all.
-    pub(crate) fn run(mut self, look: &mut dyn FnMut(&Self) -> Option<String>) -> Outcome {
+    pub(crate) fn run(&mut self, look: &mut dyn FnMut(&Self) -> Option<String>) -> Outcome {
         let length = at(self.plan.length_ms.saturating_mul(1_000));
         let mut unfinished = self.with_checkpoints(length, look);
         if self.plan.converge_ms > 0 && unfinished.is_none() && self.broken.is_empty() {
@@ -96,7 +96,7 @@ impl World {
             turns: self.turns(),
             hash: self.hash(),
             metrics: self.metrics(),
-            broken: self.broken,
+            broken: std::mem::take(&mut self.broken),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The machines of one thread.
 
+use super::bound::Bound;
 use super::host::{Around, Happening, Host, Note};
 use super::net::Net;
 use super::places::Places;
@@ -24,6 +25,10 @@ pub(crate) struct Shard {
     pub(crate) broken: Vec<Broken>,
     pub(crate) metrics: Metrics,
     pub(crate) events: u64,
+    /// To whom something happened last, and when.
+    pub(crate) last: Option<(Time, NodeNo)>,
+    /// It happens still: said of a panic.
+    pub(crate) busy: bool,
     out: Vec<(Key, Happening)>,
     /// What is read in the window under way; nothing between windows.
     window: Option<Window>,
@@ -49,6 +54,8 @@ impl Shard {
             broken: Vec::new(),
             metrics: Metrics::new(plan),
             events: 0,
+            last: None,
+            busy: false,
             out: Vec::new(),
             window: None,
         }
@@ -92,12 +99,17 @@ impl Shard {
     }
 
     /// Works through everything that happens before the end of the window.
-    pub(crate) fn run(&mut self, mut trace: Option<&mut Trace>) {
+    /// It may end before that if a bound is reached.
+    pub(crate) fn run(&mut self, bound: &Bound, mut trace: Option<&mut Trace>) {
         let Some(window) = self.window.take() else {
             return;
         };
-        while let Some((key, what)) = self.queue.pop_before(window.until) {
+        while !bound.stops(self.events) {
+            let Some((key, what)) = self.queue.pop_before(window.until) else {
+                return;
+            };
             self.events += 1;
+            self.last = Some((key.at, key.node));
             if let Some(trace) = trace.as_deref_mut() {
                 trace.step += 1;
             }
@@ -113,7 +125,9 @@ impl Shard {
                 broken: &mut self.broken,
                 trace: trace.as_deref_mut(),
             };
+            self.busy = true;
             self.hosts[self.places.place(key.node)].happens(&mut around, what);
+            self.busy = false;
             for (key, what) in self.out.drain(..) {
                 if self.places.shard(key.node) == self.number {
                     self.queue.push(key, what);
@@ -133,6 +147,7 @@ impl Shard {
         trace: Option<&mut Trace>,
         f: impl FnOnce(&mut Host, &mut Around<'_>) -> R,
     ) -> R {
+        self.last = Some((now, no));
         let mut around = Around {
             now,
             plan: shared.0,
@@ -144,7 +159,9 @@ impl Shard {
             broken: &mut self.broken,
             trace,
         };
+        self.busy = true;
         let result = f(&mut self.hosts[self.places.place(no)], &mut around);
+        self.busy = false;
         self.crossing.append(&mut self.out);
         result
     }

@@ -1,15 +1,24 @@
 //! Threads that run shards through one window after another.
 
+use super::bound::Bound;
 use super::shard::Shard;
+use crate::panics;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
 /// Threads beside the one that asks; each runs one shard of a window.
 pub(crate) struct Threads {
-    work: Vec<Sender<Shard>>,
-    done: Receiver<(usize, Shard)>,
+    work: Vec<Sender<Work>>,
+    done: Receiver<Done>,
     handles: Vec<JoinHandle<()>>,
 }
+
+/// A shard, and what ends its window early.
+type Work = (Shard, Arc<Bound>);
+/// A shard again, with its number and what a panic said. It comes back in any case, since the others
+/// are worth looking at only together.
+type Done = (usize, Shard, Result<(), String>);
 
 /// How often a thread looks for work before it lets others run, and before it sleeps: a window takes
 /// some hundred microseconds, and being woken takes nearly as long.
@@ -24,7 +33,7 @@ impl Threads {
         let mut work = Vec::new();
         let mut handles = Vec::new();
         for number in 0..count {
-            let (send, receive) = channel::<Shard>();
+            let (send, receive) = channel::<Work>();
             let send_done = send_done.clone();
             work.push(send);
             #[cfg(feature = "planted")]
@@ -32,9 +41,9 @@ impl Threads {
             handles.push(std::thread::spawn(move || {
                 #[cfg(feature = "planted")]
                 machine::planted::plant(planted);
-                while let Some(mut shard) = next(&receive) {
-                    shard.run(None);
-                    if send_done.send((number, shard)).is_err() {
+                while let Some((mut shard, bound)) = next(&receive) {
+                    let ran = panics::catch(|| shard.run(&bound, None));
+                    if send_done.send((number, shard, ran)).is_err() {
                         return;
                     }
                 }
@@ -47,20 +56,31 @@ impl Threads {
         }
     }
 
-    /// Runs all shards, the first on the asking thread.
-    pub(crate) fn run(&self, shards: &mut Vec<Shard>) {
+    /// Runs all shards, the first on the asking thread. A panic of the others is one of this thread,
+    /// of several that which comes first in the simulated time, once all shards are back.
+    pub(crate) fn run(&self, shards: &mut Vec<Shard>, bound: &Arc<Bound>) {
         let mut others = shards.split_off(1);
         let count = others.len();
         for (shard, work) in others.drain(..).zip(&self.work) {
-            work.send(shard).expect("the thread waits for work");
+            let work = work.send((shard, Arc::clone(bound)));
+            work.expect("the thread waits for work");
         }
-        shards[0].run(None);
-        let mut back: Vec<Option<Shard>> = (0..count).map(|_| None).collect();
+        let mut ran = vec![panics::catch(|| shards[0].run(bound, None))];
+        let mut back: Vec<Option<Done>> = (0..count).map(|_| None).collect();
         for _ in 0..count {
-            let (number, shard) = next(&self.done).expect("a shard ends without a panic");
-            back[number] = Some(shard);
+            let done = next(&self.done).expect("what a panic says comes back as well");
+            let number = done.0;
+            back[number] = Some(done);
         }
-        shards.extend(back.into_iter().flatten());
+        for (_, shard, of_it) in back.into_iter().flatten() {
+            shards.push(shard);
+            ran.push(of_it);
+        }
+        let said = ran.into_iter().zip(&*shards);
+        let said = said.filter_map(|(ran, shard)| Some((shard.last, ran.err()?)));
+        if let Some((_, said)) = said.min() {
+            panics::again(said);
+        }
     }
 }
 
@@ -87,8 +107,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.work.clear();
         for handle in self.handles.drain(..) {
-            // A thread that panicked has said so.
-            let _said = handle.join();
+            let _ended = handle.join();
         }
     }
 }

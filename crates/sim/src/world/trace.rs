@@ -19,16 +19,11 @@ impl Digest {
 /// Lines for people: step, time, node, what.
 pub(crate) struct Trace {
     pub(crate) step: u64,
-    /// Nothing is written of what happens after this one.
-    pub(crate) until: Option<u64>,
     pub(crate) out: Box<dyn Write + Send>,
 }
 
 impl Trace {
     pub(crate) fn line(&mut self, at: Time, node: &str, text: &str) {
-        if self.until.is_some_and(|until| self.step > until) {
-            return;
-        }
         let seconds = at.as_micros() / 1_000_000;
         let micros = at.as_micros() % 1_000_000;
         let end = text
