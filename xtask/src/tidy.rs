@@ -84,6 +84,10 @@ const PURE_MAY_USE: &[&str] = &[
     "zeroize",
 ];
 
+/// Features that one crate alone may switch on: what they do has no place in a program that people
+/// run. `remember` keeps signatures that were good (docs/decisions/0012-remembered-signatures.md).
+const ONE_ALONE: &[(&str, &str, &str)] = &[("identity", "remember", "sim")];
+
 /// Licences that may be linked. Nothing copyleft is among them, save weak file-level terms of data.
 const LICENCES: &[&str] = &[
     "0BSD",
@@ -142,6 +146,7 @@ pub(crate) fn check(fix: Fix) -> Result<(), String> {
         .map_err(|error| format!("cargo metadata: {error}"))?;
     let mut found = Vec::new();
     layers(&metadata, &mut found);
+    features(&metadata, &mut found);
     licences(&metadata, &mut found);
     bans(&mut found);
     sources(&mut found);
@@ -185,6 +190,31 @@ fn layers(metadata: &Metadata, found: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// No crate but the one that may switches on a feature of [`ONE_ALONE`], passes it on or has it on by
+/// default.
+fn features(metadata: &Metadata, found: &mut Vec<String>) {
+    for package in metadata.workspace_packages() {
+        let name = package.name.as_str();
+        for dependency in &package.dependencies {
+            let asked = dependency.features.iter();
+            found.extend(asked.filter_map(|one| switches_on(name, &dependency.name, one)));
+        }
+        for one in package.features.values().flatten() {
+            let (used, one) = one.split_once('/').unwrap_or((name, one));
+            found.extend(switches_on(name, used.trim_end_matches('?'), one));
+        }
+    }
+}
+
+/// What is wrong when this crate switches on that feature of a crate.
+fn switches_on(name: &str, used: &str, feature: &str) -> Option<String> {
+    let row = |row: &&(&str, &str, &str)| (row.0, row.1) == (used, feature);
+    let (_, _, only) = ONE_ALONE.iter().find(row)?;
+    (name != *only).then(|| {
+        format!("crate {name} must not switch on {used}/{feature}, which {only} alone has")
+    })
 }
 
 fn licences(metadata: &Metadata, found: &mut Vec<String>) {
@@ -388,7 +418,7 @@ fn read(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_story, named_paths, permits};
+    use super::{is_story, named_paths, permits, switches_on};
 
     #[test]
     fn licence_expressions_are_understood() {
@@ -410,6 +440,16 @@ mod tests {
             "",
         ] {
             assert!(!permits(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_the_simulator_alone_switches_on_is_switched_on_by_nobody_else() {
+        assert_eq!(switches_on("sim", "identity", "remember"), None);
+        assert_eq!(switches_on("wire", "identity", "planted"), None);
+        for other in ["cli", "node", "identity"] {
+            let wrong = switches_on(other, "identity", "remember").unwrap();
+            assert!(wrong.contains(other) && wrong.contains("identity/remember"));
         }
     }
 

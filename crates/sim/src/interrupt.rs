@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What a shell expects of a program that ended by an interrupt.
 pub(crate) const EXIT_CODE: u8 = 130;
@@ -21,9 +22,16 @@ fn listen_once() {
         .enable_io()
         .build();
     let Ok(waits) = waits else { return };
+    let interrupts = {
+        let _within = waits.enter();
+        signal(SignalKind::interrupt())
+    };
+    let Ok(mut interrupts) = interrupts else {
+        return;
+    };
     std::thread::spawn(move || {
         waits.block_on(async {
-            while tokio::signal::ctrl_c().await.is_ok() {
+            while interrupts.recv().await.is_some() {
                 if ASKED.swap(true, Ordering::Relaxed) {
                     std::process::exit(i32::from(EXIT_CODE));
                 }

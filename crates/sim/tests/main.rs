@@ -3,6 +3,7 @@
 
 #[cfg(feature = "planted")]
 mod planted;
+mod program;
 mod reference;
 mod same;
 mod seeds;

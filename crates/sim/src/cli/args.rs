@@ -64,7 +64,7 @@ pub(super) struct Run {
     /// A scenario (TOML), or the name of a ready-made one.
     pub(super) file: String,
     /// From which everything is drawn that the scenario leaves open.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub(super) seed: u64,
     /// About so many nodes, in the proportions of the scenario.
     #[arg(long, value_name = "N")]
@@ -88,10 +88,10 @@ pub(super) struct Run {
 #[derive(Debug, Args)]
 pub(super) struct Swarm {
     /// How many worlds.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) seeds: u64,
     /// The first seed.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(super) from: u64,
     /// Runs each world twice and compares.
     #[arg(long)]
@@ -149,7 +149,7 @@ pub(super) struct Growth {
     #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000, 10_000])]
     pub(super) nodes: Vec<u32>,
     /// From which everything is drawn that the scenario leaves open.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub(super) seed: u64,
     #[command(flatten)]
     pub(super) bounds: Bounds,

@@ -12,6 +12,7 @@ use args::{Bounds, Cli, Command};
 use clap::Parser as _;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What a command came to.
@@ -43,6 +44,10 @@ pub fn main() -> ExitCode {
         Command::List => one::list(),
         Command::Growth(growth) => growth::run(growth),
     };
+    let done = match UNSAID.get() {
+        Some(why) => Err(format!("cannot write what came of it: {why}")),
+        None => done,
+    };
     match done {
         Ok(End::Held) if interrupt::asked() => ExitCode::from(interrupt::EXIT_CODE),
         Ok(End::Held) => ExitCode::SUCCESS,
@@ -54,10 +59,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A line on standard output. A reader who went away is no reason to stop.
+/// A line on standard output. A reader who went away is no reason to stop; what else goes wrong with
+/// it is told at the end.
 fn say(line: impl std::fmt::Display) {
-    let _closed = writeln!(std::io::stdout(), "{line}");
+    if let Err(error) = writeln!(std::io::stdout(), "{line}")
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        UNSAID.get_or_init(|| error.to_string());
+    }
 }
+
+/// Why something could not be said.
+static UNSAID: OnceLock<String> = OnceLock::new();
 
 /// A line for people: on standard output, unless that is for programs.
 fn tell(json: bool, line: impl std::fmt::Display) {
