@@ -120,7 +120,11 @@ impl Inner {
         if look.found.is_none() {
             for address in &link.at {
                 self.keep(turn, address.node, Why::Errand, vec![address.authority()]);
-                if let Some(id) = self.link_of(&address.node) {
+            }
+            let named: BTreeSet<NodeId> = link.at.iter().map(|address| address.node).collect();
+            let cores: BTreeSet<NodeId> = self.mine.cores(turn.cx).into_iter().collect();
+            for node in named.union(&cores) {
+                if let Some(id) = self.link_of(node) {
                     turn.send(id, &Frame::InviteGet { loc });
                 }
             }
@@ -130,13 +134,16 @@ impl Inner {
         Ok(loc)
     }
 
-    /// A link is open: asks there for the boxes that are looked for.
+    /// A link is open: asks there for the boxes that are looked for. A link names two nodes at most;
+    /// the box may also lie at a core node that this home and the inviter both use.
     pub(crate) fn ask_boxes(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
         let Some(node) = self.links.get(&link).map(|state| state.node) else {
             return;
         };
+        let own = self.mine.uses(turn.cx, &node);
         for (loc, look) in &self.joining.0 {
-            if look.found.is_none() && look.at.iter().any(|address| address.node == node) {
+            let named = look.at.iter().any(|address| address.node == node);
+            if look.found.is_none() && (named || own) {
                 turn.send(link, &Frame::InviteGet { loc: *loc });
             }
         }
@@ -179,15 +186,14 @@ impl Inner {
     }
 
     fn look_progress(&mut self, turn: &mut Turn<'_, '_>, loc: [u8; 32]) {
+        let mut cores = self.mine.cores(turn.cx);
+        cores.retain(|core| self.link_of(core).is_some());
         let Some(look) = self.joining.0.get_mut(&loc) else {
             return;
         };
         let Some(found) = look.found.clone() else {
-            if look
-                .at
-                .iter()
-                .all(|address| look.missed.contains(&address.node))
-            {
+            let named = look.at.iter().map(|address| &address.node);
+            if named.chain(&cores).all(|node| look.missed.contains(node)) {
                 self.look_failed(turn, loc);
             }
             return;

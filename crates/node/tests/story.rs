@@ -219,6 +219,35 @@ fn joining_works_while_the_inviter_is_away() {
     assert_eq!(texts(&mut world, alice, "tea"), ["Anybody here?"]);
 }
 
+/// Alice uses two core nodes. Her link names one of them, Bob uses the other, and reaches neither her
+/// nor the one that is named.
+#[test]
+fn a_box_is_looked_for_at_a_core_node_that_both_use() {
+    let mut world = World::new(44);
+    let (one, two) = (world.add("core one", true), world.add("core two", true));
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    use_core(&mut world, alice, one);
+    use_core(&mut world, alice, two);
+    found(&mut world, alice, "tea");
+    world.pass(Duration::from_secs(2));
+    let link = invite(&mut world, alice, "tea", 1);
+    world.pass(Duration::from_secs(2));
+    let named: wire::JoinLink = link.parse().expect("a link");
+    let names = |core: usize| named.at.iter().any(|way| way.node == world.id(core));
+    let (named, other) = if names(one) { (one, two) } else { (two, one) };
+    assert!(!names(other));
+    use_core(&mut world, bob, other);
+    world.down(alice);
+    world.down(named);
+    join(&mut world, bob, &link);
+    send(&mut world, bob, "tea", "Anybody here?");
+    world.pass(Duration::from_secs(5));
+    world.down(bob);
+    world.up(alice);
+    world.pass(Duration::from_secs(20));
+    assert_eq!(texts(&mut world, alice, "tea"), ["Anybody here?"]);
+}
+
 /// Alice uses core 1, Bob core 2, Carol is Alice's guest; no two of the three are ever up together.
 #[test]
 fn three_people_who_never_meet() {
