@@ -11,6 +11,9 @@ use machine::{
     MAX_STAGED_PER_TURN, Table, TurnUse,
 };
 use node::Figures;
+use node::limits::{MAX_JOINS, MAX_PENDING_SHOWS, MAX_WAITS};
+use router::limits::MAX_LINKS_PER_NODE;
+use transport::limits::INITIAL_CREDIT;
 
 /// The name of this promise.
 pub(crate) const BOUNDS: &str = "bounds";
@@ -190,104 +193,33 @@ impl Bounds {
 
     /// Looks at what the node has in memory.
     pub(crate) fn figures(&self, scene: &mut Scene<'_>, figures: &Figures) {
-        let Figures { router, topics, .. } = figures;
-        for (what, count, most) in [
-            (
-                "bytes out for checking on one link",
-                topics.checking,
-                topic::limits::MAX_CHECKING,
-            ),
-            (
-                "parked envelopes of one topic",
-                topics.parked,
-                lace::limits::MAX_PARKED,
-            ),
-            (
-                "parked bytes of one topic",
-                topics.parked_bytes,
-                lace::limits::MAX_PARKED_BYTES,
-            ),
-            (
-                "envelopes whose lines wait",
-                topics.waiting,
-                topic::limits::MAX_WAITING,
-            ),
-            ("links in topics", topics.links, router.links),
-            (
-                "nodes that are dialled",
-                router.targets,
-                router::limits::MAX_TARGETS,
-            ),
-            ("dials", router.dials, router::limits::MAX_DIALS),
-            (
-                "nodes with mail",
-                router.destinations,
-                router::limits::MAX_DESTINATIONS,
-            ),
-            (
-                "best-effort mails",
-                router.best_effort,
-                router::limits::MAX_BEST_EFFORT,
-            ),
-            ("links in use", router.open, router.links),
-            ("links with receipts to sign", router.receipts, router.links),
-            ("links with proofs", figures.links, router.links),
-            (
-                "links that are owed something",
-                figures.owed_links,
-                router.links,
-            ),
-            (
-                "commands that wait",
-                figures.commands,
-                node::limits::MAX_WAITS,
-            ),
-            ("invites taken up", figures.joining, node::limits::MAX_JOINS),
-            (
-                "shows on one link",
-                figures.shows,
-                node::limits::MAX_PENDING_SHOWS,
-            ),
-        ] {
+        let others = scene.plan.nodes.len().saturating_sub(1);
+        let limited = of_topics(&figures.topics, figures.router.links)
+            .into_iter()
+            .chain(of_links(figures, others))
+            .chain(of_commands(figures));
+        for (what, count, most) in limited {
             if count > most {
                 scene.broken(BOUNDS, format!("{count} {what} in memory; at most {most}"));
             }
         }
-        let waiting = self.rows.of(87);
-        if router.queued > router::limits::MAX_QUEUED {
+        let checking = figures.topics.checking;
+        if figures.owed_links > 0 && checking <= node::limits::MAX_CHECKING {
             let what = format!(
-                "{} mails wait in memory, {waiting} on the disk",
-                router.queued
+                "{} links are not read on, though no more than {checking} bytes are out for \
+                 checking on any",
+                figures.owed_links
             );
             scene.broken(BOUNDS, what);
         }
     }
 
     /// Nothing has happened for long, nothing is wrong with any network, and everybody has
-    /// everything: the queues of a node that is up are empty.
-    pub(crate) fn at_rest(&self, scene: &mut Scene<'_>, figures: &Figures) {
+    /// everything: the queues of a node that is up are empty, but for what `rest` excuses.
+    pub(crate) fn at_rest(&self, scene: &mut Scene<'_>, figures: &Figures, rest: Rest) {
         self.figures(scene, figures);
-        let Figures { router, topics, .. } = figures;
         let liars = scene.plan.nodes.iter().any(|node| !node.is_honest());
-        // What a liar gave may wait for ever for what the liar keeps, and what a core node takes for
-        // what it has refused.
-        let small = scene.plan.nodes.iter().any(|node| node.quota > 0);
-        let honest = |count: usize| if liars || small { 0 } else { count };
-        for (what, count) in [
-            ("peers in topics with something to do", topics.busy),
-            ("peers that were asked", honest(topics.asked)),
-            ("bodies that are fetched", honest(topics.bodies)),
-            ("bytes out for checking", topics.checking),
-            ("parked envelopes", honest(topics.parked)),
-            ("best-effort mails", router.best_effort),
-            ("links with receipts to sign", router.receipts),
-            ("links that are owed something", figures.owed_links),
-            ("commands that wait", figures.commands),
-            (
-                "commands whose messages are not published",
-                figures.publishing,
-            ),
-        ] {
+        for (what, count) in queues(figures, rest, liars) {
             if count > 0 {
                 scene.broken(LEAKS, format!("{count} {what}, though all is silent"));
             }
@@ -297,10 +229,97 @@ impl Bounds {
             let what = format!("{waits} envelopes wait for their lines, and no body is missing");
             scene.broken(LEAKS, what);
         }
-        if router.queued != self.rows.of(87) {
-            let (memory, disk) = (router.queued, self.rows.of(87));
+        let (memory, disk) = (figures.router.queued, self.rows.of(87));
+        if memory != disk {
             let what = format!("{memory} mails wait in memory, {disk} on the disk");
             scene.broken(LEAKS, what);
         }
     }
 }
+
+/// What may be in the queues of a node although all is silent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rest {
+    /// Its person still asks to be let in somewhere: the command waits until its time is over.
+    pub(crate) asks: bool,
+    /// It has refused something for want of room, and waits for what that was the past of.
+    pub(crate) refused: bool,
+}
+
+/// The queues of a node that may hold nothing, and what is in them.
+fn queues(figures: &Figures, rest: Rest, liars: bool) -> [(&'static str, usize); 10] {
+    let Figures { router, topics, .. } = figures;
+    // What a liar gave may wait for ever for what the liar keeps.
+    let unless = |excused: bool, count: usize| if excused { 0 } else { count };
+    let honest = |count: usize| unless(liars || rest.refused, count);
+    [
+        ("peers in topics with something to do", topics.busy),
+        ("peers that were asked", honest(topics.asked)),
+        ("bodies that are fetched", honest(topics.bodies)),
+        ("bytes out for checking", topics.checking),
+        ("parked envelopes", honest(topics.parked)),
+        ("best-effort mails", router.best_effort),
+        ("links with receipts to sign", router.receipts),
+        ("links that are owed something", figures.owed_links),
+        ("commands that wait", unless(rest.asks, figures.commands)),
+        (
+            "commands whose messages are not published",
+            figures.publishing,
+        ),
+    ]
+}
+
+/// What is in memory, how much of it, and how much there may be.
+type Limited = (&'static str, u64, u64);
+
+const fn limited(what: &'static str, count: usize, most: usize) -> Limited {
+    (what, count as u64, most as u64)
+}
+
+fn of_topics(topics: &topic::Figures, links: usize) -> [Limited; 6] {
+    use lace::limits::{MAX_PARKED, MAX_PARKED_BYTES};
+    use topic::limits::{MAX_CHECKING, MAX_WAITING};
+    let (checking, parked_bytes) = (topics.checking, topics.parked_bytes);
+    let pairs = topics.loaded.saturating_mul(topics.links);
+    [
+        limited("bytes out for checking on one link", checking, MAX_CHECKING),
+        limited("parked envelopes of one topic", topics.parked, MAX_PARKED),
+        limited("parked bytes of one topic", parked_bytes, MAX_PARKED_BYTES),
+        limited("envelopes whose lines wait", topics.waiting, MAX_WAITING),
+        limited("links in topics", topics.links, links),
+        limited("peers in topics", topics.peers, pairs),
+    ]
+}
+
+/// Links, of which the transport gives a node only so many with each other node, and what a node
+/// keeps for each. Of a link that is not read on, no more comes than its first window.
+fn of_links(figures: &Figures, others: usize) -> [Limited; 7] {
+    let (router, links) = (&figures.router, figures.router.links);
+    let owed = (INITIAL_CREDIT).saturating_mul(figures.owed_links as u64);
+    [
+        limited("links", links, others.saturating_mul(MAX_LINKS_PER_NODE)),
+        limited("links in use", router.open, links),
+        limited("links with receipts to sign", router.receipts, links),
+        limited("links with proofs", figures.links, links),
+        limited("links that are owed something", figures.owed_links, links),
+        ("bytes that are owed to links", figures.owed_bytes, owed),
+        limited("shows on one link", figures.shows, MAX_PENDING_SHOWS),
+    ]
+}
+
+fn of_commands(figures: &Figures) -> [Limited; 7] {
+    use router::limits::{MAX_BEST_EFFORT, MAX_DESTINATIONS, MAX_DIALS, MAX_QUEUED, MAX_TARGETS};
+    let router = &figures.router;
+    [
+        limited("nodes that are dialled", router.targets, MAX_TARGETS),
+        limited("dials", router.dials, MAX_DIALS),
+        limited("nodes with mail", router.destinations, MAX_DESTINATIONS),
+        limited("best-effort mails", router.best_effort, MAX_BEST_EFFORT),
+        ("mails that wait", router.queued, MAX_QUEUED),
+        limited("commands that wait", figures.commands, MAX_WAITS),
+        limited("invites taken up", figures.joining, MAX_JOINS),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

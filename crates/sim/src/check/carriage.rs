@@ -6,10 +6,10 @@
 use super::holdings::Holdings;
 use super::{Facts, Scene};
 use crate::plan::{NodeNo, Plan, TopicNo};
-use identity::TopicId;
+use identity::{PublicKey, TopicId};
 use machine::Base;
 use std::collections::BTreeSet;
-use wire::Frame;
+use wire::{Frame, TopicFrame};
 
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "carriage";
@@ -64,10 +64,10 @@ impl Carriage {
         let Some((kind, id)) = about(frame) else {
             return;
         };
-        if is_refusal(frame)
+        if let Some((author, number)) = refusal(frame)
             && let Some(held) = holdings.id(&id)
         {
-            held.refused_us = scene.now.as_micros().max(1);
+            held.refuses(author, number, scene.now.as_micros());
         }
         let key = (to, beginning(&id));
         if self.told.contains(&key) || !scene.node().is_honest() {
@@ -153,9 +153,19 @@ pub(crate) fn inner_kind(frame: &[u8]) -> Option<u8> {
     }
 }
 
-/// Whether a frame says that an envelope is not taken, which nodes do for want of room.
-fn is_refusal(frame: &[u8]) -> bool {
-    inner_kind(frame) == Some(REFUSED)
+/// Of whom, and from which number on, a frame says that envelopes are not taken, which nodes do for
+/// want of room.
+fn refusal(frame: &[u8]) -> Option<(PublicKey, u64)> {
+    if inner_kind(frame) != Some(REFUSED) {
+        return None;
+    }
+    match Frame::decode(frame).ok()? {
+        Frame::Topic {
+            frame: TopicFrame::Refused { author, number, .. },
+            ..
+        } => Some((author, number)),
+        _ => None,
+    }
 }
 
 fn beginning(id: &TopicId) -> u64 {

@@ -2,7 +2,7 @@
 //! at, from what is cheap and says most.
 
 use super::replicas::Overview;
-use super::{Broken, Everybody, agreement, liveness, members, messages, model};
+use super::{Broken, Everybody, agreement, joining, liveness, members, messages, model};
 
 /// Everything that is wrong. Of many broken promises the first are enough.
 pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
@@ -15,6 +15,7 @@ pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
         broken.extend(all.filter_map(|at| agreement::recounted(&overview, at)));
     }
     for topic in overview.topics() {
+        broken.extend(joining::check(&overview, topic));
         broken.extend(liveness::check(&overview, topic));
         broken.extend(messages::check(&overview, topic));
         broken.extend(agreement::compare(&overview, topic));
@@ -58,4 +59,13 @@ pub(crate) fn meanwhile(everybody: &Everybody<'_>) -> Vec<Broken> {
         broken.extend(agreement::recounted(&overview, at));
     }
     broken
+}
+
+/// What must be true once faults have stopped for half the time that everybody has.
+pub(crate) fn half_way(everybody: &Everybody<'_>) -> Vec<Broken> {
+    let overview = Overview::new(everybody);
+    let topics = overview.topics();
+    topics
+        .flat_map(|topic| liveness::linked(&overview, topic))
+        .collect()
 }

@@ -9,6 +9,7 @@
 //! past.
 
 use super::Scene;
+use super::carriage::home;
 use super::facts::EnvelopeFacts;
 use super::kept_rows::{EXPIRED, Mark, PAYLOADS, QUEUE, Queued, WAITING, after, namers, written};
 use super::mirror::{self, MAIL_MARKS, MAILS, Mirror, Spot, header_of, is_over, narrow};
@@ -35,8 +36,6 @@ pub(crate) struct Durability {
     said: BTreeMap<(u64, u64), u64>,
     /// Mails of clients for which a receipt has left, and until when they are promised.
     mails: BTreeMap<EnvelopeId, u64>,
-    /// Whether another node has the same keys, once that was asked.
-    twin: Option<bool>,
 }
 
 /// An envelope that a batch brings.
@@ -50,22 +49,6 @@ impl Durability {
     /// node's fault.
     pub(crate) fn set_back(&mut self) {
         self.mails.clear();
-    }
-
-    fn receipt_broken(&mut self, scene: &mut Scene<'_>, what: String) {
-        // What liars sign in a node's name comes back to it.
-        if !scene.node().is_honest() {
-            return;
-        }
-        let (no, nodes) = (scene.no, &scene.plan.nodes);
-        let twin = *self.twin.get_or_insert_with(|| {
-            let others = nodes.iter().any(|node| node.twin_of == Some(no));
-            others || nodes[no as usize].twin_of.is_some()
-        });
-        // Two that run under one key pass on each other's receipts as their own.
-        if !twin {
-            scene.broken(DURABILITY, what);
-        }
     }
 
     /// Receipts about a topic leave.
@@ -88,7 +71,7 @@ impl Durability {
                 continue;
             };
             if let Err(what) = promise(mirror, scene, &receipt, disk) {
-                self.receipt_broken(scene, what);
+                receipt_broken(scene, what);
             }
         }
     }
@@ -117,7 +100,7 @@ impl Durability {
             };
             if let Some(why) = wrong {
                 let what = format!("{:?} is said of the mail {id}, but {why}", receipt.kind);
-                self.receipt_broken(scene, what);
+                receipt_broken(scene, what);
             }
         }
     }
@@ -245,6 +228,16 @@ impl Durability {
             );
             scene.broken(DURABILITY, what);
         }
+    }
+}
+
+/// A receipt says what is not on the disk.
+fn receipt_broken(scene: &mut Scene<'_>, what: String) {
+    // What liars sign in a node's name comes back to it. Of two that have run under one key each
+    // passes on the other's receipts as its own, also when one of them is gone.
+    let (honest, home) = (scene.node().is_honest(), home(scene.plan, scene.no));
+    if honest && !scene.facts.is_doubled(home) {
+        scene.broken(DURABILITY, what);
     }
 }
 

@@ -84,6 +84,8 @@ pub(crate) struct Facts {
     pub(crate) devices: Devices,
     /// Nodes whose whole machine was set back or copied without anybody noticing, or that lie.
     tainted: RwLock<BTreeSet<NodeNo>>,
+    /// Homes of which a copy has come to life.
+    doubled: RwLock<BTreeSet<NodeNo>>,
     /// When the messages of each step were stored at their author's, in microseconds and one more.
     sent: Vec<AtomicU64>,
     /// Until when they last by their headers, in milliseconds since 1970.
@@ -220,6 +222,18 @@ impl Facts {
             .read()
             .expect("no checker panics")
             .contains(&no)
+    }
+
+    /// A copy of this home has come to life.
+    pub(crate) fn double(&self, home: NodeNo) {
+        let mut doubled = self.doubled.write().expect("no checker panics");
+        doubled.insert(home);
+    }
+
+    /// Whether a copy of this home runs, or ever ran.
+    pub(crate) fn is_doubled(&self, home: NodeNo) -> bool {
+        let doubled = self.doubled.read().expect("no checker panics");
+        doubled.contains(&home)
     }
 }
 

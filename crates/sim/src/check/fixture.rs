@@ -2,13 +2,14 @@
 
 use super::{Broken, Everybody, Facts, Glance, Scene, Watch};
 use crate::disk::{Disk, Pool};
-use crate::plan::{NodeNo, NodePlan, Path, Plan, Role, START_MS, Site, TopicPlan};
+use crate::plan::{NodeNo, NodePlan, Path, Plan, Role, START_MS, Site, TopicNo, TopicPlan};
 use identity::{EnvelopeId, GrantId, SealingKey, SecretKey, TopicId};
 use lace::Lace;
 use machine::test::World;
 use machine::{Batch, Rng, Staged, Table, Time, WallTime};
 use node::command::Reply;
 use rights::DeviceSecret;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::{
     Certificate, Checked, Claim, Class, EpochItem, Genesis, Header, Invite, InviteKind, Item,
@@ -34,6 +35,12 @@ pub(crate) struct Town {
     pub(crate) reaches: bool,
     /// What applications were answered.
     pub(crate) replies: Vec<(NodeNo, Reply)>,
+    /// What left whom for whom.
+    pub(crate) frames: Vec<(NodeNo, NodeNo, Vec<u8>)>,
+    /// Whose person still asks to be let in somewhere.
+    pub(crate) asking: BTreeSet<NodeNo>,
+    /// The newest invite of each topic, as people have told it.
+    pub(crate) invites: BTreeMap<TopicNo, String>,
     invite_key: SecretKey,
     invite: Invite,
     authors: Vec<SecretKey>,
@@ -138,6 +145,9 @@ impl Town {
             links: Vec::new(),
             reaches: true,
             replies: Vec::new(),
+            frames: Vec::new(),
+            asking: BTreeSet::new(),
+            invites: BTreeMap::new(),
             invite: Invite {
                 key: invite_key.public(),
                 sealing: SealingKey::from_bytes(rng.array()),
@@ -317,7 +327,7 @@ impl Town {
         let rows = replica
             .into_iter()
             .flat_map(|(world, _)| world.base().rows());
-        let mut writes: std::collections::BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>> = rows
+        let mut writes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>> = rows
             .filter_map(|(id, key, value)| {
                 let table = tables.iter().find(|table| table.id() == id)?;
                 Some(((*table, key.to_vec()), Some(value.to_vec())))
@@ -358,7 +368,7 @@ impl Town {
     /// Writes all disks, as nodes would; gives what was broken meanwhile, and what `look` gives.
     pub(crate) fn everybody<R>(&self, look: impl FnOnce(&Everybody<'_>) -> R) -> (Vec<Broken>, R) {
         let (mut disks, mut watches, mut broken) = (Vec::new(), Vec::new(), Vec::new());
-        let pool = Arc::new(Pool::new());
+        let (pool, asking) = (Arc::new(Pool::new()), Arc::new(self.asking.clone()));
         for no in (0..).take(self.plan.nodes.len()) {
             let (mut disk, mut watch) = (Disk::new(&pool), Watch::default());
             let batch = self.batch(no);
@@ -370,6 +380,11 @@ impl Town {
             let own = self.replies.iter().filter(|(at, _)| *at == no);
             broken.extend(self.at(no, |scene| {
                 own.for_each(|(_, reply)| watch.answered(scene, reply, &disk));
+            }));
+            watch.expect_silence(&asking);
+            let own = self.frames.iter().filter(|(from, ..)| *from == no);
+            broken.extend(self.at(no, |scene| {
+                own.for_each(|(_, to, frame)| watch.leaves(scene, *to, frame, &disk));
             }));
             disks.push(disk);
             watches.push(watch);
@@ -387,6 +402,7 @@ impl Town {
                 .collect(),
             address: format!("10.0.0.{}:4433", no + 1),
             waits: None,
+            asks: self.asking.contains(&no),
         };
         let everybody = Everybody {
             now: Time::from_micros(9),
@@ -394,6 +410,7 @@ impl Town {
             plan: &self.plan,
             facts: &self.facts,
             nodes: (0..).take(disks.len()).map(glance).collect(),
+            invites: &self.invites,
             reaches: Box::new(|_, _| self.reaches),
         };
         let found = look(&everybody);

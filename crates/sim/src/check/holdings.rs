@@ -4,9 +4,10 @@
 //! of a few numbers each; the disk is read again only after it was set back.
 
 use crate::plan::TopicNo;
-use identity::{EnvelopeId, TopicId};
+use identity::{EnvelopeId, PublicKey, TopicId};
 use lace::{Lace, rows};
 use machine::{Base, Batch, Staged, Table};
+use std::collections::BTreeMap;
 use wire::Genesis;
 
 use super::Facts;
@@ -29,9 +30,17 @@ pub(crate) struct Holding {
     pub(crate) placed: u32,
     /// Whether somebody has looked if it may lie here.
     pub(crate) judged: bool,
-    /// When this node last refused something of it to somebody for want of room, in microseconds;
-    /// 0 for never.
-    pub(crate) refused_us: u64,
+    /// Of whom this node has not taken something of it.
+    pub(crate) refused: BTreeMap<PublicKey, Refused>,
+}
+
+/// What a node has not taken of an author: an envelope and all that follow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// The lowest number that it has refused.
+    pub(crate) from: u64,
+    /// When it said so last, in microseconds.
+    pub(crate) at_us: u64,
 }
 
 impl Holding {
@@ -43,7 +52,7 @@ impl Holding {
             sum: 0,
             placed: 0,
             judged: false,
-            refused_us: 0,
+            refused: BTreeMap::new(),
         }
     }
 
@@ -55,6 +64,24 @@ impl Holding {
     fn remove(&mut self, id: &EnvelopeId) {
         self.sum = self.sum.wrapping_sub(beginning(id));
         self.placed = self.placed.wrapping_sub(1);
+    }
+
+    /// This node has said that it does not take an envelope.
+    pub(crate) fn refuses(&mut self, author: PublicKey, number: u64, at_us: u64) {
+        let known = self.refused.entry(author);
+        let refused = known.or_insert(Refused {
+            from: number,
+            at_us,
+        });
+        refused.from = refused.from.min(number);
+        refused.at_us = at_us;
+    }
+
+    /// What it has refused, or refused again, after a time.
+    pub(crate) fn refused_after(&self, us: u64) -> impl Iterator<Item = (&PublicKey, u64)> {
+        let refused = self.refused.iter();
+        let late = refused.filter(move |(_, refused)| refused.at_us > us);
+        late.map(|(author, refused)| (author, refused.from))
     }
 
     /// The world's number of it, looked up once.
@@ -98,6 +125,13 @@ impl Holdings {
 
     pub(crate) fn id(&mut self, id: &TopicId) -> Option<&mut Holding> {
         self.all.iter_mut().find(|held| held.id == *id)
+    }
+
+    /// Whether it has refused anything after a time.
+    pub(crate) fn has_refused_after(&self, us: u64) -> bool {
+        self.all
+            .iter()
+            .any(|held| held.refused_after(us).next().is_some())
     }
 
     /// The disk was replaced, or has lost what it had.

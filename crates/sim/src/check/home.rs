@@ -1,6 +1,6 @@
 //! The checkers that look at one node and its disk alone, and in which order they are fed.
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Rest};
 use super::delivery::Delivery;
 use super::durability::Durability;
 use super::mirror::Mirror;
@@ -73,8 +73,8 @@ impl Home {
         self.bounds.figures(scene, figures);
     }
 
-    pub(crate) fn at_rest(&self, scene: &mut Scene<'_>, figures: &Figures) {
-        self.bounds.at_rest(scene, figures);
+    pub(crate) fn at_rest(&self, scene: &mut Scene<'_>, figures: &Figures, rest: Rest) {
+        self.bounds.at_rest(scene, figures, rest);
     }
 
     pub(crate) fn ended(&mut self, how: Ended) {

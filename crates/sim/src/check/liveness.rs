@@ -11,10 +11,12 @@ use super::holdings::{look, rows_of};
 use super::replicas::{Overview, Replica, waiting};
 use super::{Broken, Everybody, Glance};
 use crate::plan::TopicNo;
-use identity::EnvelopeId;
+use identity::{EnvelopeId, PublicKey};
 use lace::Body;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
+use wire::Envelope;
 
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "liveness";
@@ -25,6 +27,9 @@ const NODES: usize = 4;
 const ENVELOPES: usize = 4;
 /// Others that it names for each envelope.
 const OTHERS: usize = 4;
+/// How long nodes have said nothing when what they hold is compared while others may still talk:
+/// twice the longest time for which one leaves a peer alone that did not answer.
+const QUIET: Duration = topic::limits::ASK_AGAIN.saturating_mul(2);
 /// Bytes of a report.
 const LONGEST: usize = 8 * 1024;
 
@@ -43,10 +48,70 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     for group in overview.groups(topic) {
         let sides = sides(overview, topic, &group);
         if sides.len() > 1 {
-            broken.push(differ(overview, topic, &sides));
+            broken.extend(differ(overview, topic, &sides, &BTreeMap::new()));
             broken.extend(refused(overview, topic, &sides));
         } else {
             broken.extend(bodies(overview, topic, &group));
+        }
+    }
+    if broken.is_empty() {
+        broken.extend(despite_refusals(overview, topic));
+    }
+    broken
+}
+
+/// Members who can reach one another only through core nodes that have refused something since
+/// faults have stopped: all the rest these must have passed on.
+fn despite_refusals(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
+    let (groups, refused) = overview.wide_groups(topic);
+    if refused.is_empty() {
+        return Vec::new();
+    }
+    let mut broken = Vec::new();
+    for group in groups {
+        let sides = sides(overview, topic, &group);
+        if sides.len() > 1 {
+            broken.extend(differ(overview, topic, &sides, &refused));
+        }
+    }
+    broken
+}
+
+/// Members that have a link with one another and are both silent, but do not hold the same: each
+/// takes the other to have what it has. What is said next would heal it, so this is looked for while
+/// nothing is said.
+pub(crate) fn linked(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
+    if overview.is_same(topic) {
+        return Vec::new();
+    }
+    let settled = |at: &usize| {
+        let node = overview.node(*at);
+        let last = node.watch.silence.last();
+        let quiet = last.is_none_or(|last| overview.everybody.now.since(last) >= QUIET);
+        let replica = overview.replica(topic, *at)?;
+        let takes_all = overview.refused_by(topic, *at).next().is_none();
+        (quiet && takes_all).then(|| (*at, overview.hashes(replica)))
+    };
+    let members = overview.members(topic);
+    let silent: BTreeMap<usize, _> = members.iter().filter_map(settled).collect();
+    let mut broken = Vec::new();
+    for (at, (cut, _)) in silent
+        .iter()
+        .filter_map(|(at, hashes)| Some((at, (*hashes)?)))
+    {
+        let places = overview.node(*at).linked.iter();
+        let places = places.filter_map(|no| overview.places.get(no));
+        for other in places.filter(|other| *other > at) {
+            let Some(Some((theirs, _))) = silent.get(other) else {
+                continue;
+            };
+            if *theirs != cut {
+                let pair = sides(overview, topic, &[*at, *other]);
+                broken.extend(differ(overview, topic, &pair, &Refusals::new()));
+            }
+        }
+        if broken.len() >= NODES {
+            break;
         }
     }
     broken
@@ -81,9 +146,50 @@ fn refused(overview: &Overview<'_>, topic: TopicNo, sides: &Sides) -> Vec<Broken
     broken
 }
 
-/// A report about members of a group that hold different sets.
-fn differ(overview: &Overview<'_>, topic: TopicNo, sides: &Sides) -> Broken {
-    let mut owners: BTreeMap<EnvelopeId, Vec<usize>> = BTreeMap::new();
+/// Who holds each envelope.
+type Owners = BTreeMap<EnvelopeId, Vec<usize>>;
+
+/// What was refused on the way: of whom, and from which number on.
+type Refusals = BTreeMap<PublicKey, u64>;
+
+/// What of these rests on something that was refused, or is that itself.
+fn excused(
+    overview: &Overview<'_>,
+    topic: TopicNo,
+    owners: &Owners,
+    refused: &Refusals,
+) -> BTreeSet<EnvelopeId> {
+    let mut excused = BTreeSet::new();
+    if refused.is_empty() {
+        return excused;
+    }
+    let headers = owners.iter().filter_map(|(id, by)| {
+        let envelope = envelope(overview, topic, id, by)?;
+        Some((envelope.header.generation, *id, envelope.header))
+    });
+    let mut headers: Vec<_> = headers.collect();
+    // What an envelope names is of a lower generation.
+    headers.sort_unstable_by_key(|(generation, id, _)| (*generation, *id));
+    for (_, id, header) in headers {
+        let from = refused.get(&header.author);
+        let past = [EnvelopeId::from_bytes(header.previous)];
+        let mut past = header.deps.iter().chain(&past);
+        if from.is_some_and(|from| header.number >= *from) || past.any(|id| excused.contains(id)) {
+            excused.insert(id);
+        }
+    }
+    excused
+}
+
+/// A report about members of a group that hold different sets; nothing where all that is lacking
+/// rests on what was refused.
+fn differ(
+    overview: &Overview<'_>,
+    topic: TopicNo,
+    sides: &Sides,
+    refused: &Refusals,
+) -> Option<Broken> {
+    let mut owners = Owners::new();
     let mut holds: BTreeMap<usize, BTreeSet<EnvelopeId>> = BTreeMap::new();
     for at in sides.values().filter_map(|side| side.first()) {
         let ids = match overview.replica(topic, *at) {
@@ -98,6 +204,8 @@ fn differ(overview: &Overview<'_>, topic: TopicNo, sides: &Sides) -> Broken {
             owners.entry(*id).or_default().extend(side);
         }
     }
+    let excused = excused(overview, topic, &owners, refused);
+    owners.retain(|id, _| !excused.contains(id));
     let (members, all) = (sides.values().map(Vec::len).sum::<usize>(), owners.len());
     let name = overview.topic_name(topic);
     let mut what = format!(
@@ -108,6 +216,7 @@ fn differ(overview: &Overview<'_>, topic: TopicNo, sides: &Sides) -> Broken {
     let poorest = |(_, side): &(&_, &Vec<usize>)| side.first().map_or(0, |at| holds[at].len());
     let mut poor: Vec<_> = sides.iter().collect();
     poor.sort_by_key(poorest);
+    let mut lacking_any = refused.is_empty();
     for (_, side) in poor.into_iter().take(NODES) {
         let Some(at) = side.first() else { continue };
         let lacking: Vec<(&EnvelopeId, &Vec<usize>)> = owners
@@ -115,10 +224,11 @@ fn differ(overview: &Overview<'_>, topic: TopicNo, sides: &Sides) -> Broken {
             .filter(|(id, _)| !holds[at].contains(id))
             .collect();
         if !lacking.is_empty() {
+            lacking_any = true;
             what.push_str(&lacks(overview, topic, (*at, side.len() - 1), &lacking));
         }
     }
-    note(overview.everybody, None, what)
+    lacking_any.then(|| note(overview.everybody, None, what))
 }
 
 /// What one lacks, who has it, and what it is waiting for.
@@ -153,14 +263,21 @@ fn lacks(
     text
 }
 
+/// An envelope, as the first who holds it has it.
+fn envelope(
+    overview: &Overview<'_>,
+    topic: TopicNo,
+    id: &EnvelopeId,
+    by: &[usize],
+) -> Option<Envelope> {
+    let replica = by.first().and_then(|at| overview.replica(topic, *at))?;
+    let disk = overview.node(replica.at).disk;
+    look(disk, replica.local, |lace, store| lace.header(store, id)).flatten()
+}
+
 /// Which envelope it is.
 fn origin(overview: &Overview<'_>, topic: TopicNo, id: &EnvelopeId, by: &[usize]) -> Origin {
-    let replica = by.first().and_then(|at| overview.replica(topic, *at));
-    let header = replica.and_then(|replica| {
-        let disk = overview.node(replica.at).disk;
-        look(disk, replica.local, |lace, store| lace.header(store, id)).flatten()
-    });
-    match header {
+    match envelope(overview, topic, id, by) {
         Some(envelope) => {
             let owner = overview
                 .everybody

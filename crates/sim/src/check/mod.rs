@@ -18,6 +18,7 @@ pub(crate) mod graph;
 pub(crate) mod guests;
 pub(crate) mod holdings;
 pub(crate) mod home;
+pub(crate) mod joining;
 pub(crate) mod kept_rows;
 pub(crate) mod liveness;
 pub(crate) mod members;
@@ -34,10 +35,12 @@ pub(crate) mod written;
 pub(crate) use facts::{Facts, Message};
 
 use crate::disk::Disk;
-use crate::plan::{NodeNo, NodePlan, Plan};
+use crate::plan::{NodeNo, NodePlan, Plan, TopicNo};
 use machine::{Batch, Time, TurnUse, WallTime};
 use node::Figures;
 use node::command::Reply;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The promises that are watched, by the names of their checkers, with what each says.
 pub const PROMISES: &[(&str, &str)] = &[
@@ -69,7 +72,7 @@ pub const PROMISES: &[(&str, &str)] = &[
     ),
     (
         bounds::LEAKS,
-        "a node without work has nothing in its queues",
+        "a node without work has nothing in its queues, and answers what it is asked",
     ),
     ("no-panic", "nothing makes a node panic"),
     (
@@ -101,8 +104,12 @@ pub const PROMISES: &[(&str, &str)] = &[
         "when faults have stopped, everybody who can reach one another has and is shown the same",
     ),
     (
+        joining::PROMISE,
+        "whoever was invited and can reach somebody who can let them in takes part",
+    ),
+    (
         silence::PROMISE,
-        "sync falls silent when there is nothing left to say",
+        "sync falls silent when there is nothing left to say, at each node for itself",
     ),
 ];
 
@@ -172,6 +179,9 @@ pub(crate) struct Watch {
 impl Watch {
     /// A life begins over this disk.
     pub(crate) fn started(&mut self, scene: &mut Scene<'_>, disk: &Disk) {
+        if let Some(home) = scene.node().twin_of {
+            scene.facts.double(home);
+        }
         self.home.started(scene, disk);
         carriage::started(scene, &mut self.holdings, disk);
     }
@@ -187,8 +197,12 @@ impl Watch {
     }
 
     /// What the node has in memory when all is silent and everybody has everything.
-    pub(crate) fn at_rest(&self, scene: &mut Scene<'_>, figures: &Figures) {
-        self.home.at_rest(scene, figures);
+    /// `asks` says whether its person still asks to be let in somewhere.
+    pub(crate) fn at_rest(&self, scene: &mut Scene<'_>, figures: &Figures, asks: bool) {
+        let over = scene.plan.length_ms.saturating_mul(1_000);
+        let refused = self.holdings.has_refused_after(over);
+        let rest = bounds::Rest { asks, refused };
+        self.home.at_rest(scene, figures, rest);
     }
 
     /// A batch becomes durable: the disk is as it was before.
@@ -204,7 +218,7 @@ impl Watch {
     /// A frame leaves this node for another.
     pub(crate) fn leaves(&mut self, scene: &mut Scene<'_>, to: NodeNo, frame: &[u8], disk: &Disk) {
         self.home.leaves(scene, frame, disk);
-        self.silence.leaves(frame);
+        self.silence.leaves(scene.now, to, frame);
         self.carriage.leaves(scene, &mut self.holdings, (to, frame));
         rights::leaves(scene, frame);
     }
@@ -220,9 +234,9 @@ impl Watch {
         self.home.delivery.newly_shown()
     }
 
-    /// From now on nothing but keep-alives may be said.
-    pub(crate) fn expect_silence(&mut self, expected: bool) {
-        self.silence.expect(expected);
+    /// From now on nothing but keep-alives may be said, but to and by those who still ask.
+    pub(crate) fn expect_silence(&mut self, asking: &Arc<BTreeSet<NodeNo>>) {
+        self.silence.expect(asking);
     }
 
     /// A life has ended; the disk is what the next will find.
@@ -247,6 +261,8 @@ pub(crate) struct Glance<'a> {
     pub(crate) address: String,
     /// What its next deadline is for, in words, where it is known.
     pub(crate) waits: Option<String>,
+    /// Whether its person still asks to be let in somewhere.
+    pub(crate) asks: bool,
 }
 
 /// All nodes, when all faults have stopped and the stated time is over.
@@ -256,6 +272,8 @@ pub(crate) struct Everybody<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) facts: &'a Facts,
     pub(crate) nodes: Vec<Glance<'a>>,
+    /// The newest invite of each topic, as people have told it to one another.
+    pub(crate) invites: &'a BTreeMap<TopicNo, String>,
     /// Whether the first could reach the second now if it dialled its present address.
     pub(crate) reaches: Box<dyn Fn(NodeNo, NodeNo) -> bool + 'a>,
 }
@@ -270,12 +288,18 @@ pub(crate) fn meanwhile(everybody: &Everybody<'_>) -> Vec<Broken> {
     converged::meanwhile(everybody)
 }
 
+/// What is wrong when everybody has had half the time: for small worlds, before what is said then
+/// heals it.
+pub(crate) fn half_way(everybody: &Everybody<'_>) -> Vec<Broken> {
+    converged::half_way(everybody)
+}
+
 /// What is wrong when nobody has had anything to say for long.
 pub(crate) fn at_rest(everybody: &Everybody<'_>) -> Vec<Broken> {
     silence::check(everybody)
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

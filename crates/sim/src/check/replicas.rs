@@ -4,6 +4,7 @@ use super::carriage::{home, may_carry};
 use super::holdings::{Holdings, look, rows_of};
 use super::{Everybody, Glance};
 use crate::plan::{Act, NodeNo, Role, TopicNo};
+use identity::PublicKey;
 use lace::rows;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +42,8 @@ pub(crate) struct Overview<'a> {
     topics: Vec<Vec<Replica>>,
     /// Steps in which something is sent to each topic.
     sends: Vec<Vec<u32>>,
+    /// Whom the plan lets join each topic before faults stop.
+    joins: Vec<Vec<NodeNo>>,
 }
 
 impl<'a> Overview<'a> {
@@ -60,14 +63,20 @@ impl<'a> Overview<'a> {
             }
         }
         let mut sends = vec![Vec::new(); everybody.plan.topics.len()];
+        let mut joins = vec![Vec::new(); everybody.plan.topics.len()];
         for (no, step) in (0..).zip(&everybody.plan.steps) {
-            if let Act::Send { topic, .. } = step.act {
-                sends[topic as usize].push(no);
+            match step.act {
+                Act::Send { topic, .. } => sends[topic as usize].push(no),
+                Act::Join { node, topic } if step.at_ms <= everybody.plan.length_ms => {
+                    joins[topic as usize].push(node);
+                }
+                _ => {}
             }
         }
         let nodes = everybody.nodes.iter().enumerate();
         Self {
             sends,
+            joins,
             everybody,
             places: nodes.map(|(at, node)| (node.no, at)).collect(),
             topics,
@@ -87,6 +96,11 @@ impl<'a> Overview<'a> {
     /// Steps in which something is sent to a topic.
     pub(crate) fn sends(&self, topic: TopicNo) -> &[u32] {
         &self.sends[topic as usize]
+    }
+
+    /// Whom the plan lets join a topic before faults stop.
+    pub(crate) fn joins(&self, topic: TopicNo) -> &[NodeNo] {
+        &self.joins[topic as usize]
     }
 
     pub(crate) fn replica(&self, topic: TopicNo, at: usize) -> Option<&Replica> {
@@ -154,11 +168,34 @@ impl<'a> Overview<'a> {
     }
 
     /// The members of a topic, parted into those who can reach one another, directly or through
-    /// others who carry the topic.
+    /// others who carry the topic and have refused nothing of it since faults have stopped.
     pub(crate) fn groups(&self, topic: TopicNo) -> Vec<Vec<usize>> {
+        let refuses = |at: &usize| self.refused_by(topic, *at).next().is_some();
+        let connectors = self.connectors(topic).into_iter();
+        self.parted(topic, connectors.filter(|at| !refuses(at)))
+    }
+
+    /// As [`Overview::groups`], through whoever carries the topic; with all that these have refused
+    /// of it since faults have stopped: of whom, and from which number on.
+    pub(crate) fn wide_groups(
+        &self,
+        topic: TopicNo,
+    ) -> (Vec<Vec<usize>>, BTreeMap<PublicKey, u64>) {
+        let connectors = self.connectors(topic);
+        let mut refused = BTreeMap::new();
+        for at in &connectors {
+            for (author, from) in self.refused_by(topic, *at) {
+                let lowest = refused.entry(*author).or_insert(from);
+                *lowest = from.min(*lowest);
+            }
+        }
+        (self.parted(topic, connectors.into_iter()), refused)
+    }
+
+    fn parted(&self, topic: TopicNo, through: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
         let members: BTreeSet<usize> = self.members(topic).into_iter().collect();
         let mut by: BTreeSet<usize> = members.clone();
-        by.extend(self.connectors(topic));
+        by.extend(through);
         let mut open = by.clone();
         let mut groups = Vec::new();
         let neighbours = self.neighbours(&by, &members);
@@ -181,23 +218,29 @@ impl<'a> Overview<'a> {
         groups
     }
 
-    /// Who passes a topic on beside its members: core nodes that have refused nothing of it since
-    /// faults have stopped.
+    /// Who passes a topic on beside its members.
     fn connectors(&self, topic: TopicNo) -> Vec<usize> {
         let (plan, facts) = (self.everybody.plan, self.everybody.facts);
-        let over = plan.length_ms.saturating_mul(1_000);
         let carries = |replica: &&Replica| {
             let node = self.node(replica.at);
-            let refuses = node.watch.holdings.topic(topic);
             let left = facts.topic(topic, |t| t.left.contains(&home(plan, node.no)));
-            node.up
-                && node.plan.is_honest()
-                && !left
-                && refuses.is_none_or(|held| held.refused_us <= over)
-                && may_carry(plan, facts, node.no, topic)
+            node.up && node.plan.is_honest() && !left && may_carry(plan, facts, node.no, topic)
         };
         let carriers = self.replicas(topic).iter().filter(carries);
         carriers.map(|replica| replica.at).collect()
+    }
+
+    /// What a node has refused of a topic since faults have stopped: of whom, and from which number
+    /// on.
+    pub(crate) fn refused_by(
+        &self,
+        topic: TopicNo,
+        at: usize,
+    ) -> impl Iterator<Item = (&PublicKey, u64)> {
+        let over = self.everybody.plan.length_ms.saturating_mul(1_000);
+        let held = self.node(at).watch.holdings.topic(topic);
+        held.into_iter()
+            .flat_map(move |held| held.refused_after(over))
     }
 
     /// Who of these has a link with whom, or can dial whom at an address that it knows; core nodes

@@ -1,114 +1,146 @@
 //! Sync falls silent when there is nothing left to say.
 //!
 //! When everybody has everything, the world listens for a quarter of an hour. Keep-alives are not
-//! counted. What is left beside them are receipts that are renewed, and links that are made anew.
+//! counted, nor what is said to or by whoever still asks to be let in somewhere. Each node is judged
+//! for itself: a sum over all would hide the one that chatters.
 
-use super::carriage::inner_kind;
-use super::{Broken, Everybody};
+use super::{Broken, Everybody, Glance};
+use crate::metrics::{frame_kind, frame_name};
+use crate::plan::NodeNo;
+use machine::Time;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "silence";
 
-/// Kinds of frames: the greatest is 24. Those about a topic are counted by what is in them.
+/// More kinds of frames than there are.
 const KINDS: usize = 48;
-/// What is in a frame about a topic: the greatest is 11. Counted from here on.
-const INNER: u8 = 32;
+/// Opens a link.
+const HELLO: usize = 0;
 /// Asks for a pong, and the pong.
 const KEEP_ALIVE: [u8; 2] = [2, 3];
-/// Frames that are allowed for each end of a link, as in the tests of whole nodes.
-const FRAMES_PER_END: u64 = 8;
-/// How many kinds and nodes a report names.
+/// Frames that a node may say on each of its links about each of its topics: a receipt that is
+/// renewed.
+const RENEWED: u64 = 1;
+/// Frames that it may say for each link that is made anew meanwhile. Those that nobody needs, and
+/// so end again, take three: hello, tags, bye. Others an advert and a hello for each topic.
+const MADE_ANEW: u64 = 8;
+/// Frames that it may say on each of its links when it has refused something for want of room, or
+/// has a link with one that did: what was refused is offered again when the time has come.
+const OFFERED_AGAIN: u64 = 8;
+/// How many nodes and kinds a report names.
 const NAMED: usize = 8;
 
-/// What one node has said since the world began to listen.
+/// What one node says.
 #[derive(Debug, Default)]
-pub(crate) struct Silence(Option<Box<[u32; KINDS]>>);
+pub(crate) struct Silence {
+    /// When it last said more than a keep-alive.
+    last: Option<Time>,
+    /// What it has said since the world began to listen.
+    heard: Option<Box<Heard>>,
+}
+
+#[derive(Debug)]
+struct Heard {
+    frames: [u32; KINDS],
+    /// What is said to these is not counted.
+    asking: Arc<BTreeSet<NodeNo>>,
+}
 
 impl Silence {
-    /// The world listens from now on, or no more.
-    pub(crate) fn expect(&mut self, expected: bool) {
-        self.0 = expected.then(|| Box::new([0; KINDS]));
+    /// The world listens from now on.
+    pub(crate) fn expect(&mut self, asking: &Arc<BTreeSet<NodeNo>>) {
+        self.heard = Some(Box::new(Heard {
+            frames: [0; KINDS],
+            asking: Arc::clone(asking),
+        }));
     }
 
-    /// A frame leaves.
-    pub(crate) fn leaves(&mut self, frame: &[u8]) {
-        if let Some(frames) = &mut self.0 {
-            let kind = match frame {
-                [0x82, 21, ..] => INNER + inner_kind(frame).unwrap_or_default(),
-                [0x82, kind @ 0..=0x17, ..] | [0x82, 0x18, kind, ..] => *kind,
-                _ => u8::MAX,
-            };
-            if !KEEP_ALIVE.contains(&kind) {
-                let at = usize::from(kind).min(KINDS - 1);
-                frames[at] = frames[at].saturating_add(1);
-            }
+    /// A frame leaves for another node.
+    pub(crate) fn leaves(&mut self, now: Time, to: NodeNo, frame: &[u8]) {
+        let kind = frame_kind(frame);
+        if KEEP_ALIVE.contains(&kind) {
+            return;
+        }
+        self.last = Some(now);
+        if let Some(heard) = &mut self.heard
+            && !heard.asking.contains(&to)
+        {
+            let at = usize::from(kind).min(KINDS - 1);
+            heard.frames[at] = heard.frames[at].saturating_add(1);
         }
     }
 
+    /// When it last said more than a keep-alive.
+    pub(crate) const fn last(&self) -> Option<Time> {
+        self.last
+    }
+
+    /// How much it has said since the world began to listen.
     pub(crate) fn total(&self) -> u64 {
-        let frames = self.0.iter().flat_map(|frames| **frames);
+        let frames = self.heard.iter().flat_map(|heard| heard.frames);
         frames.map(u64::from).sum()
     }
+
+    /// How many links it has made anew since the world began to listen.
+    fn hellos(&self) -> u64 {
+        let heard = self.heard.as_ref();
+        heard.map_or(0, |heard| u64::from(heard.frames[HELLO]))
+    }
+
+    /// What it has said, the most frequent first.
+    fn kinds(&self) -> String {
+        let frames = self.heard.iter().flat_map(|heard| heard.frames);
+        let mut kinds: Vec<(u32, u8)> = frames.zip(0..).filter(|kind| kind.0 > 0).collect();
+        kinds.sort_unstable_by(|a, b| b.cmp(a));
+        let name = |(count, kind): &(u32, u8)| format!("{count} {}", frame_name(*kind));
+        let kinds: Vec<String> = kinds.iter().take(NAMED).map(name).collect();
+        kinds.join(", ")
+    }
 }
 
-/// Whether everybody was silent while the world listened.
+/// How much a node may have said.
+fn allowed(node: &Glance<'_>, refusing: &BTreeSet<NodeNo>) -> u64 {
+    let (links, topics) = (
+        node.linked.len() as u64,
+        node.watch.holdings.iter().count() as u64,
+    );
+    let mut near = node.linked.iter().chain([&node.no]);
+    let again = near.any(|no| refusing.contains(no));
+    let on_each = RENEWED * topics + if again { OFFERED_AGAIN } else { 0 };
+    links * on_each + MADE_ANEW * node.watch.silence.hellos()
+}
+
+/// Who has refused something since faults have stopped.
+fn refusing(everybody: &Everybody<'_>) -> BTreeSet<NodeNo> {
+    let over = everybody.plan.length_ms.saturating_mul(1_000);
+    let refuses = |node: &&Glance<'_>| node.watch.holdings.has_refused_after(over);
+    let nodes = everybody.nodes.iter().filter(refuses);
+    nodes.map(|node| node.no).collect()
+}
+
+/// Which nodes were not silent while the world listened.
 pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
-    let ends: usize = everybody.nodes.iter().map(|node| node.linked.len()).sum();
-    let allowed = FRAMES_PER_END * ends as u64;
-    let said = everybody
+    let refusing = refusing(everybody);
+    let mut loud: Vec<(u64, &Glance<'_>)> = everybody
         .nodes
         .iter()
-        .map(|node| node.watch.silence.total());
-    let total: u64 = said.sum();
-    if total <= allowed {
-        return Vec::new();
-    }
-    let mut what =
-        format!("{total} frames over {ends} ends of links, when nothing was left to say");
-    what.push_str(&by_kind(everybody));
-    what.push_str(&by_node(everybody));
-    vec![Broken {
+        .filter(|node| !node.asks)
+        .map(|node| (node.watch.silence.total(), node))
+        .filter(|(said, node)| *said > allowed(node, &refusing))
+        .collect();
+    loud.sort_unstable_by_key(|(said, node)| (std::cmp::Reverse(*said), node.no));
+    let note = |(said, node): &(u64, &Glance<'_>)| Broken {
         promise: PROMISE,
         at_us: everybody.now.as_micros(),
-        node: None,
-        what,
-    }]
-}
-
-fn by_kind(everybody: &Everybody<'_>) -> String {
-    let mut kinds = [0_u64; KINDS];
-    let nodes = everybody.nodes.iter();
-    for frames in nodes.filter_map(|node| node.watch.silence.0.as_ref()) {
-        for (sum, count) in kinds.iter_mut().zip(**frames) {
-            *sum += u64::from(count);
-        }
-    }
-    let mut kinds: Vec<(u64, usize)> = kinds.into_iter().zip(0..).filter(|k| k.0 > 0).collect();
-    kinds.sort_unstable_by(|a, b| b.cmp(a));
-    let text = kinds.iter().take(NAMED);
-    let name = |kind: usize| match kind.checked_sub(usize::from(INNER)) {
-        Some(inner) => format!("21, inner kind {inner}"),
-        None => kind.to_string(),
+        node: Some(node.no),
+        what: format!(
+            "{} says {said} frames, when nothing is left to say, on {} links: {}",
+            node.plan.name,
+            node.linked.len(),
+            node.watch.silence.kinds()
+        ),
     };
-    text.map(|(count, kind)| format!("\n  {count} of kind {}", name(*kind)))
-        .collect()
-}
-
-fn by_node(everybody: &Everybody<'_>) -> String {
-    let mut nodes: Vec<(u64, &str, usize)> = everybody
-        .nodes
-        .iter()
-        .map(|node| {
-            (
-                node.watch.silence.total(),
-                &*node.plan.name,
-                node.linked.len(),
-            )
-        })
-        .filter(|(total, ..)| *total > 0)
-        .collect();
-    nodes.sort_unstable_by(|a, b| b.cmp(a));
-    let text = nodes.iter().take(NAMED);
-    text.map(|(count, name, ends)| format!("\n  {count} from {name}, which has {ends} links"))
-        .collect()
+    loud.iter().take(NAMED).map(note).collect()
 }

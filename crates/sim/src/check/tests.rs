@@ -419,20 +419,118 @@ fn lines_are_shown_to_members_alone() {
     }
 }
 
+/// So many frames of Ben to Ada.
+fn chatter(town: &mut Town, frames: usize, frame: &Frame) {
+    let said = std::iter::repeat_n((BEN, ADA, frame.encode()), frames);
+    town.frames.extend(said);
+}
+
 #[test]
-fn what_is_said_when_nothing_is_left_to_say_is_found() {
+fn who_says_something_when_nothing_is_left_to_say_is_found() {
     let mut town = Town::settled();
+    // Ada has many links, and is silent.
+    town.links = vec![(BEN, ADA), (ADA, BEN), (ADA, CLEO), (ADA, CORE)];
+    chatter(&mut town, 40, &Frame::Ping { nonce: 1 });
+    chatter(&mut town, 1, &Frame::AdvertAsk);
+    assert_eq!(
+        town.everybody(super::at_rest).1,
+        [],
+        "a receipt may be renewed"
+    );
+    chatter(&mut town, 1, &Frame::AdvertAsk);
+    let broken = town.everybody(super::at_rest).1;
+    assert_eq!(promises(&broken), [super::silence::PROMISE]);
+    assert_eq!((broken.len(), broken[0].node), (1, Some(BEN)));
+    assert!(broken[0].what.contains("2 advert-ask"), "{broken:?}");
+    // Ada has refused something, which Ben offers again.
+    town.plan.length_ms = 0;
+    refuse(&mut town, ADA, CLEO, 2);
+    assert_eq!(town.everybody(super::at_rest).1, []);
+    chatter(&mut town, 8, &Frame::AdvertAsk);
+    assert_eq!(town.everybody(super::at_rest).1.len(), 1);
+}
+
+#[test]
+fn who_still_asks_to_be_let_in_is_answered() {
+    let mut town = Town::settled();
+    town.links = vec![(BEN, ADA)];
+    chatter(&mut town, 2, &Frame::AdvertAsk);
+    assert_eq!(town.everybody(super::at_rest).1.len(), 1);
+    for asks in [ADA, BEN] {
+        town.asking = [asks].into();
+        assert_eq!(town.everybody(super::at_rest).1, []);
+    }
+}
+
+/// Ada has written what Ben does not know, and has a link with him.
+fn half_known() -> Town {
+    let mut town = Town::settled();
+    let said = town.say(ADA, &[]);
+    for no in [ADA, CLEO, CORE] {
+        town.give(no, &said);
+    }
     town.links = vec![(ADA, BEN), (BEN, ADA)];
-    let (_, broken) = town.everybody(super::at_rest);
-    assert_eq!(broken, []);
-    let says = |frames: usize, kind: u8| {
-        let mut silence = super::silence::Silence::default();
-        silence.leaves(&[0x82, 21]);
-        silence.expect(true);
-        for _ in 0..frames {
-            silence.leaves(&[0x82, kind]);
-        }
-        silence.total()
+    town
+}
+
+#[test]
+fn who_is_linked_and_silent_holds_the_same() {
+    let mut town = half_known();
+    let broken = town.everybody(super::half_way).1;
+    assert_eq!(promises(&broken), [liveness::PROMISE]);
+    assert!(broken[0].what.contains("Ben lack 1"), "{broken:?}");
+    // Whoever has just said something may not be done.
+    chatter(&mut town, 1, &Frame::AdvertAsk);
+    assert_eq!(town.everybody(super::half_way).1, []);
+    town.frames.clear();
+    chatter(&mut town, 1, &Frame::Ping { nonce: 1 });
+    assert_eq!(town.everybody(super::half_way).1.len(), 1);
+    town.links.clear();
+    assert_eq!(town.everybody(super::half_way).1, []);
+}
+
+/// Says to somebody that it does not take what somebody wrote, from a number on.
+fn refuse(town: &mut Town, from: NodeNo, whose: NodeNo, number: u64) {
+    let frame = TopicFrame::Refused {
+        author: town.author(whose),
+        number,
+        code: wire::Code::QUOTA,
+        text: String::new(),
+        retry: 1,
     };
-    assert_eq!((says(20, 2), says(20, 3), says(17, 21)), (0, 0, 17));
+    let topic = town.topic;
+    let frame = Frame::Topic { topic, frame }.encode();
+    town.frames.push((from, ADA, frame));
+}
+
+#[test]
+fn who_refuses_one_passes_on_all_others() {
+    let check = |everybody: &Everybody<'_>| liveness::check(&Overview::new(everybody), 0);
+    let town = |whose: NodeNo| {
+        let mut town = Town::settled();
+        // Faults have stopped before anything is refused.
+        town.plan.length_ms = 0;
+        let said = town.say(ADA, &[]);
+        let answer = town.say(CLEO, &[&said]);
+        for no in [ADA, CLEO] {
+            town.give(no, &said);
+            town.give(no, &answer);
+        }
+        let both = [(ADA, CORE), (BEN, CORE), (CLEO, CORE), (ADA, CLEO)];
+        let back = both.map(|(from, to)| (to, from));
+        town.links = both.into_iter().chain(back).collect();
+        refuse(&mut town, CORE, whose, 3);
+        town
+    };
+    // All that Ben lacks rests on what was refused.
+    assert_eq!(town(ADA).everybody(check).1, []);
+    // What Ada wrote could have come.
+    let broken = town(CLEO).everybody(check).1;
+    assert_eq!(promises(&broken), [liveness::PROMISE]);
+    assert!(broken[0].what.contains("Ben lack 1"), "{broken:?}");
+    // Earlier numbers were not refused.
+    let mut town = town(CLEO);
+    town.frames.clear();
+    refuse(&mut town, CORE, ADA, 4);
+    assert_eq!(town.everybody(check).1.len(), 1);
 }

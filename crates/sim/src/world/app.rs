@@ -5,6 +5,7 @@ use super::host::{Around, Happening, Host, Note};
 use crate::check::facts::Message;
 use crate::plan::{Act, NodeNo, Plan, Role, TopicNo};
 use identity::TopicId;
+use machine::Time;
 use node::command::{Command, ReadFrom, Reply, RequestId};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -54,7 +55,8 @@ struct Seat {
 /// The person before a node.
 #[derive(Debug)]
 pub(crate) struct App {
-    requests: BTreeMap<RequestId, Asked>,
+    /// What was asked and is not answered, and since when.
+    requests: BTreeMap<RequestId, (Asked, Time)>,
     next: u64,
     seats: Vec<Seat>,
     cores: Vec<(NodeNo, Stage)>,
@@ -140,10 +142,10 @@ impl App {
         }
     }
 
-    fn ask(&mut self, lives: u32, asked: Asked) -> RequestId {
+    fn ask(&mut self, lives: u32, asked: Asked, now: Time) -> RequestId {
         self.next += 1;
         let request = RequestId(u64::from(lives) << 40 | self.next);
-        self.requests.insert(request, asked);
+        self.requests.insert(request, (asked, now));
         request
     }
 
@@ -154,7 +156,7 @@ impl App {
 
 impl Host {
     fn give(&mut self, around: &mut Around<'_>, asked: Asked, command: Command) {
-        let request = self.app.ask(self.lives, asked);
+        let request = self.app.ask(self.lives, asked, around.now);
         self.command(around, request, command);
     }
 
@@ -382,7 +384,7 @@ impl Host {
             let mut scene = Self::scene(self.no, around);
             self.watch.answered(&mut scene, &reply, life.kernel.base());
         }
-        let Some(asked) = self.app.requests.remove(&request) else {
+        let Some((asked, _)) = self.app.requests.remove(&request) else {
             return;
         };
         if let Reply::Failed(failure) = &reply {
@@ -576,6 +578,12 @@ impl Host {
     /// Whether the person has done everything.
     pub(crate) fn is_done(&self) -> bool {
         !self.is_waiting() && self.app.requests.is_empty()
+    }
+
+    /// What has waited longest for an answer, and since when.
+    pub(crate) fn oldest_request(&self) -> Option<(String, Time)> {
+        let (asked, since) = self.app.requests.values().min_by_key(|(_, since)| *since)?;
+        Some((format!("{asked:?}"), *since))
     }
 }
 

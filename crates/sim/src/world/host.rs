@@ -457,7 +457,7 @@ impl Host {
         self.watch
             .turned(&mut Self::scene(self.no, around), used, waiting);
         if self.turns.is_multiple_of(TURNS_PER_FIGURES) {
-            self.figures(around, false);
+            self.figures(around);
         }
         self.batches(around);
         for output in exempt {
@@ -471,14 +471,19 @@ impl Host {
     }
 
     /// Shows the checkers what the node has in memory.
-    pub(crate) fn figures(&self, around: &mut Around<'_>, at_rest: bool) {
+    fn figures(&self, around: &mut Around<'_>) {
         let Some(life) = &self.life else { return };
         let figures = life.kernel.machine().figures();
         let mut scene = Self::scene(self.no, around);
         self.watch.figures(&mut scene, &figures);
-        if at_rest {
-            self.watch.at_rest(&mut scene, &figures);
-        }
+    }
+
+    /// As [`Host::figures`], when all is silent and everybody has everything.
+    pub(crate) fn at_rest(&mut self, around: &mut Around<'_>) {
+        let Some(life) = &self.life else { return };
+        let figures = life.kernel.machine().figures();
+        let mut scene = Self::scene(self.no, around);
+        self.watch.at_rest(&mut scene, &figures, !self.is_done());
     }
 
     /// Counts an effect; says whether the machine has just stopped dead, or is off.
@@ -614,6 +619,6 @@ const CHECK_TIME: Duration = Duration::from_micros(80);
 /// How long a machine that goes off waits for its last frames and commits.
 const CLOSE_LINGER: Duration = Duration::from_millis(50);
 /// Turns between two looks at what a node has in memory.
-const TURNS_PER_FIGURES: u64 = 256;
+const TURNS_PER_FIGURES: u64 = 16;
 /// Turns between two looks at how much waits on a node's links.
 const TURNS_PER_SAMPLE: u64 = 64;

@@ -270,3 +270,39 @@ fn false_receipt(
     let signed = wire::sign_receipt(receipt, &host.config.node_key).ok()?;
     Some(signed.get().to_raw())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::outsider;
+    use crate::check::fixture::{ADA, BEN, LOCAL, Town};
+    use lace::rows;
+    use machine::Rng;
+    use wire::{Class, Header, Item};
+
+    #[test]
+    fn an_outsider_is_signed_as_it_should_be_and_let_in_by_nobody() {
+        let mut town = Town::settled();
+        let prompt = town.say(ADA, &[]);
+        town.give_all(&prompt);
+        let header = prompt.get().envelope.header.clone();
+        let (mut rng, grant, named) = (Rng::from_seed([3; 32]), header.grant, header.encode());
+        let raw = outsider(town.topic, header, &mut rng);
+        let checked = wire::check(raw).expect("hashes and signatures are right");
+        let verified = checked.get();
+        let header = &verified.envelope.header;
+        assert_eq!((header.number, header.class), (1, Class::Control));
+        assert_eq!(header.grant, grant, "somebody else's");
+        assert_eq!(header.deps, [Header::id_of(&named)]);
+        let items = verified.items.as_deref().expect("control has items");
+        assert!(matches!(items, [Item::Certificate(_), Item::Claim(_)]));
+        let authors = |town: &mut Town| {
+            town.run(BEN, |_, store| {
+                let key = [&LOCAL.to_be_bytes()[..], b"a"].concat();
+                store.prefix(rows::LACE, &key, 100).len()
+            })
+        };
+        let before = authors(&mut town);
+        town.give(BEN, &checked);
+        assert_eq!(authors(&mut town), before, "nobody has let it in");
+    }
+}

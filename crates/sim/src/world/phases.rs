@@ -1,12 +1,14 @@
 //! A run from its beginning to its end: people and faults, then calm, then the look at everybody.
 
 use super::World;
+use super::host::Host;
 use super::net::at;
-use crate::check::{Broken, Everybody, Glance};
+use crate::check::{Broken, Everybody, Glance, bounds};
 use crate::metrics::Metrics;
-use crate::plan::{Act, Plan, Role, Step};
+use crate::plan::{Act, NodeNo, Plan, Role, Step};
 use machine::Time;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What ends a run early.
@@ -45,6 +47,11 @@ const SMALL: u32 = 30;
 const CHECKPOINTS: u64 = 4;
 /// For how long nothing but keep-alives may be said once everybody has everything.
 const SILENCE: Duration = Duration::from_secs(900);
+/// How long before the last words small worlds are looked at.
+const BEFORE_WORDS: Duration = Duration::from_millis(1);
+/// How long a command may take. What can take long (a core node, a peer) is waited for up to the
+/// time that the command names, half a minute.
+const ANSWERED: Duration = Duration::from_secs(600);
 
 impl World {
     /// Adds to a plan that everybody writes a last word in each topic once all faults have stopped.
@@ -83,19 +90,21 @@ impl World {
         let mut unfinished = self.with_checkpoints(length, look);
         if self.plan.converge_ms > 0 && unfinished.is_none() && self.broken.is_empty() {
             self.calm();
-            let end = length.after(Duration::from_millis(self.plan.converge_ms));
-            unfinished = self.until(end, look);
+            unfinished = self.converge(length, look);
             if unfinished.is_none() && self.broken.is_empty() {
                 unfinished = self.look_at_everybody(look);
             }
         }
+        let mut metrics = self.metrics();
+        let (never, all) = crate::check::joining::counted(&self.everybody());
+        metrics.never_joined(never, all);
         Outcome {
             unfinished,
             passed_us: self.now.as_micros(),
             events: self.events(),
             turns: self.turns(),
             hash: self.hash(),
-            metrics: self.metrics(),
+            metrics,
             broken: std::mem::take(&mut self.broken),
         }
     }
@@ -113,12 +122,35 @@ impl World {
             if let Some(why) = self.until(to, look) {
                 return Some(why);
             }
+            self.unanswered();
             if points > 1 && self.broken.is_empty() {
                 let broken = crate::check::meanwhile(&self.everybody());
                 self.broken.extend(broken);
             }
         }
         None
+    }
+
+    /// Lets everybody have the stated time. Small worlds are looked at before the last words, which
+    /// would heal what nobody notices.
+    fn converge(
+        &mut self,
+        from: Time,
+        look: &mut dyn FnMut(&Self) -> Option<String>,
+    ) -> Option<String> {
+        if self.count() <= SMALL {
+            let words = Duration::from_millis(self.plan.converge_ms / 2);
+            let before = from.after(words.saturating_sub(BEFORE_WORDS));
+            if let Some(why) = self.until(before, look) {
+                return Some(why);
+            }
+            if self.broken.is_empty() {
+                let broken = crate::check::half_way(&self.everybody());
+                self.broken.extend(broken);
+            }
+        }
+        let end = from.after(Duration::from_millis(self.plan.converge_ms));
+        self.until(end, look)
     }
 
     fn until(
@@ -141,6 +173,7 @@ impl World {
     ) -> Option<String> {
         let broken = crate::check::converged(&self.everybody());
         self.broken.extend(broken);
+        self.unanswered();
         if !self.broken.is_empty() {
             return None;
         }
@@ -149,29 +182,44 @@ impl World {
         if let Some(why) = self.until(calm, look) {
             return Some(why);
         }
-        // Whoever still asks to be let in somewhere has something to say.
-        let quiet = (0..self.count()).all(|no| self.host(no).is_done());
-        self.each_watch(quiet);
+        self.listen();
         let end = self.now.after(SILENCE);
         let unfinished = self.until(end, look);
         if unfinished.is_none() && self.broken.is_empty() {
             let broken = crate::check::at_rest(&self.everybody());
             self.broken.extend(broken);
             for no in 0..self.count() {
-                self.with(no, |host, around| {
-                    let at_rest = host.is_done();
-                    host.figures(around, at_rest);
-                });
+                self.with(no, Host::at_rest);
             }
             self.gather_broken();
         }
         unfinished
     }
 
-    fn each_watch(&mut self, silence: bool) {
+    /// From now on nothing but keep-alives may be said. Whoever still asks to be let in somewhere
+    /// has something to say, and is answered.
+    fn listen(&mut self) {
+        let asks = |no: &NodeNo| !self.host(*no).is_done();
+        let asking = Arc::new((0..self.count()).filter(asks).collect());
         for no in 0..self.count() {
-            self.host_mut(no).watch.expect_silence(silence);
+            self.host_mut(no).watch.expect_silence(&asking);
         }
+    }
+
+    /// Commands that no node has answered for too long.
+    fn unanswered(&mut self) {
+        for no in 0..self.count() {
+            self.with(no, |host, around| {
+                if let Some((asked, since)) = host.oldest_request()
+                    && around.now.since(since) > ANSWERED
+                {
+                    let waited = around.now.since(since).as_secs();
+                    let what = format!("{asked} has not been answered for {waited} s");
+                    Host::scene(no, around).broken(bounds::LEAKS, what);
+                }
+            });
+        }
+        self.gather_broken();
     }
 
     fn everybody(&self) -> Everybody<'_> {
@@ -190,6 +238,7 @@ impl World {
                     .life
                     .as_ref()
                     .and_then(|life| life.kernel.machine().awaits()),
+                asks: !host.is_done(),
             }
         };
         Everybody {
@@ -198,6 +247,7 @@ impl World {
             plan: &self.plan,
             facts: &self.facts,
             nodes: nodes.map(glance).collect(),
+            invites: &self.net.links,
             reaches: Box::new(|from, to| self.net.can_dial(from, to)),
         }
     }

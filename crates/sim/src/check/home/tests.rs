@@ -2,7 +2,7 @@
 
 use crate::check::delivery::Delivery;
 use crate::check::facts::tests::{header, plan};
-use crate::check::fixture::{ADA, BEN, CLEO, CORE, LOCAL, Town, id_of};
+use crate::check::fixture::{ADA, BEN, CLEO, CORE, LOCAL, MALLORY, Town, id_of};
 use crate::check::home::name;
 use crate::check::written::Mailed;
 use crate::check::{Ended, Facts, Message, Scene, Watch};
@@ -207,6 +207,23 @@ fn a_true_receipt_is_believed_and_an_early_one_is_not() {
         ["durability"],
         "it was promised for a day"
     );
+}
+
+#[test]
+fn receipts_of_a_home_are_believed_until_its_copy_comes_to_life() {
+    let (mut town, _) = town(true);
+    town.plan.nodes[MALLORY as usize].twin_of = Some(ADA);
+    let mut ada = One::new(&town, ADA);
+    assert_eq!(ada.commit_all(), [""; 0]);
+    let lies = |ada: &mut One<'_>, counter| ada.acknowledges(counter, &[(BEN, 9)], &[]);
+    assert_eq!(
+        lies(&mut ada, 1),
+        ["durability"],
+        "the copy is only planned"
+    );
+    let _copy = One::new(&town, MALLORY);
+    assert_eq!(lies(&mut ada, 2), [""; 0], "the copy may have said it");
+    assert!(!town.facts.is_doubled(BEN));
 }
 
 #[test]

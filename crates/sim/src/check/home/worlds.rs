@@ -206,13 +206,13 @@ fn what_is_done_leaves_nothing_behind() {
             facts: &world.facts,
             broken: &mut broken,
         };
-        host.watch.at_rest(&mut scene, &figures);
+        host.watch.at_rest(&mut scene, &figures, false);
         assert_eq!(*scene.broken, []);
         let mut left = figures;
         left.publishing = 1;
         left.topics.busy = 1;
         left.commands = node::limits::MAX_WAITS + 1;
-        host.watch.at_rest(&mut scene, &left);
+        host.watch.at_rest(&mut scene, &left, false);
         assert_eq!(
             std::mem::take(scene.broken).len(),
             4,
