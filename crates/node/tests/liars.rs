@@ -2,6 +2,7 @@
 
 mod cores;
 mod members;
+mod profiles;
 mod strangers;
 
 use crate::restored::info;
