@@ -21,7 +21,7 @@ impl Kept {
     /// # Errors
     /// What is wrong with the text, with its line.
     pub fn read(text: &str) -> Result<Self, String> {
-        let kept: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let kept: Self = toml::from_str(text).map_err(|error| shortened(&error.to_string()))?;
         kept.plan.check()?;
         Ok(kept)
     }
@@ -34,3 +34,14 @@ impl Kept {
         toml::to_string(self).map_err(|error| error.to_string())
     }
 }
+
+/// What a reader of TOML says, which shows the line that is wrong, however long that is.
+fn shortened(said: &str) -> String {
+    let lines = said.lines().take(MAX_LINES);
+    let lines = lines.map(|line| line.chars().take(MAX_LETTERS).collect::<String>());
+    lines.collect::<Vec<String>>().join("\n")
+}
+
+/// Lines and letters of what is said about a file that cannot be read.
+const MAX_LINES: usize = 12;
+const MAX_LETTERS: usize = 200;

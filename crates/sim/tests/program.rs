@@ -185,11 +185,11 @@ fn a_reader_who_goes_away_and_a_full_disk_are_no_panics() {
     };
     let output = program(folder.path()).arg("list").stdout(full).output();
     let output = output.expect("the program runs");
-    assert_eq!(
-        output.status.code(),
-        Some(2),
-        "what came of it was not written"
-    );
+    assert_eq!(output.status.code(), Some(2), "what came of it is lost");
+    let words = ["run", "basics", "--trace", "/dev/full"];
+    let (said, code) = ended(folder.path(), &words);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("cannot write what came of it"), "{said}");
 }
 
 #[test]

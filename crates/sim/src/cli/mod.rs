@@ -62,10 +62,34 @@ pub fn main() -> ExitCode {
 /// A line on standard output. A reader who went away is no reason to stop; what else goes wrong with
 /// it is told at the end.
 fn say(line: impl std::fmt::Display) {
-    if let Err(error) = writeln!(std::io::stdout(), "{line}")
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-    {
+    if let Err(error) = writeln!(std::io::stdout(), "{line}") {
+        note(&error);
+    }
+}
+
+/// Notes why something could not be written, unless its reader went away.
+fn note(error: &std::io::Error) {
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
         UNSAID.get_or_init(|| error.to_string());
+    }
+}
+
+/// Lines that are written while a world runs, which does not stop where they cannot be.
+struct Lines<W>(W);
+
+impl<W: std::io::Write> std::io::Write for Lines<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes).inspect_err(note)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush().inspect_err(note)
+    }
+}
+
+impl<W: std::io::Write + Send + 'static> Lines<W> {
+    fn boxed(to: W) -> Box<dyn std::io::Write + Send> {
+        Box::new(std::io::BufWriter::new(Self(to)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `way-sim run` and `way-sim list`.
 
 use super::files::{self, Seems};
-use super::{Bounds, End, Failed, args, say, tell};
+use super::{Bounds, End, Failed, Lines, args, say, tell};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{Report, Run};
@@ -10,7 +10,7 @@ use crate::scenario::{self, Scenario};
 use crate::{Options, Outcome, check, interrupt, memory, run as run_plan};
 use machine::Time;
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(super) fn run(args: &args::Run) -> Result<End, Failed> {
     }
     let trace: Option<Box<dyn Write + Send>> = match &args.trace {
         None => None,
-        Some(path) => Some(Box::new(BufWriter::new(create(path)?))),
+        Some(path) => Some(Lines::boxed(create(path)?)),
     };
     let (outcome, run) = timed(&plan, &args.bounds, again.clone(), trace)?;
     let differs = if args.twice {

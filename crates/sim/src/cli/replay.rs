@@ -2,7 +2,7 @@
 
 use super::files::{self, MAX_PLAN, Seems};
 use super::one::{finish, timed, try_page, what_it_was};
-use super::{End, Failed, args, say};
+use super::{End, Failed, Lines, args, say};
 use crate::plan::Plan;
 use crate::{Kept, Limits, Options, run as run_plan};
 use std::io::Write as _;
@@ -35,7 +35,7 @@ pub(super) fn run(args: &args::Replay) -> Result<End, Failed> {
         };
         let options = Options {
             limits,
-            trace: (!args.quiet).then(lines),
+            trace: (!args.quiet).then(|| Lines::boxed(std::io::stdout())),
             #[cfg(feature = "planted")]
             planted: args.bounds.bug()?,
             ..Options::default()
@@ -47,11 +47,6 @@ pub(super) fn run(args: &args::Replay) -> Result<End, Failed> {
         (outcome, was)
     };
     finish(&plan, outcome, was, args.report.as_deref(), false)
-}
-
-/// Lines for people, on standard output.
-fn lines() -> Box<dyn std::io::Write + Send> {
-    Box::new(std::io::BufWriter::new(std::io::stdout()))
 }
 
 /// A seed, a kept plan, or a record.

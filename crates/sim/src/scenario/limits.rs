@@ -54,6 +54,15 @@ pub const MAX_DRIFT_PPM: i32 = 100_000;
 /// Lies of one node: more than there are kinds, since each may have its own frequency.
 pub const MAX_LIES: usize = 64;
 
+/// Tables of one kind, such as `[[messages]]`: each is drawn for each whom it concerns.
+pub const MAX_TABLES: usize = 1_000;
+
+/// Values of one list, such as the times of a crash.
+pub const MAX_VALUES: usize = 1_000;
+
+/// Names of one list; a group counts as one.
+pub const MAX_NAMES: usize = 10_000;
+
 /// Bytes of a name.
 pub const MAX_NAME: usize = 200;
 

@@ -3,9 +3,9 @@
 
 use super::Mistake;
 use super::form::Form;
-use super::limits::{MAX_NODES, MAX_SITES, MAX_TOPICS};
+use super::limits::{MAX_MISTAKES, MAX_NODES, MAX_SITES, MAX_TOPICS};
 use super::source::{Named, meant};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many there are of everything that can be there several times, in the order of the form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -305,8 +305,12 @@ impl Names {
     /// Everybody whom these names mean, each once.
     pub(crate) fn all(&self, kind: Kind, named: &[Named]) -> Result<Vec<u32>, Mistake> {
         let mut all = Vec::new();
+        let mut seen = BTreeSet::new();
         for named in named {
-            all.extend_from_slice(self.find(kind, named)?);
+            // A group that is there ten thousand times is one.
+            if seen.insert(&named.name) {
+                all.extend_from_slice(self.find(kind, named)?);
+            }
         }
         all.sort_unstable();
         all.dedup();
@@ -320,11 +324,13 @@ impl Names {
 
     /// Every reference of the form that leads nowhere.
     pub(crate) fn check(&self, form: &Form) -> Vec<Mistake> {
-        let references = references(form);
+        let mut references = references(form);
+        references.sort_by_key(|(_, named)| named.line);
         let found = references
             .into_iter()
             .map(|(kind, named)| self.find(kind, named));
-        found.filter_map(Result::err).collect()
+        // To look for what was meant takes long where there are many names.
+        found.filter_map(Result::err).take(MAX_MISTAKES).collect()
     }
 }
 

@@ -2,11 +2,11 @@
 //! reading goes on, so that several mistakes are told at once.
 
 use super::Mistake;
-use super::limits::{MAX_LENGTH_MS, MAX_NAME, MAX_TEXT};
+use super::limits::{MAX_LENGTH_MS, MAX_NAME, MAX_NAMES, MAX_TABLES, MAX_TEXT, MAX_VALUES};
 use super::quantity::{self, Moment, Wrong};
 use std::cell::{Cell, RefCell};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 /// A name that refers to something else in the scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,21 +16,26 @@ pub(crate) struct Named {
 }
 
 /// A text that is being read.
-pub(crate) struct Source<'a> {
-    text: &'a str,
+pub(crate) struct Source {
+    /// Where lines end.
+    ends: Vec<usize>,
     mistakes: RefCell<Vec<Mistake>>,
     /// How long the world lasts and when it begins, once that has been read.
     lasts: Cell<Option<(u64, u64)>>,
 }
 
-impl<'a> Source<'a> {
+impl Source {
     /// Reads a text: what `read` makes of it, or everything that is wrong with it.
     pub(crate) fn read<T>(
-        text: &'a str,
+        text: &str,
         read: impl FnOnce(&Section<'_>) -> T,
     ) -> Result<T, Vec<Mistake>> {
+        let bytes = text.bytes().enumerate().take(MAX_TEXT);
         let source = Self {
-            text,
+            ends: bytes
+                .filter(|(_, byte)| *byte == b'\n')
+                .map(|(at, _)| at)
+                .collect(),
             mistakes: RefCell::default(),
             lasts: Cell::new(None),
         };
@@ -65,8 +70,7 @@ impl<'a> Source<'a> {
     }
 
     fn line(&self, at: usize) -> u32 {
-        let before = self.text.as_bytes().iter().take(at);
-        let ends = before.filter(|byte| **byte == b'\n').count();
+        let ends = self.ends.partition_point(|end| *end < at);
         u32::try_from(ends).unwrap_or(u32::MAX).saturating_add(1)
     }
 
@@ -80,7 +84,7 @@ impl<'a> Source<'a> {
 
 /// One table of the text.
 pub(crate) struct Section<'a> {
-    source: &'a Source<'a>,
+    source: &'a Source,
     table: &'a DeTable<'a>,
     /// As a person calls it: `[[people]]`, `uplink`; empty for the whole.
     title: String,
@@ -221,13 +225,29 @@ impl Section<'_> {
         match self.value(key) {
             None => Vec::new(),
             Some(value) => match value.get_ref() {
-                DeValue::Array(values) => values
-                    .iter()
+                DeValue::Array(values) => self
+                    .bounded(key, value, values, MAX_VALUES)
                     .filter_map(|value| self.parse(key, value, &parse))
                     .collect(),
                 _ => self.parse(key, value, parse).into_iter().collect(),
             },
         }
+    }
+
+    /// The values of a list, at most so many.
+    fn bounded<'v, 't>(
+        &self,
+        key: &str,
+        list: &Spanned<DeValue<'_>>,
+        values: &'v DeArray<'t>,
+        most: usize,
+    ) -> impl Iterator<Item = &'v Spanned<DeValue<'t>>> + use<'v, 't> {
+        let count = values.len();
+        if count > most {
+            let what = format!("`{key}`{} is there {count} times", self.within());
+            self.note_value(list, what, &format!("at most {most}"));
+        }
+        values.iter().take(most)
     }
 
     /// The names that a key refers to: one, or a list.
@@ -236,8 +256,8 @@ impl Section<'_> {
             return Vec::new();
         };
         match value.get_ref() {
-            DeValue::Array(values) => values
-                .iter()
+            DeValue::Array(values) => self
+                .bounded(key, value, values, MAX_NAMES)
                 .filter_map(|value| self.name_in(key, value))
                 .collect(),
             _ => self.name_in(key, value).into_iter().collect(),
@@ -329,7 +349,7 @@ impl Section<'_> {
             return Vec::new();
         };
         let mut sections = Vec::new();
-        for value in values.iter() {
+        for value in self.bounded(key, value, values, MAX_TABLES) {
             match value.get_ref() {
                 DeValue::Table(table) => sections.push(Section {
                     source: self.source,

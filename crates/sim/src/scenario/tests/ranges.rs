@@ -8,11 +8,7 @@ const LINE: u32 = 25;
 /// A value of a person, of the core node, of a path or of the whole, and what is said of it.
 const VALUES: &[(&str, &str, &str)] = &[
     ("length = \"2h\"", "length = \"1ms\"", "at least \"1s\""),
-    (
-        "length = \"2h\"",
-        "length = \"9999d\"",
-        "at most \"732d\"",
-    ),
+    ("length = \"2h\"", "length = \"9999d\"", "at most \"732d\""),
     (
         "length = \"2h\"",
         "length = \"2h\"\nconverge = \"800d\"",
@@ -298,4 +294,48 @@ fn a_share_of_people_is_spread_as_before_at_regular_times() {
         };
         assert!(one != other || (to - from) % 10_000 == 0);
     }
+}
+
+#[test]
+fn lists_and_tables_have_an_end() {
+    let times = vec!["\"1h\""; 1_001].join(", ");
+    let crash = format!("[[crash]]\nwho = \"ana\"\nat = [{times}]\n");
+    let names = vec!["\"everybody\""; 10_001].join(", ");
+    let crowd = format!("[[crash]]\nat = \"1h\"\nwho = [{names}]\n");
+    let tables = "[[messages]]\nper-day = 1\n".repeat(1_001);
+    for (more, said) in [
+        (
+            crash,
+            "`at` in [[crash]] is there 1001 times; expected: at most 1000",
+        ),
+        (
+            crowd,
+            "`who` in [[crash]] is there 10001 times; expected: at most 10000",
+        ),
+        (
+            tables,
+            "`messages` is there 1002 times; expected: at most 1000",
+        ),
+    ] {
+        let mistakes = wrong(&format!("{SMALL}{more}"));
+        assert!(
+            mistakes.iter().any(|text| text.contains(said)),
+            "{mistakes:#?}"
+        );
+    }
+}
+
+#[test]
+fn many_mistakes_are_told_in_time_and_each_in_its_line() {
+    let sites: String = (0..900)
+        .map(|no| format!("[[site]]\nnme = \"s{no}\"\n"))
+        .collect();
+    let unknown: String = (0..40_000).map(|no| format!("k{no} = 1\n")).collect();
+    let mistakes = wrong(&format!("{unknown}{sites}"));
+    assert_eq!(mistakes.len(), crate::scenario::limits::MAX_MISTAKES);
+    assert!(
+        mistakes
+            .iter()
+            .any(|text| text.starts_with("line 9: unknown key `k8`"))
+    );
 }
