@@ -176,11 +176,11 @@ fn is_near(plan: &Plan, no: NodeNo, from_ms: u64) -> bool {
     skews.iter().all(near)
 }
 
-/// Whether mail of one node must come to another. Not promised is that it comes
+/// Whether mail of one node must come to another. Both know the other's key, addresses and core nodes
+/// from the profiles in their topic. Not promised is that it comes
 /// - to one of two homes with one key: the other may have got it;
-/// - to a node that its writer cannot dial while a core node has their topic: its writer cannot
-///   seal mail for a node of which it has never had the advert, and that node dials it rarely then.
-///   A node that has moved tells nobody its new addresses then.
+/// - where its writer can neither dial the other nor, if that has moved, know where it is, nor bring
+///   it to a core node of the other's: see [`by_core`].
 fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
     let (plan, facts) = (overview.everybody.plan, overview.everybody.facts);
     let (one, two) = (overview.node(from), overview.node(to));
@@ -193,12 +193,9 @@ fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
                 .all(|other| other.twin_of != Some(node.no));
         alone && node.up && node.plan.is_honest() && !node.watch.holdings.was_set_back
     };
-    let cores = plan.nodes.iter().any(|node| node.role == Role::Core);
-    let moves = |act: &Act| matches!(act, Act::Move { node, .. } if *node == two.no);
-    let has_moved = plan.steps.iter().any(|step| moves(&step.act));
-    let meet = (!(cores && has_moved) && (overview.everybody.reaches)(one.no, two.no))
-        || (!cores && (overview.everybody.reaches)(two.no, one.no))
-        || one.linked.contains(&two.no);
+    if !sound(from) || !sound(to) {
+        return false;
+    }
     let shares = |topic: TopicNo| {
         facts.topic(topic, |topic| {
             let stays = |no: &NodeNo| topic.members.contains_key(no) && !topic.left.contains(no);
@@ -206,8 +203,48 @@ fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
         })
     };
     let topics = (0..plan.topics.len()).filter_map(|no| TopicNo::try_from(no).ok());
-    let mut shared = topics.filter(|topic| shares(*topic));
-    sound(from) && sound(to) && meet && shared.any(|topic| overview.is_same(topic))
+    let shared: Vec<TopicNo> = topics
+        .filter(|topic| shares(*topic) && overview.is_same(*topic))
+        .collect();
+    if shared.is_empty() {
+        return false;
+    }
+    let cores = plan.nodes.iter().any(|node| node.role == Role::Core);
+    let moves = |act: &Act| matches!(act, Act::Move { node, .. } if *node == two.no);
+    let has_moved = plan.steps.iter().any(|step| moves(&step.act));
+    // Whom a core node stands for is dialled rarely by those who wait for no mail of theirs, and
+    // tells nobody its new addresses.
+    (!(cores && has_moved) && (overview.everybody.reaches)(one.no, two.no))
+        || (!cores && (overview.everybody.reaches)(two.no, one.no))
+        || one.linked.contains(&two.no)
+        || two
+            .plan
+            .uses
+            .iter()
+            .any(|core| by_core(overview, (from, to), *core, &shared))
+}
+
+/// Whether mail must come by this core node of its reader's. It takes none of strangers, so its writer
+/// must be its client too or take part in a topic that it holds; and one that may be full, or was set
+/// back and has forgotten whose it is, promises nothing.
+fn by_core(
+    overview: &Overview<'_>,
+    (from, to): (usize, usize),
+    core: NodeNo,
+    shared: &[TopicNo],
+) -> bool {
+    let Some(at) = overview.places.get(&core).copied() else {
+        return false;
+    };
+    let (one, two, node) = (overview.node(from), overview.node(to), overview.node(at));
+    let sound = node.up && node.plan.is_honest() && !node.watch.holdings.was_set_back;
+    let has_room = node.plan.quota == 0 && node.plan.disk == 0;
+    let known = one.plan.uses.contains(&core)
+        || shared
+            .iter()
+            .any(|topic| overview.replica(*topic, at).is_some());
+    let reached = one.linked.contains(&core) || (overview.everybody.reaches)(one.no, core);
+    sound && has_room && known && reached && two.linked.contains(&core)
 }
 
 fn note(everybody: &Everybody<'_>, at: usize, what: String) -> Broken {

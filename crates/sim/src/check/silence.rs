@@ -18,6 +18,8 @@ pub(crate) const PROMISE: &str = "silence";
 const KINDS: usize = 48;
 /// Opens a link.
 const HELLO: usize = 0;
+/// Carries envelopes of a topic.
+const ENVELOPES: usize = 35;
 /// Asks for a pong, and the pong.
 const KEEP_ALIVE: [u8; 2] = [2, 3];
 /// Frames that a node may say on each of its links about each of its topics: a receipt that is
@@ -27,7 +29,8 @@ const RENEWED: u64 = 1;
 /// so end again, take three: hello, tags, bye. Others an advert and a hello for each topic.
 const MADE_ANEW: u64 = 8;
 /// Frames that it may say on each of its links when it has refused something for want of room, or
-/// has a link with one that did: what was refused is offered again when the time has come.
+/// has a link with one that did: what was refused is offered again when the time has come. How many
+/// frames of envelopes that takes depends on the length of a chain: they are not counted there.
 const OFFERED_AGAIN: u64 = 8;
 /// How many nodes and kinds a report names.
 const NAMED: usize = 8;
@@ -83,10 +86,10 @@ impl Silence {
         frames.map(u64::from).sum()
     }
 
-    /// How many links it has made anew since the world began to listen.
-    fn hellos(&self) -> u64 {
+    /// How many frames of one kind.
+    fn of_kind(&self, kind: usize) -> u64 {
         let heard = self.heard.as_ref();
-        heard.map_or(0, |heard| u64::from(heard.frames[HELLO]))
+        heard.map_or(0, |heard| u64::from(heard.frames[kind]))
     }
 
     /// What it has said, the most frequent first.
@@ -102,14 +105,15 @@ impl Silence {
 
 /// How much a node may have said.
 fn allowed(node: &Glance<'_>, refusing: &BTreeSet<NodeNo>) -> u64 {
-    let (links, topics) = (
-        node.linked.len() as u64,
-        node.watch.holdings.iter().count() as u64,
-    );
+    let (links, said) = (node.linked.len() as u64, &node.watch.silence);
+    let topics = node.watch.holdings.iter().count() as u64;
+    let allowed = RENEWED * topics * links + MADE_ANEW * said.of_kind(HELLO);
     let mut near = node.linked.iter().chain([&node.no]);
-    let again = near.any(|no| refusing.contains(no));
-    let on_each = RENEWED * topics + if again { OFFERED_AGAIN } else { 0 };
-    links * on_each + MADE_ANEW * node.watch.silence.hellos()
+    if near.any(|no| refusing.contains(no)) {
+        allowed + OFFERED_AGAIN * links + said.of_kind(ENVELOPES)
+    } else {
+        allowed
+    }
 }
 
 /// Who has refused something since faults have stopped.

@@ -224,6 +224,14 @@ fn the_lines_for_a_terminal_say_the_same() {
         text.lines().all(|line| line.chars().count() <= 100),
         "{text}"
     );
+    assert!(!text.contains("never joined"), "{text}");
+    let mut absent = sample::report(0);
+    absent.metrics.never_joined(1, 20);
+    let text = absent.text();
+    assert!(
+        text.contains("\n             1 of 20 never joined\n"),
+        "{text}"
+    );
     assert!(sample::report(2).text().ends_with("2 promises broke"));
     assert!(empty().text().contains("delivered  0 of 0 (–)"));
 }

@@ -149,6 +149,12 @@ impl App {
         request
     }
 
+    /// Asks for something that nobody answers.
+    #[cfg(test)]
+    pub(crate) fn asks_in_vain(&mut self, now: Time) {
+        self.ask(0, Asked::Leave, now);
+    }
+
     fn seat(&self, topic: TopicNo) -> Option<usize> {
         self.seats.iter().position(|seat| seat.topic == topic)
     }

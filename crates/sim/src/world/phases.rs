@@ -252,3 +252,28 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ANSWERED, World, bounds};
+    use crate::check::fixture::{ADA, Town};
+
+    #[test]
+    fn a_command_that_is_not_answered_is_found() {
+        let mut plan = Town::new().plan;
+        plan.converge_ms = 0;
+        let mut world = World::new(plan, 1, None);
+        let asked = world.now;
+        world.host_mut(ADA).app.asks_in_vain(asked);
+        world.now = asked.after(ANSWERED);
+        world.unanswered();
+        assert_eq!(world.broken, []);
+        world.now = world.now.after(std::time::Duration::from_secs(1));
+        world.unanswered();
+        let [broken] = &world.broken[..] else {
+            panic!("{:?}", world.broken);
+        };
+        assert_eq!((broken.promise, broken.node), (bounds::LEAKS, Some(ADA)));
+        assert!(broken.what.contains("Leave"), "{broken:?}");
+    }
+}
