@@ -21,6 +21,9 @@ pub(crate) struct TopicFacts {
     pub(crate) invited: BTreeSet<NodeNo>,
     /// Who has left it.
     pub(crate) left: BTreeSet<NodeNo>,
+    /// Until when its newest invite stands, in milliseconds since 1970, as the clock of the inviter
+    /// had it; 0 for none.
+    pub(crate) invited_until: u64,
 }
 
 /// What is known of an envelope, from the header as it was first committed anywhere.

@@ -5,10 +5,13 @@
 //! nodes that it names, where they are now, and the core nodes of who joins. The inviter always can;
 //! anybody else can who holds the topic and the box of the invite.
 
+use super::facts::TopicFacts;
+use super::mirror::is_over;
 use super::replicas::Overview;
-use super::{Broken, Everybody, Glance};
+use super::{Broken, Everybody, Glance, Scene};
 use crate::plan::{Act, NodeNo, Role, TopicNo};
 use machine::{Base, Table};
+use node::command::Reply;
 use rights::InviteSeed;
 use std::fmt::Write as _;
 use wire::JoinLink;
@@ -50,6 +53,16 @@ impl Invite {
     }
 }
 
+/// An application gets the answer to what it asked: the world notes until when an invite stands.
+pub(crate) fn answered(scene: &Scene<'_>, reply: &Reply) {
+    if let Reply::Invited { topic, expires, .. } = reply
+        && let Some(no) = scene.facts.topic_no(topic)
+    {
+        let change = |topic: &mut TopicFacts| topic.invited_until = *expires;
+        scene.facts.change_topic(no, change);
+    }
+}
+
 /// Whether everybody who was invited to a topic and could get in has got in.
 pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Option<Broken> {
     let everybody = overview.everybody;
@@ -60,6 +73,11 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Option<Broken> {
     absent.peek()?;
     // Without an invite there is nothing to come by: its founder has not got as far.
     let invite = Invite::read(everybody, topic)?;
+    // One that was made by a clock far behind is over from the beginning.
+    let until = everybody.facts.topic(topic, |topic| topic.invited_until);
+    if is_over(everybody.wall, until) {
+        return None;
+    }
     let absent = absent.filter_map(|no| {
         let at = *overview.places.get(no)?;
         let door = door(overview, topic, (at, &invite))?;

@@ -226,6 +226,7 @@ impl Watch {
     /// An application gets the answer to what it asked.
     pub(crate) fn answered(&mut self, scene: &mut Scene<'_>, reply: &Reply, disk: &Disk) {
         rights::answered(scene, reply);
+        joining::answered(scene, reply);
         self.home.answered(scene, reply, disk);
     }
 

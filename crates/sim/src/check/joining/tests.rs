@@ -4,7 +4,8 @@ use super::{CORE_BOXES, check};
 use crate::check::Broken;
 use crate::check::fixture::{ADA, BEN, CLEO, CORE, LOCAL, MALLORY, Town};
 use crate::check::replicas::Overview;
-use crate::plan::{Act, NodeNo, Step};
+use crate::plan::{Act, NodeNo, START_MS, Step};
+use node::command::Reply;
 use rights::InviteSeed;
 use wire::JoinLink;
 
@@ -69,6 +70,23 @@ fn who_has_no_way_is_not_asked_for() {
     let mut early = town("10.0.0.1:4433");
     early.invites.clear();
     assert_eq!(found(&early), None, "there is no invite yet");
+}
+
+#[test]
+fn an_invite_that_was_over_when_it_was_made_lets_nobody_in() {
+    let mut town = town("10.0.0.1:4433");
+    let stands = |town: &mut Town, expires: u64| {
+        let reply = Reply::Invited {
+            link: String::new(),
+            topic: town.topic,
+            uses: 2,
+            expires,
+        };
+        town.replies = vec![(ADA, reply)];
+        found(town)
+    };
+    assert!(stands(&mut town, START_MS + 86_400_000).is_some());
+    assert_eq!(stands(&mut town, START_MS - 86_400_000), None);
 }
 
 #[test]
