@@ -237,7 +237,8 @@ fn what_would_take_all_memory_is_refused_with_its_line() {
         ),
         (
             format!(
-                "{long}[[travel]]\nwho = \"people\"\nrepeat = \"1m\"\nstops = [{{ at = \"1h\", to = \"home\" }}]\n"
+                "{long}[[travel]]\nwho = \"people\"\nrepeat = \"1m\"\n\
+                 stops = [{{ at = \"1h\", to = \"home\" }}]\n"
             ),
             25,
             "too many journeys",
