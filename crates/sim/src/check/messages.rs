@@ -177,7 +177,7 @@ fn is_near(plan: &Plan, no: NodeNo, from_ms: u64) -> bool {
 }
 
 /// Whether mail of one node must come to another. Both know the other's key, addresses and core nodes
-/// from the profiles in their topic. Not promised is that it comes
+/// from the profiles in a topic of which they hold the same. Not promised is that it comes
 /// - to one of two homes with one key: the other may have got it;
 /// - where its writer can neither dial the other nor, if that has moved, know where it is, nor bring
 ///   it to a core node of the other's: see [`by_core`].
@@ -203,8 +203,12 @@ fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
         })
     };
     let topics = (0..plan.topics.len()).filter_map(|no| TopicNo::try_from(no).ok());
+    let alike = |topic: TopicNo| {
+        let placed = |at| overview.replica(topic, at).map(|replica| replica.placed);
+        placed(from).is_some() && placed(from) == placed(to)
+    };
     let shared: Vec<TopicNo> = topics
-        .filter(|topic| shares(*topic) && overview.is_same(*topic))
+        .filter(|topic| shares(*topic) && alike(*topic))
         .collect();
     if shared.is_empty() {
         return false;

@@ -386,6 +386,20 @@ fn mail_comes_to_who_can_be_reached() {
     assert_eq!(town.everybody(check).1.len(), 1);
     town.reaches = false;
     assert_eq!(town.everybody(check).1, []);
+    // By a core node of the reader's, where both have a link with it and it has room.
+    town.links = vec![(ADA, CORE), (BEN, CORE)];
+    assert_eq!(town.everybody(check).1, [], "it is not Ben's");
+    town.plan.nodes[BEN as usize].uses = vec![CORE];
+    assert_eq!(town.everybody(check).1.len(), 1);
+    town.plan.nodes[ADA as usize].uses.clear();
+    assert_eq!(town.everybody(check).1.len(), 1, "it holds their topic");
+    town.plan.nodes[CORE as usize].quota = 1;
+    assert_eq!(town.everybody(check).1, []);
+    town.plan.nodes[CORE as usize].quota = 0;
+    for link in [(ADA, CORE), (BEN, CORE)] {
+        town.links = vec![link];
+        assert_eq!(town.everybody(check).1, [], "{link:?} alone");
+    }
 }
 
 #[test]
