@@ -179,7 +179,9 @@ fn a_reader_who_goes_away_and_a_full_disk_are_no_panics() {
     let errors = child.stderr.as_mut().expect("it is piped");
     errors.read_to_string(&mut said).expect("text");
     assert_eq!(said, "");
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    // Whatever comes of that world, it is told without a panic.
+    let code = child.wait().expect("it ends").code();
+    assert!(matches!(code, Some(0 | 1)), "{code:?}");
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
         return;
     };
