@@ -11,7 +11,7 @@ use crate::limits::{
 use crate::links::{Greeted, Link, Phase, Stays, Trust, stays};
 use crate::router::{Router, Timer};
 use crate::strangers::spend;
-use crate::targets::Ended;
+use crate::targets::{Cores, Ended};
 
 impl Router {
     pub(crate) fn link_up(
@@ -150,8 +150,8 @@ impl Router {
         if let Some(spare) = spare.map(|(id, _)| *id) {
             self.open_link(cx, spare, out);
         } else {
-            if self.targets.is_core(&node) && !self.is_core_linked() {
-                self.urge_shortcuts(cx);
+            if self.targets.is_core(&node) && self.cores() != Cores::Linked {
+                self.urge_shortcuts();
             }
             self.sync_mail_targets(cx, out);
         }
@@ -178,6 +178,7 @@ impl Router {
         if another {
             return;
         }
+        let pace = self.pace(&link.node);
         if let Some(target) = self.targets.get_mut(&link.node) {
             let reason = if target.last_error.is_empty() || link.opened {
                 reason
@@ -192,7 +193,7 @@ impl Router {
                 };
                 target.lost((cx.now, cx.rng), ended)
             } else {
-                target.failed((cx.now, cx.rng), reason, false)
+                target.failed((cx.now, cx.rng), reason, pace)
             };
             self.timers.set(Timer::Dial(link.node), at);
             self.sync_mail_targets(cx, out);

@@ -27,6 +27,7 @@
 mod adverts;
 mod clock;
 mod config;
+mod dialling;
 mod event;
 mod figures;
 mod hello;

@@ -55,7 +55,7 @@ pub const MAX_TARGETS: usize = 512;
 pub const MAX_TARGET_ADDRESSES: usize = 8;
 /// Longest address. Longer ones are ignored.
 pub const MAX_ADDRESS: usize = 384;
-/// Dials in progress at once. Others wait.
+/// Dials in progress at once. Others wait their turn.
 pub const MAX_DIALS: usize = 32;
 /// Head start of one address over the next (the idea of RFC 8305, which has 250 ms).
 pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
@@ -88,6 +88,13 @@ pub const SHORTCUTS_AT_ONCE: usize = 4;
 /// the others are put off as if they had failed too, until one succeeds, the network changes or the
 /// last link with a core node ends.
 pub const SHORTCUTS_IN_VAIN: u32 = 8;
+/// First wait after a failed dial of a member while the core nodes that a node knows are away. They
+/// come back as a rule, and whoever stands behind an address translator is dialled in vain.
+pub const ALONE_FIRST: Duration = Duration::from_secs(120);
+/// Longest such wait; it grows by [`SHORTCUT_GROWTH`].
+pub const ALONE_LONGEST: Duration = Duration::from_secs(900);
+/// Members that are dialled at once meanwhile; the next waits its turn.
+pub const ALONE_AT_ONCE: usize = 8;
 /// A link that we dialled and nobody needs is closed after so much silence.
 pub const UNNEEDED_TIME: Duration = Duration::from_secs(300);
 

@@ -1,19 +1,16 @@
-//! Neighbours: peers added by hand, whoever the node wants kept, and dialling them all.
+//! Neighbours: peers added by hand, and whoever the node wants kept.
 
 use core::time::Duration;
 use identity::NodeId;
 use machine::{Cx, Outbox};
 
 use crate::event::{Output, Why};
-use crate::limits::{
-    DIAL_PATIENCE, DIAL_STAGGER, MAX_ADDRESS, MAX_DIALS, MAX_PEERS, MAX_TARGET_ADDRESSES,
-    SHORTCUT_PATIENCE,
-};
+use crate::limits::{MAX_ADDRESS, MAX_PEERS, MAX_TARGET_ADDRESSES};
 use crate::links::Phase as LinkPhase;
 use crate::names::Labels;
 use crate::router::{Router, Timer};
 use crate::row::{self, PEERS, PeerRow};
-use crate::targets::{Phase, backoff};
+use crate::targets::Phase;
 
 /// Why a peer was not added. The caller's mistake; nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -198,11 +195,8 @@ impl Router {
             self.target_linked(&node);
             self.become_known(cx, &node, out);
         } else if dial {
-            let at = match why {
-                Why::Shortcut => cx.now.after(SHORTCUT_PATIENCE),
-                _ => cx.now,
-            };
-            self.timers.set(Timer::Dial(node), at);
+            let first = self.targets.get(&node).map(|t| t.first_dial(cx.now));
+            self.timers.set(Timer::Dial(node), first.unwrap_or(cx.now));
         }
     }
 
@@ -228,168 +222,6 @@ impl Router {
             target.last_error.clear();
         }
         self.timers.clear(Timer::Dial(*node));
-    }
-
-    /// The next step of dialling a node.
-    pub(crate) fn dial(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
-        if self.is_core_linked()
-            && let Some(at) = self.targets.put_off(&node, cx.now)
-        {
-            return self.timers.set(Timer::Dial(node), at);
-        }
-        let advert = self.addresses(cx, &node);
-        let dials = self.targets.dials();
-        let Some(target) = self.targets.get_mut(&node) else {
-            return;
-        };
-        if dials >= MAX_DIALS {
-            self.timers.set(
-                Timer::Dial(node),
-                cx.now.after(crate::limits::BACKOFF_FIRST),
-            );
-            return;
-        }
-        match &mut target.phase {
-            Phase::Linked => {}
-            Phase::Waiting(_) => {
-                let rest = target.addresses(advert);
-                if rest.is_empty() {
-                    target.phase = Phase::Waiting(None);
-                    "no address of this node is known".clone_into(&mut target.last_error);
-                    self.give_up_best_effort(&node, cx.now);
-                    self.sync_mail_targets(cx, out);
-                    return;
-                }
-                let tokens = std::collections::BTreeMap::new();
-                target.phase = Phase::Dialling {
-                    since: cx.now,
-                    tokens,
-                    rest,
-                };
-                self.dial_next(cx, node, out);
-            }
-            Phase::Dialling {
-                since,
-                rest,
-                tokens,
-            } => {
-                if !rest.is_empty() {
-                    self.dial_next(cx, node, out);
-                } else if cx.now.since(*since) >= DIAL_PATIENCE {
-                    for token in core::mem::take(tokens).into_keys() {
-                        self.targets.done(token);
-                    }
-                    self.dial_gave_up(cx, node, "no answer in time".to_owned(), out);
-                }
-            }
-        }
-    }
-
-    fn dial_next(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
-        let token = self.targets.token(node);
-        let Some(target) = self.targets.get_mut(&node) else {
-            return;
-        };
-        let Phase::Dialling {
-            since,
-            tokens,
-            rest,
-        } = &mut target.phase
-        else {
-            return;
-        };
-        let Some(address) = rest.pop_front() else {
-            return;
-        };
-        tokens.insert(token, address.clone());
-        let next = if rest.is_empty() {
-            since.after(DIAL_PATIENCE)
-        } else {
-            cx.now.after(DIAL_STAGGER)
-        };
-        out.push(Output::Dial {
-            token,
-            node,
-            address,
-        });
-        self.timers.set(Timer::Dial(node), next);
-    }
-
-    pub(crate) fn dial_failed(
-        &mut self,
-        cx: &mut Cx<'_>,
-        token: u64,
-        reason: String,
-        out: &mut Outbox<Output>,
-    ) {
-        let Some(node) = self.targets.done(token) else {
-            return;
-        };
-        let Some(target) = self.targets.get_mut(&node) else {
-            return;
-        };
-        let Phase::Dialling { tokens, rest, .. } = &mut target.phase else {
-            return;
-        };
-        tokens.remove(&token);
-        if !rest.is_empty() {
-            self.dial_next(cx, node, out);
-        } else if tokens.is_empty() {
-            self.dial_gave_up(cx, node, reason, out);
-        }
-    }
-
-    fn dial_gave_up(
-        &mut self,
-        cx: &mut Cx<'_>,
-        node: NodeId,
-        reason: String,
-        out: &mut Outbox<Output>,
-    ) {
-        let rarely = self.is_tried_rarely(&node);
-        self.targets.note_dial(&node, false);
-        if let Some(target) = self.targets.get_mut(&node) {
-            let at = target.failed((cx.now, cx.rng), reason, rarely);
-            self.timers.set(Timer::Dial(node), at);
-        }
-        self.sync_mail_targets(cx, out);
-    }
-
-    /// Whether a core node of ours or of one of our topics is linked.
-    pub(crate) fn is_core_linked(&self) -> bool {
-        self.open.keys().any(|node| self.targets.is_core(node))
-    }
-
-    /// The last core node is gone, or this node is elsewhere: members are looked for directly.
-    pub(crate) fn urge_shortcuts(&mut self, cx: &mut Cx<'_>) {
-        for node in self.targets.urge_shortcuts() {
-            let at = cx.now.after(backoff(1, cx.rng));
-            self.timers.set(Timer::Dial(node), at);
-        }
-    }
-
-    /// A dial has become a link.
-    pub(crate) fn dial_answered(
-        &mut self,
-        cx: &mut Cx<'_>,
-        node: NodeId,
-        token: u64,
-        address: &str,
-        out: &mut Outbox<Output>,
-    ) {
-        self.targets.done(token);
-        let Some(target) = self.targets.get_mut(&node) else {
-            return;
-        };
-        if let Phase::Dialling { tokens, rest, .. } = &mut target.phase {
-            // Other addresses need no longer be tried; this one is tried first next time.
-            target.last_good = tokens.remove(&token).or_else(|| Some(address.to_owned()));
-            rest.clear();
-            target.phase = Phase::Linked;
-            self.timers.clear(Timer::Dial(node));
-            self.targets.note_dial(&node, true);
-        }
-        self.sync_mail_targets(cx, out);
     }
 
     /// Where a node can be reached, as its advert says, the best first; empty if none is stored.

@@ -169,7 +169,7 @@ impl Router {
             }
             Input::Listening { addresses } => {
                 if self.own.listening.as_ref() != Some(&addresses) {
-                    self.urge_shortcuts(cx);
+                    self.urge_shortcuts();
                 }
                 self.own.listening = Some(addresses);
                 self.renew_advert(cx, out);
@@ -179,6 +179,7 @@ impl Router {
                 self.renew_advert(cx, out);
             }
         }
+        self.dial_queued(cx, out);
     }
 
     /// When [`Router::on_deadline`] is wanted.
@@ -215,6 +216,7 @@ impl Router {
                 Timer::Sweep => self.sweep(cx, out),
             }
         }
+        self.dial_queued(cx, out);
     }
 
     /// Says once when the clock becomes confirmed, or no longer is, or others disagree with it. To

@@ -8,16 +8,41 @@ use machine::{Rng, Time};
 
 use crate::event::Why;
 use crate::limits::{
-    BACKOFF_BRIEF, BACKOFF_FIRST, BACKOFF_LONGEST, BACKOFF_REFUSED, LINK_LASTS, MAX_ADDRESS,
-    MAX_TARGET_ADDRESSES, MAX_TARGETS, SHORTCUT_FIRST, SHORTCUT_GROWTH, SHORTCUT_LONGEST,
-    SHORTCUT_PATIENCE, SHORTCUT_STEP, SHORTCUTS_AT_ONCE, SHORTCUTS_IN_VAIN,
+    ALONE_AT_ONCE, ALONE_FIRST, ALONE_LONGEST, BACKOFF_BRIEF, BACKOFF_FIRST, BACKOFF_LONGEST,
+    BACKOFF_REFUSED, LINK_LASTS, MAX_ADDRESS, MAX_DIALS, MAX_TARGET_ADDRESSES, MAX_TARGETS,
+    SHORTCUT_FIRST, SHORTCUT_GROWTH, SHORTCUT_LONGEST, SHORTCUT_PATIENCE, SHORTCUT_STEP,
+    SHORTCUTS_AT_ONCE, SHORTCUTS_IN_VAIN,
 };
+
+/// How a node stands with the core nodes that are its own or hold one of its topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cores {
+    /// It knows of none.
+    None,
+    /// None of them is linked.
+    Away,
+    /// One of them is linked: what members have comes through it, and shortcuts are not urgent.
+    Linked,
+}
+
+/// How soon a node is dialled again that was dialled in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As soon as a failed dial is repeated.
+    Soon,
+    /// As a member is while the core nodes are away.
+    Alone,
+    /// As a member is while a core node is linked.
+    Rarely,
+}
 
 /// Where dialling a node stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Nothing is done before this time; nothing at all without one.
     Waiting(Option<Time>),
+    /// It is dialled when others have been.
+    Queued,
     /// Some addresses are being tried, the rest is to follow.
     Dialling {
         since: Time,
@@ -81,19 +106,19 @@ impl Target {
     }
 
     /// A dial, or a link that never opened, has come to nothing; gives the time of the next.
-    /// `rarely`: it is not urgent, as of a shortcut while a core node is linked.
+    /// `pace`: how urgent it is.
     pub(crate) fn failed(
         &mut self,
         (now, rng): (Time, &mut Rng),
         reason: String,
-        rarely: bool,
+        pace: Pace,
     ) -> Time {
         self.attempts = self.attempts.saturating_add(1);
         self.last_error = reason;
-        let at = if rarely {
-            shortcut_at(now, self.attempts)
-        } else {
-            now.after(backoff(self.attempts.max(self.brief), rng))
+        let at = match pace {
+            Pace::Rarely => shortcut_at(now, self.attempts),
+            Pace::Alone => now.after(alone(self.attempts, rng)),
+            Pace::Soon => now.after(backoff(self.attempts.max(self.brief), rng)),
         };
         self.phase = Phase::Waiting(Some(at));
         at
@@ -127,9 +152,19 @@ impl Target {
 /// random half of it is left out, so that the peers of a node that was away do not come at once.
 pub(crate) fn backoff(attempts: u32, rng: &mut Rng) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
-    let full = BACKOFF_FIRST
-        .saturating_mul(1 << doublings)
-        .min(BACKOFF_LONGEST);
+    let full = BACKOFF_FIRST.saturating_mul(1 << doublings);
+    spread(full.min(BACKOFF_LONGEST), rng)
+}
+
+/// The wait before a shortcut is tried again while the core nodes are away.
+fn alone(attempts: u32, rng: &mut Rng) -> Duration {
+    let growth = SHORTCUT_GROWTH.saturating_pow(attempts.saturating_sub(1).min(8));
+    let full = ALONE_FIRST.saturating_mul(growth);
+    spread(full.min(ALONE_LONGEST), rng)
+}
+
+/// Leaves out a random part of the second half.
+fn spread(full: Duration, rng: &mut Rng) -> Duration {
     let half = full / 2;
     let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
     half.saturating_add(Duration::from_micros(rng.below(micros.saturating_add(1))))
@@ -150,6 +185,8 @@ pub(crate) struct Targets {
     map: BTreeMap<NodeId, Target>,
     tokens: BTreeMap<u64, NodeId>,
     next_token: u64,
+    /// Nodes that are dialled when others have been, in this order. Some may have been meanwhile.
+    queue: VecDeque<NodeId>,
     /// Shortcuts that have failed since one was good or the network changed.
     in_vain: u32,
 }
@@ -225,7 +262,12 @@ impl Targets {
         })
     }
 
-    /// Shortcuts and recipients of mail that wait begin anew; gives which they are.
+    /// Whether some core node is to be kept.
+    pub(crate) fn has_core(&self) -> bool {
+        self.map.keys().any(|node| self.is_core(node))
+    }
+
+    /// Shortcuts and recipients of mail that wait begin anew, in a queue; gives which they are.
     pub(crate) fn urge_shortcuts(&mut self) -> Vec<NodeId> {
         self.in_vain = 0;
         let mut urged = Vec::new();
@@ -235,15 +277,62 @@ impl Targets {
                 && matches!(target.phase, Phase::Waiting(Some(_)))
             {
                 target.attempts = 0;
+                target.phase = Phase::Queued;
                 urged.push(*node);
             }
         }
+        self.queue.retain(|node| !urged.contains(node));
+        self.queue.extend(&urged);
         urged
     }
 
-    /// Dials in progress.
-    pub(crate) fn dials(&self) -> usize {
-        self.tokens.len()
+    /// Whether a dial of this node may begin now, beside those in progress.
+    fn has_room(&self, node: &NodeId, cores: Cores) -> bool {
+        let is_shortcut = |node: &NodeId| {
+            let target = self.map.get(node);
+            target.and_then(Target::why) == Some(Why::Shortcut)
+        };
+        let most = match cores {
+            Cores::None => MAX_DIALS,
+            Cores::Away => ALONE_AT_ONCE,
+            Cores::Linked => SHORTCUTS_AT_ONCE,
+        };
+        let shortcuts = || {
+            self.tokens
+                .values()
+                .filter(|node| is_shortcut(node))
+                .count()
+        };
+        self.tokens.len() < MAX_DIALS && (!is_shortcut(node) || shortcuts() < most)
+    }
+
+    /// Puts a node that is to be dialled into the queue, if there is no room now; says whether it did.
+    pub(crate) fn queue(&mut self, node: &NodeId, cores: Cores) -> bool {
+        if self.has_room(node, cores) {
+            return false;
+        }
+        let waits =
+            |target: &&mut Target| matches!(target.phase, Phase::Waiting(_) | Phase::Queued);
+        let Some(target) = self.map.get_mut(node).filter(waits) else {
+            return false;
+        };
+        target.phase = Phase::Queued;
+        self.queue.retain(|other| other != node);
+        self.queue.push_back(*node);
+        true
+    }
+
+    /// Takes the first from the queue for which there is room, or no hope.
+    pub(crate) fn next_queued(&mut self, cores: Cores) -> Option<NodeId> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let map = &self.map;
+        let waits = |node: &NodeId| map.get(node).is_some_and(|t| t.phase == Phase::Queued);
+        self.queue.retain(waits);
+        let ready = |node: &NodeId| self.is_hopeless(node, cores) || self.has_room(node, cores);
+        let at = self.queue.iter().position(ready)?;
+        self.queue.remove(at)
     }
 
     /// A token for a dial.
@@ -258,28 +347,24 @@ impl Targets {
         self.tokens.remove(&token)
     }
 
-    /// Puts a shortcut off that is due while a core node is linked, if enough others are being
-    /// tried or have failed; gives the time when it is due again.
-    pub(crate) fn put_off(&mut self, node: &NodeId, now: Time) -> Option<Time> {
-        let hopeless = self.in_vain >= SHORTCUTS_IN_VAIN;
-        let dialled = |node: &NodeId| self.map.get(node).and_then(Target::why);
-        let tried = self
-            .tokens
-            .values()
-            .filter(|node| dialled(node) == Some(Why::Shortcut));
-        if !hopeless && tried.count() < SHORTCUTS_AT_ONCE {
+    /// Whether this node is a shortcut while a core node is linked, and enough others have failed.
+    fn is_hopeless(&self, node: &NodeId, cores: Cores) -> bool {
+        let is_shortcut = |target: &Target| target.why() == Some(Why::Shortcut);
+        cores == Cores::Linked
+            && self.in_vain >= SHORTCUTS_IN_VAIN
+            && self.map.get(node).is_some_and(is_shortcut)
+    }
+
+    /// Puts a shortcut off that is due, if there is no hope; gives the time when it is due again.
+    pub(crate) fn put_off(&mut self, node: &NodeId, now: Time, cores: Cores) -> Option<Time> {
+        if !self.is_hopeless(node, cores) {
             return None;
         }
-        let target = self.map.get_mut(node)?;
-        if target.why() != Some(Why::Shortcut) || !matches!(target.phase, Phase::Waiting(_)) {
-            return None;
-        }
-        let at = if hopeless {
-            target.attempts = target.attempts.saturating_add(1);
-            shortcut_at(now, target.attempts)
-        } else {
-            now.after(SHORTCUT_PATIENCE)
-        };
+        let waits =
+            |target: &&mut Target| matches!(target.phase, Phase::Waiting(_) | Phase::Queued);
+        let target = self.map.get_mut(node).filter(waits)?;
+        target.attempts = target.attempts.saturating_add(1);
+        let at = shortcut_at(now, target.attempts);
         target.phase = Phase::Waiting(Some(at));
         Some(at)
     }

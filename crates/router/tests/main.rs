@@ -2,6 +2,7 @@
 
 mod crowds;
 mod custodians;
+mod dialling;
 mod ladder;
 mod laws;
 mod net;

@@ -85,6 +85,10 @@ pub(crate) struct Net {
     sequence: u64,
     next_link: u64,
     pub(crate) frames: u64,
+    /// Dials that were begun.
+    pub(crate) dials: u64,
+    /// Deadlines that were met.
+    pub(crate) wakings: u64,
     /// Every mail that was sent: from, to, what.
     pub(crate) mails: Vec<(usize, usize, wire::Raw)>,
     rng: Rng,
@@ -122,6 +126,8 @@ impl Net {
             sequence: 0,
             next_link: 0,
             frames: 0,
+            dials: 0,
+            wakings: 0,
             mails: Vec::new(),
             rng: Rng::from_seed([seed; 32]),
         }
@@ -392,6 +398,7 @@ impl Net {
     }
 
     fn dialled(&mut self, n: usize, token: u64, node: NodeId, address: &str) {
+        self.dials += 1;
         let life = self.hosts[n].lives;
         let peer = (0..self.hosts.len())
             .find(|peer| Self::address(*peer) == address && self.id(*peer) == node);
@@ -586,6 +593,7 @@ impl Net {
                 let (_, event) = self.events.pop_first().expect("there is one");
                 self.event(event);
             } else if let Some((_, n)) = timer {
+                self.wakings += 1;
                 self.run(n, |router, cx, out| router.on_deadline(cx, out));
             }
         }

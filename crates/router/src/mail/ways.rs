@@ -12,6 +12,7 @@ use crate::limits::{MAX_HOLDERS, STRANGER_TIME};
 use crate::links::Link;
 use crate::router::{Router, Timer};
 use crate::row::QueueRow;
+use crate::targets::{Cores, Pace, Target};
 
 /// How long after its beginning a link shows, by its being there, that the peer takes this node for
 /// no stranger.
@@ -117,17 +118,19 @@ impl Router {
         }
     }
 
-    /// Whether a node is tried as rarely as a shortcut: a core node is linked, and all mail for it is
-    /// held by core nodes of its own, where it looks first.
-    pub(crate) fn is_tried_rarely(&self, node: &NodeId) -> bool {
+    /// How soon a node is dialled again. Rarely: a member, or a recipient all of whose mail is held by
+    /// core nodes of its own, where it looks first, while a core node is linked here.
+    pub(crate) fn pace(&self, node: &NodeId) -> Pace {
         let held = || {
             let destination = self.mail.destinations.get(node);
             destination.is_some_and(|destination| destination.unheld == 0)
         };
-        match self.targets.get(node).and_then(crate::targets::Target::why) {
-            Some(Why::Shortcut) => self.is_core_linked(),
-            Some(Why::Mail) => self.is_core_linked() && held(),
-            _ => false,
+        let why = self.targets.get(node).and_then(Target::why);
+        match (why, self.cores()) {
+            (Some(Why::Shortcut), Cores::Linked) => Pace::Rarely,
+            (Some(Why::Mail), Cores::Linked) if held() => Pace::Rarely,
+            (Some(Why::Shortcut), Cores::Away) => Pace::Alone,
+            _ => Pace::Soon,
         }
     }
 
