@@ -96,6 +96,11 @@ impl Inner {
             }
             Frame::CoreServing { topic } => {
                 self.mine.serving_now(turn.cx, node, topic, &mut turn.mine);
+                // What was shown before it held the topic was shown in vain.
+                let local = self.host.keys.local(&topic);
+                if let (Some(local), Some(state)) = (local, self.links.get_mut(&link)) {
+                    state.at_core.remove(&local);
+                }
                 self.show_at_core(turn, link);
                 self.tell_soon(turn);
             }
@@ -148,7 +153,7 @@ impl Inner {
         let node = state.node;
         if !state.proven.contains(&local) {
             // TLS says who it is, and it is where this node was told that the topic is held.
-            if !state.at_core.contains(&local) && !is(Bug::StrangerServed) {
+            if !state.at_core.contains_key(&local) && !is(Bug::StrangerServed) {
                 return;
             }
             self.prove(turn, link, local, Peer::Core { node });

@@ -10,9 +10,10 @@ use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::proof::{Link, PendingShow};
 use crate::timer::Timer;
-use identity::{GrantId, TopicId};
+use identity::{GrantId, NodeId, TopicId};
 use rights::{AtCore, Match, MeetingSecret, Round, Show, Shown, ShownAtCore};
 use router::Standing;
+use std::collections::{BTreeMap, BTreeSet};
 use topic::Peer;
 use wire::frame::Subject;
 use wire::limits::MAX_TAGS;
@@ -48,9 +49,14 @@ impl Inner {
     /// Lists the topics of this node again on every link.
     pub(crate) fn begin_rounds(&mut self, turn: &mut Turn<'_, '_>) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
+        let cores = self.host.cores.values().flat_map(BTreeMap::keys);
+        let cores: BTreeSet<NodeId> = cores.copied().collect();
         for link in links {
             self.begin_round(turn, link);
-            self.show_at_core(turn, link);
+            let is_core = |state: &Link| cores.contains(&state.node);
+            if self.links.get(&link).is_some_and(is_core) {
+                self.show_at_core(turn, link);
+            }
         }
     }
 
@@ -238,16 +244,13 @@ impl Inner {
             return;
         };
         let node = state.node;
-        let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        let held = self.host.cores.iter();
+        let held = held
+            .filter(|(local, cores)| cores.contains_key(&node) && !state.proven.contains(local));
+        let topics: Vec<u32> = held.map(|(local, _)| *local).collect();
         let mut waits = false;
         for local in topics {
-            let Some(state) = self.links.get(&link) else {
-                return;
-            };
-            let held = self.is_held_at(local, &node);
-            if held && !state.proven.contains(&local) {
-                waits |= self.show_one_at_core(turn, link, local);
-            }
+            waits |= self.show_one_at_core(turn, link, local);
         }
         if let Some(state) = self.links.get_mut(&link)
             && waits
@@ -279,7 +282,7 @@ impl Inner {
                 let frame = AtCore::of_core(&secret, &state.secret, &ticket, turn.cx.rng);
                 turn.send(link, &frame.into_frame());
             }
-            state.at_core.insert(local);
+            state.at_core.insert(local, turn.cx.now);
             return true;
         }
         let secret = keys.ring.newest_clean().and_then(rights::HeldEpoch::core);
@@ -291,7 +294,7 @@ impl Inner {
                     AtCore::of_device(&secret, &state.secret, keys.id, &standing, turn.cx.rng)
                 });
         let Some(frame) = frame else { return false };
-        state.at_core.insert(local);
+        state.at_core.insert(local, turn.cx.now);
         turn.send(link, &frame.into_frame());
         true
     }
@@ -349,7 +352,12 @@ impl Inner {
             return;
         };
         // Only what was shown on this link is proved on it.
-        let shown: Vec<u32> = state.shown.union(&state.at_core).copied().collect();
+        let shown: Vec<u32> = state
+            .shown
+            .iter()
+            .chain(state.at_core.keys())
+            .copied()
+            .collect();
         let proof = shown.into_iter().find_map(|local| {
             let proof = look(&mut self.topics, turn.cx, local, |lace, store| {
                 lace.proof(store, &grant, None)

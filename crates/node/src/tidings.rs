@@ -82,14 +82,6 @@ impl Tidings {
 }
 
 impl Inner {
-    /// Whether a node is said to hold a topic.
-    pub(crate) fn is_held_at(&self, local: u32, node: &NodeId) -> bool {
-        self.host
-            .cores
-            .get(&local)
-            .is_some_and(|cores| cores.contains_key(node))
-    }
-
     /// The core nodes that are said to hold a topic.
     pub(crate) fn cores_of(&self, local: u32) -> Vec<(NodeId, Vec<String>)> {
         let cores = self.host.cores.get(&local).into_iter().flatten();
@@ -103,13 +95,7 @@ impl Inner {
         self.tidings.version = self.router.own_advert().map_or(0, |advert| advert.version);
         let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
         for local in topics {
-            for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
-                if let Ok(list) = CoreList::decode(&plain) {
-                    self.learn_cores(turn, local, list.cores);
-                }
-            }
-            self.learn_ways(turn, local);
-            self.learn_own_cores(turn, local);
+            self.learn_cores_anew(turn, local);
             self.open_members(turn, local);
         }
         let again = turn.cx.now.after(TICKETS_EVERY);
@@ -211,12 +197,6 @@ impl Inner {
         }
     }
 
-    fn learn_cores(&mut self, turn: &mut Turn<'_, '_>, local: u32, cores: Vec<CoreEntry>) {
-        for core in cores.into_iter().take(MAX_LISTED_CORES) {
-            self.learn_core(turn, local, core.node, core.addresses);
-        }
-    }
-
     /// A core node is said to hold a topic: keep a link with it, and show the topic there.
     pub(crate) fn learn_core(
         &mut self,
@@ -235,6 +215,9 @@ impl Inner {
         {
             return;
         }
+        if known.get(&node) == Some(&addresses) {
+            return;
+        }
         let first = known.is_empty();
         known.insert(node, addresses.clone());
         self.seek_core(turn, local, node, addresses);
@@ -243,19 +226,6 @@ impl Inner {
         }
         if let Some(link) = self.link_of(&node) {
             self.show_at_core(turn, link);
-        }
-    }
-
-    fn learn_ways(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let ways = self
-            .host
-            .keys
-            .topic(local)
-            .map(|keys| keys.row.ways.clone());
-        for way in ways.into_iter().flatten() {
-            if let Ok(address) = way.parse::<NodeAddress>() {
-                self.learn_core(turn, local, address.node, vec![address.authority()]);
-            }
         }
     }
 
@@ -343,20 +313,45 @@ impl Inner {
         }
     }
 
-    /// A member listed its cores anew: what it listed before counts no more.
+    /// Reads back which core nodes hold a topic; those that nobody lists any more do not.
     fn learn_cores_anew(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let before = self.host.cores.remove(&local).unwrap_or_default();
-        self.learn_own_cores(turn, local);
-        self.learn_ways(turn, local);
-        for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
-            if let Ok(list) = CoreList::decode(&plain) {
-                self.learn_cores(turn, local, list.cores);
+        let told = self.told_cores(turn, local);
+        let known = self.host.cores.entry(local).or_default();
+        let gone: Vec<NodeId> = known
+            .keys()
+            .filter(|node| !told.contains_key(node))
+            .copied()
+            .collect();
+        known.retain(|node, _| told.contains_key(node));
+        for (node, addresses) in told {
+            if !addresses.is_empty() {
+                self.learn_core(turn, local, node, addresses);
             }
         }
-        if !before.is_empty() && !self.is_held(local) {
+        self.learn_own_cores(turn, local);
+        if !gone.is_empty() && !self.is_held(local) {
             self.weigh_members(turn, local);
         }
-        self.release_cores(turn, before.into_keys());
+        self.release_cores(turn, gone);
+    }
+
+    /// The core nodes that hold a topic by all that is known here.
+    fn told_cores(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> BTreeMap<NodeId, Vec<String>> {
+        let mut told = BTreeMap::new();
+        let Some(keys) = self.host.keys.topic(local) else {
+            return told;
+        };
+        let own = self.mine.serving(turn.cx, &keys.id);
+        told.extend(own.into_iter().map(|core| (core, Vec::new())));
+        let ways = keys.row.ways.iter();
+        let ways = ways.filter_map(|way| way.parse::<NodeAddress>().ok());
+        told.extend(ways.map(|way| (way.node, vec![way.authority()])));
+        for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
+            let listed = CoreList::decode(&plain).map_or(Vec::new(), |list| list.cores);
+            let listed = listed.into_iter().take(MAX_LISTED_CORES);
+            told.extend(listed.map(|core| (core.node, core.addresses)));
+        }
+        told
     }
 
     /// Keeps no link with core nodes that hold no topic of ours any more.
@@ -376,20 +371,26 @@ impl Inner {
         };
         let own: BTreeSet<NodeId> = self.mine.cores(turn.cx).into_iter().collect();
         let topic = keys.id;
-        let peers: Vec<CorePeer> = said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES)
-            .into_iter()
-            .filter_map(|(_, plain)| CoreList::decode(&plain).ok())
-            .flat_map(|list| list.cores)
-            .filter(|core| !own.contains(&core.node))
-            .filter_map(|core| {
-                let address = core.addresses.first()?.clone();
+        // Several members may list one core node: it is told once.
+        let mut listed: BTreeMap<NodeId, CorePeer> = BTreeMap::new();
+        for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
+            let cores = CoreList::decode(&plain).map_or(Vec::new(), |list| list.cores);
+            for core in cores.into_iter().filter(|core| !own.contains(&core.node)) {
+                let Some(address) = core.addresses.into_iter().next() else {
+                    continue;
+                };
                 // The ticket is made for each of our cores when it is told.
-                Some(CorePeer {
-                    node: core.node,
+                let (node, ticket) = (core.node, Vec::new());
+                let peer = CorePeer {
+                    node,
                     address,
-                    ticket: Vec::new(),
-                })
-            })
+                    ticket,
+                };
+                listed.entry(node).or_insert(peer);
+            }
+        }
+        let peers: Vec<CorePeer> = listed
+            .into_values()
             .take(custody::limits::MAX_CORE_PEERS)
             .collect();
         self.mine.set_peers(turn.cx, topic, &peers, &mut turn.mine);

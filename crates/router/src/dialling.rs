@@ -148,7 +148,9 @@ impl Router {
 
     /// Dials those that wait for others to be done, as far as there is room.
     pub(crate) fn dial_queued(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) {
-        while let Some(node) = self.targets.next_queued(self.cores()) {
+        while self.targets.has_queued()
+            && let Some(node) = self.targets.next_queued(self.cores())
+        {
             self.dial(cx, node, out);
         }
     }

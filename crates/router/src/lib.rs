@@ -47,7 +47,7 @@ pub use config::{Address, Config};
 pub use event::{EchoResult, Input, LinkId, Output, Problem, Standing, Why};
 pub use figures::Figures;
 pub use mail::{Class, InboxMail, MailError, MailRefusal, MailState, Send};
-pub use names::{Labels, label, look_alike};
+pub use names::{Labels, LookAlikes, label};
 pub use peers::{PeerError, PeerState};
 pub use router::Router;
 pub use row::TABLES;

@@ -5,10 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use identity::NodeId;
 
-/// Whether two names could be taken for one another.
-#[must_use]
-pub fn look_alike(a: &str, b: &str) -> bool {
-    skeleton(a) == skeleton(b)
+/// Which of a number of names could be taken for one another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LookAlikes(BTreeSet<String>);
+
+impl LookAlikes {
+    /// Compares these names, each of which belongs to another.
+    #[must_use]
+    pub fn among<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut seen = BTreeSet::new();
+        let twice = |name| {
+            let skeleton = skeleton(name);
+            (!seen.insert(skeleton.clone())).then_some(skeleton)
+        };
+        Self(names.into_iter().filter_map(twice).collect())
+    }
+
+    /// Whether a name could be taken for another one of them.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        !self.0.is_empty() && self.0.contains(&skeleton(name))
+    }
 }
 
 /// A name with four characters of the node's id.
@@ -29,7 +46,7 @@ pub fn label(node: &NodeId, name: &str) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
     names: BTreeMap<NodeId, String>,
-    ambiguous: BTreeSet<String>,
+    alike: LookAlikes,
 }
 
 impl Labels {
@@ -37,24 +54,15 @@ impl Labels {
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = (NodeId, String)>) -> Self {
         let names: BTreeMap<_, _> = names.into_iter().collect();
-        let mut seen = BTreeSet::new();
-        let mut ambiguous = BTreeSet::new();
-        for name in names.values() {
-            let skeleton = skeleton(name);
-            if !seen.insert(skeleton.clone()) {
-                ambiguous.insert(skeleton);
-            }
-        }
-        Self { names, ambiguous }
+        let alike = LookAlikes::among(names.values().map(String::as_str));
+        Self { names, alike }
     }
 
     /// What to show for a node.
     #[must_use]
     pub fn show(&self, node: &NodeId) -> String {
         match self.names.get(node) {
-            Some(name) if !name.is_empty() && !self.ambiguous.contains(&skeleton(name)) => {
-                name.clone()
-            }
+            Some(name) if !name.is_empty() && !self.alike.has(name) => name.clone(),
             Some(name) => label(node, name),
             None => label(node, ""),
         }
@@ -126,8 +134,8 @@ mod tests {
             ("Alice", "Аlice"),
             ("a b", "ab"),
         ] {
-            assert!(look_alike(a, b), "{a} {b}");
+            assert!(LookAlikes::among([a, b]).has(a), "{a} {b}");
         }
-        assert!(!look_alike("Alice", "Alicia"));
+        assert!(!LookAlikes::among(["Alice", "Alicia"]).has("Alice"));
     }
 }

@@ -322,11 +322,13 @@ impl Targets {
         true
     }
 
+    /// Whether some wait in the queue.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Takes the first from the queue for which there is room, or no hope.
     pub(crate) fn next_queued(&mut self, cores: Cores) -> Option<NodeId> {
-        if self.queue.is_empty() {
-            return None;
-        }
         let map = &self.map;
         let waits = |node: &NodeId| map.get(node).is_some_and(|t| t.phase == Phase::Queued);
         self.queue.retain(waits);

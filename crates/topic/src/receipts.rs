@@ -86,12 +86,17 @@ impl Topic {
         }
     }
 
-    /// The receipt in a slot.
-    fn slot(&self, cx: &mut Cx<'_>, slot: &SlotKey) -> Option<SignedReceipt> {
+    /// The receipt in a slot, as it came.
+    fn slot_raw(&self, cx: &mut Cx<'_>, slot: &SlotKey) -> Option<RawStatement> {
         let row = cx.store.get(rows::SLOT, &self.slot_key(slot))?;
         let mut bytes = Bytes(&row);
         bytes.u64()?;
-        Signed::<Receipt>::from_stored(RawStatement::decode(bytes.rest()).ok()?).ok()
+        RawStatement::decode(bytes.rest()).ok()
+    }
+
+    /// The receipt in a slot.
+    fn slot(&self, cx: &mut Cx<'_>, slot: &SlotKey) -> Option<SignedReceipt> {
+        Signed::<Receipt>::from_stored(self.slot_raw(cx, slot)?).ok()
     }
 
     /// Takes a verified receipt of a peer, or this home's own.
@@ -434,10 +439,10 @@ impl Topic {
             let mut receipts = Vec::new();
             let mut bytes = 0_usize;
             for slot in slots {
-                let Some(signed) = self.slot(env.cx, &slot) else {
+                let Some(raw) = self.slot_raw(env.cx, &slot) else {
                     continue;
                 };
-                let size = signed.bytes.len().saturating_add(80);
+                let size = raw.bytes.len().saturating_add(80);
                 if !receipts.is_empty() && bytes.saturating_add(size) > 64 * 1024 {
                     if let Some(peer) = self.peers.get_mut(&link) {
                         peer.receipts.now.insert(slot);
@@ -445,7 +450,7 @@ impl Topic {
                     continue;
                 }
                 bytes = bytes.saturating_add(size);
-                receipts.push(signed.to_raw());
+                receipts.push(raw);
             }
             if receipts.is_empty() {
                 continue;

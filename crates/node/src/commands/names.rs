@@ -5,7 +5,7 @@ use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::members;
 use identity::{NodeId, PublicKey, TopicId};
-use router::Labels;
+use router::{Labels, LookAlikes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
@@ -176,12 +176,10 @@ impl Inner {
             };
             given.insert(*device, name.unwrap_or_default());
         }
+        let alike = LookAlikes::among(given.values().map(String::as_str));
         let shown = |device: &PublicKey| {
             let name = given.get(device).map_or("", String::as_str);
-            let alike = given
-                .iter()
-                .any(|(other, theirs)| other != device && router::look_alike(name, theirs));
-            if alike || name.is_empty() {
+            if name.is_empty() || alike.has(name) {
                 let key: String = device.to_string().chars().take(4).collect();
                 if name.is_empty() {
                     format!("device·{key}")
