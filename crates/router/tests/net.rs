@@ -34,6 +34,7 @@ pub(crate) struct Host {
     pub(crate) passed: Vec<(NodeId, Frame)>,
     pub(crate) closes: Vec<(NodeId, Code, String)>,
     pub(crate) opened: u32,
+    pub(crate) dials: u32,
     pub(crate) closed: u32,
     /// Outputs of this turn and later ones are lost: the machine stops between commit and release.
     pub(crate) mute: bool,
@@ -114,6 +115,7 @@ impl Net {
             passed: Vec::new(),
             closes: Vec::new(),
             opened: 0,
+            dials: 0,
             closed: 0,
             mute: false,
         };
@@ -349,7 +351,10 @@ impl Net {
                 token,
                 node,
                 address,
-            } => self.dialled(n, token, node, &address),
+            } => {
+                self.hosts[n].dials += 1;
+                self.dialled(n, token, node, &address);
+            }
             Output::Met { node, .. } => {
                 if self.hosts[n].clients.contains(&node) {
                     self.input(

@@ -208,6 +208,40 @@ fn a_core_node_holds_mail_for_a_client_that_is_away() {
     assert_eq!(net.texts(bob).len(), 1, "and never twice");
 }
 
+/// Its core node hands it the mail when it comes, so there is no need to try it all the time.
+#[test]
+fn a_recipient_whose_mail_is_held_is_tried_rarely() {
+    let mut net = Net::started(3, 31);
+    let (alice, bob, core) = (0, 1, 2);
+    net.hosts[core].is_core = true;
+    let clients = [net.id(alice), net.id(bob)];
+    net.hosts[core].clients.extend(clients);
+    for n in [alice, bob] {
+        net.hosts[n].cores = vec![core];
+        net.restart(n);
+    }
+    net.secs(30);
+    // As a topic tells: she has no reason to keep him but her mail.
+    let advert = net.run(bob, |router, _, _| router.own_signed().cloned());
+    let advert = advert.expect("made at the start");
+    let good = net.run(alice, |router, cx, out| {
+        router.advert_told(cx, &advert, out)
+    });
+    assert!(good);
+    net.kill(bob);
+    net.secs(2);
+    let id = net.send(alice, bob, "while you were away");
+    net.secs(60);
+    assert_eq!(net.state(alice, id).held.len(), 1);
+    let before = net.hosts[alice].dials;
+    net.secs(24 * 3600);
+    let dials = net.hosts[alice].dials - before;
+    assert!((2..=12).contains(&dials), "{dials} dials in a day");
+    net.start(bob);
+    net.secs(60);
+    assert!(net.state(alice, id).delivered_ms.is_some());
+}
+
 #[test]
 fn a_core_node_that_lost_its_mailbox_gets_the_mail_again() {
     let mut net = Net::started(3, 42);
