@@ -4,8 +4,8 @@ use identity::{BadSignature, Signature, TopicId};
 use wire::{
     Certificate, Claim, Class, Envelope, Header, Item, Raw, RawHeader, RawStatement, ReceiptKind,
     Refused, Ticket, TopicBox, check, check_advert, check_body, check_box, check_evidence,
-    check_header, check_mail_receipt, check_receipt, encode_items, sign_advert, sign_envelope,
-    sign_receipt,
+    check_header, check_mail_receipt, check_receipt, encode_items, limits, sign_advert,
+    sign_envelope, sign_receipt,
 };
 
 use crate::samples::{
@@ -506,7 +506,7 @@ fn tickets_are_for_one_core_and_time() {
 #[test]
 fn boxes_are_their_inviters() {
     let plain = samples::box_contents().encode().unwrap();
-    assert_eq!(plain.len(), wire::limits::BOX_PLAIN_LEN);
+    assert_eq!(plain.len(), limits::BOX_PLAIN_LEN);
     assert_eq!(
         wire::plain::BoxContents::decode(&plain),
         Ok(samples::box_contents())
@@ -535,4 +535,42 @@ fn a_box_that_does_not_fit_is_refused() {
     contents.cores[0].addresses = vec![uri; 8];
     contents.sign(&device());
     assert!(contents.encode().is_err());
+}
+
+/// Whatever advert is legal fits, with a name, its signature and the sealing, into the item that
+/// carries it; one with more in it than is legal does not decode.
+#[test]
+fn a_profile_has_room_for_the_longest_advert_and_for_no_longer_one() {
+    let node = samples::node();
+    let mut advert = advert();
+    advert.name = "n".repeat(limits::MAX_NAME);
+    advert.addresses = (0..limits::MAX_ADDRESSES)
+        .map(|_| wire::AdvertAddress {
+            uri: format!("q:{}", "q".repeat(limits::MAX_URI - 2)),
+            weight: 255,
+        })
+        .collect();
+    let room = limits::MAX_ADVERT - advert.encode().len() - 64;
+    advert.cores[0].uri = format!("q:{}", "q".repeat(room.min(limits::MAX_URI) - 2));
+    let signed = sign_advert(advert.clone(), &node).unwrap().into_inner();
+    let profile = wire::plain::Profile {
+        name: "n".repeat(limits::MAX_NAME),
+        advert: signed,
+    };
+    let plain = profile.encode();
+    assert_eq!(wire::plain::Profile::decode(&plain), Ok(profile));
+    let longest = plain.len() + limits::MAX_ADVERT - advert.encode().len();
+    let padded = wire::plain::padded_len(longest + 2);
+    assert!(padded + limits::SEALED_BODY_OVERHEAD <= limits::MAX_SEALED_ITEM);
+
+    for addresses in [limits::MAX_ADDRESSES + 1, 1_000] {
+        advert.addresses = vec![
+            wire::AdvertAddress {
+                uri: "q:".to_owned(),
+                weight: 1,
+            };
+            addresses
+        ];
+        assert!(sign_advert(advert.clone(), &node).is_err(), "{addresses}");
+    }
 }
