@@ -170,6 +170,24 @@ impl Lace {
         (self.park.len(), self.park.bytes())
     }
 
+    /// Parked envelopes beyond a fork of their author. What lies before them may have been given up
+    /// by everybody, so that they would wait for ever.
+    #[must_use]
+    pub fn parked_beyond_forks(&self) -> Vec<EnvelopeId> {
+        let beyond = |parked: &ParkedEnvelope<'_>| {
+            let header = &parked.envelope.header;
+            let seen = self.seen.get(&header.author);
+            seen.is_some_and(|seen| header.number > seen.number)
+        };
+        let parked = self.park.iter().filter(beyond);
+        parked.map(|parked| parked.envelope.id).collect()
+    }
+
+    /// Drops one parked envelope. If it is still wanted it has to be offered again.
+    pub fn drop_parked_one(&mut self, id: &EnvelopeId) {
+        drop(self.park.take(id));
+    }
+
     /// Drops all that is parked. What is still wanted has to be offered again.
     pub fn drop_parked(&mut self) {
         self.park = park::Parking::default();

@@ -230,7 +230,7 @@ impl Parking {
         }
     }
 
-    fn take(&mut self, id: &EnvelopeId) -> Option<Verified> {
+    pub(crate) fn take(&mut self, id: &EnvelopeId) -> Option<Verified> {
         let waiting = self.by_id.remove(id)?;
         for missing in &waiting.missing {
             if let Some(waiters) = self.waiters.get_mut(missing) {

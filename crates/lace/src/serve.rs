@@ -3,7 +3,7 @@
 use crate::lace::{Lace, Stored};
 use crate::limits::{MAX_RANGES, MAX_SERVE_SKIP, SERVE_CHUNK};
 use crate::rows::{self, Bytes, Spot};
-use identity::{EnvelopeId, Signature};
+use identity::{EnvelopeId, PublicKey, Signature};
 use machine::Staged;
 use wire::{Class, Range, Raw};
 
@@ -68,6 +68,12 @@ impl Cursor {
 }
 
 impl Lace {
+    /// Leaves out what is still to be served of an author.
+    pub fn leave_out(&self, cursor: &mut Cursor, author: &PublicKey) {
+        let no = self.author(author).map(|author| author.no);
+        cursor.streams.retain(|stream| Some(stream.author) != no);
+    }
+
     /// Begins to serve ranges, at most [`MAX_RANGES`]. `control_only` leaves out the bodies of
     /// content; their headers go, since what follows could not be admitted without them.
     #[must_use]

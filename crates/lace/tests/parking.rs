@@ -192,3 +192,24 @@ fn a_fork_is_seen_in_what_can_only_be_parked() {
     let author = replica.lace.author(&pair.guest.public()).expect("known");
     assert_eq!(author.tip().map(|tip| tip.id), Some(id_of(&pair.joined)));
 }
+
+#[test]
+fn what_waits_beyond_a_fork_can_be_dropped() {
+    let pair = Pair::new(25);
+    let mut replica = pair.replica(1);
+    let old = chain(&pair, 3, 10);
+    replica.admitted(&pair.says(&pair.joined, &[], "after an old backup"));
+    let waits = pair.founder_says(&pair.invited, &[], "one");
+    replica.take(&pair.founder_says(&waits, &[], "two"));
+    // The other branch: its first envelope shows the fork, and is void.
+    let report = replica.take(&old[0]);
+    assert!(matches!(report.last(), Some((_, Admission::Void))));
+    assert!(matches!(replica.verdict(&old[2]), Admission::Parked { .. }));
+    let beyond = replica.lace.parked_beyond_forks();
+    assert_eq!(beyond, [id_of(&old[2])]);
+    replica.lace.drop_parked_one(&beyond[0]);
+    assert_eq!(replica.lace.parked().count(), 1, "the other one waits on");
+    // Offered after its past it is taken.
+    assert_eq!(replica.verdict(&old[1]), Admission::Void);
+    assert_eq!(replica.verdict(&old[2]), Admission::Void);
+}

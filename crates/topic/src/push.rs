@@ -313,6 +313,11 @@ impl Topic {
             peer.held_back.remove(&author);
             let known = peer.knows_to(&author).min(refused.number.saturating_sub(1));
             peer.cap(&author, known);
+            // Nor is the rest of an answer that was begun of any use.
+            let begun = [&mut peer.answering, &mut peer.pushing];
+            for cursor in begun.into_iter().flatten() {
+                self.lace.leave_out(cursor, &author);
+            }
         }
         if refused.retry > 0 {
             self.retry_at(shared, env, retry);

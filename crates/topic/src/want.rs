@@ -6,8 +6,9 @@ use crate::peer::{Asked, PeerState, Wanted};
 use crate::rows::Phase;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
-use identity::PublicKey;
+use identity::{EnvelopeId, PublicKey};
 use lace::Range;
+use std::collections::BTreeSet;
 use wire::TopicFrame;
 
 impl Topic {
@@ -260,6 +261,22 @@ impl Topic {
                 }
             }
         }
+        self.drop_beyond_forks(shared, env);
+    }
+
+    /// What lies beyond a fork may wait for what everybody has given up, given by somebody who had
+    /// not heard of the fork: it is asked for once, and then dropped.
+    fn drop_beyond_forks(&mut self, shared: &mut Shared, env: &Env<'_, '_>) {
+        let beyond: BTreeSet<EnvelopeId> = self.lace.parked_beyond_forks().into_iter().collect();
+        for id in beyond.intersection(&self.beyond_forks) {
+            self.lace.drop_parked_one(id);
+            let _giver = self.parked.take(id);
+        }
+        let fresh: BTreeSet<_> = beyond.difference(&self.beyond_forks).copied().collect();
+        if !fresh.is_empty() {
+            shared.soon(Timer::Parked(self.local), env.cx.now, ANSWER_PATIENCE);
+        }
+        self.beyond_forks = fresh;
     }
 }
 

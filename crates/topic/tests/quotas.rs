@@ -96,6 +96,24 @@ fn a_refused_chain_is_fetched_after_the_time() {
     assert!(net.nodes.iter().all(|node| node.problems.is_empty()));
 }
 
+/// The answer to a want is long, and its beginning is refused.
+#[test]
+fn the_rest_of_a_refused_answer_is_not_sent() {
+    let mut net = Net::joined(5, 1);
+    let text = "x".repeat(4_000);
+    for _ in 0..300 {
+        net.say(0, &text);
+    }
+    net.settle();
+    let core = net.add(Role::Custodian);
+    net.nodes[core].host.refuse = Some((RefusedPart::All, net.wall() + 600_000));
+    let before = net.nodes[0].sent_bytes;
+    net.link(0, core);
+    net.settle();
+    let sent = net.nodes[0].sent_bytes - before;
+    assert!(sent < 600_000, "{sent} bytes of 1,200,000");
+}
+
 #[test]
 fn a_refusal_outlives_the_link() {
     let mut net = Net::joined(3, 1);
