@@ -99,6 +99,9 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(300);
 /// After how long somebody who was refused for want of room may ask again.
 pub const RETRY_FULL: Duration = Duration::from_secs(600);
 
+/// The same for envelopes of topics, for which the core node asks by itself as soon as it has room.
+pub const RETRY_ENVELOPES: Duration = Duration::from_secs(3600);
+
 /// Core nodes that one client may use.
 pub const MAX_MY_CORES: usize = 16;
 

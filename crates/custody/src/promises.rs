@@ -9,7 +9,9 @@ use machine::planted::{Bug, is};
 use machine::{Cx, Outbox};
 
 use crate::clients::{bodies, client, quota, save};
-use crate::limits::{MAX_GUEST_AUTHORS, MAX_SPONSORS, PROMISE_STEP, RELEASES_PER_TURN, RETRY_FULL};
+use crate::limits::{
+    MAX_GUEST_AUTHORS, MAX_SPONSORS, PROMISE_STEP, RELEASES_PER_TURN, RETRY_ENVELOPES,
+};
 use crate::outcome::{Code, Refusal};
 use crate::quota::Share;
 use crate::row::{self, AUTHORS, AuthorRow, ClientRow, PROMISES, PromiseRow, SERVES, ServeRow};
@@ -237,6 +239,7 @@ impl Custody {
         let to = step.saturating_add(1).to_be_bytes();
         let due = cx.store.scan(PROMISES, &[], &to, RELEASES_PER_TURN);
         let more = due.len() == RELEASES_PER_TURN;
+        let mut room = false;
         for (key, value) in due {
             cx.store.delete(PROMISES, key.clone());
             let (Some(step), Some(topic), Some(node), Some(party), Some(row)) = (
@@ -252,8 +255,12 @@ impl Custody {
                 self.date(cx, &topic, &node, row.life);
             } else {
                 give_back(cx, &topic, &node, &party, &row);
+                room = true;
             }
             self.drain(cx, topic, out);
+        }
+        if room {
+            out.push(Output::Room);
         }
         more
     }
@@ -357,7 +364,7 @@ fn guest_room(account: &Account) -> u64 {
 }
 
 fn full(code: Code, what: &str) -> Refusal {
-    Refusal::for_now(code, what, RETRY_FULL)
+    Refusal::for_now(code, what, RETRY_ENVELOPES)
 }
 
 fn check_account(account: &Account, deposit: &Deposit) -> Result<(), Refusal> {

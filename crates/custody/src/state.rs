@@ -24,6 +24,8 @@ pub enum Output {
         /// The oldest that are held.
         mails: Vec<HeldMail>,
     },
+    /// Promises have ended, so that there is room again for what was refused for want of it.
+    Room,
     /// Nobody's client takes part in the topic any longer and every promise has ended: what is
     /// stored of it may go, in this same turn.
     Drained {

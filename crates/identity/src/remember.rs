@@ -3,9 +3,10 @@
 //!
 //! There, what one author signed is verified again at every node that it reaches, and the key that
 //! it seals with is agreed on by each of thirty readers. Both are pure functions, so that what they
-//! gave may be remembered for the whole process; nothing can be seen of it but time. A program of
-//! one node has nothing to gain, and is built without it: the secrets stay in memory until it is
-//! switched off.
+//! gave may be remembered for the whole process; nothing can be seen of it but time. What is signed
+//! here is known to be good without any check, since signing is deterministic and every signature of
+//! an honest key is. A program of one node has nothing to gain, and is built without it: the secrets
+//! stay in memory until it is switched off.
 //!
 //! Only successes are remembered, under a keyed BLAKE3 hash of everything that they depend on:
 //! whoever could make one of them pass for another has broken the hash, not the memory.
@@ -28,6 +29,7 @@ const SHARDS: usize = 64;
 
 const SIGNED_KEY: &[u8; 32] = b"waystation remembered signatures";
 const AGREED_KEY: &[u8; 32] = b"waystation remembered agreements";
+const DERIVED_KEY: &[u8; 32] = b"waystation remembered key pairs ";
 
 type Mark = [u8; 32];
 
@@ -77,6 +79,34 @@ pub(crate) fn or_check(
     check()?;
     SIGNED.add(mark, ());
     Ok(())
+}
+
+/// Something was signed in this process: its check would be good.
+pub(crate) fn has_signed(of: (&PublicKey, Context), bytes: &[u8], signature: &Signature) {
+    if ON.load(Ordering::Relaxed) {
+        SIGNED.add(signed(of, bytes, signature), ());
+    }
+}
+
+/// The key pair that `derive` gives for a seed, unless it is known already.
+pub(crate) fn or_derive(
+    seed: &[u8; 32],
+    derive: impl FnOnce() -> ([u8; 32], [u8; 32]),
+) -> ([u8; 32], [u8; 32]) {
+    if !ON.load(Ordering::Relaxed) {
+        return derive();
+    }
+    let of = |half: &[u8]| {
+        Mark::from(*blake3::keyed_hash(DERIVED_KEY, &[seed, half].concat()).as_bytes())
+    };
+    let marks = (of(b"secret"), of(b"public"));
+    if let (Some(secret), Some(public)) = (AGREED.get(&marks.0), AGREED.get(&marks.1)) {
+        return (secret, public);
+    }
+    let (secret, public) = derive();
+    AGREED.add(marks.0, secret);
+    AGREED.add(marks.1, public);
+    (secret, public)
 }
 
 /// What `agree` gives, unless it is known already. Secrets of another length than 32 are not

@@ -122,7 +122,10 @@ impl SecretKey {
 
     /// Signs the bytes in a context. Deterministic: the same input gives the same signature.
     pub fn sign(&self, context: Context, bytes: &[u8]) -> Signature {
-        Signature(self.0.sign(&context.frame(bytes)).to_bytes())
+        let signature = Signature(self.0.sign(&context.frame(bytes)).to_bytes());
+        #[cfg(feature = "remember")]
+        crate::remember::has_signed((&self.public(), context), bytes, &signature);
+        signature
     }
 }
 

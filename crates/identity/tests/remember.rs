@@ -2,7 +2,7 @@
 //! clock.
 
 use identity::seal::NotOpened;
-use identity::seal::hpke::{HpkeSecret, export_receiver, export_sender};
+use identity::seal::hpke::{HpkeSecret, derive_key_pair, export_receiver, export_sender};
 use identity::{BadSignature, Context, SecretKey, Signature, remember, remembered};
 use machine::Rng;
 
@@ -29,6 +29,16 @@ fn a_memory_changes_no_verdict() {
     );
     for on in [true, false, true] {
         remember(on);
+        let signed = key.sign(Context::Show, BYTES);
+        assert_eq!(
+            remembered().0,
+            usize::from(on),
+            "what was signed here is known"
+        );
+        assert_eq!(public.verify(Context::Show, BYTES, &signed), Ok(()));
+        let pairs = [1, 1, 2].map(|seed| derive_key_pair(&[seed; 32]).1);
+        assert!(pairs[0] == pairs[1] && pairs[1] != pairs[2]);
+        assert_eq!(pairs[0], derive_key_pair(&[1; 32]).0.public());
         for round in 0..3 {
             assert_eq!(public.verify(Context::Receipt, BYTES, &good), Ok(()));
             assert!(!on || remembered().0 > 0, "round {round}");

@@ -161,6 +161,8 @@ impl Machine for Node {
     fn handle(&mut self, cx: &mut Cx<'_>, input: Input, out: &mut Outbox<Effect<Out>>) {
         let mut turn = Turn::new(cx, out);
         let inner = self.wake(&mut turn);
+        inner.router.watch_clock(turn.cx, &mut turn.router);
+        inner.settle(&mut turn);
         inner.take(&mut turn, input);
         inner.settle(&mut turn);
     }

@@ -251,6 +251,7 @@ impl Inner {
                         .hand_over(&client, &mail.bytes, &mut turn.router);
                 }
             }
+            custody::Output::Room => self.topics.room_again(turn.cx.now, None),
             custody::Output::Drained { topic } => {
                 // Where the operator takes part in it, it stays.
                 let local = self.host.keys.local(&topic);

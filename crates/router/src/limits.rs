@@ -110,6 +110,9 @@ pub const MAX_SEALING_KEYS: usize = 8;
 
 /// Two clocks agree when they differ by at most this.
 pub const CLOCK_AGREES: Duration = Duration::from_secs(300);
+/// By how many milliseconds the host's clock may go wrong between two turns before it is compared
+/// with those of peers at once, and not only at the next deadline.
+pub const CLOCK_JUMP_MS: u64 = 1_000;
 /// Peers that must agree for the clock to be confirmed.
 pub const CLOCK_PEERS: usize = 2;
 /// How long what a peer's clock said counts.

@@ -11,7 +11,7 @@ use crate::adverts::Own;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::{Input, LinkId, Output, Problem};
-use crate::limits::{SWEEP_EVERY, SWEEP_IDLE};
+use crate::limits::{CLOCK_JUMP_MS, SWEEP_EVERY, SWEEP_IDLE};
 use crate::links::{Link, Phase};
 use crate::mail::Mail;
 use crate::strangers::Crowd;
@@ -60,6 +60,8 @@ pub struct Router {
     pub(crate) timers: Timers<Timer>,
     confirmed: bool,
     disagreed: bool,
+    /// What time and the host's clock were when it was last watched.
+    watched: (Time, u64),
 }
 
 impl Router {
@@ -78,6 +80,7 @@ impl Router {
             timers: Timers::new(),
             confirmed: false,
             disagreed: false,
+            watched: (cx.now, cx.wall.as_millis()),
         };
         router.timers.set(Timer::Sweep, cx.now.after(SWEEP_EVERY));
         router.load_peers(cx, out);
@@ -217,6 +220,18 @@ impl Router {
             }
         }
         self.dial_queued(cx, out);
+    }
+
+    /// Looks at the clock if the host's has not gone as time has. To be asked at the beginning of
+    /// every turn: what the clock is taken for must not be older than what it says.
+    pub fn watch_clock(&mut self, cx: &Cx<'_>, out: &mut Outbox<Output>) {
+        let (at, wall_ms) = self.watched;
+        let passed = u64::try_from(cx.now.since(at).as_millis()).unwrap_or(u64::MAX);
+        let wall = cx.wall.as_millis();
+        self.watched = (cx.now, wall);
+        if wall.abs_diff(wall_ms.saturating_add(passed)) > CLOCK_JUMP_MS {
+            self.look_at_clock(cx, out);
+        }
     }
 
     /// Says once when the clock becomes confirmed, or no longer is, or others disagree with it. To

@@ -14,9 +14,11 @@ pub struct Figures {
     pub checking: usize,
     /// Peers, counted once for each topic.
     pub peers: usize,
-    /// Of those, to whom something is due or of whom something is to be asked, but for what was
-    /// declined until a time, and in a topic that was left.
+    /// Of those, to whom something is due or of whom something is to be asked, but for those that
+    /// refuse something or are refused something until a time, and in a topic that was left.
     pub busy: usize,
+    /// Chains that are not taken until a time, for want of room or for good, counted for each topic.
+    pub declined: usize,
     /// Peers that were asked for envelopes or bodies and have not answered, counted as above.
     pub asked: usize,
     /// Bodies that are being fetched.
@@ -48,6 +50,7 @@ impl Topics {
             figures.loaded += 1;
             figures.peers += topic.peers.len();
             figures.bodies += topic.asked_bodies.len();
+            figures.declined += topic.declined.len();
             figures.parked = figures.parked.max(parked);
             figures.parked_bytes = figures.parked_bytes.max(bytes);
             figures.waiting = figures.waiting.max(topic.waiting.len());
@@ -59,7 +62,9 @@ impl Topics {
                 // Who has left asks for nothing more.
                 let waits = later == peer.wants.len() || topic.row.phase != Phase::Active;
                 let idle = peer.is_idle_but_for_wants(0) && waits;
-                figures.busy += usize::from(!peer.is_idle(0) && !idle);
+                // What was refused is offered again when its time has come, which may be now.
+                let refusing = !topic.declined.is_empty() || !peer.refuses.is_empty();
+                figures.busy += usize::from(!peer.is_idle(0) && !idle && !refusing);
                 figures.asked += usize::from(peer.asked.is_some() || !peer.bodies.is_empty());
             }
         }

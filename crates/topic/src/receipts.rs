@@ -62,7 +62,7 @@ const fn kind_of(code: u8) -> Option<ReceiptKind> {
     })
 }
 
-const fn is_of_node(kind: ReceiptKind) -> bool {
+pub(crate) const fn is_of_node(kind: ReceiptKind) -> bool {
     matches!(kind, ReceiptKind::Held | ReceiptKind::Carried)
 }
 
@@ -210,12 +210,12 @@ impl Topic {
                 _ => return,
             }
         };
+        let own = self.lace.authors().filter(|own| *own.device() == mine);
+        let own: Vec<PublicKey> = own.map(|own| *own.key()).collect();
         for (place, entry) in (0_u16..).zip(&receipt.cut) {
-            let own = self
-                .lace
-                .author(&entry.author)
-                .is_some_and(|author| *author.device() == mine);
-            if !own || self.lace.covers(&mut env.cx.store, entry) != Coverage::Covers {
+            if !own.contains(&entry.author)
+                || self.lace.covers(&mut env.cx.store, entry) != Coverage::Covers
+            {
                 continue;
             }
             let lacks = receipt.exceptions.iter().filter(|(at, _)| *at == place);

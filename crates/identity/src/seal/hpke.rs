@@ -70,10 +70,17 @@ impl fmt::Debug for HpkeSecret {
 
 /// DeriveKeyPair of RFC 9180 §7.1.3: the same seed gives the same pair.
 pub fn derive_key_pair(seed: &[u8; 32]) -> (HpkeSecret, SealingKey) {
-    let (secret, public) = Suite::derive_keypair(seed);
+    let derive = || {
+        let (secret, public) = Suite::derive_keypair(seed);
+        (secret.to_bytes().into(), public.to_bytes().into())
+    };
+    #[cfg(feature = "remember")]
+    let (secret, public) = crate::remember::or_derive(seed, derive);
+    #[cfg(not(feature = "remember"))]
+    let (secret, public) = derive();
     (
-        HpkeSecret::from_bytes(secret.to_bytes().into()),
-        SealingKey::from_bytes(public.to_bytes().into()),
+        HpkeSecret::from_bytes(secret),
+        SealingKey::from_bytes(public),
     )
 }
 

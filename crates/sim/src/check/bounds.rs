@@ -251,7 +251,9 @@ fn queues(figures: &Figures, rest: Rest, liars: bool) -> [(&'static str, usize);
     let Figures { router, topics, .. } = figures;
     // What a liar gave may wait for ever for what the liar keeps.
     let unless = |excused: bool, count: usize| if excused { 0 } else { count };
-    let honest = |count: usize| unless(liars || rest.refused, count);
+    // Nor does what a node of little room has declined until a time come to it before.
+    let declines = rest.refused || topics.declined > 0;
+    let honest = |count: usize| unless(liars || declines, count);
     [
         ("peers in topics with something to do", topics.busy),
         ("peers that were asked", honest(topics.asked)),
