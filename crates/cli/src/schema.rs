@@ -242,7 +242,7 @@ objects! {
     /// `way check`.
     Check { v: Version, ok: bool, commits: u64, rows: u64, files: u64, content: u64, }
     /// `way replay`.
-    Replay { v: Version, same: bool, lives: u64, turns: u64, outputs: u64, hash: String, }
+    Replay { v: Version, same: bool, ends_early: bool, lives: u64, turns: u64, outputs: u64, hash: String, }
 }
 
 /// One line of JSON, without its line end.

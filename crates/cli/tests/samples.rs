@@ -339,6 +339,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
     let replay = schema::Replay {
         v: Version,
         same: true,
+        ends_early: false,
         lives: 1,
         turns: 2,
         outputs: 3,

@@ -98,8 +98,11 @@ impl Inner {
                 self.mine.serving_now(turn.cx, node, topic, &mut turn.mine);
                 // What was shown before it held the topic was shown in vain.
                 let local = self.host.keys.local(&topic);
-                if let (Some(local), Some(state)) = (local, self.links.get_mut(&link)) {
-                    state.at_core.remove(&local);
+                if self.mine.uses(turn.cx, &node)
+                    && let (Some(local), Some(state)) = (local, self.links.get_mut(&link))
+                    && let Some(shown) = state.at_core.get_mut(&local)
+                {
+                    *shown = None;
                 }
                 self.show_at_core(turn, link);
                 self.tell_soon(turn);

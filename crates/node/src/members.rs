@@ -13,6 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::NodeAdvert;
 use wire::plain::{CoreList, Profile};
 
+/// Members of a topic whose rows are removed when the topic is dropped, in one turn. Of more, the
+/// rest stays behind: nobody reads it, since a topic's local number is never given again.
+const MAX_DROPPED: usize = 16_384;
+
 /// Where a member is.
 #[derive(Clone, Copy, Debug)]
 struct Member {
@@ -157,32 +161,30 @@ impl Inner {
     }
 
     /// Keeps no link with a node that is no member's any more in any topic, and nothing that only
-    /// members told of it.
+    /// members told of it. Where a topic has more members than are kept in memory the node may be one
+    /// of the others: what was told of it then stays until the router needs the room.
     pub(crate) fn release_member(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
-        let locals: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
-        let is_member = locals.into_iter().any(|local| {
-            self.tidings.members.nodes(local).any(|at| at == node)
-                || (self.tidings.members.is_full(local)
-                    && rows::members(&mut turn.cx.store, local, usize::MAX)
-                        .iter()
-                        .any(|(_, row)| row.node() == node))
-        });
-        if !is_member {
-            self.release(turn, node, Why::Member);
-            self.release(turn, node, Why::Shortcut);
+        let members = &self.tidings.members;
+        let topics = || self.host.keys.topics().map(|(local, _)| local);
+        if topics().any(|local| members.nodes(local).any(|at| at == node)) {
+            return;
+        }
+        let may_be_another = topics().any(|local| members.is_full(local));
+        self.release(turn, node, Why::Member);
+        self.release(turn, node, Why::Shortcut);
+        if !may_be_another {
             self.router.forget_told(turn.cx, &node);
         }
     }
 
     /// Removes what members of a topic said, for the topic is being dropped.
     pub(crate) fn drop_members(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let members = rows::members(&mut turn.cx.store, local, usize::MAX);
+        let nodes: BTreeSet<NodeId> = self.tidings.members.nodes(local).collect();
         self.tidings.members.forget(local);
-        for (device, _) in &members {
-            let key = said_key(PROFILES, local, device);
+        for (device, _) in rows::members(&mut turn.cx.store, local, MAX_DROPPED) {
+            let key = said_key(PROFILES, local, &device);
             turn.cx.store.delete(NODE, key);
         }
-        let nodes: BTreeSet<NodeId> = members.iter().map(|(_, row)| row.node()).collect();
         for node in nodes {
             self.release_member(turn, node);
         }

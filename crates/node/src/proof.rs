@@ -25,9 +25,9 @@ pub(crate) struct Link {
     pub(crate) shown_in: BTreeMap<u32, u32>,
     /// Topics that the peer has proved.
     pub(crate) proven: BTreeSet<u32>,
-    /// Topics that were shown to the peer as a core node, and when; its first frame about one proves
-    /// that it holds it.
-    pub(crate) at_core: BTreeMap<u32, Time>,
+    /// Topics that were shown to the peer as a core node, and when if it is of no use to show them
+    /// again soon; its first frame about one proves that it holds it.
+    pub(crate) at_core: BTreeMap<u32, Option<Time>>,
     /// How often topics were shown on this link that the peer has not answered about.
     pub(crate) shows: u32,
     /// When they are shown again.

@@ -11,6 +11,7 @@ use crate::node::{Inner, Turn};
 use crate::proof::{Link, PendingShow};
 use crate::timer::Timer;
 use identity::{GrantId, NodeId, TopicId};
+use machine::Time;
 use rights::{AtCore, Match, MeetingSecret, Round, Show, Shown, ShownAtCore};
 use router::Standing;
 use std::collections::{BTreeMap, BTreeSet};
@@ -245,8 +246,13 @@ impl Inner {
         };
         let node = state.node;
         let held = self.host.cores.iter();
-        let held = held
-            .filter(|(local, cores)| cores.contains_key(&node) && !state.proven.contains(local));
+        // What has just been shown may still be answered.
+        let now = turn.cx.now;
+        let just = |at: &Option<Time>| at.is_some_and(|at| now.since(at) < SHOW_AGAIN);
+        let held = held.filter(|(local, cores)| {
+            let shown = state.at_core.get(local).is_some_and(just);
+            cores.contains_key(&node) && !state.proven.contains(local) && !shown
+        });
         let topics: Vec<u32> = held.map(|(local, _)| *local).collect();
         let mut waits = false;
         for local in topics {
@@ -282,7 +288,7 @@ impl Inner {
                 let frame = AtCore::of_core(&secret, &state.secret, &ticket, turn.cx.rng);
                 turn.send(link, &frame.into_frame());
             }
-            state.at_core.insert(local, turn.cx.now);
+            state.at_core.insert(local, Some(turn.cx.now));
             return true;
         }
         let secret = keys.ring.newest_clean().and_then(rights::HeldEpoch::core);
@@ -294,7 +300,7 @@ impl Inner {
                     AtCore::of_device(&secret, &state.secret, keys.id, &standing, turn.cx.rng)
                 });
         let Some(frame) = frame else { return false };
-        state.at_core.insert(local, turn.cx.now);
+        state.at_core.insert(local, Some(turn.cx.now));
         turn.send(link, &frame.into_frame());
         true
     }

@@ -260,7 +260,12 @@ impl Inner {
             // What a fork has made void is nobody's word; that a key was used is true all the same.
             let stands = lace.effective(store, &id);
             let counts = |item: &Item| stands || matches!(item, Item::Certificate(_));
-            let items: Vec<Item> = items.into_iter().filter(counts).collect();
+            // Of several profiles the first counts: nobody has two to show.
+            let mut shown = false;
+            let first = |item: &Item| {
+                !matches!(item, Item::Profile(_)) || !std::mem::replace(&mut shown, true)
+            };
+            let items: Vec<Item> = items.into_iter().filter(counts).filter(first).collect();
             Some((held.envelope.header.clone(), device, items))
         });
         if let Some(Some((header, device, items))) = found {

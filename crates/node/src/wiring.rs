@@ -258,6 +258,7 @@ impl Inner {
                 if let Some(local) = local.filter(|local| self.is_custodian(*local)) {
                     self.drop_topic(turn, local);
                 }
+                self.topics.room_again(turn.cx.now, None);
             }
         }
     }

@@ -4,7 +4,7 @@ use identity::NodeId;
 use machine::{Cx, Outbox};
 
 use crate::event::Output;
-use crate::limits::{DIAL_PATIENCE, DIAL_STAGGER};
+use crate::limits::{BACKOFF_FIRST, DIAL_PATIENCE, DIAL_STAGGER};
 use crate::router::{Router, Timer};
 use crate::targets::{Cores, Phase};
 
@@ -19,6 +19,7 @@ impl Router {
             return;
         }
         let advert = self.addresses(cx, &node);
+        let room = self.targets.has_room_for_address();
         let Some(target) = self.targets.get_mut(&node) else {
             return;
         };
@@ -46,7 +47,10 @@ impl Router {
                 rest,
                 tokens,
             } => {
-                if !rest.is_empty() {
+                if !rest.is_empty() && !room {
+                    let at = cx.now.after(BACKOFF_FIRST);
+                    self.timers.set(Timer::Dial(node), at);
+                } else if !rest.is_empty() {
                     self.dial_next(cx, node, out);
                 } else if cx.now.since(*since) >= DIAL_PATIENCE {
                     for token in core::mem::take(tokens).into_keys() {

@@ -1,7 +1,6 @@
 //! How much is in memory: for those who watch that nothing grows without end.
 
 use crate::router::Router;
-use crate::targets::Phase;
 
 /// Counts of what the router keeps in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,7 +11,7 @@ pub struct Figures {
     pub open: usize,
     /// Nodes that are dialled or kept; see [`crate::limits::MAX_TARGETS`].
     pub targets: usize,
-    /// Of those, the ones that are being dialled now; see [`crate::limits::MAX_DIALS`].
+    /// Addresses that are being dialled now; see [`crate::limits::MAX_DIALS`].
     pub dials: usize,
     /// Nodes for which mails wait; see [`crate::limits::MAX_DESTINATIONS`].
     pub destinations: usize,
@@ -30,17 +29,11 @@ impl Router {
     /// How much is in memory.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        let phases = self.targets.iter().map(|(_, target)| &target.phase);
-        let (mut targets, mut dials) = (0, 0);
-        for phase in phases {
-            targets += 1;
-            dials += usize::from(matches!(phase, Phase::Dialling { .. }));
-        }
         Figures {
             links: self.links.len(),
             open: self.open.len(),
-            targets,
-            dials,
+            targets: self.targets.iter().count(),
+            dials: self.targets.dials(),
             destinations: self.mail.destinations.len(),
             queued: self.mail.waiting(),
             lanes: self.mail.lanes.len(),

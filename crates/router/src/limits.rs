@@ -57,6 +57,8 @@ pub const MAX_TARGET_ADDRESSES: usize = 8;
 pub const MAX_ADDRESS: usize = 384;
 /// Dials in progress at once. Others wait their turn.
 pub const MAX_DIALS: usize = 32;
+/// Of these, kept for core nodes and for peers that were added by hand.
+pub const KEPT_DIALS: usize = 8;
 /// Head start of one address over the next (the idea of RFC 8305, which has 250 ms).
 pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
 /// Time after which a dial without any answer is given up.

@@ -9,9 +9,9 @@ use machine::{Rng, Time};
 use crate::event::Why;
 use crate::limits::{
     ALONE_AT_ONCE, ALONE_FIRST, ALONE_LONGEST, BACKOFF_BRIEF, BACKOFF_FIRST, BACKOFF_LONGEST,
-    BACKOFF_REFUSED, LINK_LASTS, MAX_ADDRESS, MAX_DIALS, MAX_TARGET_ADDRESSES, MAX_TARGETS,
-    SHORTCUT_FIRST, SHORTCUT_GROWTH, SHORTCUT_LONGEST, SHORTCUT_PATIENCE, SHORTCUT_STEP,
-    SHORTCUTS_AT_ONCE, SHORTCUTS_IN_VAIN,
+    BACKOFF_REFUSED, KEPT_DIALS, LINK_LASTS, MAX_ADDRESS, MAX_DIALS, MAX_TARGET_ADDRESSES,
+    MAX_TARGETS, SHORTCUT_FIRST, SHORTCUT_GROWTH, SHORTCUT_LONGEST, SHORTCUT_PATIENCE,
+    SHORTCUT_STEP, SHORTCUTS_AT_ONCE, SHORTCUTS_IN_VAIN,
 };
 
 /// How a node stands with the core nodes that are its own or hold one of its topics.
@@ -262,9 +262,15 @@ impl Targets {
         })
     }
 
-    /// Whether some core node is to be kept.
+    /// Whether some core node is to be kept: one of one's own, or one that was linked in this life.
+    /// Others are only said to be.
     pub(crate) fn has_core(&self) -> bool {
-        self.map.keys().any(|node| self.is_core(node))
+        let is_core = |target: &Target| {
+            let own = target.whys.contains_key(&Why::Core);
+            let met = target.last_good.is_some() || target.phase == Phase::Linked;
+            own || (met && target.whys.contains_key(&Why::TopicCore))
+        };
+        self.map.values().any(is_core)
     }
 
     /// Shortcuts and recipients of mail that wait begin anew, in a queue; gives which they are.
@@ -276,7 +282,8 @@ impl Targets {
                 && target.attempts > 0
                 && matches!(target.phase, Phase::Waiting(Some(_)))
             {
-                target.attempts = 0;
+                // Nobody takes a recipient for reachable before it is.
+                target.attempts = u32::from(target.why() == Some(Why::Mail));
                 target.phase = Phase::Queued;
                 urged.push(*node);
             }
@@ -286,29 +293,34 @@ impl Targets {
         urged
     }
 
-    /// Whether a dial of this node may begin now, beside those in progress.
-    fn has_room(&self, node: &NodeId, cores: Cores) -> bool {
-        let is_shortcut = |node: &NodeId| {
-            let target = self.map.get(node);
-            target.and_then(Target::why) == Some(Why::Shortcut)
-        };
+    /// For which reasons a dial may begin now, beside those in progress: some places are kept for
+    /// those without whom nothing goes.
+    fn room(&self, cores: Cores) -> impl Fn(Option<Why>) -> bool + use<> {
         let most = match cores {
             Cores::None => MAX_DIALS,
             Cores::Away => ALONE_AT_ONCE,
             Cores::Linked => SHORTCUTS_AT_ONCE,
         };
-        let shortcuts = || {
-            self.tokens
-                .values()
-                .filter(|node| is_shortcut(node))
-                .count()
-        };
-        self.tokens.len() < MAX_DIALS && (!is_shortcut(node) || shortcuts() < most)
+        let why = |node: &NodeId| self.map.get(node).and_then(Target::why);
+        let shortcut = |node: &&NodeId| why(node) == Some(Why::Shortcut);
+        let few = self.tokens.values().filter(shortcut).count() < most;
+        let begun = self.tokens.len();
+        move |why| match why {
+            Some(Why::Shortcut) => few && begun < MAX_DIALS - KEPT_DIALS,
+            Some(Why::Errand | Why::Mail | Why::Member) => begun < MAX_DIALS - KEPT_DIALS,
+            _ => begun < MAX_DIALS,
+        }
+    }
+
+    /// Whether another address of a node that is being dialled may be tried beside.
+    pub(crate) fn has_room_for_address(&self) -> bool {
+        self.tokens.len() < MAX_DIALS
     }
 
     /// Puts a node that is to be dialled into the queue, if there is no room now; says whether it did.
     pub(crate) fn queue(&mut self, node: &NodeId, cores: Cores) -> bool {
-        if self.has_room(node, cores) {
+        let why = self.map.get(node).and_then(Target::why);
+        if self.room(cores)(why) {
             return false;
         }
         let waits =
@@ -327,14 +339,27 @@ impl Targets {
         !self.queue.is_empty()
     }
 
-    /// Takes the first from the queue for which there is room, or no hope.
+    /// Takes from the queue one for which there is room, or no hope: the first of those with the
+    /// strongest reason.
     pub(crate) fn next_queued(&mut self, cores: Cores) -> Option<NodeId> {
         let map = &self.map;
         let waits = |node: &NodeId| map.get(node).is_some_and(|t| t.phase == Phase::Queued);
         self.queue.retain(waits);
-        let ready = |node: &NodeId| self.is_hopeless(node, cores) || self.has_room(node, cores);
-        let at = self.queue.iter().position(ready)?;
+        let room = self.room(cores);
+        let why = |node: &NodeId| self.map.get(node).and_then(Target::why);
+        let ready = |node: &NodeId| self.is_hopeless(node, cores) || room(why(node));
+        let ready = self
+            .queue
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| ready(node));
+        let (at, _) = ready.max_by_key(|(at, node)| (why(node), core::cmp::Reverse(*at)))?;
         self.queue.remove(at)
+    }
+
+    /// Dials in progress: addresses that are being tried.
+    pub(crate) fn dials(&self) -> usize {
+        self.tokens.len()
     }
 
     /// A token for a dial.

@@ -96,8 +96,53 @@ fn whoever_finds_no_room_is_dialled_when_others_have_been() {
             },
         );
     }
-    // Each dial takes half a second to fail: three rounds, of which none is waited for by polling.
-    net.pass(Duration::from_millis(1_499));
+    // Each dial takes half a second to fail: four rounds, of which none is waited for by polling.
+    net.pass(Duration::from_millis(1_999));
     assert_eq!(net.dials, u64::from(many));
     assert!(net.wakings - before <= u64::from(many) + 8);
+}
+
+#[test]
+fn addresses_of_many_nodes_are_not_tried_all_at_once() {
+    let mut net = Net::started(1, 4);
+    for n in 0..40 {
+        let addresses = (0..8).map(|at| format!("10.9.{at}.{n}:4433")).collect();
+        let (node, why) = (member(n), Why::Member);
+        net.input(
+            0,
+            Input::Keep {
+                node,
+                why,
+                addresses,
+            },
+        );
+    }
+    net.secs(60);
+    assert!(net.dials >= 8 * 40, "each of them is tried");
+    assert!(net.most_failing <= MAX_DIALS, "{}", net.most_failing);
+}
+
+#[test]
+fn a_core_node_does_not_wait_behind_those_who_cannot_be_reached() {
+    let mut net = Net::started(2, 5);
+    with_members(&mut net);
+    for n in 0..150 {
+        let addresses = vec![format!("10.9.8.{n}:4433")];
+        let mut node = [n; 32];
+        node[0] = 7;
+        let (node, why) = (NodeId::from_bytes(node), Why::Mail);
+        net.input(
+            0,
+            Input::Keep {
+                node,
+                why,
+                addresses,
+            },
+        );
+    }
+    net.secs(60);
+    assert!(net.linked(0, 1));
+    net.drop_links(0, 1);
+    net.secs(3);
+    assert!(net.linked(0, 1));
 }

@@ -88,6 +88,9 @@ pub(crate) struct Net {
     pub(crate) frames: u64,
     /// Dials that were begun.
     pub(crate) dials: u64,
+    /// Dials in progress that will come to nothing, and the most of them at once.
+    failing: usize,
+    pub(crate) most_failing: usize,
     /// Deadlines that were met.
     pub(crate) wakings: u64,
     /// Every mail that was sent: from, to, what.
@@ -128,6 +131,8 @@ impl Net {
             sequence: 0,
             next_link: 0,
             frames: 0,
+            failing: 0,
+            most_failing: 0,
             dials: 0,
             wakings: 0,
             mails: Vec::new(),
@@ -410,14 +415,16 @@ impl Net {
         let peer = peer.filter(|p| self.is_up(*p) && !self.cut.contains(&(n.min(*p), n.max(*p))));
         match peer {
             Some(peer) => self.connect(n, peer, Some(token)),
-            None => self.schedule(
-                500,
-                Event::Failed {
+            None => {
+                self.failing += 1;
+                self.most_failing = self.most_failing.max(self.failing);
+                let failed = Event::Failed {
                     host: n,
                     token,
                     life,
-                },
-            ),
+                };
+                self.schedule(500, failed);
+            }
         }
     }
 
@@ -559,6 +566,7 @@ impl Net {
                 }
             }
             Event::Failed { host, token, life } => {
+                self.failing -= 1;
                 if self.hosts[host].lives == life {
                     self.input(
                         host,

@@ -237,6 +237,13 @@ fn a_recipient_whose_mail_is_held_is_tried_rarely() {
     net.secs(24 * 3600);
     let dials = net.hosts[alice].dials - before;
     assert!((2..=12).contains(&dials), "{dials} dials in a day");
+    // Mail that nobody can hold is another matter.
+    net.hosts[core].is_core = false;
+    let before = net.hosts[alice].dials;
+    net.send(alice, bob, "and this");
+    net.secs(10);
+    assert!(net.hosts[alice].dials > before);
+    net.hosts[core].is_core = true;
     net.start(bob);
     net.secs(60);
     assert!(net.state(alice, id).delivered_ms.is_some());

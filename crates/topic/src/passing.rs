@@ -3,13 +3,11 @@
 //! Whoever wrote what a receipt acknowledges waits for it; all others keep it only for those who may
 //! ask them one day. So what is news about an author's chain goes to that author's device, and to
 //! whoever gave the author's newest envelope here, since that is the way back; these get it soon, in
-//! company. Everybody else gets it later, and all that has changed until then at once; but a core
-//! node, which is there to be asked, does not tell members what other members have while their links
-//! last. They get all when they greet next.
+//! company. Everybody else gets it later, and all that has changed until then at once.
 
 use crate::event::{LinkId, Peer};
 use crate::limits::{PASS_LATER, PASS_LATER_MAX, PASS_TURN, RECEIPT_DELAY, RECEIPT_DELAY_MAX};
-use crate::receipts::{SlotKey, is_of_node};
+use crate::receipts::SlotKey;
 use crate::state::{Shared, Timer, Topic};
 use core::time::Duration;
 use identity::PublicKey;
@@ -103,8 +101,6 @@ impl Topic {
             .iter()
             .filter_map(|author| self.ways.get(author).copied())
             .collect();
-        // Promises are renewed, which is news about no chain.
-        let keeps = !self.is_member() && !is_of_node(receipt.kind);
         let (mut soon, mut later) = (false, false);
         for (link, peer) in &mut self.peers {
             if Some(*link) == giver {
@@ -115,10 +111,8 @@ impl Topic {
                 Peer::Core { .. } => false,
             };
             if !wrote && !ways.contains(link) {
-                if !keeps || matches!(peer.who, Peer::Core { .. }) {
-                    peer.receipts.later(slot);
-                    later = true;
-                }
+                peer.receipts.later(slot);
+                later = true;
             } else if giver.is_none() {
                 // It has waited for company already.
                 peer.receipts.at_once(slot);

@@ -65,6 +65,8 @@ impl Topic {
             return;
         };
         for range in ranges {
+            // Who asks for a chain takes it again.
+            peer.refuses.remove(&range.author);
             peer.note_want(&self.lace, range);
         }
         peer.answering = Some(self.lace.cursor(ranges, control_only));

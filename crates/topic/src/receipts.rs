@@ -62,7 +62,7 @@ const fn kind_of(code: u8) -> Option<ReceiptKind> {
     })
 }
 
-pub(crate) const fn is_of_node(kind: ReceiptKind) -> bool {
+const fn is_of_node(kind: ReceiptKind) -> bool {
     matches!(kind, ReceiptKind::Held | ReceiptKind::Carried)
 }
 

@@ -169,8 +169,8 @@ pub(crate) struct Topic {
     pub(crate) parked_by: BTreeSet<LinkId>,
     /// What is parked, by id: the link that gave it, and its bytes.
     pub(crate) parked: Parked,
-    /// What is parked beyond a fork and was asked for already.
-    pub(crate) beyond_forks: BTreeSet<EnvelopeId>,
+    /// What is parked beyond a fork, and until when its past is waited for.
+    pub(crate) beyond_forks: BTreeMap<EnvelopeId, Time>,
     /// Chains that this node does not take now, and until when (milliseconds since 1970).
     pub(crate) declined: BTreeMap<PublicKey, u64>,
     /// Bodies that this node does not take now: not asked for before this time.
@@ -209,7 +209,7 @@ impl Topic {
             missing_to: 0,
             parked_by: BTreeSet::new(),
             parked: Parked::default(),
-            beyond_forks: BTreeSet::new(),
+            beyond_forks: BTreeMap::new(),
             declined: BTreeMap::new(),
             bodies_declined: 0,
             stale: false,

@@ -6,9 +6,9 @@ use crate::peer::{Asked, PeerState, Wanted};
 use crate::rows::Phase;
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
-use identity::{EnvelopeId, PublicKey};
+use identity::PublicKey;
 use lace::Range;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use wire::TopicFrame;
 
 impl Topic {
@@ -267,16 +267,22 @@ impl Topic {
     /// What lies beyond a fork may wait for what everybody has given up, given by somebody who had
     /// not heard of the fork: it is asked for once, and then dropped.
     fn drop_beyond_forks(&mut self, shared: &mut Shared, env: &Env<'_, '_>) {
-        let beyond: BTreeSet<EnvelopeId> = self.lace.parked_beyond_forks().into_iter().collect();
-        for id in beyond.intersection(&self.beyond_forks) {
-            self.lace.drop_parked_one(id);
-            let _giver = self.parked.take(id);
+        let now = env.cx.now;
+        let mut waits = BTreeMap::new();
+        for id in self.lace.parked_beyond_forks() {
+            let known = self.beyond_forks.get(&id).copied();
+            let until = known.unwrap_or_else(|| now.after(ANSWER_PATIENCE));
+            if until <= now {
+                self.lace.drop_parked_one(&id);
+                let _giver = self.parked.take(&id);
+            } else {
+                waits.insert(id, until);
+            }
         }
-        let fresh: BTreeSet<_> = beyond.difference(&self.beyond_forks).copied().collect();
-        if !fresh.is_empty() {
-            shared.soon(Timer::Parked(self.local), env.cx.now, ANSWER_PATIENCE);
+        if let Some(next) = waits.values().min() {
+            shared.timers.set_earlier(Timer::Parked(self.local), *next);
         }
-        self.beyond_forks = fresh;
+        self.beyond_forks = waits;
     }
 }
 

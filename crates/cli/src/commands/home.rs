@@ -84,14 +84,20 @@ pub fn replay_record(context: &mut Context, file: &Path) -> Outcome {
     let done = schema::Replay {
         v: schema::Version,
         same: true,
+        ends_early: found.ends_early,
         lives: found.lives,
         turns: found.turns,
         outputs: found.outputs,
         hash: data_encoding::HEXLOWER.encode(&found.hash),
     };
     context.print(&schema::to_line(&done), |done: &schema::Replay| {
+        let end = if done.ends_early {
+            "; the record was cut off, by a crash or afterwards, and what followed is not known"
+        } else {
+            ""
+        };
         format!(
-            "the same: {} lives, {} turns, {} outputs, {}",
+            "the same: {} lives, {} turns, {} outputs, {}{end}",
             done.lives, done.turns, done.outputs, done.hash
         )
     })?;

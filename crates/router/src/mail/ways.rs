@@ -8,11 +8,11 @@ use machine::{Cx, Outbox, Time};
 
 use super::lanes::Destination;
 use crate::event::{Output, Why};
-use crate::limits::{MAX_HOLDERS, STRANGER_TIME};
+use crate::limits::{BACKOFF_LONGEST, MAX_HOLDERS, STRANGER_TIME};
 use crate::links::Link;
 use crate::router::{Router, Timer};
 use crate::row::QueueRow;
-use crate::targets::{Cores, Pace, Target};
+use crate::targets::{Cores, Pace, Phase, Target, backoff};
 
 /// How long after its beginning a link shows, by its being there, that the peer takes this node for
 /// no stranger.
@@ -54,6 +54,7 @@ impl Router {
         let destinations: Vec<NodeId> = self.mail.destinations.keys().copied().collect();
         for to in destinations {
             wanted.entry(to).or_default();
+            self.dial_sooner(cx, &to);
             if self.is_within_reach(&to) {
                 continue;
             }
@@ -115,6 +116,22 @@ impl Router {
             Some(target) => !target.is_unreachable(),
             // It is dialled in a moment, if there is room for it.
             None => !self.targets.is_full(),
+        }
+    }
+
+    /// Mail has come for a recipient that nobody holds: if it was tried rarely, it is tried soon.
+    fn dial_sooner(&mut self, cx: &mut Cx<'_>, to: &NodeId) {
+        if self.pace(to) != Pace::Soon {
+            return;
+        }
+        let soon = cx.now.after(BACKOFF_LONGEST);
+        if let Some(target) = self.targets.get_mut(to)
+            && matches!(target.phase, Phase::Waiting(Some(at)) if at > soon)
+        {
+            target.attempts = 1;
+            let at = cx.now.after(backoff(1, cx.rng));
+            target.phase = Phase::Waiting(Some(at));
+            self.timers.set(Timer::Dial(*to), at);
         }
     }
 

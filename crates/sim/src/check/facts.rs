@@ -34,6 +34,8 @@ pub(crate) struct EnvelopeFacts {
     pub(crate) named: Vec<EnvelopeId>,
     /// Whether its class is content.
     pub(crate) content: bool,
+    /// When it was written by its header, in milliseconds since 1970.
+    pub(crate) created: u64,
     /// Until when its body is to be kept, in milliseconds since 1970.
     pub(crate) expires: u64,
     /// Its number among the envelopes of the topic, in the order in which the world heard of them.
@@ -44,6 +46,9 @@ pub(crate) struct EnvelopeFacts {
     /// have lines before it has.
     pub(crate) before: Vec<u32>,
 }
+
+/// How long content lasts when its writer says nothing else.
+const LIFESPAN_MS: u64 = 30 * 24 * 3600 * 1000;
 
 /// Most of the content before an envelope that is remembered with it. Of more, the rest is not
 /// looked at.
@@ -115,7 +120,9 @@ impl Facts {
     /// The messages of a step are stored at their author's, in these envelopes.
     pub(crate) fn sent(&self, step: u32, now: Time, envelopes: impl Iterator<Item = EnvelopeId>) {
         let known = envelopes.filter_map(|id| self.envelope(&id));
-        let lasts = known.map(|known| known.expires).min().unwrap_or(u64::MAX);
+        // The date is the writer's word, for how long it lasts by default is not.
+        let lasts = |known: Arc<EnvelopeFacts>| known.expires.max(known.created + LIFESPAN_MS);
+        let lasts = known.map(lasts).min().unwrap_or(u64::MAX);
         let step = step as usize;
         if let (Some(sent), Some(until)) = (self.sent.get(step), self.lasts.get(step)) {
             sent.store(now.as_micros() + 1, Ordering::Relaxed);
@@ -123,8 +130,8 @@ impl Facts {
         }
     }
 
-    /// Until when the messages of a step last, in milliseconds since 1970, as their writer's clock
-    /// has it. Nothing for what was not sent.
+    /// Until when the messages of a step last if it names no time, in milliseconds since 1970, as their
+    /// writer's clock has it. Nothing for what was not sent.
     pub(crate) fn lasts(&self, step: u32) -> Option<u64> {
         self.sent_at(step)?;
         Some(self.lasts.get(step as usize)?.load(Ordering::Relaxed))
@@ -207,6 +214,7 @@ impl Facts {
                 topic,
                 named,
                 content: header.class == Class::Content,
+                created: header.created,
                 expires: header.expires,
                 serial: self.written.next_serial(topic),
                 past,
