@@ -18,8 +18,6 @@ pub(crate) const PROMISE: &str = "silence";
 const KINDS: usize = 48;
 /// Opens a link.
 const HELLO: usize = 0;
-/// Carries envelopes of a topic.
-const ENVELOPES: usize = 35;
 /// Asks for a pong, and the pong.
 const KEEP_ALIVE: [u8; 2] = [2, 3];
 /// Frames that a node may say on each of its links about each of its topics: a receipt that is
@@ -29,9 +27,11 @@ const RENEWED: u64 = 1;
 /// so end again, take three: hello, tags, bye. Others an advert and a hello for each topic.
 const MADE_ANEW: u64 = 8;
 /// Frames that it may say on each of its links when it has refused something for want of room, or
-/// has a link with one that did: what was refused is offered again when the time has come. How many
-/// frames of envelopes that takes depends on the length of a chain: they are not counted there.
-const OFFERED_AGAIN: u64 = 8;
+/// has a link with one that did: what was refused is asked for, offered and refused again when the
+/// time has come, which is once an hour, for each chain.
+const OFFERED_AGAIN: u64 = 16;
+/// Links that a node may make anew meanwhile, beside as many as it has. More is churn.
+const LINKS_ANEW: u64 = 16;
 /// How many nodes and kinds a report names.
 const NAMED: usize = 8;
 
@@ -107,10 +107,11 @@ impl Silence {
 fn allowed(node: &Glance<'_>, refusing: &BTreeSet<NodeNo>) -> u64 {
     let (links, said) = (node.linked.len() as u64, &node.watch.silence);
     let topics = node.watch.holdings.iter().count() as u64;
-    let allowed = RENEWED * topics * links + MADE_ANEW * said.of_kind(HELLO);
+    let anew = said.of_kind(HELLO).min(links + LINKS_ANEW);
+    let allowed = RENEWED * topics * links + MADE_ANEW * anew;
     let mut near = node.linked.iter().chain([&node.no]);
     if near.any(|no| refusing.contains(no)) {
-        allowed + OFFERED_AGAIN * links + said.of_kind(ENVELOPES)
+        allowed + OFFERED_AGAIN * links
     } else {
         allowed
     }
