@@ -459,7 +459,7 @@ fn who_says_something_when_nothing_is_left_to_say_is_found() {
     // Ada has refused something, which Ben offers again.
     town.plan.length_ms = 0;
     refuse(&mut town, ADA, CLEO, 2);
-    chatter(&mut town, 7, &Frame::AdvertAsk);
+    chatter(&mut town, 15, &Frame::AdvertAsk);
     assert_eq!(town.everybody(super::at_rest).1, []);
     chatter(&mut town, 1, &Frame::AdvertAsk);
     assert_eq!(town.everybody(super::at_rest).1.len(), 1);
