@@ -351,6 +351,13 @@ impl Inner {
         let ways = keys.row.ways.iter();
         let ways = ways.filter_map(|way| way.parse::<NodeAddress>().ok());
         told.extend(ways.map(|way| (way.node, vec![way.authority()])));
+        // A core node has it from its clients, and keeps it when it starts anew.
+        let peers = self.host.custody.core_peers(turn.cx, &keys.id);
+        told.extend(
+            peers
+                .into_iter()
+                .map(|peer| (peer.node, vec![peer.address])),
+        );
         for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
             let listed = CoreList::decode(&plain).map_or(Vec::new(), |list| list.cores);
             let listed = listed.into_iter().take(MAX_LISTED_CORES);

@@ -248,6 +248,28 @@ fn a_box_is_looked_for_at_a_core_node_that_both_use() {
     assert_eq!(texts(&mut world, alice, "tea"), ["Anybody here?"]);
 }
 
+/// What clients told their core nodes of one another outlasts the clients' being there.
+#[test]
+fn core_nodes_that_start_anew_find_one_another_without_their_clients() {
+    let mut world = World::new(45);
+    let (one, two) = (world.add("core one", true), world.add("core two", true));
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    use_core(&mut world, alice, one);
+    use_core(&mut world, bob, two);
+    found(&mut world, alice, "tea");
+    world.pass(Duration::from_secs(2));
+    let link = invite(&mut world, alice, "tea", 1);
+    join(&mut world, bob, &link);
+    world.pass(Duration::from_secs(120));
+    for node in [alice, bob, one, two] {
+        world.down(node);
+    }
+    world.up(one);
+    world.up(two);
+    world.pass(Duration::from_secs(20));
+    assert!(world.link(one, two).is_some());
+}
+
 /// Alice uses core 1, Bob core 2, Carol is Alice's guest; no two of the three are ever up together.
 #[test]
 fn three_people_who_never_meet() {
