@@ -147,7 +147,9 @@ pub const MAX_HOLDERS: usize = 2;
 /// Custodians of one mail that are remembered: twice the core nodes that an advert names. Of more the
 /// one that promised first is forgotten.
 pub const MAX_HELD: usize = 8;
-/// Times that one mail is sealed anew because its recipient could not open it. Then it fails.
+/// Times that one mail is sealed, because its recipient could not open it or has another key. Then it
+/// fails when it is refused for that reason once more, and is left as it is when the key turns again;
+/// as many of its envelopes are known by their ids until its end.
 pub const MAX_SEALS: u32 = 8;
 /// Mails of one recipient that are sealed anew in the turn in which its new key becomes known. The
 /// others are when they are sent next.

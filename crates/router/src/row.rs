@@ -23,7 +23,8 @@ pub(crate) const QUEUE_SEALED: Table = Table::new(86, "router_queue_sealed");
 pub(crate) const QUEUE_ORDER: Table = Table::new(87, "router_queue_order");
 /// sequence → name.
 pub(crate) const QUEUE_ALL: Table = Table::new(88, "router_queue_all");
-/// envelope id → name.
+/// envelope id → name: of every envelope of a mail that waits, and of the last one of a mail that has
+/// ended.
 pub(crate) const QUEUE_ENVELOPES: Table = Table::new(89, "router_queue_envelopes");
 /// expiry ‖ name → nothing.
 pub(crate) const QUEUE_ENDS: Table = Table::new(90, "router_queue_ends");
@@ -166,6 +167,9 @@ pub(crate) struct QueueRow {
     pub(crate) receipt: Vec<u8>,
     #[n(12)]
     pub(crate) refusal: Option<RefusalRow>,
+    /// The ids of earlier envelopes of it, 32 bytes each; fewer than `MAX_SEALS`, none after its end.
+    #[cbor(n(13), with = "minicbor::bytes", default)]
+    pub(crate) earlier: Vec<u8>,
 }
 
 /// Without a `Debug`: the payload is nobody's but the owner's.

@@ -6,4 +6,5 @@ mod dialling;
 mod ladder;
 mod laws;
 mod net;
+mod resealed;
 mod worlds;

@@ -167,6 +167,7 @@ mod tests {
             end_ms: 0,
             receipt: Vec::new(),
             refusal: None,
+            earlier: Vec::new(),
         };
         world.turn(|cx| row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued));
         let len = world.turn(|cx| cx.store.get(QUEUE, id.as_bytes()).map(|row| row.len()));

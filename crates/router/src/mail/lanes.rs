@@ -254,6 +254,20 @@ impl Router {
         }
     }
 
+    /// A mail is to be sealed anew: this envelope of it is awaited nowhere any more, and each lane that
+    /// has passed the mail goes back to it.
+    pub(super) fn rewind_lanes(&mut self, cx: &Cx<'_>, mail: &QueueRow, envelope: &EnvelopeId) {
+        let lanes = self.mail.lanes.iter_mut();
+        for ((to, target), lane) in lanes.filter(|((to, _), _)| *to.as_bytes() == mail.to) {
+            lane.waiting.remove(envelope);
+            lane.next = lane.next.min(mail.sequence);
+            if lane.waiting.is_empty() {
+                lane.retry = None;
+            }
+            self.timers.set_earlier(Timer::Lane(*to, *target), cx.now);
+        }
+    }
+
     /// A mail was refused at the end of a lane; `again`: it is to be sent anew, in
     /// another form; `later`: it may be taken later.
     pub(super) fn refused_on_lane(

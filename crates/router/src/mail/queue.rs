@@ -7,6 +7,7 @@ use machine::planted::{Bug, is};
 use machine::{Cx, Outbox};
 use wire::{Code, SignedMailReceipt};
 
+use super::sealing::may_seal_again;
 use super::{ECHO, Mail, MailRefusal, name};
 use crate::event::Output;
 use crate::limits::{
@@ -163,6 +164,7 @@ impl Router {
             end_ms: 0,
             receipt: Vec::new(),
             refusal: None,
+            earlier: Vec::new(),
         };
         row::put(&mut cx.store, QUEUE, id.as_bytes(), &queued);
         cx.store
@@ -230,7 +232,12 @@ impl Router {
                     queued.receipt = receipt.to_raw().encode();
                     self.finish(cx, &id, queued, DELIVERED, out);
                 }
-                wire::ReceiptKind::Held if holder == peer && self.may_hold(cx, &to, &holder) => {
+                // Of an earlier envelope it means nothing: see `drop_envelope`.
+                wire::ReceiptKind::Held
+                    if holder == peer
+                        && queued.envelope == Some(envelope.to_bytes())
+                        && self.may_hold(cx, &to, &holder) =>
+                {
                     self.arrived(cx, &to, &holder, envelope);
                     self.now_held(cx, &id, queued, &receipt.value, out);
                 }
@@ -252,6 +259,9 @@ impl Router {
     ) {
         let to = NodeId::from_bytes(queued.to);
         let held = !queued.held.is_empty();
+        for earlier in core::mem::take(&mut queued.earlier).chunks(32) {
+            cx.store.delete(QUEUE_ENVELOPES, earlier);
+        }
         queued.end = end;
         queued.end_ms = cx.wall.as_millis();
         if end == DELIVERED {
@@ -300,6 +310,10 @@ impl Router {
         let Some(mut queued) = queue_row(cx, &id) else {
             return;
         };
+        // Of an earlier envelope it says nothing that is not known: see `drop_envelope`.
+        if queued.envelope != Some(envelope.to_bytes()) {
+            return;
+        }
         let to = NodeId::from_bytes(queued.to);
         if queued.end != WAITING || (by != to && !self.mail.lanes.contains_key(&(to, by))) {
             return;
@@ -318,10 +332,10 @@ impl Router {
         });
         let seal_again = code == Code::SEALING_KEY || code == Code::EXPIRED;
         let lasting = code == Code::TOO_LARGE || code == Code::INADMISSIBLE;
-        if by_recipient && (lasting || (seal_again && queued.seals >= crate::limits::MAX_SEALS)) {
+        if by_recipient && (lasting || (seal_again && !may_seal_again(&queued))) {
             self.finish(cx, &id, queued, FAILED, out);
         } else {
-            if by_recipient && seal_again && queued.envelope == Some(envelope.to_bytes()) {
+            if by_recipient && seal_again {
                 // Sealed to a key that is gone, or dated by a clock that was wrong: again, with
                 // what is known now.
                 self.drop_envelope(cx, &id, &mut queued);

@@ -11,7 +11,7 @@ use super::queue::{WAITING, queue_row};
 use super::{SEAL_NAME, associated};
 use crate::adverts::key_id;
 use crate::event::Output;
-use crate::limits::RESEALED_AT_ONCE;
+use crate::limits::{MAX_SEALS, RESEALED_AT_ONCE};
 use crate::router::Router;
 use crate::row::{
     self, QUEUE, QUEUE_ENVELOPES, QUEUE_ORDER, QUEUE_PAYLOADS, QUEUE_SEALED, QueueRow,
@@ -31,7 +31,8 @@ impl Router {
         if let (Some(raw), Some(envelope)) = (known, queued.envelope) {
             let raw = Raw::decode(&raw).ok()?;
             let advert = self.advert(cx, &to);
-            if advert.is_none_or(|advert| opens(&advert, &raw)) {
+            let opens = advert.is_none_or(|advert| opens(&advert, &raw));
+            if opens || !may_seal_again(&queued) {
                 return Some((EnvelopeId::from_bytes(envelope), raw, false));
             }
             self.drop_envelope(cx, id, &mut queued);
@@ -62,8 +63,10 @@ impl Router {
         Some((envelope, raw, true))
     }
 
-    /// The envelope of a mail is of no use any more: it is to be sealed anew. Whoever holds the old
-    /// one holds nothing that counts; the number stays, so that both are delivered as one.
+    /// The envelope of a mail is of no use any more: it is to be sealed anew, over every link that
+    /// there is for it. Whoever holds the old one holds nothing that counts: its recipient may not be
+    /// able to open it. If it could, its receipt counts as any other, for the number stays: both are
+    /// delivered as one. So the old id names the mail until its end.
     pub(super) fn drop_envelope(
         &mut self,
         cx: &mut Cx<'_>,
@@ -72,14 +75,17 @@ impl Router {
     ) {
         cx.store.delete(QUEUE_SEALED, *id.as_bytes());
         if let Some(envelope) = queued.envelope.take() {
-            cx.store.delete(QUEUE_ENVELOPES, envelope);
+            queued.earlier.extend_from_slice(&envelope);
+            let envelope = EnvelopeId::from_bytes(envelope);
+            self.rewind_lanes(cx, queued, &envelope);
         }
         self.held_by_nobody(cx, id, queued);
         row::put(&mut cx.store, QUEUE, id.as_bytes(), queued);
     }
 
     /// A recipient has a new sealing key: what was sealed to one that its advert does not name any
-    /// more is sealed anew, the oldest first; what is beyond the limit when it is sent next.
+    /// more is sealed anew, the oldest first; what is beyond the limit when it is sent next. A mail
+    /// that was sealed as often as may be stays as it is: a replaced key opens for a while.
     pub(super) fn drop_stale_envelopes(
         &mut self,
         cx: &mut Cx<'_>,
@@ -101,7 +107,8 @@ impl Router {
             if opens(advert, &raw) {
                 continue;
             }
-            if let Some(mut queued) = queue_row(cx, &id).filter(|queued| queued.end == WAITING) {
+            let stale = |queued: &QueueRow| queued.end == WAITING && may_seal_again(queued);
+            if let Some(mut queued) = queue_row(cx, &id).filter(stale) {
                 self.drop_envelope(cx, &id, &mut queued);
                 out.push(Output::MailState { id });
             }
@@ -159,6 +166,11 @@ pub(super) struct Plan {
     pub(super) number: u64,
     pub(super) lifespan_ms: u64,
     pub(super) class: wire::Class,
+}
+
+/// Whether a mail may be sealed once more.
+pub(super) const fn may_seal_again(queued: &QueueRow) -> bool {
+    queued.seals < MAX_SEALS
 }
 
 /// Whether an envelope is sealed to a key that an advert names.
