@@ -179,11 +179,20 @@ pub enum Bug {
     /// publishes under a device and an invite of its own making.
     /// **Shows:** an author in the graph whose claim no invite in the graph covers.
     OutsiderPublished,
+    /// Forget at a start what was told.
+    ///
+    /// **Where:** `Inner::told_cores` does not look at what clients have told a core node of others
+    /// that hold a topic.
+    /// **When:** core nodes of one topic start again while all their clients are away, and one of
+    /// them has what another lacks.
+    /// **Shows:** they do not look for one another: what one of them has does not come to the others
+    /// until a client is back who tells them again.
+    ForgetTold,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::EarlyRelease,
         Self::DuplicateEarly,
         Self::ForgetDependency,
@@ -204,6 +213,7 @@ impl Bug {
         Self::CutsByNumber,
         Self::StrangerServed,
         Self::OutsiderPublished,
+        Self::ForgetTold,
     ];
 
     /// Its name in commands and reports; it does not change.
@@ -230,6 +240,7 @@ impl Bug {
             Self::CutsByNumber => "cuts-by-number",
             Self::StrangerServed => "stranger-served",
             Self::OutsiderPublished => "outsider-published",
+            Self::ForgetTold => "forget-told",
         }
     }
 

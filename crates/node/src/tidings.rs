@@ -13,6 +13,7 @@ use crate::timer::Timer;
 use custody::CorePeer;
 use identity::{EnvelopeId, NodeId, PublicKey, TopicId};
 use machine::WallTime;
+use machine::planted::{Bug, is};
 use rights::CoreSecret;
 use router::Why;
 use std::collections::{BTreeMap, BTreeSet};
@@ -352,7 +353,8 @@ impl Inner {
         let ways = ways.filter_map(|way| way.parse::<NodeAddress>().ok());
         told.extend(ways.map(|way| (way.node, vec![way.authority()])));
         // A core node has it from its clients, and keeps it when it starts anew.
-        let peers = self.host.custody.core_peers(turn.cx, &keys.id);
+        let mut peers = self.host.custody.core_peers(turn.cx, &keys.id);
+        peers.retain(|_| !is(Bug::ForgetTold));
         told.extend(
             peers
                 .into_iter()

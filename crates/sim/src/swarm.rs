@@ -10,11 +10,13 @@
 //! - When everything is mended and the network of a site is as it was, the members of a topic can
 //!   reach a common node, or a traveller among them has visited everybody.
 //! - At most a third of the people lie. Who uses a core node that lies uses an honest one as well.
-//! - Whoever went away, crashed or was set back comes back before the end.
+//! - Whoever went away, crashed or was set back comes back before the end. Only in worlds that end
+//!   with people who are never there together ([`apart`]) most are away by then.
 //! - Disks that are small are large again before the end; quotas are small only where members reach
 //!   one another without a core node.
 //! - Nobody whose clock is ever wrong relies on it, and most clocks are right.
 
+mod apart;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -87,6 +89,8 @@ struct Making {
     kinds: Vec<Kind>,
     /// Whether core nodes give little.
     tight: bool,
+    /// Whether people are never there together at the end, each at a core node of their own.
+    apart: bool,
     plan: Plan,
     /// When each node is certainly not there.
     down: Vec<Vec<(u64, u64)>>,
@@ -130,6 +134,7 @@ pub fn plan(seed: u64) -> Plan {
         topology,
         kinds,
         tight,
+        apart: Making::draws_apart(seed, topology, tight),
         plan: Plan {
             name: format!("swarm {seed}"),
             seed,
@@ -156,6 +161,7 @@ pub fn plan(seed: u64) -> Plan {
     making.mails();
     making.late_mails();
     making.around_set_backs();
+    making.apart();
     making.plan.steps.sort_by_key(|step| step.at_ms);
     making.plan
 }

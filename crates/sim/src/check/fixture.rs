@@ -39,6 +39,8 @@ pub(crate) struct Town {
     pub(crate) frames: Vec<(NodeNo, NodeNo, Vec<u8>)>,
     /// Whose person still asks to be let in somewhere.
     pub(crate) asking: BTreeSet<NodeNo>,
+    /// Who is not up.
+    pub(crate) away: BTreeSet<NodeNo>,
     /// The newest invite of each topic, as people have told it.
     pub(crate) invites: BTreeMap<TopicNo, String>,
     invite_key: SecretKey,
@@ -147,6 +149,7 @@ impl Town {
             replies: Vec::new(),
             frames: Vec::new(),
             asking: BTreeSet::new(),
+            away: BTreeSet::new(),
             invites: BTreeMap::new(),
             invite: Invite {
                 key: invite_key.public(),
@@ -174,8 +177,15 @@ impl Town {
     /// A town in which everybody has joined, has a replica and said something.
     pub(crate) fn settled() -> Self {
         let mut town = Self::new();
-        for no in [ADA, BEN, CLEO, CORE] {
-            town.hold(no);
+        town.settle(&[ADA, BEN, CLEO, CORE]);
+        town
+    }
+
+    /// These begin a replica each, and everybody joins and says something.
+    pub(crate) fn settle(&mut self, holders: &[NodeNo]) {
+        let town = self;
+        for no in holders {
+            town.hold(*no);
         }
         for no in [ADA, BEN, CLEO] {
             let first = town.first(no);
@@ -185,7 +195,6 @@ impl Town {
             let said = town.say(no, &[]);
             town.give_all(&said);
         }
-        town
     }
 
     /// A node begins a replica.
@@ -394,7 +403,7 @@ impl Town {
             plan: &self.plan.nodes[no as usize],
             disk: &disks[no as usize],
             watch: &watches[no as usize],
-            up: true,
+            up: !self.away.contains(&no),
             linked: self
                 .links
                 .iter()

@@ -29,7 +29,7 @@ const ENVELOPES: usize = 4;
 const OTHERS: usize = 4;
 /// How long nodes have said nothing when what they hold is compared while others may still talk:
 /// twice the longest time for which one leaves a peer alone that did not answer.
-const QUIET: Duration = topic::limits::ASK_AGAIN.saturating_mul(2);
+pub(super) const QUIET: Duration = topic::limits::ASK_AGAIN.saturating_mul(2);
 /// Bytes of a report.
 const LONGEST: usize = 8 * 1024;
 
@@ -118,9 +118,9 @@ pub(crate) fn linked(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
 }
 
 /// Members of a group by what they hold. Those without the topic come as well.
-type Sides = BTreeMap<Option<super::replicas::Hashes>, Vec<usize>>;
+pub(super) type Sides = BTreeMap<Option<super::replicas::Hashes>, Vec<usize>>;
 
-fn sides(overview: &Overview<'_>, topic: TopicNo, group: &[usize]) -> Sides {
+pub(super) fn sides(overview: &Overview<'_>, topic: TopicNo, group: &[usize]) -> Sides {
     let mut sides = Sides::new();
     for at in group {
         let replica = overview.replica(topic, *at);
@@ -150,7 +150,7 @@ fn refused(overview: &Overview<'_>, topic: TopicNo, sides: &Sides) -> Vec<Broken
 type Owners = BTreeMap<EnvelopeId, Vec<usize>>;
 
 /// What was refused on the way: of whom, and from which number on.
-type Refusals = BTreeMap<PublicKey, u64>;
+pub(super) type Refusals = BTreeMap<PublicKey, u64>;
 
 /// What of these rests on something that was refused, or is that itself.
 fn excused(
@@ -183,7 +183,7 @@ fn excused(
 
 /// A report about members of a group that hold different sets; nothing where all that is lacking
 /// rests on what was refused.
-fn differ(
+pub(super) fn differ(
     overview: &Overview<'_>,
     topic: TopicNo,
     sides: &Sides,
@@ -209,7 +209,7 @@ fn differ(
     let (members, all) = (sides.values().map(Vec::len).sum::<usize>(), owners.len());
     let name = overview.topic_name(topic);
     let mut what = format!(
-        "{members} members of {name} can reach one another and hold {} different sets of {all} \
+        "{members} holders of {name} can reach one another and hold {} different sets of {all} \
          envelopes in all",
         sides.len()
     );
@@ -368,7 +368,7 @@ fn refusals_of(node: &Glance<'_>, local: u32) -> Option<usize> {
 
 /// Members that hold the same headers: whether each has made lines of them, and has every body that
 /// another has.
-fn bodies(overview: &Overview<'_>, topic: TopicNo, group: &[usize]) -> Vec<Broken> {
+pub(super) fn bodies(overview: &Overview<'_>, topic: TopicNo, group: &[usize]) -> Vec<Broken> {
     let mut broken = Vec::new();
     for at in group {
         let Some(replica) = overview.replica(topic, *at) else {

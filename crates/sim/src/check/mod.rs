@@ -7,6 +7,7 @@
 //! once.
 
 pub(crate) mod agreement;
+pub(crate) mod apart;
 pub(crate) mod bounds;
 pub(crate) mod carriage;
 pub(crate) mod converged;
@@ -287,6 +288,11 @@ pub(crate) fn converged(everybody: &Everybody<'_>) -> Vec<Broken> {
 /// What is wrong while nothing is over yet: for checkpoints of small worlds.
 pub(crate) fn meanwhile(everybody: &Everybody<'_>) -> Vec<Broken> {
     converged::meanwhile(everybody)
+}
+
+/// What is wrong when nothing has happened for long, though perhaps few are there: for small worlds.
+pub(crate) fn settled(everybody: &Everybody<'_>, known: &mut apart::Acquainted) -> Vec<Broken> {
+    apart::check(everybody, known)
 }
 
 /// What is wrong when everybody has had half the time: for small worlds, before what is said then

@@ -118,6 +118,8 @@ impl Making {
             Topology::Room | Topology::Open if self.tight => draw.between(1, 2),
             Topology::Room | Topology::Open | Topology::Islands => draw.below(3),
         };
+        // Who is never there together needs two.
+        let cores = cores.max(if self.apart { 2 } else { 0 });
         let people = draw.between(4, 14);
         let slow = draw.percent(15);
         let late = draw.percent(40);
@@ -195,6 +197,9 @@ impl Making {
             if !all {
                 let count = draw.between(1, 2);
                 mine = draw.some(&mine, usize::try_from(count).unwrap_or(1));
+            }
+            if self.apart {
+                mine = draw.some(&mine, 1);
             }
             mine.sort_unstable();
             self.plan.nodes[node as usize].uses = mine;

@@ -127,14 +127,32 @@ fn end(plan: &Plan) -> End {
     end
 }
 
+/// Whether a world ends with a few who have all the time to come to know the same: nothing happens
+/// for so long, and who has gone away said so.
+fn ends_apart(plan: &Plan) -> bool {
+    let last = plan.steps.last().map_or(0, |step| step.at_ms);
+    let mut away = BTreeMap::new();
+    for step in &plan.steps {
+        match step.act {
+            Act::Away { node } => away.insert(node, true),
+            Act::Back { node } | Act::Crash { node, .. } => away.insert(node, false),
+            _ => None,
+        };
+    }
+    let goodbye = end(plan)
+        .down
+        .iter()
+        .all(|node| away.get(node) == Some(&true));
+    goodbye && plan.length_ms - last >= 2 * HOUR
+}
+
 /// The rules that the module states.
 fn check(plan: &Plan) {
     let end = end(plan);
+    let (name, down) = (&plan.name, &end.down);
     assert!(
-        end.down.is_empty(),
-        "{}: {:?} stay away",
-        plan.name,
-        end.down
+        down.is_empty() || ends_apart(plan),
+        "{name}: {down:?} stay away"
     );
     assert!(
         end.cuts.is_empty(),
@@ -282,4 +300,52 @@ fn a_world_is_a_function_of_its_seed_and_survives_being_written_down() {
         let read: Plan = toml::from_str(&text).unwrap();
         assert_eq!(first, read);
     }
+}
+
+/// The last who comes back uses no core node of the last who wrote, and most are away at the end.
+#[test]
+fn in_about_one_world_in_ten_people_are_never_there_together() {
+    let plans: Vec<Plan> = (0..SEEDS).map(plan).collect();
+    let apart: Vec<&Plan> = plans
+        .iter()
+        .filter(|plan| !end(plan).down.is_empty())
+        .collect();
+    assert!((14..=30).contains(&apart.len()), "{}", apart.len());
+    let mut after = 0;
+    for plan in &apart {
+        let last = |is: &dyn Fn(&Act) -> Option<NodeNo>| {
+            let steps = plan.steps.iter().rev();
+            let found = steps.filter_map(|step| Some((step.at_ms, is(&step.act)?)));
+            found.take(1).next().expect("there is one")
+        };
+        let (wrote, writer) = last(&|act| match act {
+            Act::Send { node, .. } => Some(*node),
+            _ => None,
+        });
+        let (_, reader) = last(&|act| match act {
+            Act::Back { node } => Some(*node),
+            _ => None,
+        });
+        let uses = |no: NodeNo| &plan.nodes[no as usize].uses;
+        assert!(uses(writer).iter().all(|core| !uses(reader).contains(core)));
+        // All core nodes have started again by themselves.
+        let is_core = |no: NodeNo| plan.nodes[no as usize].role == Role::Core;
+        let began = |step: &&Step| {
+            let starts = matches!(step.act, Act::Back { node } if is_core(node));
+            starts && step.at_ms >= wrote - 30 * MINUTE
+        };
+        let starts = plan.steps.iter().filter(began);
+        let starts: Vec<u64> = starts.map(|step| step.at_ms).collect();
+        let cores = plan.nodes.iter().filter(|node| node.role == Role::Core);
+        assert_eq!(starts.len(), cores.count(), "{}", plan.name);
+        assert!(starts.len() >= 2);
+        after += usize::from(starts.iter().all(|at| *at < wrote));
+        let people = plan.nodes.iter().filter(|node| node.role == Role::Person);
+        let down = end(plan).down;
+        let away = down
+            .iter()
+            .filter(|no| plan.nodes[**no as usize].role == Role::Person);
+        assert_eq!(away.count() + 1, people.count(), "{}", plan.name);
+    }
+    assert!((3..apart.len() - 3).contains(&after), "{after} write after");
 }

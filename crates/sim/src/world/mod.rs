@@ -24,6 +24,7 @@ mod trace;
 pub use phases::{Limits, Outcome};
 pub(crate) use trace::Trace;
 
+use crate::check::apart::Acquainted;
 use crate::check::{Broken, Facts};
 use crate::disk::Pool;
 use crate::metrics::{Held, Metrics};
@@ -59,6 +60,8 @@ pub(crate) struct World {
     pub(crate) broken: Vec<Broken>,
     pub(crate) trace: Option<Trace>,
     calm: bool,
+    /// Who has come to know who holds which topic, as far as the world has looked.
+    acquainted: Acquainted,
 }
 
 /// Something that the world does.
@@ -158,6 +161,7 @@ impl World {
             broken: Vec::new(),
             trace,
             calm: false,
+            acquainted: Acquainted::default(),
             plan: Arc::new(plan),
         };
         world.begin();

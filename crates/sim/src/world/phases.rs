@@ -45,6 +45,9 @@ pub struct Outcome {
 const SMALL: u32 = 30;
 /// How often a small world is looked at as a whole while faults last.
 const CHECKPOINTS: u64 = 4;
+/// For how long nothing has happened when small worlds are looked at, whoever is there: the least
+/// stated time in which worlds of the swarm converge.
+const RESTED: Duration = Duration::from_secs(2 * 3_600);
 /// For how long nothing but keep-alives may be said once everybody has everything.
 const SILENCE: Duration = Duration::from_secs(900);
 /// How long before the last words small worlds are looked at.
@@ -52,6 +55,15 @@ const BEFORE_WORDS: Duration = Duration::from_millis(1);
 /// How long a command may take. What can take long (a core node, a peer) is waited for up to the
 /// time that the command names, half a minute.
 const ANSWERED: Duration = Duration::from_secs(600);
+
+/// Why a world is looked at while faults last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    /// It is time: what must be true at any time.
+    Point,
+    /// Nothing has happened for long: what must have come through by now.
+    Rest,
+}
 
 impl World {
     /// Adds to a plan that everybody writes a last word in each topic once all faults have stopped.
@@ -109,26 +121,65 @@ impl World {
         }
     }
 
-    /// Lets the faults have their time; small worlds are looked at as a whole now and then.
+    /// Lets the faults have their time; small worlds are looked at as a whole now and then, and when
+    /// nothing has happened for long.
     fn with_checkpoints(
         &mut self,
         end: Time,
         look: &mut dyn FnMut(&Self) -> Option<String>,
     ) -> Option<String> {
-        let points = if self.count() > SMALL { 1 } else { CHECKPOINTS };
-        for point in 1..=points {
-            let to = Time::from_micros(end.as_micros() / points * point);
-            let to = if point == points { end } else { to };
-            if let Some(why) = self.until(to, look) {
+        let small = self.count() <= SMALL;
+        let points = if small { CHECKPOINTS } else { 1 };
+        let point = |point| Time::from_micros(end.as_micros() / points * point);
+        let mut looks: BTreeSet<(Time, Look)> =
+            (1..points).map(|no| (point(no), Look::Point)).collect();
+        looks.insert((end, Look::Point));
+        if small {
+            let rests = self.rests(end).into_iter();
+            looks.extend(rests.map(|at| (at, Look::Rest)));
+        }
+        for (at, what) in looks {
+            if let Some(why) = self.until(at, look) {
                 return Some(why);
             }
-            self.unanswered();
-            if points > 1 && self.broken.is_empty() {
-                let broken = crate::check::meanwhile(&self.everybody());
-                self.broken.extend(broken);
+            if what == Look::Point {
+                self.unanswered();
             }
+            if !small || !self.broken.is_empty() {
+                continue;
+            }
+            let broken = match what {
+                Look::Point => crate::check::meanwhile(&self.everybody()),
+                Look::Rest => self.settled(),
+            };
+            self.broken.extend(broken);
         }
         None
+    }
+
+    fn settled(&mut self) -> Vec<Broken> {
+        let mut acquainted = std::mem::take(&mut self.acquainted);
+        let broken = crate::check::settled(&self.everybody(), &mut acquainted);
+        self.acquainted = acquainted;
+        broken
+    }
+
+    /// The ends of all times in which the plan lets nothing happen for as long as [`RESTED`]: the
+    /// last moment of each.
+    fn rests(&self, end: Time) -> Vec<Time> {
+        let plan = &self.plan;
+        let steps = plan.steps.iter().map(|step| step.at_ms);
+        let starts = plan.nodes.iter().map(|node| node.starts_ms);
+        let times = steps.chain(starts).map(|ms| at(ms.saturating_mul(1_000)));
+        let mut times: Vec<Time> = times.filter(|time| *time < end).collect();
+        times.sort_unstable();
+        times.push(end);
+        let rests = times.windows(2).filter_map(|pair| {
+            let &[from, to] = pair else { return None };
+            let last = Time::from_micros(to.as_micros().saturating_sub(1));
+            (last >= from.after(RESTED)).then_some(last)
+        });
+        rests.collect()
     }
 
     /// Lets everybody have the stated time. Small worlds are looked at before the last words, which
