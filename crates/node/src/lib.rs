@@ -48,7 +48,7 @@ pub use node::Node;
 /// All tables of a node's store.
 #[must_use]
 pub fn tables() -> Vec<machine::Table> {
-    let mut tables = vec![rows::NODE, rows::VAULT];
+    let mut tables = vec![rows::NODE, rows::VAULT, rows::TOLD];
     tables.extend(lace::rows::TABLES);
     tables.extend(topic::rows::TABLES);
     tables.extend(router::TABLES);

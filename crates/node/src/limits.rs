@@ -65,6 +65,14 @@ pub const ROUND_AFTER: Duration = Duration::from_millis(50);
 /// groups.
 pub const TELL_AFTER: Duration = Duration::from_millis(300);
 
+/// Rows of what members of a dropped topic said that are removed in one turn; the rest follows in
+/// turns of their own.
+pub const FORGOTTEN_PER_TURN: usize = 512;
+
+/// Members whose word of one node's advert is looked at when the router needs it: the newest of these
+/// is taken. Who is in so many topics, with so many devices, is found by an older one at worst.
+pub const TOLD_LOOKED_AT: usize = 64;
+
 /// For how long a ticket lets a core node fetch at another, in milliseconds. Renewed every
 /// [`TICKETS_EVERY`].
 pub const TICKET_MS: u64 = 30 * 24 * 3600 * 1000;

@@ -1,21 +1,22 @@
 //! What a member says about itself in a topic: its name and the signed advert of its node, and what
 //! follows from it: whom mail can be sealed for, and with whom a link is kept.
 //!
-//! The adverts are with the router. Here is which device is on which node, as far as links are kept
-//! for it, so that nothing is read from the store while core nodes and links come and go.
+//! The adverts are with the router, and here by node as members told them: the router asks for one
+//! that it has had no room for, and a node that stands in none of them is no member's. In memory is
+//! which device is on which node, as far as links are kept for it, so that nothing is read from the
+//! store while core nodes and links come and go.
 
+use crate::limits::{FORGOTTEN_PER_TURN, TOLD_LOOKED_AT};
 use crate::node::{Inner, Turn};
-use crate::rows::{self, MemberRow, NODE, PROFILES, said_key};
+use crate::rows::{self, LISTED, MemberRow, NODE, PROFILES, TOLD, said_key, told_key};
 use crate::tidings::MAX_KEPT_MEMBERS;
+use crate::timer::Timer;
 use identity::{NodeId, PublicKey};
+use machine::Cx;
 use router::Why;
 use std::collections::{BTreeMap, BTreeSet};
-use wire::NodeAdvert;
 use wire::plain::{CoreList, Profile};
-
-/// Members of a topic whose rows are removed when the topic is dropped, in one turn. Of more, the
-/// rest stays behind: nobody reads it, since a topic's local number is never given again.
-const MAX_DROPPED: usize = 16_384;
+use wire::{NodeAdvert, RawStatement, SignedAdvert};
 
 /// Where a member is.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +47,10 @@ impl Members {
         }
     }
 
-    fn is_full(&self, local: u32) -> bool {
-        self.of(local).count() >= MAX_KEPT_MEMBERS
+    fn remove(&mut self, local: u32, device: &PublicKey) {
+        if let Some(members) = self.0.get_mut(&local) {
+            members.remove(device);
+        }
     }
 
     fn forget(&mut self, local: u32) {
@@ -60,7 +63,9 @@ impl Inner {
     pub(crate) fn open_members(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         for (device, row) in rows::members(&mut turn.cx.store, local, MAX_KEPT_MEMBERS) {
             let node = row.node();
-            let has_address = !self.router.addresses(turn.cx, &node).is_empty();
+            let has_address = !self
+                .addresses_told(turn.cx, local, &device, &node)
+                .is_empty();
             let member = Member { node, has_address };
             self.tidings.members.note(local, device, member);
             self.learn_member(turn, local, &device, member);
@@ -85,11 +90,12 @@ impl Inner {
             return;
         }
         let key = said_key(PROFILES, local, device);
-        let before: Option<MemberRow> = turn
-            .cx
-            .store
-            .get(NODE, &key)
-            .and_then(|row| rows::decode(&row));
+        let before = self.said_before(turn, local, device);
+        if node != self.id {
+            let told = told_key(&node, local, device);
+            let advert = profile.advert.to_raw().encode();
+            turn.cx.store.put(TOLD, told, advert);
+        }
         let row = MemberRow {
             name: profile.name,
             node: *node.as_bytes(),
@@ -99,9 +105,71 @@ impl Inner {
         let member = Member { node, has_address };
         self.tidings.members.note(local, *device, member);
         if let Some(before) = before.filter(|before| before.node() != node) {
+            let told = told_key(&before.node(), local, device);
+            turn.cx.store.delete(TOLD, told);
             self.release_member(turn, before.node());
         }
         self.learn_member(turn, local, device, member);
+    }
+
+    fn said_before(
+        &self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        device: &PublicKey,
+    ) -> Option<MemberRow> {
+        let row = turn.cx.store.get(NODE, &said_key(PROFILES, local, device));
+        rows::decode(&row?)
+    }
+
+    /// A member has left: what it said of itself is nobody's word any more.
+    pub(crate) fn member_left(&mut self, turn: &mut Turn<'_, '_>, local: u32, device: &PublicKey) {
+        let Some(before) = self.said_before(turn, local, device) else {
+            return;
+        };
+        let node = before.node();
+        let store = &mut turn.cx.store;
+        store.delete(NODE, said_key(PROFILES, local, device));
+        store.delete(TOLD, told_key(&node, local, device));
+        self.tidings.members.remove(local, device);
+        self.release_member(turn, node);
+    }
+
+    /// The router needs an advert that it has had no room for: it is told the newest that members of
+    /// topics have told.
+    pub(crate) fn tell_router(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
+        let rows = turn.cx.store.prefix(TOLD, node.as_bytes(), TOLD_LOOKED_AT);
+        let told = |(key, value): (Vec<u8>, Vec<u8>)| {
+            let local = u32::from_be_bytes(key.get(32..36)?.try_into().ok()?);
+            // Of a dropped topic nothing is known any more, though it may still be there.
+            self.host.keys.topic(local)?;
+            stored_advert(&value)
+        };
+        let newest = rows.into_iter().filter_map(told);
+        if let Some(advert) = newest.max_by_key(|advert| advert.value.version) {
+            // It was checked before it was stored.
+            let _signed = self.router.advert_told(turn.cx, &advert, &mut turn.router);
+        }
+    }
+
+    /// Where a member's node can be reached, as its advert says, the best first; if the router has had
+    /// no room for it, as the member told.
+    pub(crate) fn addresses_told(
+        &self,
+        cx: &mut Cx<'_>,
+        local: u32,
+        device: &PublicKey,
+        node: &NodeId,
+    ) -> Vec<String> {
+        let known = self.router.addresses(cx, node);
+        if !known.is_empty() {
+            return known;
+        }
+        let told = cx.store.get(TOLD, &told_key(node, local, device));
+        let told = told.and_then(|value| stored_advert(&value));
+        let mut told = told.map_or(Vec::new(), |advert| advert.value.addresses);
+        told.sort_by_key(|address| core::cmp::Reverse(address.weight));
+        told.into_iter().map(|address| address.uri).collect()
     }
 
     fn is_own(&self, local: u32, device: &PublicKey) -> bool {
@@ -161,33 +229,58 @@ impl Inner {
     }
 
     /// Keeps no link with a node that is no member's any more in any topic, and nothing that only
-    /// members told of it. Where a topic has more members than are kept in memory the node may be one
-    /// of the others: what was told of it then stays until the router needs the room.
-    pub(crate) fn release_member(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
-        let members = &self.tidings.members;
-        let topics = || self.host.keys.topics().map(|(local, _)| local);
-        if topics().any(|local| members.nodes(local).any(|at| at == node)) {
-            return;
-        }
-        let may_be_another = topics().any(|local| members.is_full(local));
-        self.release(turn, node, Why::Member);
-        self.release(turn, node, Why::Shortcut);
-        if !may_be_another {
+    /// members told of it.
+    fn release_member(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
+        if turn.cx.store.prefix(TOLD, node.as_bytes(), 1).is_empty() {
+            self.release(turn, node, Why::Member);
+            self.release(turn, node, Why::Shortcut);
             self.router.forget_told(turn.cx, &node);
         }
     }
 
-    /// Removes what members of a topic said, for the topic is being dropped.
+    /// Removes what members of a topic said, for the topic is being dropped: at once, or where it is
+    /// much, a part in each turn.
     pub(crate) fn drop_members(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let nodes: BTreeSet<NodeId> = self.tidings.members.nodes(local).collect();
         self.tidings.members.forget(local);
-        for (device, _) in rows::members(&mut turn.cx.store, local, MAX_DROPPED) {
-            let key = said_key(PROFILES, local, &device);
-            turn.cx.store.delete(NODE, key);
+        turn.cx.store.put(NODE, rows::gone_key(local), []);
+        self.forget_said(turn);
+    }
+
+    /// Goes on removing what members of dropped topics said, if there is anything left.
+    pub(crate) fn forget_soon(&mut self, turn: &mut Turn<'_, '_>) {
+        if rows::first_gone(&mut turn.cx.store).is_some() {
+            self.timers.set_earlier(Timer::Forget, turn.cx.now);
+        }
+    }
+
+    /// Removes a part of what members of dropped topics said. That a topic was dropped is written down
+    /// until nothing of it is left.
+    pub(crate) fn forget_said(&mut self, turn: &mut Turn<'_, '_>) {
+        let store = &mut turn.cx.store;
+        let Some(local) = rows::first_gone(store) else {
+            return;
+        };
+        let mut room = FORGOTTEN_PER_TURN;
+        let mut nodes = BTreeSet::new();
+        for (device, row) in rows::said(store, PROFILES, local, room) {
+            room = room.saturating_sub(1);
+            store.delete(NODE, said_key(PROFILES, local, &device));
+            if let Some(row) = rows::decode::<MemberRow>(&row) {
+                store.delete(TOLD, told_key(&row.node(), local, &device));
+                nodes.insert(row.node());
+            }
+        }
+        for (device, _) in rows::said(store, LISTED, local, room) {
+            room = room.saturating_sub(1);
+            store.delete(NODE, said_key(LISTED, local, &device));
+        }
+        if room > 0 {
+            store.delete(NODE, rows::gone_key(local));
         }
         for node in nodes {
             self.release_member(turn, node);
         }
+        self.forget_soon(turn);
     }
 
     /// What this device says about itself; nothing before this node has an advert.
@@ -235,4 +328,8 @@ impl Inner {
         }
         self.tell_soon(turn);
     }
+}
+
+fn stored_advert(bytes: &[u8]) -> Option<SignedAdvert> {
+    SignedAdvert::from_stored(RawStatement::decode(bytes).ok()?).ok()
 }

@@ -16,7 +16,7 @@ use custody::{Custody, MyCores, MyCoresOutput};
 use identity::NodeId;
 use machine::{Cx, Effect, Machine, Outbox, Time, Timers};
 use router::Router;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use topic::{Env, Topics};
 use wire::Frame;
 
@@ -364,7 +364,13 @@ impl Inner {
         if is_due(self.mine.deadline(), now) {
             self.mine.on_deadline(turn.cx, &mut turn.mine);
         }
+        let mut done = BTreeSet::new();
         while let Some(timer) = self.timers.expired(now) {
+            if !done.insert(timer) {
+                // It has more to do, in a turn of its own.
+                self.timers.set(timer, now);
+                break;
+            }
             self.on_timer(turn, timer);
         }
     }

@@ -9,6 +9,9 @@ pub const NODE: Table = Table::new(1, "node");
 /// Secret rows, sealed under a key derived from the key file. Author keys stand under `a`.
 pub const VAULT: Table = Table::new(2, "node.vault");
 
+/// Adverts as members of topics told them: node ‖ local ‖ device → the advert, signed by that node.
+pub const TOLD: Table = Table::new(3, "node.told");
+
 /// Key of the number that the next topic gets.
 pub(crate) const NEXT_LOCAL: &[u8] = b"next local";
 /// Key of the last message that this home sent.
@@ -150,8 +153,12 @@ impl TopicRow {
 pub(crate) const LISTED: u8 = b'c';
 /// First byte of the key of a [`MemberRow`]: `p` ‖ local ‖ device.
 pub(crate) const PROFILES: u8 = b'p';
+/// First byte of the key of a row that says that a topic was dropped, and that what its members said
+/// is still being removed: `g` ‖ local.
+pub(crate) const GONE: u8 = b'g';
 
-/// What a member said about itself. Its node's advert is with the router.
+/// What a member said about itself. Its node's advert is with the router, and in [`TOLD`] for when the
+/// router has had no room for it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub(crate) struct MemberRow {
@@ -168,6 +175,23 @@ impl MemberRow {
     pub(crate) const fn node(&self) -> NodeId {
         NodeId::from_bytes(self.node)
     }
+}
+
+/// Key of the advert that a member told of its node.
+pub(crate) fn told_key(node: &NodeId, local: u32, device: &identity::PublicKey) -> Vec<u8> {
+    let topic = local.to_be_bytes();
+    [node.as_bytes(), topic.as_slice(), device.as_bytes()].concat()
+}
+
+/// Key of a topic that was dropped.
+pub(crate) fn gone_key(local: u32) -> Vec<u8> {
+    [&[GONE], local.to_be_bytes().as_slice()].concat()
+}
+
+/// The number of the first topic that was dropped and of which something is left.
+pub(crate) fn first_gone(store: &mut Staged<'_>) -> Option<u32> {
+    let (key, _) = store.prefix(NODE, &[GONE], 1).into_iter().next()?;
+    Some(u32::from_be_bytes(key.get(1..5)?.try_into().ok()?))
 }
 
 /// Key of what a member said.

@@ -101,6 +101,7 @@ impl Inner {
         }
         let again = turn.cx.now.after(TICKETS_EVERY);
         self.timers.set(Timer::Tickets, again);
+        self.forget_soon(turn);
         self.tell_soon(turn);
     }
 
@@ -315,7 +316,8 @@ impl Inner {
                     self.name_core_peers(turn, local);
                 }
             }
-            Item::Claim(_) | Item::Invite(_) | Item::Leave | Item::Sealing(_) | Item::Title(_) => {}
+            Item::Leave => self.member_left(turn, local, device),
+            Item::Claim(_) | Item::Invite(_) | Item::Sealing(_) | Item::Title(_) => {}
         }
     }
 
@@ -564,9 +566,6 @@ impl Inner {
 
     /// Removes a topic and everything that is known of it.
     pub(crate) fn drop_topic(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        for (device, _) in said(&mut turn.cx.store, LISTED, local, usize::MAX) {
-            turn.cx.store.delete(NODE, said_key(LISTED, local, &device));
-        }
         self.drop_members(turn, local);
         let cores = self.host.cores.remove(&local).unwrap_or_default();
         self.release_cores(turn, cores.into_keys());

@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     Rounds,
     /// Members are told new names, addresses and cores.
     Tell,
+    /// What members of dropped topics said is removed, a part in each turn.
+    Forget,
     /// Links with core nodes that are not one's own may be needed, or needed no longer.
     Cores,
     /// Tickets for core nodes are made anew.

@@ -94,6 +94,7 @@ impl Inner {
             FromRouter::Echo { token, result } => self.echoed(turn, token, result),
             FromRouter::Adverts { node } if node == self.id => self.advert_renewed(turn),
             FromRouter::Adverts { .. } => {}
+            FromRouter::AdvertWanted { node } => self.tell_router(turn, node),
             FromRouter::Clock { confirmed } => self.set_clock(turn, confirmed),
             FromRouter::Problem(problem) => self.router_problem(problem),
         }

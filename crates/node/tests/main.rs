@@ -8,6 +8,7 @@ mod newcomers;
 mod promised;
 mod restored;
 mod story;
+mod told;
 mod trust;
 mod witness;
 mod world;

@@ -11,7 +11,7 @@ use wire::{
 use crate::config::Address;
 use crate::event::{LinkId, Output, Problem};
 use crate::hello::cut;
-use crate::limits::{MAX_ADVERTS, MAX_SEALING_KEYS, SEALING_KEPT, SEALING_TURN};
+use crate::limits::{MAX_SEALING_KEYS, SEALING_KEPT, SEALING_TURN};
 use crate::router::{Router, Timer};
 use crate::row::{self, ADVERTS, AdvertRow, OWN_ADVERT, OwnRow, SEALING, SealingRow, millis};
 use crate::targets::{Phase, Target};
@@ -28,8 +28,6 @@ pub(crate) struct Own {
     pub(crate) listening: Option<Vec<Address>>,
     pub(crate) cores: Option<Vec<(NodeId, String)>>,
     double: bool,
-    /// How many adverts of others are stored; nothing before they were counted.
-    others: Option<usize>,
 }
 
 impl Own {
@@ -41,7 +39,6 @@ impl Own {
             listening: None,
             cores: None,
             double: false,
-            others: None,
         }
     }
 }
@@ -278,43 +275,7 @@ impl Router {
         }
     }
 
-    /// An advert of another node came by another way than a link with it: a member of a topic named
-    /// it as its node's. Stored if it is newer than what is stored. Says whether that node signed it.
-    pub fn advert_told(
-        &mut self,
-        cx: &mut Cx<'_>,
-        advert: &SignedAdvert,
-        out: &mut Outbox<Output>,
-    ) -> bool {
-        let node = advert.value.node;
-        let raw = advert.to_raw();
-        let row: Option<AdvertRow> = row::get(&mut cx.store, ADVERTS, node.as_bytes());
-        // What is stored was checked, and most adverts come once for each common topic.
-        if row.is_some_and(|row| row.advert == raw.encode()) {
-            return true;
-        }
-        match check_advert(raw) {
-            Ok(_) if node == self.me => true,
-            Ok(advert) => {
-                self.store_advert(cx, advert, true, out);
-                true
-            }
-            Err(_) => false,
-        }
-    }
-
-    /// No member of any topic is on this node any more: its advert goes, unless it came from the node
-    /// itself or is needed to reach it.
-    pub fn forget_told(&mut self, cx: &mut Cx<'_>, node: &NodeId) {
-        let row: Option<AdvertRow> = row::get(&mut cx.store, ADVERTS, node.as_bytes());
-        let needed = self.open.contains_key(node) || self.targets.has(node);
-        if row.is_some_and(|row| row.told) && !needed {
-            cx.store.delete(ADVERTS, *node.as_bytes());
-            self.own.others = self.own.others.map(|count| count.saturating_sub(1));
-        }
-    }
-
-    fn store_advert(
+    pub(crate) fn store_advert(
         &mut self,
         cx: &mut Cx<'_>,
         advert: Checked<SignedAdvert>,
@@ -358,39 +319,6 @@ impl Router {
         if !advert.addresses.is_empty() {
             let at = target.first_dial(cx.now);
             self.timers.set(Timer::Dial(*node), at);
-        }
-    }
-
-    /// Makes room for one more advert, which is counted; says whether there is room.
-    fn make_room(&mut self, cx: &mut Cx<'_>) -> bool {
-        let count = match self.own.others {
-            Some(count) => count,
-            None => cx.store.prefix(ADVERTS, &[], MAX_ADVERTS).len(),
-        };
-        self.own.others = Some(count.saturating_add(1).min(MAX_ADVERTS));
-        if count < MAX_ADVERTS {
-            return true;
-        }
-        let rows = cx.store.prefix(ADVERTS, &[], MAX_ADVERTS);
-        let mut oldest: Option<(u64, Vec<u8>)> = None;
-        for (key, value) in rows {
-            let Some(node) = row::part(&key, 0).map(NodeId::from_bytes) else {
-                continue;
-            };
-            if self.open.contains_key(&node) || self.targets.has(&node) {
-                continue;
-            }
-            let stored_ms = row::decode(&value).map_or(0, |row: AdvertRow| row.stored_ms);
-            if oldest.as_ref().is_none_or(|(ms, _)| stored_ms < *ms) {
-                oldest = Some((stored_ms, key));
-            }
-        }
-        match oldest {
-            Some((_, key)) => {
-                cx.store.delete(ADVERTS, key);
-                true
-            }
-            None => false,
         }
     }
 

@@ -29,7 +29,9 @@ impl Router {
                 let rest = target.addresses(advert);
                 if rest.is_empty() {
                     target.phase = Phase::Waiting(None);
+                    // If it is told again, the node is dialled again.
                     "no address of this node is known".clone_into(&mut target.last_error);
+                    self.want_advert(cx, node, out);
                     self.give_up_best_effort(&node, cx.now);
                     self.sync_mail_targets(cx, out);
                     return;

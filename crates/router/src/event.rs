@@ -294,6 +294,12 @@ pub enum Output {
         /// Whose.
         node: NodeId,
     },
+    /// The advert of a node is needed, to write to it or to find it, and is not stored. If a topic
+    /// told it, tell it again by [`crate::Router::advert_told`]; else there is nothing to do.
+    AdvertWanted {
+        /// Whose.
+        node: NodeId,
+    },
     /// Whether the clock may be acted on has changed.
     Clock {
         /// Whether it may.

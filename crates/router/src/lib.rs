@@ -41,6 +41,7 @@ mod row;
 mod silence;
 mod strangers;
 mod targets;
+mod told;
 mod window;
 
 pub use config::{Address, Config};

@@ -100,9 +100,11 @@ pub const ALONE_AT_ONCE: usize = 8;
 /// A link that we dialled and nobody needs is closed after so much silence.
 pub const UNNEEDED_TIME: Duration = Duration::from_secs(300);
 
-/// Adverts of others that are kept. Beyond it the oldest of nodes that are neither linked nor
-/// dialled goes.
+/// Adverts of others that are kept. Beyond it one of a node goes that is neither linked nor dialled,
+/// and to which no mail waits; if none such is among [`ADVERTS_LOOKED_AT`], the new one is not kept.
 pub const MAX_ADVERTS: usize = 16_384;
+/// Adverts among which one is chosen that goes; the next time it is among those that follow.
+pub const ADVERTS_LOOKED_AT: usize = 256;
 /// Age at which the own sealing key is replaced.
 pub const SEALING_TURN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a replaced sealing key still opens: two lifespans of mail.

@@ -16,6 +16,7 @@ use crate::links::{Link, Phase};
 use crate::mail::Mail;
 use crate::strangers::Crowd;
 use crate::targets::Targets;
+use crate::told::Others;
 
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +57,7 @@ pub struct Router {
     pub(crate) targets: Targets,
     pub(crate) clock: Clock,
     pub(crate) own: Own,
+    pub(crate) others: Others,
     pub(crate) mail: Mail,
     pub(crate) timers: Timers<Timer>,
     confirmed: bool,
@@ -72,6 +74,7 @@ impl Router {
             me: config.secret.node_id(),
             clock: Clock::new(config.trusted_clock),
             own: Own::load(cx),
+            others: Others::load(cx),
             mail: Mail::load(cx),
             config,
             links: BTreeMap::new(),
@@ -151,7 +154,10 @@ impl Router {
                 };
                 self.link_up(cx, link, fresh, out);
             }
-            Input::Down { link, reason } => self.link_down(cx, link, reason, out),
+            Input::Down { link, reason } => {
+                self.link_down(cx, link, reason, out);
+                self.forget_untold(cx);
+            }
             Input::DialFailed { token, reason } => self.dial_failed(cx, token, reason, out),
             Input::Frame { link, frame, len } => self.frame(cx, link, frame, len, out),
             Input::Garbage { link, why } => {
@@ -169,6 +175,7 @@ impl Router {
             Input::Release { node, why } => {
                 self.targets.release(&node, why);
                 self.look_at_need(&node);
+                self.forget_untold(cx);
             }
             Input::Listening { addresses } => {
                 if self.own.listening.as_ref() != Some(&addresses) {
@@ -260,7 +267,7 @@ impl Router {
         self.look_at_clock(cx, out);
         self.turn_sealing_key(cx);
         self.renew_advert(cx, out);
-        let more = self.sweep_mail(cx, out);
+        let more = self.sweep_mail(cx, out) | self.forget_untold(cx);
         let next = if more {
             Duration::ZERO
         } else if self.has_ends(cx) {

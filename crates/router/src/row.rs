@@ -37,11 +37,14 @@ pub(crate) const WINDOW_ENDS: Table = Table::new(93, "router_window_ends");
 /// nothing → [`CountsRow`].
 pub(crate) const COUNTS: Table = Table::new(94, "router_counts");
 
+/// node → nothing: its advert was told, is told no more, and goes when it is needed no more.
+pub(crate) const UNTOLD: Table = Table::new(95, "router_untold");
+
 /// The key of the one row of a table that has only one.
 pub(crate) const ONLY: &[u8] = b"only";
 
 /// All tables of the router.
-pub const TABLES: [Table; 15] = [
+pub const TABLES: [Table; 16] = [
     PEERS,
     OWN_ADVERT,
     SEALING,
@@ -57,6 +60,7 @@ pub const TABLES: [Table; 15] = [
     WINDOWS,
     WINDOW_ENDS,
     COUNTS,
+    UNTOLD,
 ];
 
 #[derive(Clone, Debug, Default, Encode, Decode)]

@@ -403,6 +403,7 @@ impl Net {
             Output::Mail { .. }
             | Output::MailState { .. }
             | Output::Adverts { .. }
+            | Output::AdvertWanted { .. }
             | Output::Clock { .. } => {}
         }
     }

@@ -129,6 +129,7 @@ impl Inner {
             Timer::ShowAgain => self.show_again(turn),
             Timer::Rounds => self.begin_rounds(turn),
             Timer::Tell => self.tell(turn),
+            Timer::Forget => self.forget_said(turn),
             Timer::Cores => self.review_cores(turn),
             Timer::Tickets => self.renew_tickets(turn),
             Timer::Joins => self.ask_boxes_again(turn),

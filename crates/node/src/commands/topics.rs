@@ -382,7 +382,7 @@ impl Inner {
         let mut members: Vec<CoreEntry> = Vec::new();
         for (device, member) in rows::members(&mut turn.cx.store, local, MAX_KEPT_MEMBERS) {
             let node = member.node();
-            let addresses = self.router.addresses(turn.cx, &node);
+            let addresses = self.addresses_told(turn.cx, local, &device, &node);
             let here = node != self.id && !addresses.is_empty();
             if here && !self.has_left(turn.cx, local, &device) {
                 members.push(CoreEntry {

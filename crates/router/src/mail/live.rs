@@ -124,6 +124,7 @@ impl Router {
         if self.mail.best_effort.len() >= MAX_BEST_EFFORT {
             self.mail.best_effort.remove(0);
         }
+        self.want_advert(cx, to, out);
         let until = cx.now.after(BEST_EFFORT_TIME);
         self.mail.best_effort.push(BestEffort {
             to,

@@ -54,6 +54,11 @@ impl Router {
         let destinations: Vec<NodeId> = self.mail.destinations.keys().copied().collect();
         for to in destinations {
             wanted.entry(to).or_default();
+            let unknown = |destination: &Destination| destination.cores.is_none();
+            if self.mail.destinations.get(&to).is_some_and(unknown) {
+                self.cores_of_recipient(cx, &to);
+                self.want_advert(cx, to, out);
+            }
             self.dial_sooner(cx, &to);
             if self.is_within_reach(&to) {
                 continue;
