@@ -38,6 +38,7 @@ mod intake;
 mod intervals;
 pub mod limits;
 mod lines;
+mod listing;
 mod parked;
 mod passing;
 mod peer;

@@ -75,14 +75,12 @@ pub const RECEIPT_DELAY: Duration = Duration::from_millis(100);
 pub const RECEIPT_DELAY_MAX: Duration = Duration::from_secs(2);
 
 /// How long a receipt waits before it is passed on to peers who have written nothing that it
-/// acknowledges anew: this for the square of the number of holders.
-pub const PASS_LATER: Duration = Duration::from_secs(1);
+/// acknowledges anew: this for the square of the number of holders. What a window costs grows with
+/// that square, and whoever was away finds out by a list what it lacks.
+pub const PASS_LATER: Duration = Duration::from_secs(3);
 
 /// The longest such wait.
 pub const PASS_LATER_MAX: Duration = Duration::from_secs(3600);
-
-/// How long a member lets a core node go first when their receipts differ.
-pub const PASS_TURN: Duration = Duration::from_secs(1);
 
 /// The least time between two cuts sent to one peer about one topic.
 pub const CUT_INTERVAL: Duration = Duration::from_secs(1);

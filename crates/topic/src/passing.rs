@@ -6,7 +6,7 @@
 //! company. Everybody else gets it later, and all that has changed until then at once.
 
 use crate::event::{LinkId, Peer};
-use crate::limits::{PASS_LATER, PASS_LATER_MAX, PASS_TURN, RECEIPT_DELAY, RECEIPT_DELAY_MAX};
+use crate::limits::{PASS_LATER, PASS_LATER_MAX, RECEIPT_DELAY, RECEIPT_DELAY_MAX};
 use crate::receipts::SlotKey;
 use crate::state::{Shared, Timer, Topic};
 use core::time::Duration;
@@ -45,7 +45,7 @@ impl Due {
         }
     }
 
-    fn at_once(&mut self, slot: SlotKey) {
+    pub(crate) fn at_once(&mut self, slot: SlotKey) {
         self.has(&slot);
         self.now.insert(slot);
     }
@@ -128,25 +128,6 @@ impl Topic {
             let holders = self.holders();
             let wait = PASS_LATER.saturating_mul(holders.saturating_mul(holders));
             shared.soon(Timer::Later(self.local), now, wait.min(PASS_LATER_MAX));
-        }
-    }
-
-    /// A peer has other receipts than this node: it gets all. Of a member and a core node the core
-    /// node begins, and the member gives what is still news then.
-    pub(crate) fn give_receipts(&mut self, shared: &mut Shared, now: Time, link: LinkId) {
-        let yields = self.is_member();
-        let Some(peer) = self.peers.get_mut(&link) else {
-            return;
-        };
-        if yields && matches!(peer.who, Peer::Core { .. }) {
-            for slot in self.slots.keys() {
-                peer.receipts.soon(*slot);
-            }
-            shared.soon(Timer::Soon(self.local), now, PASS_TURN);
-        } else {
-            for slot in self.slots.keys() {
-                peer.receipts.at_once(*slot);
-            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::event::Peer;
 use crate::limits::{MAX_GONE, MAX_STRANGE_AUTHORS, MAX_WANTED};
+use crate::listing::Listing;
 use crate::passing::Due;
 use identity::{EnvelopeId, PublicKey};
 use lace::{Cursor, CutEntry, Lace};
@@ -97,6 +98,8 @@ pub(crate) struct PeerState {
     /// Bodies that it said are gone.
     pub(crate) gone: BTreeSet<EnvelopeId>,
     pub(crate) receipts: Due,
+    /// The lists of receipts, both ways.
+    pub(crate) listing: Listing,
     pub(crate) evidence: BTreeSet<PublicKey>,
     pub(crate) boxes: BTreeSet<[u8; 32]>,
 }
@@ -132,6 +135,7 @@ impl PeerState {
             early: BTreeSet::new(),
             gone: BTreeSet::new(),
             receipts: Due::default(),
+            listing: Listing::default(),
             evidence: BTreeSet::new(),
             boxes: BTreeSet::new(),
         }
@@ -157,6 +161,7 @@ impl PeerState {
             && self.announce.is_empty()
             && self.owed.is_empty()
             && self.receipts.now.is_empty()
+            && self.listing.is_idle()
             && self.evidence.is_empty()
             && self.boxes.is_empty()
     }

@@ -11,6 +11,7 @@ use crate::passing::{Said, said};
 use crate::rows::{self, Bytes, Phase};
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
+use core::ops::Bound;
 use core::time::Duration;
 use identity::seal::kdf;
 use identity::{NodeId, PublicKey};
@@ -18,7 +19,7 @@ use lace::Coverage;
 use machine::Cx;
 use machine::planted::{Bug, is};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{CutEntry, RawStatement, Receipt, ReceiptKind, Signed, SignedReceipt, TopicFrame};
+use wire::{CutEntry, RawStatement, Receipt, ReceiptKind, Signed, SignedReceipt, Slot, TopicFrame};
 
 /// Whose receipt, and what it says.
 pub(crate) type SlotKey = (PublicKey, ReceiptKind);
@@ -45,6 +46,25 @@ impl Slots {
 
     pub(crate) fn len(&self) -> usize {
         self.counters.len()
+    }
+
+    /// The counter of a receipt that is kept.
+    pub(crate) fn counter(&self, slot: &SlotKey) -> Option<u64> {
+        self.counters.get(slot).copied()
+    }
+
+    /// A page of the list of them, those after a slot; says whether there are more.
+    pub(crate) fn page(&self, after: Option<&SlotKey>) -> (Vec<Slot>, bool) {
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after));
+        let mut rest = self.counters.range((from, Bound::Unbounded));
+        let page = rest.by_ref().take(wire::limits::MAX_SLOT_PAGE);
+        let page = page.map(|((holder, kind), counter)| Slot {
+            holder: *holder,
+            kind: *kind,
+            counter: *counter,
+        });
+        let page = page.collect();
+        (page, rest.next().is_some())
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &SlotKey> {

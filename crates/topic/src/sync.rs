@@ -66,13 +66,7 @@ impl Topic {
         }
     }
 
-    pub(crate) fn on_hello(
-        &mut self,
-        shared: &mut Shared,
-        now: Time,
-        link: LinkId,
-        theirs: Hashes,
-    ) {
+    pub(crate) fn on_hello(&mut self, now: Time, link: LinkId, theirs: Hashes) {
         let mine = self.hashes();
         let evidence: Vec<PublicKey> = self.lace.forks().map(|(author, _)| *author).collect();
         let Some(peer) = self.peers.get_mut(&link) else {
@@ -103,7 +97,7 @@ impl Topic {
         if theirs.receipts == mine.receipts {
             peer.receipts = Due::default();
         } else {
-            self.give_receipts(shared, now, link);
+            peer.listing.begin();
         }
     }
 

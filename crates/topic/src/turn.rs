@@ -31,7 +31,6 @@ impl Topic {
                 invites,
             } => {
                 self.on_hello(
-                    shared,
                     env.cx.now,
                     link,
                     Hashes {
@@ -59,6 +58,9 @@ impl Topic {
             TopicFrame::BodyWant { ids } => self.on_body_want(link, &ids),
             TopicFrame::Bodies { bodies } => self.on_bodies(shared, env, link, bodies),
             TopicFrame::Receipts { receipts } => self.on_receipts(shared, env, link, receipts),
+            TopicFrame::Slots { slots, first, last } => {
+                self.on_slots(env.cx.now, link, &slots, (first, last));
+            }
             TopicFrame::Evidence { pairs } => self.on_evidence(shared, env, link, pairs),
             TopicFrame::Box(held) => self.on_box(shared, env, link, held),
             TopicFrame::GenesisAsk => {

@@ -229,6 +229,70 @@ fn a_home_that_was_set_back_is_told_by_its_peers() {
     assert_eq!(net.texts(1), ["after the backup", "again"]);
 }
 
+/// Receipts that wait for company, or for all others, have gone.
+const ALL_TOLD: Duration = Duration::from_secs(7_200);
+
+#[test]
+fn only_receipts_that_the_other_lacks_are_sent() {
+    let mut net = Net::joined(12, 9);
+    let core = net.add(Role::Custodian);
+    let all: Vec<_> = (0..9).map(|node| net.link(node, core)).collect();
+    for node in 0..9 {
+        net.say(node, "here");
+    }
+    net.settle();
+    net.pass(ALL_TOLD);
+    for (node, link) in all.iter().enumerate() {
+        if node != 1 {
+            net.cut(*link);
+        }
+    }
+    // One receipt changes: the core node's own.
+    net.say(1, "while all others are away");
+    net.settle();
+    let before = net.nodes[core].sent_bytes;
+    let link = net.link(0, core);
+    net.settle();
+    let few = net.nodes[core].sent_bytes - before;
+    assert_eq!(net.texts(0).len(), 10);
+    net.pass(ALL_TOLD);
+    net.cut(link);
+    let before = net.sent();
+    net.link(0, core);
+    net.run();
+    assert_eq!(net.sent() - before, 2, "two hellos where nothing is new");
+    // A receipt of nine authors is longer than 700 bytes, and ten of them are kept.
+    assert!(few < 4_000, "{few} bytes to who lacks one of ten");
+}
+
+#[test]
+fn a_list_without_end_or_beginning_costs_one_answer() {
+    let mut net = Net::joined(13, 2);
+    net.link(0, 1);
+    net.say(1, "hello");
+    net.settle();
+    let peer = net.peer_of(1);
+    let puppet = net.puppet(0, peer);
+    net.run();
+    let page = |first, last| TopicFrame::Slots {
+        slots: Vec::new(),
+        first,
+        last,
+    };
+    let asked = net.sent();
+    net.frame(0, puppet, page(false, true));
+    assert_eq!(net.sent(), asked, "a page that belongs to no list");
+    net.frame(0, puppet, page(true, true));
+    let answered = net.sent();
+    assert!(answered > asked, "who has nothing lacks all");
+    for _ in 0..100 {
+        net.frame(0, puppet, page(true, false));
+        net.frame(0, puppet, page(false, true));
+    }
+    assert_eq!(net.sent(), answered);
+    assert!(net.nodes[0].problems.is_empty());
+}
+
 fn receipt(net: &Net, key: &SecretKey, counter: u64, kind: ReceiptKind) -> wire::RawStatement {
     let receipt = Receipt {
         topic: net.topic_id(),

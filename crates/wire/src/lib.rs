@@ -52,7 +52,7 @@ pub use header::{Class, Extensions, Header, Manifest, decode_header};
 pub use item::{Certificate, Claim, Invite, InviteKind, Item, decode_items, encode_items};
 pub use link::{CoreLink, JoinLink, Link, LinkError};
 pub use receipt::{
-    MailReceipt, Receipt, ReceiptKind, SignedMailReceipt, SignedReceipt, check_mail_receipt,
+    MailReceipt, Receipt, ReceiptKind, SignedMailReceipt, SignedReceipt, Slot, check_mail_receipt,
     check_receipt, sign_mail_receipt, sign_receipt,
 };
 pub use signed::{RawStatement, Signed, SignedAdvert};

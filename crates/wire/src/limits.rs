@@ -118,6 +118,8 @@ pub const MAX_RANGES: usize = 256;
 pub const MAX_BODIES: usize = 64;
 /// Receipts in one frame.
 pub const MAX_RECEIPTS: usize = 16;
+/// Receipts named in one page of a list of them.
+pub const MAX_SLOT_PAGE: usize = 512;
 /// Pairs of evidence in one frame.
 pub const MAX_EVIDENCE: usize = 16;
 /// Peers that hold a topic, told to a core node in one frame.

@@ -48,6 +48,17 @@ pub struct Receipt {
     pub time: u64,
 }
 
+/// Which receipt somebody has of a holder: an entry in a list of receipts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Slot {
+    /// Whose it is.
+    pub holder: PublicKey,
+    /// What it says.
+    pub kind: ReceiptKind,
+    /// The counter of the one that stands.
+    pub counter: u64,
+}
+
 /// A signed [`Receipt`].
 pub type SignedReceipt = Signed<Receipt>;
 
@@ -153,6 +164,22 @@ fn read_exception(r: &mut Reader<'_>, cut: &[CutEntry]) -> Result<(u16, u64), Ma
     let index = r.u16("exception")?;
     let entry = cut.get(usize::from(index)).ok_or(wrong)?;
     Ok((index, r.within(1, entry.number, "exception")?))
+}
+
+impl Slot {
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.array(3).bytes(self.holder.as_bytes());
+        w.uint(self.kind as u8).uint(self.counter);
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        r.tuple(3, "slot")?;
+        Ok(Self {
+            holder: PublicKey::from_bytes(r.array("holder")?),
+            kind: ReceiptKind::read(r)?,
+            counter: r.u64("counter")?,
+        })
+    }
 }
 
 impl ReceiptKind {

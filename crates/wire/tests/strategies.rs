@@ -12,7 +12,7 @@ use wire::frame::{CorePeer, Subject};
 use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CutEntry, EpochItem, Frame,
     Genesis, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress, NodeAdvert, Parameters,
-    Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Ticket, TopicBox, TopicFrame,
+    Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Slot, Ticket, TopicBox, TopicFrame,
     limits,
 };
 
@@ -258,13 +258,17 @@ fn cut(max: usize) -> impl Strategy<Value = Vec<CutEntry>> {
     btree_set(entry, 0..max).prop_map(|cut| cut.into_iter().collect())
 }
 
-pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
-    let kind = prop_oneof![
+fn receipt_kind() -> impl Strategy<Value = ReceiptKind> {
+    prop_oneof![
         Just(ReceiptKind::Held),
         Just(ReceiptKind::Carried),
         Just(ReceiptKind::Delivered),
         Just(ReceiptKind::Read),
-    ];
+    ]
+}
+
+pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
+    let kind = receipt_kind();
     let marks = btree_set(any::<(u16, u64)>(), 0..20);
     (
         topic(),
@@ -426,7 +430,23 @@ fn topic_frame() -> impl Strategy<Value = TopicFrame> {
                 text,
                 retry
             }),
+        (slots(), any::<(bool, bool)>()).prop_map(|(slots, (first, last))| TopicFrame::Slots {
+            slots,
+            first,
+            last
+        }),
     ]
+}
+
+fn slots() -> impl Strategy<Value = Vec<Slot>> {
+    prop::collection::btree_map((key(), receipt_kind()), any::<u64>(), 0..9).prop_map(|slots| {
+        let slot = |((holder, kind), counter)| Slot {
+            holder,
+            kind,
+            counter,
+        };
+        slots.into_iter().map(slot).collect()
+    })
 }
 
 fn link_frame() -> impl Strategy<Value = Frame> {

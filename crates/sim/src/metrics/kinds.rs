@@ -32,7 +32,7 @@ const FRAMES: [&str; 25] = [
 ];
 
 /// The frames about a topic, by their own numbers.
-const TOPIC_FRAMES: [&str; 12] = [
+const TOPIC_FRAMES: [&str; 13] = [
     "topic-hello",
     "topic-cut",
     "topic-want",
@@ -45,6 +45,7 @@ const TOPIC_FRAMES: [&str; 12] = [
     "topic-genesis-ask",
     "topic-genesis",
     "topic-refused",
+    "topic-slots",
 ];
 
 /// Where the numbers of frames about a topic begin.
@@ -55,7 +56,7 @@ const UNKNOWN: u8 = TOPIC_BASE + TOPIC_FRAMES.len() as u8;
 pub(crate) const KINDS: usize = UNKNOWN as usize + 1;
 
 /// The kind of an encoded frame, from a look at its first bytes alone: the number of its type; for
-/// a frame about a topic 32 and the number of that type; 44 for what is no frame.
+/// a frame about a topic 32 and the number of that type; 45 for what is no frame.
 #[must_use]
 pub fn frame_kind(frame: &[u8]) -> u8 {
     // What every encoder writes: an array of two, the number, and then for a topic a map of two

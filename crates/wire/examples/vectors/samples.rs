@@ -9,9 +9,9 @@ use wire::plain::{BoxContents, CoreEntry, CoreList, Message, Profile, Title};
 use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CoreLink, CutEntry, EpochItem,
     Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink, MailReceipt, Manifest,
-    NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt, ReceiptKind, Ticket,
-    TopicBox, TopicFrame, encode_items, limits, sign_advert, sign_envelope, sign_mail_receipt,
-    sign_receipt,
+    NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt, ReceiptKind, Slot,
+    Ticket, TopicBox, TopicFrame, encode_items, limits, sign_advert, sign_envelope,
+    sign_mail_receipt, sign_receipt,
 };
 
 pub(crate) const NOW: u64 = 1_795_190_400_000;
@@ -441,6 +441,20 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
             code: Code::QUOTA,
             text: "the topic's share is used up".to_owned(),
             retry: NOW,
+        },
+        TopicFrame::Slots {
+            slots: vec![Slot {
+                holder: author().public(),
+                kind: ReceiptKind::Delivered,
+                counter: NOW,
+            }],
+            first: true,
+            last: true,
+        },
+        TopicFrame::Slots {
+            slots: vec![],
+            first: false,
+            last: true,
         },
     ]
 }

@@ -5,6 +5,7 @@ use identity::{EnvelopeId, PublicKey};
 use crate::cut::{CutEntry, Range};
 use crate::envelope::{Raw, RawHeader};
 use crate::frame::Code;
+use crate::receipt::Slot;
 use crate::signed::RawStatement;
 use crate::topic_box::TopicBox;
 
@@ -86,5 +87,14 @@ pub enum TopicFrame {
         text: String,
         /// When to offer again, milliseconds since 1970; 0 is never.
         retry: u64,
+    },
+    /// 12: one page of a list of the receipts that the sender has.
+    Slots {
+        /// Strictly ascending, at most 512.
+        slots: Vec<Slot>,
+        /// The first page.
+        first: bool,
+        /// The last page.
+        last: bool,
     },
 }

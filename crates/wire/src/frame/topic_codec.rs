@@ -9,8 +9,9 @@ use crate::frame::TopicFrame;
 use crate::frame::read::read_reason;
 use crate::limits::{
     MAX_BODIES, MAX_BODY, MAX_CUT_PAGE, MAX_ENVELOPES, MAX_EVIDENCE, MAX_GENESIS, MAX_NUMBER,
-    MAX_RANGES, MAX_RECEIPTS,
+    MAX_RANGES, MAX_RECEIPTS, MAX_SLOT_PAGE,
 };
+use crate::receipt::Slot;
 use crate::signed::RawStatement;
 use crate::topic_box::TopicBox;
 
@@ -30,6 +31,7 @@ impl TopicFrame {
             Self::GenesisAsk => 9,
             Self::Genesis { .. } => 10,
             Self::Refused { .. } => 11,
+            Self::Slots { .. } => 12,
         }
     }
 
@@ -37,12 +39,12 @@ impl TopicFrame {
         w.array(2).uint(self.kind());
         // Each group writes its own types and leaves the others; a test holds that none is left out.
         match self.kind() {
-            0..=3 => self.write_sync(w),
+            0..=3 | 12 => self.write_sync(w),
             _ => self.write_other(w),
         }
     }
 
-    /// Types 0 to 3.
+    /// Types 0 to 3, and 12.
     fn write_sync(&self, w: &mut Writer) {
         match self {
             Self::Hello {
@@ -61,6 +63,11 @@ impl TopicFrame {
             } => {
                 w.map(2 + Writer::present(entries))
                     .list(0, entries, |w, entry| entry.write(w));
+                w.key(1).bool(*first).key(2).bool(*last);
+            }
+            Self::Slots { slots, first, last } => {
+                w.map(2 + Writer::present(slots))
+                    .list(0, slots, |w, slot| slot.write(w));
                 w.key(1).bool(*first).key(2).bool(*last);
             }
             Self::Want {
@@ -135,17 +142,17 @@ impl TopicFrame {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.tuple(2, "topic frame")?;
-        let kind = r.at_most(11, "a topic frame of unknown type")?;
+        let kind = r.at_most(12, "a topic frame of unknown type")?;
         let mut f = r.fields("fields of a topic frame")?;
         let frame = match kind {
-            0..=3 => Self::read_sync(kind, r, &mut f)?,
+            0..=3 | 12 => Self::read_sync(kind, r, &mut f)?,
             _ => Self::read_other(kind, r, &mut f)?,
         };
         f.end(r)?;
         Ok(frame)
     }
 
-    /// Types 0 to 3.
+    /// Types 0 to 3, and 12.
     fn read_sync(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
         Ok(match kind {
             0 => {
@@ -181,6 +188,20 @@ impl TopicFrame {
                 Self::Want {
                     ranges,
                     control_only: r.bool("control only")?,
+                }
+            }
+            12 => {
+                let mut last = None;
+                let slots = f.list(r, 0, MAX_SLOT_PAGE, "slots", |r| {
+                    r.ascending(&mut last, "slots", Slot::read)
+                })?;
+                f.need(r, 1, "first")?;
+                let first = r.bool("first")?;
+                f.need(r, 2, "last")?;
+                Self::Slots {
+                    slots,
+                    first,
+                    last: r.bool("last")?,
                 }
             }
             _ => {
