@@ -26,6 +26,13 @@ pub struct Figures {
 }
 
 impl Node {
+    /// What the work in topics is about that is not done. Nothing before the first turn.
+    #[must_use]
+    pub fn undone(&self) -> topic::Undone {
+        let inner = self.inner();
+        inner.map_or_else(topic::Undone::default, |inner| inner.topics.undone())
+    }
+
     /// How much is in memory. Nothing before the first turn.
     #[must_use]
     pub fn figures(&self) -> Figures {

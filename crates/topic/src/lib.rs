@@ -60,7 +60,7 @@ pub use draft::{
     Draft, InviteBox, Payload, PublishError, Published, PutBoxError, ReadError, Summary, Unknown,
 };
 pub use event::{Forward, Input, LinkId, Output, Peer, Rule};
-pub use figures::Figures;
+pub use figures::{Figures, MAX_NAMED, Question, Undone, Unplaced};
 pub use host::{
     Host, Keys, Local, Offer, OpenError, Policy, Refusal, RefusedPart, SealError, Stored,
 };

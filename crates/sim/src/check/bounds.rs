@@ -5,6 +5,7 @@
 //! the node from time to time, and at the end, when everything is silent, the queues are empty.
 
 use super::Scene;
+use super::excuse::Excused;
 use super::mirror::Mirror;
 use machine::{
     Base, Batch, MAX_BATCHES_IN_FLIGHT, MAX_OUTPUTS_PER_TURN, MAX_READS_PER_TURN,
@@ -242,8 +243,9 @@ impl Bounds {
 pub(crate) struct Rest {
     /// Its person still asks to be let in somewhere: the command waits until its time is over.
     pub(crate) asks: bool,
-    /// It has refused something for want of room, and waits for what that was the past of.
-    pub(crate) refused: bool,
+    /// What of its work is about chains that it has refused for want of room, and what rests on
+    /// them.
+    pub(crate) excused: Excused,
 }
 
 /// The queues of a node that may hold nothing, and what is in them.
@@ -252,14 +254,23 @@ fn queues(figures: &Figures, rest: Rest, liars: bool) -> [(&'static str, usize);
     // What a liar gave may wait for ever for what the liar keeps.
     let unless = |excused: bool, count: usize| if excused { 0 } else { count };
     // Nor does what a node of little room has declined until a time come to it before.
-    let declines = rest.refused || topics.declined > 0;
-    let honest = |count: usize| unless(liars || declines, count);
+    let excused = rest.excused;
+    let honest = |count: usize, excused: usize| unless(liars, count.saturating_sub(excused));
     [
-        ("peers in topics with something to do", topics.busy),
-        ("peers that were asked", honest(topics.asked)),
-        ("bodies that are fetched", honest(topics.bodies)),
+        (
+            "peers in topics with something to do",
+            topics.busy.saturating_sub(excused.busy),
+        ),
+        ("peers that were asked", honest(topics.asked, excused.asked)),
+        (
+            "bodies that are fetched",
+            honest(topics.bodies, excused.bodies),
+        ),
         ("bytes out for checking", topics.checking),
-        ("parked envelopes", honest(topics.parked)),
+        (
+            "parked envelopes",
+            honest(topics.parked_in_all, excused.parked),
+        ),
         ("best-effort mails", router.best_effort),
         ("links with receipts to sign", router.receipts),
         ("links that are owed something", figures.owed_links),

@@ -4,7 +4,7 @@
 use super::devices::Devices;
 use super::written::Written;
 use crate::plan::{NodeNo, TopicNo};
-use identity::{EnvelopeId, NodeId, TopicId};
+use identity::{EnvelopeId, NodeId, PublicKey, TopicId};
 use machine::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +30,10 @@ pub(crate) struct TopicFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EnvelopeFacts {
     pub(crate) topic: TopicNo,
+    /// The chain that it belongs to.
+    pub(crate) author: PublicKey,
+    /// Its number there.
+    pub(crate) number: u64,
     /// What it names: its previous and its deps.
     pub(crate) named: Vec<EnvelopeId>,
     /// Whether its class is content.
@@ -212,6 +216,8 @@ impl Facts {
         let facts = shelf.entry(id).or_insert_with(|| {
             Arc::new(EnvelopeFacts {
                 topic,
+                author: header.author,
+                number: header.number,
                 named,
                 content: header.class == Class::Content,
                 created: header.created,

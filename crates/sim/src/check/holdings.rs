@@ -127,13 +127,6 @@ impl Holdings {
         self.all.iter_mut().find(|held| held.id == *id)
     }
 
-    /// Whether it has refused anything after a time.
-    pub(crate) fn has_refused_after(&self, us: u64) -> bool {
-        self.all
-            .iter()
-            .any(|held| held.refused_after(us).next().is_some())
-    }
-
     /// The disk was replaced, or has lost what it had.
     pub(crate) const fn set_back(&mut self) {
         self.stale = true;

@@ -89,8 +89,7 @@ pub(crate) fn linked(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
         let last = node.watch.silence.last();
         let quiet = last.is_none_or(|last| overview.everybody.now.since(last) >= QUIET);
         let replica = overview.replica(topic, *at)?;
-        let takes_all = overview.refused_by(topic, *at).next().is_none();
-        (quiet && takes_all).then(|| (*at, overview.hashes(replica)))
+        quiet.then(|| (*at, overview.hashes(replica)))
     };
     let members = overview.members(topic);
     let silent: BTreeMap<usize, _> = members.iter().filter_map(settled).collect();
@@ -106,8 +105,10 @@ pub(crate) fn linked(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
                 continue;
             };
             if *theirs != cut {
-                let pair = sides(overview, topic, &[*at, *other]);
-                broken.extend(differ(overview, topic, &pair, &Refusals::new()));
+                let both = [*at, *other];
+                let pair = sides(overview, topic, &both);
+                let refused = refused_by_any(overview, topic, &both);
+                broken.extend(differ(overview, topic, &pair, &refused));
             }
         }
         if broken.len() >= NODES {
@@ -115,6 +116,16 @@ pub(crate) fn linked(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
         }
     }
     broken
+}
+
+/// What any of these has refused since faults have stopped.
+fn refused_by_any(overview: &Overview<'_>, topic: TopicNo, these: &[usize]) -> Refusals {
+    let mut refused = Refusals::new();
+    for (author, from) in these.iter().flat_map(|at| overview.refused_by(topic, *at)) {
+        let lowest = refused.entry(*author).or_insert(from);
+        *lowest = from.min(*lowest);
+    }
+    refused
 }
 
 /// Members of a group by what they hold. Those without the topic come as well.

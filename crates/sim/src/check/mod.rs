@@ -14,6 +14,7 @@ pub(crate) mod converged;
 pub(crate) mod delivery;
 pub(crate) mod devices;
 pub(crate) mod durability;
+pub(crate) mod excuse;
 pub(crate) mod facts;
 pub(crate) mod graph;
 pub(crate) mod guests;
@@ -197,12 +198,19 @@ impl Watch {
         self.home.figures(scene, figures);
     }
 
-    /// What the node has in memory when all is silent and everybody has everything.
-    /// `asks` says whether its person still asks to be let in somewhere.
-    pub(crate) fn at_rest(&self, scene: &mut Scene<'_>, figures: &Figures, asks: bool) {
+    /// What the node has in memory when all is silent and everybody has everything, and what its work
+    /// is about. `asks` says whether its person still asks to be let in somewhere, `near` what its
+    /// neighbours have refused.
+    pub(crate) fn at_rest(
+        &self,
+        scene: &mut Scene<'_>,
+        (figures, undone): (&Figures, &topic::Undone),
+        asks: bool,
+        (disk, near): (&Disk, &excuse::Said),
+    ) {
         let over = scene.plan.length_ms.saturating_mul(1_000);
-        let refused = self.holdings.has_refused_after(over);
-        let rest = bounds::Rest { asks, refused };
+        let excused = excuse::of(undone, (scene.facts, &self.holdings), (disk, near), over);
+        let rest = bounds::Rest { asks, excused };
         self.home.at_rest(scene, figures, rest);
     }
 

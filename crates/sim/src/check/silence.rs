@@ -7,9 +7,11 @@
 use super::{Broken, Everybody, Glance};
 use crate::metrics::{frame_kind, frame_name};
 use crate::plan::NodeNo;
+use identity::{EnvelopeId, PublicKey, TopicId};
 use machine::Time;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use wire::{Frame, TopicFrame};
 
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "silence";
@@ -26,12 +28,14 @@ const RENEWED: u64 = 1;
 /// Frames that it may say for each link that is made anew meanwhile. Those that nobody needs, and
 /// so end again, take three: hello, tags, bye. Others an advert and a hello for each topic.
 const MADE_ANEW: u64 = 8;
-/// Frames that it may say on each of its links when it has refused something for want of room, or
-/// has a link with one that did: what was refused is asked for, offered and refused again when the
-/// time has come, which is once an hour, for each chain.
+/// Frames that it may say, for each of its links, about chains that it has refused for want of room,
+/// or that whom it says it to has: what was refused is asked for, offered and refused again when the
+/// time has come, which is once an hour, for each chain. What it says about other chains is counted.
 const OFFERED_AGAIN: u64 = 16;
 /// Links that a node may make anew meanwhile, beside as many as it has. More is churn.
 const LINKS_ANEW: u64 = 16;
+/// Frames about chains that are remembered of one node. Those beyond are excused by nothing.
+const REMEMBERED: usize = 1_024;
 /// How many nodes and kinds a report names.
 const NAMED: usize = 8;
 
@@ -49,6 +53,56 @@ struct Heard {
     frames: [u32; KINDS],
     /// What is said to these is not counted.
     asking: Arc<BTreeSet<NodeNo>>,
+    /// Frames about chains of topics.
+    about: Vec<About>,
+}
+
+/// What a frame is about.
+#[derive(Debug)]
+struct About {
+    to: NodeNo,
+    topic: TopicId,
+    chains: BTreeSet<PublicKey>,
+    /// Envelopes of which the frame tells the ids alone.
+    bodies: Vec<EnvelopeId>,
+}
+
+impl About {
+    /// Nothing where a frame is not about certain chains of a topic. An answer without envelopes is
+    /// about none of them.
+    fn read(to: NodeNo, frame: &[u8]) -> Option<Self> {
+        let Frame::Topic { topic, frame } = Frame::decode(frame).ok()? else {
+            return None;
+        };
+        let mut bodies = Vec::new();
+        let chains = match frame {
+            TopicFrame::Cut { entries, .. } if !entries.is_empty() => {
+                entries.iter().map(|entry| entry.author).collect()
+            }
+            TopicFrame::Want { ranges, .. } => ranges.iter().map(|range| range.author).collect(),
+            TopicFrame::Envelopes { envelopes, .. } => {
+                let author =
+                    |raw: &wire::Raw| Some(wire::decode_header(&raw.header_bytes).ok()?.author);
+                envelopes.iter().map(author).collect::<Option<_>>()?
+            }
+            TopicFrame::Refused { author, .. } => BTreeSet::from([author]),
+            TopicFrame::BodyWant { ids } => {
+                bodies = ids;
+                BTreeSet::new()
+            }
+            TopicFrame::Bodies { bodies: all } => {
+                bodies = all.into_iter().map(|(id, _)| id).collect();
+                BTreeSet::new()
+            }
+            _ => return None,
+        };
+        Some(Self {
+            to,
+            topic,
+            chains,
+            bodies,
+        })
+    }
 }
 
 impl Silence {
@@ -57,6 +111,7 @@ impl Silence {
         self.heard = Some(Box::new(Heard {
             frames: [0; KINDS],
             asking: Arc::clone(asking),
+            about: Vec::new(),
         }));
     }
 
@@ -72,6 +127,9 @@ impl Silence {
         {
             let at = usize::from(kind).min(KINDS - 1);
             heard.frames[at] = heard.frames[at].saturating_add(1);
+            if heard.about.len() < REMEMBERED {
+                heard.about.extend(About::read(to, frame));
+            }
         }
     }
 
@@ -103,37 +161,53 @@ impl Silence {
     }
 }
 
-/// How much a node may have said.
-fn allowed(node: &Glance<'_>, refusing: &BTreeSet<NodeNo>) -> u64 {
+/// How much a node may have said, and how much it has said about what was refused.
+fn allowed(everybody: &Everybody<'_>, node: &Glance<'_>) -> u64 {
     let (links, said) = (node.linked.len() as u64, &node.watch.silence);
     let topics = node.watch.holdings.iter().count() as u64;
     let anew = said.of_kind(HELLO).min(links + LINKS_ANEW);
-    let allowed = RENEWED * topics * links + MADE_ANEW * anew;
-    let mut near = node.linked.iter().chain([&node.no]);
-    if near.any(|no| refusing.contains(no)) {
-        allowed + OFFERED_AGAIN * links
-    } else {
-        allowed
-    }
+    let excused = excused(everybody, node).min(OFFERED_AGAIN * links);
+    RENEWED * topics * links + MADE_ANEW * anew + excused
 }
 
-/// Who has refused something since faults have stopped.
-fn refusing(everybody: &Everybody<'_>) -> BTreeSet<NodeNo> {
+/// How many frames of a node are about nothing but what was refused since faults have stopped, by it
+/// or by whom it said them to.
+fn excused(everybody: &Everybody<'_>, node: &Glance<'_>) -> u64 {
+    let heard = node.watch.silence.heard.iter();
+    let about = heard.flat_map(|heard| &heard.about);
+    let excused = about.filter(|about| {
+        let other = everybody.nodes.iter().find(|other| other.no == about.to);
+        let refused = refused(everybody, node, &about.topic);
+        let by_other = other.map(|other| self::refused(everybody, other, &about.topic));
+        let refused: BTreeSet<PublicKey> = refused
+            .into_iter()
+            .chain(by_other.into_iter().flatten())
+            .collect();
+        let of = |id: &EnvelopeId| everybody.facts.envelope(id).map(|envelope| envelope.author);
+        let is = |author: Option<PublicKey>| author.is_some_and(|author| refused.contains(&author));
+        !refused.is_empty()
+            && about.chains.is_subset(&refused)
+            && about.bodies.iter().all(|id| is(of(id)))
+    });
+    excused.count() as u64
+}
+
+/// The chains of a topic that a node has refused since faults have stopped.
+fn refused(everybody: &Everybody<'_>, node: &Glance<'_>, topic: &TopicId) -> BTreeSet<PublicKey> {
     let over = everybody.plan.length_ms.saturating_mul(1_000);
-    let refuses = |node: &&Glance<'_>| node.watch.holdings.has_refused_after(over);
-    let nodes = everybody.nodes.iter().filter(refuses);
-    nodes.map(|node| node.no).collect()
+    let held = node.watch.holdings.iter().filter(|held| held.id == *topic);
+    let chains = held.flat_map(|held| held.refused_after(over));
+    chains.map(|(author, _)| *author).collect()
 }
 
 /// Which nodes were not silent while the world listened.
 pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
-    let refusing = refusing(everybody);
     let mut loud: Vec<(u64, &Glance<'_>)> = everybody
         .nodes
         .iter()
         .filter(|node| !node.asks)
         .map(|node| (node.watch.silence.total(), node))
-        .filter(|(said, node)| *said > allowed(node, &refusing))
+        .filter(|(said, node)| *said > allowed(everybody, node))
         .collect();
     loud.sort_unstable_by_key(|(said, node)| (std::cmp::Reverse(*said), node.no));
     let note = |(said, node): &(u64, &Glance<'_>)| Broken {

@@ -11,7 +11,7 @@ use lace::rows;
 use machine::Batch;
 use node::command::{Line, LineKind, MessageId, Reply};
 use std::sync::Arc;
-use wire::{Frame, TopicFrame};
+use wire::{Frame, Range, TopicFrame};
 
 fn all(everybody: &Everybody<'_>) -> Vec<Broken> {
     super::converged(everybody)
@@ -456,12 +456,38 @@ fn who_says_something_when_nothing_is_left_to_say_is_found() {
     assert_eq!(promises(&broken), [super::silence::PROMISE]);
     assert_eq!((broken.len(), broken[0].node), (1, Some(BEN)));
     assert!(broken[0].what.contains("2 advert-ask"), "{broken:?}");
-    // Ada has refused something, which Ben offers again.
+    // Ada has refused something of Cleo's, which Ben offers again. He says nothing else.
+    town.frames.clear();
     town.plan.length_ms = 0;
     refuse(&mut town, ADA, CLEO, 2);
-    chatter(&mut town, 15, &Frame::AdvertAsk);
+    let want = |whose: &[NodeNo]| {
+        let range = |no: &NodeNo| Range {
+            author: town.author(*no),
+            from: 2,
+            to: 3,
+        };
+        let frame = TopicFrame::Want {
+            ranges: whose.iter().map(range).collect(),
+            control_only: false,
+        };
+        let topic = town.topic;
+        Frame::Topic { topic, frame }
+    };
+    let (hers, others, both) = (want(&[CLEO]), want(&[BEN]), want(&[BEN, CLEO]));
+    chatter(&mut town, 16, &hers);
     assert_eq!(town.everybody(super::at_rest).1, []);
     chatter(&mut town, 1, &Frame::AdvertAsk);
+    assert_eq!(town.everybody(super::at_rest).1, []);
+    let about_others = [&others, &both, &Frame::AdvertAsk];
+    for frame in about_others {
+        let before = town.frames.len();
+        chatter(&mut town, 1, frame);
+        let broken = town.everybody(super::at_rest).1;
+        assert_eq!(broken.len(), 1, "{frame:?} is about another chain");
+        town.frames.truncate(before);
+    }
+    // Nor is there any end of it.
+    chatter(&mut town, 1, &hers);
     assert_eq!(town.everybody(super::at_rest).1.len(), 1);
 }
 

@@ -6,6 +6,7 @@ use super::lies::Liar;
 use super::net::Net;
 use super::queue::Key;
 use super::trace::{Digest, Trace};
+use crate::check::excuse::Said;
 use crate::check::{Broken, Ended, Facts, Scene, Watch};
 use crate::disk::Disk;
 use crate::metrics::{Metrics, TurnKind};
@@ -478,12 +479,15 @@ impl Host {
         self.watch.figures(&mut scene, &figures);
     }
 
-    /// As [`Host::figures`], when all is silent and everybody has everything.
-    pub(crate) fn at_rest(&mut self, around: &mut Around<'_>) {
+    /// As [`Host::figures`], when all is silent and everybody has everything. `near` is what its
+    /// neighbours have refused.
+    pub(crate) fn at_rest(&self, around: &mut Around<'_>, near: &Said) {
         let Some(life) = &self.life else { return };
-        let figures = life.kernel.machine().figures();
+        let machine = life.kernel.machine();
+        let of = (&machine.figures(), &machine.undone());
         let mut scene = Self::scene(self.no, around);
-        self.watch.at_rest(&mut scene, &figures, !self.is_done());
+        let (asks, disk) = (!self.is_done(), life.kernel.base());
+        self.watch.at_rest(&mut scene, of, asks, (disk, near));
     }
 
     /// Counts an effect; says whether the machine has just stopped dead, or is off.

@@ -3,7 +3,7 @@
 use super::World;
 use super::host::Host;
 use super::net::at;
-use crate::check::{Broken, Everybody, Glance, bounds};
+use crate::check::{Broken, Everybody, Glance, bounds, excuse};
 use crate::metrics::Metrics;
 use crate::plan::{Act, NodeNo, Plan, Role, Step};
 use machine::Time;
@@ -239,8 +239,11 @@ impl World {
         if unfinished.is_none() && self.broken.is_empty() {
             let broken = crate::check::at_rest(&self.everybody());
             self.broken.extend(broken);
+            let over = self.plan.length_ms.saturating_mul(1_000);
+            let mut near = excuse::near(&self.everybody(), over);
             for no in 0..self.count() {
-                self.with(no, Host::at_rest);
+                let near = near.remove(&no).unwrap_or_default();
+                self.with(no, |host, around| host.at_rest(around, &near));
             }
             self.gather_broken();
         }

@@ -1,6 +1,7 @@
 //! Figures within their limits, and beyond them.
 
 use super::{BOUNDS, Bounds, LEAKS, Rest};
+use crate::check::excuse::Excused;
 use crate::check::fixture::{ADA, Town};
 use node::Figures;
 use transport::limits::INITIAL_CREDIT;
@@ -71,16 +72,23 @@ fn limits_of_every_engine_are_looked_at() {
 }
 
 #[test]
-fn only_who_has_refused_something_may_wait_for_what_follows_it() {
+fn only_work_about_what_was_refused_may_be_left() {
     let mut figures = Figures::default();
-    figures.topics.parked = 3;
-    let refused = Rest {
-        refused: true,
+    figures.topics.parked_in_all = 3;
+    let excused = |parked| Rest {
+        excused: Excused {
+            parked,
+            ..Excused::default()
+        },
         ..Rest::default()
     };
-    assert_eq!(at_rest(&figures, refused), [""; 0]);
-    let broken = at_rest(&figures, Rest::default());
-    assert_eq!(broken, ["3 parked envelopes, though all is silent"]);
+    assert_eq!(at_rest(&figures, excused(3)), [""; 0]);
+    let broken = at_rest(&figures, excused(2));
+    assert_eq!(broken, ["1 parked envelopes, though all is silent"]);
+    (figures.topics.asked, figures.topics.bodies) = (1, 1);
+    assert_eq!(at_rest(&figures, excused(3)).len(), 2);
+    figures.topics.busy = 1;
+    assert_eq!(at_rest(&figures, excused(3)).len(), 3);
 }
 
 #[test]

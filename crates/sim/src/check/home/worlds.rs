@@ -1,6 +1,7 @@
 //! Whole worlds, in which the checkers of one node find what is wrong and nothing else.
 
 use crate::check::Scene;
+use crate::check::excuse::Said;
 use crate::check::facts::tests::plan;
 use crate::plan::{Act, Place, Plan, START_MS, Step};
 use crate::world::World;
@@ -206,13 +207,16 @@ fn what_is_done_leaves_nothing_behind() {
             facts: &world.facts,
             broken: &mut broken,
         };
-        host.watch.at_rest(&mut scene, &figures, false);
+        let (undone, disk) = (life.kernel.machine().undone(), life.kernel.base());
+        host.watch
+            .at_rest(&mut scene, (&figures, &undone), false, (disk, &Said::new()));
         assert_eq!(*scene.broken, []);
         let mut left = figures;
         left.publishing = 1;
         left.topics.busy = 1;
         left.commands = node::limits::MAX_WAITS + 1;
-        host.watch.at_rest(&mut scene, &left, false);
+        host.watch
+            .at_rest(&mut scene, (&left, &undone), false, (disk, &Said::new()));
         assert_eq!(
             std::mem::take(scene.broken).len(),
             4,
