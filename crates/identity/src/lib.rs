@@ -2,6 +2,7 @@
 //!
 //! - [`Id`] and the newtypes ([`NodeId`], [`TopicId`], [`EnvelopeId`], …): closed 32-byte names with
 //!   one text form each (docs/spec/wire.md, "Ids").
+//! - [`Form`]: a composition of devices that act as one, how many of them it takes, and its id.
 //! - [`SecretKey`], [`PublicKey`], [`Signature`], [`Context`]: Ed25519 under one strict rule, every
 //!   signature bound to what it is about.
 //! - [`seal`]: the few constructions that everything secret is built of (key derivation, keyed
@@ -12,7 +13,9 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod composition;
 mod id;
+pub mod limits;
 mod names;
 #[cfg(feature = "remember")]
 mod remember;
@@ -21,8 +24,11 @@ mod secret;
 mod sign;
 mod text;
 
+pub use composition::{Device, Form, FormError};
 pub use id::{Id, IdBytesError, Kind, Scheme};
-pub use names::{EngineId, EnvelopeId, EpochId, GrantId, NodeId, PublicKey, SealingKey, TopicId};
+pub use names::{
+    ActId, EngineId, EnvelopeId, EpochId, GrantId, NodeId, PublicKey, SealingKey, TopicId,
+};
 #[cfg(feature = "remember")]
 pub use remember::{MAX_REMEMBERED, remember, remembered};
 pub use secret::Secret;

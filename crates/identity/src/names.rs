@@ -133,6 +133,13 @@ bytes32! {
 hex_text!(EpochId);
 
 bytes32! {
+    /// A state of a composition: the hash of the act that made it, or the 32 bytes of the
+    /// composition's own id while its first form stands. Text is hexadecimal.
+    ActId
+}
+hex_text!(ActId);
+
+bytes32! {
     /// An Ed25519 public key in any role (author, device, invite, node). Text is hexadecimal.
     PublicKey
 }

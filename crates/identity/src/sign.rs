@@ -42,6 +42,16 @@ pub enum Context {
     TopicBox,
     /// A device asks for its own newest envelopes after a restore.
     Recovery,
+    /// A device of a composition changes it, or agrees to become a device of it.
+    Act,
+    /// A device of a composition signs an item for the composition.
+    Joint,
+    /// A device shows by which device of a topic it would be known, to who may have missed an epoch.
+    Identify,
+    /// Whoever may admit answers a claim.
+    Welcome,
+    /// A new device of a person claims its place beside the others.
+    DeviceClaim,
 }
 
 impl Context {
@@ -60,11 +70,16 @@ impl Context {
             Self::InviteBox => "waystation/invite-box/v1",
             Self::TopicBox => "waystation/topic-box/v1",
             Self::Recovery => "waystation/recovery/v1",
+            Self::Act => "waystation/act/v1",
+            Self::Joint => "waystation/joint/v1",
+            Self::Identify => "waystation/identify/v1",
+            Self::Welcome => "waystation/welcome/v1",
+            Self::DeviceClaim => "waystation/device-claim/v1",
         }
     }
 
     /// Every context, for vectors and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Envelope,
         Self::Receipt,
         Self::MailReceipt,
@@ -77,6 +92,11 @@ impl Context {
         Self::InviteBox,
         Self::TopicBox,
         Self::Recovery,
+        Self::Act,
+        Self::Joint,
+        Self::Identify,
+        Self::Welcome,
+        Self::DeviceClaim,
     ];
 
     fn frame(self, bytes: &[u8]) -> Vec<u8> {

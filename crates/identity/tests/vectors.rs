@@ -2,7 +2,7 @@
 
 use identity::seal::hpke::{HpkeSecret, derive_key_pair, export_receiver, open};
 use identity::seal::{aead_open, kdf, mac};
-use identity::{Context, Id, PublicKey, SecretKey, Signature};
+use identity::{Context, Device, Form, Id, PublicKey, SecretKey, Signature};
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -68,6 +68,25 @@ fn signatures() {
             assert_eq!(secret.sign(context, &message), signed);
         }
     }
+}
+
+#[test]
+fn forms() {
+    let all = vectors();
+    for vector in each(&all, "forms") {
+        let devices = each(vector, "devices").map(|device| Device {
+            key: text_key(&device[0]),
+            share: device[1].as_u64().unwrap().try_into().unwrap(),
+        });
+        let threshold = vector["threshold"].as_u64().unwrap().try_into().unwrap();
+        let form = Form::new(devices.collect(), threshold).unwrap();
+        assert_eq!(form.encode(), bytes(vector, "bytes"));
+        assert_eq!(form.member().to_string(), text(vector, "member"));
+    }
+}
+
+fn text_key(value: &Value) -> PublicKey {
+    value.as_str().unwrap().parse().unwrap()
 }
 
 #[test]

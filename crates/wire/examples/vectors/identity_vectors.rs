@@ -3,17 +3,18 @@
 use data_encoding::HEXLOWER;
 use identity::seal::hpke::{derive_key_pair, export_sender, seal};
 use identity::seal::{aead_seal, kdf, mac};
-use identity::{Context, Id, Kind, Scheme, SecretKey, Signature};
+use identity::{Context, Device, Form, Id, Kind, PublicKey, Scheme, SecretKey, Signature};
 use machine::Rng;
 use serde_json::{Value, json};
 
 /// The file's text.
 pub(crate) fn make() -> String {
     let all = json!({
-        "about": "docs/spec/wire.md, sections Ids, Signatures and Sealing; bytes in hexadecimal",
+        "about": "docs/spec/wire.md, sections Ids, Signatures and Compositions, and docs/spec/secrecy.md; bytes in hexadecimal",
         "ids": ids(),
         "bad_ids": bad_ids(),
         "signatures": signatures(),
+        "forms": forms(),
         "kdf": derivations(),
         "mac": macs(),
         "aead": sealed(),
@@ -99,9 +100,36 @@ fn signatures() -> Vec<Value> {
     made
 }
 
+fn forms() -> Vec<Value> {
+    let key = |fill| PublicKey::from_bytes([fill; 32]);
+    let device = |fill, share| Device {
+        key: key(fill),
+        share,
+    };
+    let sixteen = (0..16).map(key).collect();
+    let forms = [
+        Form::one(key(0x5a)),
+        Form::new(vec![device(1, 23), device(2, 24), device(3, 209)], 2).expect("legal"),
+        Form::new(vec![device(1, 1), device(2, 255)], 2).expect("legal"),
+        Form::equal(&sixteen, 9).expect("legal"),
+    ];
+    let vector = |form: &Form| {
+        let devices = form.devices().iter();
+        let devices = devices.map(|device| json!([hex(device.key.as_bytes()), device.share]));
+        json!({
+            "devices": devices.collect::<Vec<Value>>(),
+            "threshold": form.threshold(),
+            "bytes": hex(&form.encode()),
+            "member": form.member().to_string(),
+        })
+    };
+    forms.iter().map(vector).collect()
+}
+
 fn derivations() -> Vec<Value> {
     [
-        "slice", "meet", "core", "members", "topic", "grant", "epoch", "body", "hint",
+        "slice", "meet", "core", "members", "topic", "grant", "epoch", "body", "hint", "member",
+        "act", "claim", "hints",
     ]
     .into_iter()
     .map(|context| {
