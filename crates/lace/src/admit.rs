@@ -3,6 +3,7 @@
 
 use crate::author::Root;
 use crate::invite::Invitation;
+use crate::known;
 use crate::lace::{Lace, Node};
 use crate::limits::{FREE_INCARNATIONS, MAX_AHEAD, WEEK_MS};
 use crate::park::{self, ParkedEnvelope};
@@ -214,7 +215,10 @@ impl Lace {
                 body_was_missing: false,
             };
         }
-        if let Err(rule) = self.shape(header).and_then(|()| first_items(&verified)) {
+        let items = || verified.items.iter().flatten();
+        let known = |()| known::all(self.id, items());
+        let shape = self.shape(header).and_then(|()| first_items(&verified));
+        if let Err(rule) = shape.and_then(known) {
             return Admission::Refused(rule);
         }
         let parents = self.parents(store, header);
@@ -345,7 +349,7 @@ impl Lace {
         if highest.checked_add(1) != Some(header.generation) && !forgotten {
             return Err(Rule::Generation);
         }
-        let founder = root.device == self.genesis.founder;
+        let founder = root.device == self.genesis.founder();
         for item in verified.items.iter().flatten() {
             if matches!(item, Item::Invite(_) | Item::Title(_)) && !founder {
                 return Err(Rule::FounderOnly);
@@ -365,7 +369,7 @@ impl Lace {
             Some(Item::Claim(claim)) => Some(claim),
             _ => None,
         };
-        let founder = certificate.device == self.genesis.founder;
+        let founder = certificate.device == self.genesis.founder();
         let (grant, began) = match (founder, claim) {
             (true, None) => {
                 let grant = identity::GrantId::from_bytes(*self.id.as_bytes());

@@ -34,6 +34,7 @@ mod evidence;
 mod forget;
 mod fork;
 mod invite;
+mod known;
 mod lace;
 pub mod limits;
 mod member;

@@ -56,4 +56,7 @@ pub enum Rule {
     /// Only the founder's device may write this item.
     #[error("only the founder's device may write such an item")]
     FounderOnly,
+    /// An item is of a kind, or says something, that the rules do not speak of yet.
+    #[error("an item says what the rules of this version do not speak of")]
+    Unknown,
 }

@@ -1,9 +1,13 @@
 //! Every rule broken, one at a time.
 
 use crate::world::{DAY, Pair, START, content, control, follow, id_of, join, rng};
-use identity::{GrantId, Id, Kind, Scheme, SecretKey};
+use identity::{Form, GrantId, Id, Kind, Scheme, SecretKey};
 use lace::{Admission, Rule, Verdict};
-use wire::{Certificate, Checked, Class, Item, Verified, sign_envelope};
+use std::collections::BTreeSet;
+use wire::{
+    Act, Budget, Certificate, Checked, Class, Close, Grant, Interval, InviteKind, Item, Revocation,
+    Role, Terms, Verified, sign_envelope,
+};
 
 fn refused(pair: &Pair, verified: &Checked<Verified>, rule: Rule) {
     let mut replica = pair.replica(1);
@@ -280,6 +284,79 @@ fn only_the_founder_invites_and_names() {
         pair.replica(1)
             .admitted(&control(header, &[item], &pair.author));
     }
+}
+
+/// What nobody judges yet is let in from nobody, or it would count one day unjudged.
+#[test]
+fn what_the_rules_do_not_speak_of_is_not_let_in() {
+    let pair = Pair::new(18);
+    let (topic, cut) = (&pair.topic, vec![id_of(&pair.invited)]);
+    let form = Form::one(topic.founder.public());
+    let mut act = Act {
+        composition: form.member(),
+        number: 1,
+        previous: form.first_state(),
+        form: form.clone(),
+        cut: cut.clone(),
+        signatures: vec![],
+    };
+    act.sign(topic.id, &topic.founder, Role::Signer);
+    let grant = Grant {
+        parent: topic.founder_grant(),
+        holder: form.member(),
+        rights: Terms::GUEST.rights,
+        budget: Budget::default(),
+        welcomes: None,
+        form: Some(form),
+        joint: None,
+    };
+    let revocation = Revocation {
+        grant: topic.grant,
+        cut: vec![],
+        cascade: true,
+        only: BTreeSet::new(),
+        joint: None,
+    };
+    let close = Close {
+        grant: topic.grant,
+        cut,
+    };
+    let mut items = vec![
+        Item::Countersign(act.id()),
+        Item::Act(act),
+        Item::Grant(grant),
+        Item::Revocation(revocation),
+        Item::Close(close),
+    ];
+    let InviteKind::WhileAway(gift) = topic.invite.kind else {
+        panic!("a plain invite")
+    };
+    let mut admits = gift;
+    admits.terms.rights.admit = Some(Interval::ALWAYS);
+    let mut limited = gift;
+    limited.terms.budget.messages = Some(1);
+    let mut elsewhere = gift;
+    elsewhere.parent = topic.grant;
+    let kinds = [admits, limited, elsewhere].map(InviteKind::WhileAway);
+    let others = [InviteKind::Attended(gift), InviteKind::Device];
+    items.extend(kinds.into_iter().chain(others).map(|kind| {
+        let invite = topic.invite;
+        Item::Invite(wire::Invite { kind, ..invite })
+    }));
+    for item in items {
+        let header = topic.header(topic.founder_grant());
+        let header = follow(header, Some(&pair.invited), &[]);
+        let written = control(header, std::slice::from_ref(&item), &pair.author);
+        refused(&pair, &written, Rule::Unknown);
+    }
+    // A certificate that chooses among branches.
+    let key = SecretKey::generate(&mut rng(180));
+    let branches = vec![id_of(&pair.invited)];
+    let who = (key.public(), 1);
+    let certificate = Certificate::sign_choosing(topic.id, &topic.founder, who, branches);
+    let header = topic.header(topic.founder_grant());
+    let written = control(header, &[Item::Certificate(certificate)], &key);
+    refused(&pair, &written, Rule::Unknown);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Signed worlds: a topic, its people, and replicas of its graph.
 
-use identity::{EnvelopeId, GrantId, PublicKey, SealingKey, SecretKey, TopicId};
+use identity::{EnvelopeId, Form, GrantId, PublicKey, SealingKey, SecretKey, TopicId};
 use lace::{Admission, Budget, Lace, Plan, Range};
 use machine::test::World;
 use machine::{Rng, Staged};
 use wire::{
-    Certificate, Checked, Claim, Class, EpochItem, Genesis, Header, Invite, InviteKind, Item,
-    Parameters, Raw, Verified, encode_items, sign_envelope,
+    Certificate, Checked, Claim, Class, EpochItem, Genesis, Gift, Header, Invite, InviteKind, Item,
+    Parameters, Raw, Terms, TopicPolicy, Verified, encode_items, sign_envelope,
 };
 
 /// 2026-11-20.
@@ -35,7 +35,8 @@ impl Topic {
         let founder = SecretKey::generate(rng);
         let genesis = Genesis {
             random: rng.array(),
-            founder: founder.public(),
+            root: Form::one(founder.public()),
+            policy: TopicPolicy::default(),
             epoch: EpochItem {
                 suite: 1,
                 start: START,
@@ -47,15 +48,18 @@ impl Topic {
                 lifespan: 30 * DAY,
             },
         };
+        let id = genesis.topic_id();
         let invite_key = SecretKey::generate(rng);
         let invite = Invite {
             key: invite_key.public(),
             sealing: SealingKey::from_bytes(rng.array()),
             uses: 2,
             until: START + 7 * DAY,
-            kind: InviteKind::WhileAway,
+            kind: InviteKind::WhileAway(Gift {
+                terms: Terms::GUEST,
+                parent: GrantId::from_bytes(id.to_bytes()),
+            }),
         };
-        let id = genesis.topic_id();
         let grant = Item::Invite(invite).id();
         Self {
             genesis,

@@ -128,6 +128,8 @@ impl Inner {
             } => {
                 self.on_refused(turn, link, node, subject, (code, text, retry));
             }
+            // Told to people in a later version.
+            Frame::CoreUsage { .. } => {}
             // The router's own; it passes none of them on.
             Frame::Hello { .. }
             | Frame::Bye { .. }

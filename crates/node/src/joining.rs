@@ -202,7 +202,7 @@ impl Inner {
         let joiners = std::mem::take(&mut look.joiners);
         for request in lookers {
             self.waiting.done(request);
-            let founder = found.genesis.founder;
+            let founder = found.genesis.founder();
             let reply = Reply::Invitation {
                 topic: found.topic,
                 topic_name: found.title.clone(),

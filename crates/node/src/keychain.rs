@@ -56,7 +56,7 @@ impl TopicKeys {
     pub(crate) fn is_founder(&self) -> bool {
         self.device
             .as_ref()
-            .is_some_and(|device| device.public() == self.genesis.founder)
+            .is_some_and(|device| device.public() == self.genesis.founder())
     }
 
     /// The envelope that carries the invite by which this device joined.
@@ -68,7 +68,7 @@ impl TopicKeys {
     pub(crate) fn certificate(&self) -> Option<Certificate> {
         self.author
             .as_ref()
-            .map(|incarnation| incarnation.certificate)
+            .map(|incarnation| incarnation.certificate.clone())
     }
 }
 

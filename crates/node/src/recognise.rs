@@ -341,7 +341,7 @@ impl Inner {
                 // A ticket names no grant: its device has to be known already, as the founder's or
                 // as one that has written.
                 let stands = look(&mut self.topics, turn.cx, local, |lace, _| {
-                    ticket.device == lace.genesis().founder
+                    ticket.device == lace.genesis().founder()
                         || lace
                             .authors()
                             .any(|author| *author.device() == ticket.device)

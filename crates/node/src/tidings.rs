@@ -317,7 +317,17 @@ impl Inner {
                 }
             }
             Item::Leave => self.member_left(turn, local, device),
-            Item::Claim(_) | Item::Invite(_) | Item::Sealing(_) | Item::Title(_) => {}
+            Item::Claim(_)
+            | Item::Invite(_)
+            | Item::Sealing(_)
+            | Item::Title(_)
+            | Item::Grant(_)
+            | Item::Revocation(_)
+            | Item::Close(_)
+            | Item::Act(_)
+            | Item::Epoch(_)
+            | Item::Boxes(_)
+            | Item::Countersign(_) => {}
         }
     }
 

@@ -104,7 +104,7 @@ fn sealing(topic: &Founded, rng: &mut Rng) -> Result<(), Failed> {
 fn inviting(topic: &Founded, rng: &mut Rng) -> Result<(InviteSeed, Vec<u8>), Failed> {
     let seed = InviteSeed::generate(rng);
     // First the control envelope with this item; its id then goes into the box.
-    let invite = seed.item(1, NOW.as_millis() + DAY_MS);
+    let invite = seed.item(topic.topic, 1, NOW.as_millis() + DAY_MS);
     let held = topic.ring.newest_clean().ok_or("no epoch")?;
     let secret = held
         .access()
@@ -195,7 +195,7 @@ fn proving_to_a_member(
     let show = Show::build(&at_ada, found.first().ok_or("no match")?, &adas);
     assert_eq!(
         show.verify(&at_bob, &bobs_round)?.device,
-        topic.genesis.founder
+        topic.genesis.founder()
     );
     Ok(())
 }

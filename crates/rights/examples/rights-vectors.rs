@@ -400,7 +400,7 @@ fn invite(of: &Founded) -> Value {
     let signing = SecretKey::from_seed(kdf("invite sign", &[&raw]));
     let (_, sealing) = derive_key_pair(&kdf("invite seal", &[&raw]));
     assert_eq!(seed.locator(), locator);
-    let item = seed.item(2, NOW.as_millis() + DAY_MS);
+    let item = seed.item(of.topic, 2, NOW.as_millis() + DAY_MS);
     assert_eq!((item.key, item.sealing), (signing.public(), sealing));
     let mut contents = BoxContents {
         genesis: of.genesis.clone(),

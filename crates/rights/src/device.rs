@@ -45,7 +45,7 @@ impl DeviceSecret {
     #[must_use]
     pub fn key_in(&self, topic: TopicId, genesis: &wire::Genesis) -> SecretKey {
         let founder = self.founder_key(&genesis.random);
-        if founder.public() == genesis.founder {
+        if founder.public() == genesis.founder() {
             founder
         } else {
             self.joiner_key(topic)

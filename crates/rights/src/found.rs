@@ -1,8 +1,8 @@
 //! Founding a topic: its genesis, with the founder's device and the first epoch.
 
-use identity::{SecretKey, TopicId};
+use identity::{Form, SecretKey, TopicId};
 use machine::{Rng, WallTime};
-use wire::{Genesis, Parameters};
+use wire::{Genesis, Parameters, TopicPolicy};
 
 use crate::device::DeviceSecret;
 use crate::epoch::{Access, Epoch, EpochRefused, EpochSecret};
@@ -36,7 +36,8 @@ pub fn found(
     let epoch_id = epoch.id();
     let genesis = Genesis {
         random,
-        founder: device.public(),
+        root: Form::one(device.public()),
+        policy: TopicPolicy::default(),
         epoch,
         parameters,
     };

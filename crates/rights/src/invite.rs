@@ -16,7 +16,7 @@ use identity::{EnvelopeId, GrantId, PublicKey, SealingKey, SecretKey, TopicId};
 use machine::{Rng, WallTime};
 use wire::limits::{BOX_LEN, BOX_PLAIN_LEN};
 use wire::plain::{BoxContents, CoreEntry};
-use wire::{Claim, Genesis, Invite, InviteKind, Item, Malformed};
+use wire::{Claim, Genesis, Gift, Invite, InviteKind, Item, Malformed, Terms};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::epoch::{Access, EpochSecret};
@@ -71,16 +71,19 @@ impl InviteSeed {
         derive_key_pair(&seed).0
     }
 
-    /// The control item that gives this invite: for how many devices (from 1), until when (ms
-    /// since 1970). Its grant is the item's id.
+    /// The control item that gives this invite out of the topic's own grant: for how many devices
+    /// (from 1), until when (ms since 1970). Its grant is the item's id.
     #[must_use]
-    pub fn item(&self, uses: u32, until: u64) -> Invite {
+    pub fn item(&self, topic: TopicId, uses: u32, until: u64) -> Invite {
         Invite {
             key: self.signing_key().public(),
             sealing: self.sealing_key().public(),
             uses,
             until,
-            kind: InviteKind::WhileAway,
+            kind: InviteKind::WhileAway(Gift {
+                terms: Terms::GUEST,
+                parent: GrantId::from_bytes(topic.to_bytes()),
+            }),
         }
     }
 
@@ -191,14 +194,14 @@ impl Invitation {
         secret: EpochSecret,
     ) -> Result<Self, BoxRefused> {
         // In this format the founder's device alone invites.
-        if contents.device != contents.genesis.founder {
+        if contents.device != contents.genesis.founder() {
             return Err(BoxRefused::NotInviter);
         }
         let invite = contents.invite;
-        if invite != seed.item(invite.uses, invite.until) {
+        let topic = contents.genesis.topic_id();
+        if invite != seed.item(topic, invite.uses, invite.until) {
             return Err(BoxRefused::OtherInvite);
         }
-        let topic = contents.genesis.topic_id();
         let mut ring = KeyRing::new(topic, &contents.genesis).map_err(|_| BoxRefused::Keys)?;
         ring.unlock(contents.epoch, Access::Reader(secret))
             .map_err(|_| BoxRefused::Keys)?;

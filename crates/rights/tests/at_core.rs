@@ -20,7 +20,7 @@ fn core_secret(of: &Founded) -> CoreSecret {
 fn joiner(of: &Founded) -> Standing {
     let invite = InviteSeed::from_bytes([40; 16]);
     let device = DeviceSecret::from_bytes([40; 32]).joiner_key(of.topic);
-    let grant = grant_of(&invite.item(1, NOW.as_millis() + DAY));
+    let grant = grant_of(&invite.item(of.topic, 1, NOW.as_millis() + DAY));
     let sealing = invite.sealing_key().public();
     let claim = invite.claim(of.topic, grant, device.public(), sealing, NOW);
     Standing {

@@ -1,6 +1,6 @@
 //! Invites to a topic.
 
-use identity::{EnvelopeId, EpochId, SecretKey};
+use identity::{EnvelopeId, EpochId, Form, SecretKey};
 use rights::{BoxRefused, Founded, InviteSeed, found, grant_of, no_box};
 use wire::limits::{BOX_LEN, BOX_PLAIN_LEN};
 use wire::plain::{BoxContents, CoreEntry};
@@ -16,7 +16,7 @@ fn unsigned(of: &Founded, seed: &InviteSeed) -> BoxContents {
     let held = of.ring.newest_clean().unwrap();
     BoxContents {
         genesis: of.genesis.clone(),
-        invite: seed.item(3, NOW.as_millis() + DAY),
+        invite: seed.item(of.topic, 3, NOW.as_millis() + DAY),
         invite_at: EnvelopeId::from_bytes([5; 32]),
         title: "Workshop".into(),
         inviter: "Ada".into(),
@@ -54,7 +54,7 @@ fn whoever_has_the_link_gets_in() {
     assert_eq!(invitation.cores.len(), 1);
     assert_eq!(
         invitation.grant,
-        grant_of(&seed().item(3, NOW.as_millis() + DAY))
+        grant_of(&seed().item(of.topic, 3, NOW.as_millis() + DAY))
     );
     assert!(invitation.ring.reads());
     // The claim stands for this device, in this topic, under this invite.
@@ -119,7 +119,7 @@ fn a_box_with_false_contents_is_refused() {
     );
     let foreign = InviteSeed::from_bytes([4; 16]);
     assert_eq!(
-        refusal(&|b| b.invite = foreign.item(3, NOW.as_millis() + DAY)),
+        refusal(&|b| b.invite = foreign.item(of.topic, 3, NOW.as_millis() + DAY)),
         BoxRefused::OtherInvite
     );
     assert_eq!(
@@ -192,7 +192,7 @@ fn a_genesis_that_copies_anothers_founder_gives_no_way_in() {
     let of = founded(1);
     let device = rights::DeviceSecret::from_bytes([9; 32]);
     let mut fake = found(&device, NOW, of.genesis.parameters, &mut rng(9)).unwrap();
-    fake.genesis.founder = of.device.public();
+    fake.genesis.root = Form::one(of.device.public());
     let mut contents = unsigned(&fake, &seed());
     contents.sign(&fake.device);
     let sealed = seed().seal_box(&contents, &mut rng(5)).unwrap();

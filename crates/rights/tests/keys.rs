@@ -167,7 +167,7 @@ fn an_incarnation_is_certified_for_one_topic_and_its_author_key_is_fresh() {
     one.certificate.verify(other.topic).unwrap_err();
     let moved = wire::Certificate {
         author: two.author.public(),
-        ..one.certificate
+        ..one.certificate.clone()
     };
     moved.verify(of.topic).unwrap_err();
     let later = wire::Certificate {

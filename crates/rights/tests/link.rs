@@ -26,7 +26,7 @@ fn begin(link: &LinkSecret, topics: &[Shared], seed: u8) -> (Round, Vec<Tag>) {
 fn joiner(of: &Founded, seed: u8) -> Standing {
     let invite = InviteSeed::from_bytes([seed; 16]);
     let device = DeviceSecret::from_bytes([seed; 32]).joiner_key(of.topic);
-    let grant = grant_of(&invite.item(1, NOW.as_millis() + DAY));
+    let grant = grant_of(&invite.item(of.topic, 1, NOW.as_millis() + DAY));
     let sealing = invite.sealing_key().public();
     let claim = invite.claim(of.topic, grant, device.public(), sealing, NOW);
     Standing {

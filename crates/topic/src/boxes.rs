@@ -155,7 +155,7 @@ impl Topic {
         }
         let bytes = held.sealed.len();
         if self.may_check(shared, env.cx.now, (link, bytes)) {
-            let founder = self.lace.genesis().founder;
+            let founder = self.lace.genesis().founder();
             let work = Work::Box(self.id, founder, held);
             self.send_job(shared, env, link, Job::new(work, bytes, false));
         }

@@ -208,7 +208,7 @@ impl Topics {
     ) -> Result<(), PutBoxError> {
         self.shared.frames_left = MAX_FRAMES_PER_TURN;
         let (topic, shared) = self.get(env.cx, topic)?;
-        let founder = topic.lace.genesis().founder;
+        let founder = topic.lace.genesis().founder();
         let held =
             wire::check_box(topic.id, &founder, held).map_err(|_| PutBoxError::NotFounder)?;
         topic.take_box(shared, env, None, held);

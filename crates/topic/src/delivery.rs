@@ -332,7 +332,17 @@ impl Topic {
                         env.cx.store.put(rows::NAME, key, title.name.into_bytes());
                     }
                 }
-                Item::Claim(_) | Item::Invite(_) | Item::Sealing(_) | Item::Cores(_) => {}
+                Item::Claim(_)
+                | Item::Invite(_)
+                | Item::Sealing(_)
+                | Item::Cores(_)
+                | Item::Grant(_)
+                | Item::Revocation(_)
+                | Item::Close(_)
+                | Item::Act(_)
+                | Item::Epoch(_)
+                | Item::Boxes(_)
+                | Item::Countersign(_) => {}
             }
         }
     }

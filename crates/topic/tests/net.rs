@@ -1,7 +1,7 @@
 //! A world of engines: stores in memory, links that can be cut, a clock that is set by hand.
 
 use core::time::Duration;
-use identity::{EnvelopeId, GrantId, NodeId, PublicKey, SealingKey, SecretKey, TopicId};
+use identity::{EnvelopeId, Form, GrantId, NodeId, PublicKey, SealingKey, SecretKey, TopicId};
 use machine::test::World;
 use machine::{Cx, Outbox, Rng};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,8 +12,8 @@ use topic::{
 };
 use wire::plain::Message;
 use wire::{
-    Certificate, Checked, Claim, Code, Envelope, EpochItem, Frame, Genesis, Header, Invite,
-    InviteKind, Item, Parameters, Receipt, SignedReceipt, TopicFrame, Verified,
+    Certificate, Checked, Claim, Code, Envelope, EpochItem, Frame, Genesis, Gift, Header, Invite,
+    InviteKind, Item, Parameters, Receipt, SignedReceipt, Terms, TopicFrame, TopicPolicy, Verified,
 };
 
 pub(crate) const TOPIC: Local = 7;
@@ -233,7 +233,10 @@ impl Net {
             sealing: SealingKey::from_bytes([9; 32]),
             uses: 1000,
             until: net.wall() + 365 * DAY,
-            kind: InviteKind::WhileAway,
+            kind: InviteKind::WhileAway(Gift {
+                terms: Terms::GUEST,
+                parent: GrantId::from_bytes(net.topic_id().to_bytes()),
+            }),
         });
         net.invite = Some((key, invite.id()));
         net.items(0, vec![invite]);
@@ -272,7 +275,8 @@ impl Net {
         let founder = host.device.as_ref().map(SecretKey::public);
         let genesis = self.genesis.get_or_insert_with(|| Genesis {
             random: [5; 32],
-            founder: founder.expect("the first node is a member"),
+            root: Form::one(founder.expect("the first node is a member")),
+            policy: TopicPolicy::default(),
             epoch: EpochItem {
                 suite: 1,
                 start: 1_700_000_000_000,

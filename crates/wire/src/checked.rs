@@ -49,8 +49,9 @@ pub enum Refused {
     /// The number of items is not the one in the header.
     #[error("the body has not the number of items that the header gives")]
     Count,
-    /// A certificate or claim inside the body is not validly signed.
-    #[error("a certificate or claim in the body is not validly signed")]
+    /// A certificate, a claim, an act or what a composition signs inside the body is not validly
+    /// signed, in any one of its signatures.
+    #[error("an item in the body is not validly signed")]
     InnerSignature,
     /// A certificate names another key than the one that wrote the envelope.
     #[error("the certificate is for another author")]

@@ -299,18 +299,25 @@ fn items_of(envelope: &Envelope, body: Option<&[u8]>) -> Result<Option<Vec<Item>
                 if certificate.author != header.author {
                     return Err(Refused::OtherAuthor);
                 }
-                certificate
-                    .verify(topic)
-                    .map_err(|_| Refused::InnerSignature)?;
+                certificate.verify(topic)
             }
-            Item::Claim(claim) => claim.verify(topic).map_err(|_| Refused::InnerSignature)?,
+            Item::Claim(claim) => claim.verify(topic),
+            Item::Act(act) => act.verify(topic),
+            Item::Grant(_) | Item::Revocation(_) => item
+                .joint()
+                .map_or(Ok(()), |joint| joint.verify(topic, &item.id())),
             Item::Invite(_)
             | Item::Leave
             | Item::Sealing(_)
             | Item::Profile(_)
             | Item::Cores(_)
-            | Item::Title(_) => {}
+            | Item::Title(_)
+            | Item::Close(_)
+            | Item::Epoch(_)
+            | Item::Boxes(_)
+            | Item::Countersign(_) => Ok(()),
         }
+        .map_err(|_| Refused::InnerSignature)?;
     }
     Ok(Some(items))
 }

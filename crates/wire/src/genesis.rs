@@ -1,11 +1,13 @@
 //! The genesis of a topic: what its id is the hash of.
 
-use identity::{EpochId, PublicKey, SealingKey, TopicId, seal};
+use identity::{EpochId, Form, PublicKey, SealingKey, TopicId, seal};
 
-use crate::cbor::{Malformed, Reader, Writer};
+use crate::cbor::{Fields, Malformed, Reader, Writer};
+use crate::joint::read_form;
 use crate::limits::{
     FORMAT, MAX_GENESIS, MAX_HISTORY_DAYS, MAX_LIFESPAN_MS, MAX_SLICES, MAX_TIME_MS,
 };
+use crate::terms::Budget;
 
 /// The public half of an epoch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,13 +31,25 @@ pub struct Parameters {
     pub lifespan: u64,
 }
 
+/// What holds in a topic from the beginning and never changes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TopicPolicy {
+    /// 0: whoever has the genesis may read.
+    pub public: bool,
+    /// 1: the budget of grants that name none.
+    pub budget: Budget,
+}
+
 /// The genesis. It is no envelope: it travels in invites and at the head of sync.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Genesis {
     /// 1: fresh random bytes, so that no two topics have one id.
     pub random: [u8; 32],
-    /// 2: the device that may do everything here.
-    pub founder: PublicKey,
+    /// 2: the first form of the composition that may do everything here. When a topic is founded it
+    /// is one device, for the keys of all others depend on the topic's id.
+    pub root: Form,
+    /// 3: what holds from the beginning.
+    pub policy: TopicPolicy,
     /// 4: the first epoch.
     pub epoch: EpochItem,
     /// 5: the parameters.
@@ -56,8 +70,20 @@ impl EpochItem {
     }
 
     fn write(&self, w: &mut Writer) {
-        w.map(4)
-            .key(0)
+        w.map(4);
+        self.write_fields(w);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mut f = r.fields("epoch")?;
+        let epoch = Self::read_fields(r, &mut f)?;
+        f.end(r)?;
+        Ok(epoch)
+    }
+
+    /// Fields 0 to 3 of a map that has been opened.
+    pub(crate) fn write_fields(&self, w: &mut Writer) {
+        w.key(0)
             .uint(self.suite)
             .key(1)
             .uint(self.start)
@@ -68,8 +94,7 @@ impl EpochItem {
         });
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let mut f = r.fields("epoch")?;
+    pub(crate) fn read_fields(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
         f.need(r, 0, "suite")?;
         let suite = r.within(1, 1, "suite")? as u8;
         f.need(r, 1, "start")?;
@@ -80,7 +105,6 @@ impl EpochItem {
         let keys = f.list(r, 3, MAX_SLICES, "slice keys", |r| {
             Ok(SealingKey::from_bytes(r.array("slice key")?))
         })?;
-        f.end(r)?;
         // A slice without end is the only one.
         if keys.is_empty() || (slice == 0 && keys.len() != 1) {
             return Err(wrong);
@@ -99,9 +123,9 @@ impl Genesis {
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.map(6).key(0).uint(FORMAT).key(1).bytes(&self.random);
-        w.key(2).bytes(self.founder.as_bytes());
-        // The policy: nothing can be said in it yet.
-        w.key(3).map(0).key(4);
+        w.key(2).encoded(&self.root.encode()).key(3);
+        self.policy.write(&mut w);
+        w.key(4);
         self.epoch.write(&mut w);
         w.key(5).map(2).key(0).uint(self.parameters.history_days);
         w.key(1).uint(self.parameters.lifespan);
@@ -117,10 +141,10 @@ impl Genesis {
         r.format()?;
         f.need(r, 1, "random bytes")?;
         let random = r.array("random bytes")?;
-        f.need(r, 2, "founder")?;
-        let founder = PublicKey::from_bytes(r.array("founder")?);
+        f.need(r, 2, "root")?;
+        let root = read_form(r)?;
         f.need(r, 3, "policy")?;
-        r.fields("policy")?.end(r)?;
+        let policy = TopicPolicy::read(r)?;
         f.need(r, 4, "epoch")?;
         let epoch = EpochItem::read(r)?;
         f.need(r, 5, "parameters")?;
@@ -128,15 +152,46 @@ impl Genesis {
         f.end(r)?;
         Ok(Self {
             random,
-            founder,
+            root,
+            policy,
             epoch,
             parameters,
         })
     }
 
+    /// The device that founded the topic: the one of its first form; of several the first.
+    pub fn founder(&self) -> PublicKey {
+        let first = self.root.devices().first();
+        // A form has a device.
+        first.map_or(PublicKey::from_bytes([0; 32]), |device| device.key)
+    }
+
     /// kdf("topic", genesis bytes).
     pub fn topic_id(&self) -> TopicId {
         TopicId::from_bytes(seal::kdf("topic", &[&self.encode()]))
+    }
+}
+
+impl TopicPolicy {
+    fn write(&self, w: &mut Writer) {
+        w.map(usize::from(self.public) + usize::from(!self.budget.is_none()));
+        if self.public {
+            w.key(0).bool(true);
+        }
+        self.budget.write_field(w, 1);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mut f = r.fields("policy")?;
+        let public = f.maybe(r, 0)?;
+        let wrong = r.wrong("public");
+        // False is said by leaving it out.
+        if public && !r.bool("public")? {
+            return Err(wrong);
+        }
+        let budget = Budget::read_field(r, &mut f, 1)?;
+        f.end(r)?;
+        Ok(Self { public, budget })
     }
 }
 

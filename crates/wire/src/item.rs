@@ -1,16 +1,23 @@
 //! Items of control bodies: a closed list of kinds.
 
 use identity::{
-    BadSignature, Context, GrantId, PublicKey, SealingKey, SecretKey, Signature, TopicId, seal,
+    ActId, BadSignature, Context, EnvelopeId, GrantId, PublicKey, SealingKey, SecretKey, Signature,
+    TopicId, seal,
 };
 
+use crate::act::Act;
 use crate::cbor::{Fields, Malformed, Reader, Writer};
+use crate::epoch::{Boxes, NextEpoch};
+use crate::grant::{Close, Grant, Revocation};
+use crate::invite::Invite;
+use crate::joint::{DeviceSignature, Joint};
 use crate::limits::{
-    MAX_CONTROL_BODY, MAX_INNER_SIGNATURES, MAX_INVITE_USES, MAX_ITEMS, MAX_SEALED_ITEM,
+    MAX_BOXES_BODY, MAX_BRANCHES, MAX_CONTROL_BODY, MAX_INNER_SIGNATURES, MAX_ITEMS,
+    MAX_SEALED_ITEM, MAX_SIGNED_ITEMS,
 };
 
 /// A device certifies an author key of its own, in that author's envelope number 1.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Certificate {
     /// The device, which signs this.
     pub device: PublicKey,
@@ -18,8 +25,11 @@ pub struct Certificate {
     pub author: PublicKey,
     /// Which incarnation of the device in this topic, from 0.
     pub index: u32,
-    /// Over topic id ‖ author ‖ index (big-endian).
+    /// Over topic id ‖ author ‖ index (big-endian) ‖ branches.
     pub signature: Signature,
+    /// The branches of earlier authors of the device that stand beyond their forks; strictly
+    /// ascending, at most [`MAX_BRANCHES`].
+    pub branches: Vec<EnvelopeId>,
 }
 
 /// The key of an invite certifies a device.
@@ -37,29 +47,6 @@ pub struct Claim {
     pub time: u64,
     /// Over topic id ‖ invite ‖ grant ‖ device ‖ sealing ‖ time (big-endian).
     pub signature: Signature,
-}
-
-/// What an invite gives before anybody has welcomed its claimer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub enum InviteKind {
-    /// The box holds the keys; the claimer reads and writes at once.
-    WhileAway = 1,
-}
-
-/// Lets in devices that prove a key derived from the link's seed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Invite {
-    /// Ed25519 key that signs claims.
-    pub key: PublicKey,
-    /// What may be sealed to whoever holds the link.
-    pub sealing: SealingKey,
-    /// How many devices it is meant for, from 1.
-    pub uses: u32,
-    /// Claims later than this do not stand; milliseconds since 1970.
-    pub until: u64,
-    /// What it gives.
-    pub kind: InviteKind,
 }
 
 /// An item of a control body. Kinds that this format does not know are inadmissible.
@@ -81,16 +68,44 @@ pub enum Item {
     Cores(Vec<u8>),
     /// Kind 7: [`plain::Title`](crate::plain::Title), sealed to readers.
     Title(Vec<u8>),
+    /// Kind 8.
+    Grant(Grant),
+    /// Kind 9.
+    Revocation(Revocation),
+    /// Kind 10.
+    Close(Close),
+    /// Kind 11.
+    Act(Act),
+    /// Kind 12.
+    Epoch(NextEpoch),
+    /// Kind 13: alone in its envelope, which may be longer than others of its class.
+    Boxes(Boxes),
+    /// Kind 16: the author confirms an act of a composition that it may end.
+    Countersign(ActId),
 }
 
 impl Certificate {
     /// Certifies an author key.
     pub fn sign(topic: TopicId, device: &SecretKey, author: PublicKey, index: u32) -> Self {
+        Self::sign_choosing(topic, device, (author, index), Vec::new())
+    }
+
+    /// Certifies an author key with its index, and says which branches of the device's earlier
+    /// authors stand.
+    pub fn sign_choosing(
+        topic: TopicId,
+        device: &SecretKey,
+        (author, index): (PublicKey, u32),
+        mut branches: Vec<EnvelopeId>,
+    ) -> Self {
+        branches.sort_unstable();
+        branches.dedup();
         let mut certificate = Self {
             device: device.public(),
             author,
             index,
             signature: Signature::from_bytes([0; 64]),
+            branches,
         };
         certificate.signature = device.sign(Context::Certificate, &certificate.statement(topic));
         certificate
@@ -106,16 +121,20 @@ impl Certificate {
     }
 
     fn statement(&self, topic: TopicId) -> Vec<u8> {
-        [
+        let mut statement = [
             &topic.as_bytes()[..],
             self.author.as_bytes(),
             &self.index.to_be_bytes(),
         ]
-        .concat()
+        .concat();
+        for branch in &self.branches {
+            statement.extend_from_slice(branch.as_bytes());
+        }
+        statement
     }
 
     fn write(&self, w: &mut Writer) {
-        w.map(4)
+        w.map(4 + Writer::present(&self.branches))
             .key(0)
             .bytes(self.device.as_bytes())
             .key(1)
@@ -124,6 +143,9 @@ impl Certificate {
             .uint(self.index)
             .key(3)
             .bytes(self.signature.as_bytes());
+        w.list(4, &self.branches, |w, id| {
+            w.bytes(id.as_bytes());
+        });
     }
 
     fn read(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
@@ -135,11 +157,18 @@ impl Certificate {
         let index = r.u32("index")?;
         f.need(r, 3, "signature")?;
         let signature = Signature::from_bytes(r.array("signature")?);
+        let mut last = None;
+        let branches = f.list(r, 4, MAX_BRANCHES, "branches", |r| {
+            r.ascending(&mut last, "branches are not ascending", |r| {
+                Ok(EnvelopeId::from_bytes(r.array("branches")?))
+            })
+        })?;
         Ok(Self {
             device,
             author,
             index,
             signature,
+            branches,
         })
     }
 }
@@ -227,52 +256,15 @@ impl Claim {
     pub fn encode(&self) -> Vec<u8> {
         Item::Claim(*self).encode()
     }
-}
 
-impl Invite {
-    /// The id of the item that this is: the grant that claims name.
-    pub fn grant(&self) -> GrantId {
-        Item::Invite(*self).id()
-    }
-
-    pub(crate) fn write(&self, w: &mut Writer) {
-        w.map(5)
-            .key(0)
-            .bytes(self.key.as_bytes())
-            .key(1)
-            .bytes(self.sealing.as_bytes());
-        w.key(2)
-            .uint(self.uses)
-            .key(3)
-            .uint(self.until)
-            .key(4)
-            .uint(self.kind as u8);
-    }
-
-    pub(crate) fn read(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
-        f.need(r, 0, "invite key")?;
-        let key = PublicKey::from_bytes(r.array("invite key")?);
-        f.need(r, 1, "sealing key")?;
-        let sealing = SealingKey::from_bytes(r.array("sealing key")?);
-        f.need(r, 2, "uses")?;
-        let uses = r.within(1, u64::from(MAX_INVITE_USES), "uses")? as u32;
-        f.need(r, 3, "until")?;
-        let until = r.time("until")?;
-        f.need(r, 4, "invite kind")?;
-        r.within(1, 1, "invite kind")?;
-        Ok(Self {
-            key,
-            sealing,
-            uses,
-            until,
-            kind: InviteKind::WhileAway,
-        })
+    /// kdf("claim", the bytes of the item): what welcomes it names.
+    pub fn hash(&self) -> [u8; 32] {
+        seal::kdf("claim", &[&self.encode()])
     }
 }
 
 impl Item {
-    /// The number of its kind. 8 to 15 are reserved for grant, revocation, close, act, epoch,
-    /// boxes, share and snapshot.
+    /// The number of its kind. 14 and 15 are reserved for share and snapshot.
     pub const fn kind(&self) -> u8 {
         match self {
             Self::Certificate(_) => 0,
@@ -283,6 +275,13 @@ impl Item {
             Self::Profile(_) => 5,
             Self::Cores(_) => 6,
             Self::Title(_) => 7,
+            Self::Grant(_) => 8,
+            Self::Revocation(_) => 9,
+            Self::Close(_) => 10,
+            Self::Act(_) => 11,
+            Self::Epoch(_) => 12,
+            Self::Boxes(_) => 13,
+            Self::Countersign(_) => 16,
         }
     }
 
@@ -295,12 +294,55 @@ impl Item {
 
     /// Reads one item.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        Self::read(&mut Reader::new(bytes, MAX_CONTROL_BODY)?)
+        Self::read(&mut Reader::new(bytes, MAX_BOXES_BODY)?)
     }
 
-    /// The item's id: kdf("grant", item bytes). For an invite this is the grant that claims name.
+    /// The item's id: kdf("grant", item bytes), where a composition signs without the signatures.
+    /// For an invite this is the grant that claims name.
     pub fn id(&self) -> GrantId {
-        GrantId::from_bytes(seal::kdf("grant", &[&self.encode()]))
+        let bytes = match self {
+            Self::Grant(grant) if grant.joint.is_some() => Self::Grant(grant.unsigned()).encode(),
+            Self::Revocation(revocation) if revocation.joint.is_some() => {
+                Self::Revocation(revocation.unsigned()).encode()
+            }
+            _ => self.encode(),
+        };
+        GrantId::from_bytes(seal::kdf("grant", &[&bytes]))
+    }
+
+    /// The composition that signs it, where it is not the author alone.
+    pub const fn joint(&self) -> Option<&Joint> {
+        match self {
+            Self::Grant(grant) => grant.joint.as_ref(),
+            Self::Revocation(revocation) => revocation.joint.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Adds a device's signature to those of its composition. Nothing happens to an item that no
+    /// composition signs.
+    pub fn sign_jointly(&mut self, topic: TopicId, device: &SecretKey) {
+        let signature = DeviceSignature::sign(topic, &self.id(), device);
+        let joint = match self {
+            Self::Grant(grant) => grant.joint.as_mut(),
+            Self::Revocation(revocation) => revocation.joint.as_mut(),
+            _ => None,
+        };
+        if let Some(joint) = joint {
+            joint.add(signature);
+        }
+    }
+
+    /// How many signatures are inside it.
+    pub(crate) const fn signatures(&self) -> usize {
+        match self {
+            Self::Certificate(_) | Self::Claim(_) => 1,
+            Self::Act(act) => act.signatures.len(),
+            _ => match self.joint() {
+                Some(joint) => joint.signatures.len(),
+                None => 0,
+            },
+        }
     }
 
     fn write(&self, w: &mut Writer) {
@@ -318,12 +360,22 @@ impl Item {
             Self::Profile(sealed) | Self::Cores(sealed) | Self::Title(sealed) => {
                 w.map(1).key(0).bytes(sealed);
             }
+            Self::Grant(grant) => grant.write(w),
+            Self::Revocation(revocation) => revocation.write(w),
+            Self::Close(close) => close.write(w),
+            Self::Act(act) => act.write(w),
+            Self::Epoch(epoch) => epoch.write(w),
+            Self::Boxes(boxes) => boxes.write(w),
+            Self::Countersign(act) => {
+                w.map(1).key(0).bytes(act.as_bytes());
+            }
         }
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.tuple(2, "item")?;
-        let kind = r.at_most(7, "an item of unknown kind")?;
+        let wrong = r.wrong("an item of unknown kind");
+        let kind = r.at_most(16, "an item of unknown kind")?;
         let mut f = r.fields("fields of an item")?;
         let item = match kind {
             0 => Self::Certificate(Certificate::read(r, &mut f)?),
@@ -336,7 +388,18 @@ impl Item {
             }
             5 => Self::Profile(read_sealed(r, &mut f)?),
             6 => Self::Cores(read_sealed(r, &mut f)?),
-            _ => Self::Title(read_sealed(r, &mut f)?),
+            7 => Self::Title(read_sealed(r, &mut f)?),
+            8 => Self::Grant(Grant::read(r, &mut f)?),
+            9 => Self::Revocation(Revocation::read(r, &mut f)?),
+            10 => Self::Close(Close::read(r, &mut f)?),
+            11 => Self::Act(Act::read(r, &mut f)?),
+            12 => Self::Epoch(NextEpoch::read(r, &mut f)?),
+            13 => Self::Boxes(Boxes::read(r, &mut f)?),
+            16 => {
+                f.need(r, 0, "act")?;
+                Self::Countersign(ActId::from_bytes(r.array("act")?))
+            }
+            _ => return Err(wrong),
         };
         f.end(r)?;
         Ok(item)
@@ -362,18 +425,33 @@ pub fn encode_items(items: &[Item]) -> Vec<u8> {
     w.into_bytes()
 }
 
-/// Reads a control body.
+/// Reads a control body. Boxes stand alone and may take more room than all else.
 pub fn decode_items(bytes: &[u8]) -> Result<Vec<Item>, Malformed> {
-    let mut r = Reader::new(bytes, MAX_CONTROL_BODY)?;
+    let mut r = Reader::new(bytes, MAX_BOXES_BODY)?;
     let len = r.list(MAX_ITEMS, "items")?;
     let mut items = Vec::new();
-    let mut signed = 0;
+    let (mut signed, mut signatures) = (0, 0);
     for _ in 0..len {
-        let wrong = r.wrong("too many signed items");
+        let at = r.at();
         let item = Item::read(&mut r)?;
         signed += usize::from(item.is_signed());
-        if signed > MAX_INNER_SIGNATURES {
-            return Err(wrong);
+        signatures += item.signatures();
+        let boxes = matches!(item, Item::Boxes(_));
+        if boxes && len != 1 {
+            let what = "boxes beside other items";
+            return Err(Malformed { at, what });
+        }
+        if !boxes && bytes.len() > MAX_CONTROL_BODY {
+            let what = "control body too long";
+            return Err(Malformed { at, what });
+        }
+        if signed > MAX_SIGNED_ITEMS {
+            let what = "too many signed items";
+            return Err(Malformed { at, what });
+        }
+        if signatures > MAX_INNER_SIGNATURES {
+            let what = "too many signatures inside";
+            return Err(Malformed { at, what });
         }
         items.push(item);
     }

@@ -5,7 +5,7 @@
 //!
 //! - [`Header`], [`Envelope`], [`Raw`]: the one unit of transport. [`check`] turns what came from
 //!   outside into [`Checked`] values, which nothing else can make.
-//! - [`Item`]: what a control body holds. [`Genesis`]: what a topic's id is the hash of.
+//! - [`Item`]: what a control body holds, from certificates to [`Grant`], [`Revocation`] and [`Act`]. [`Genesis`]: what a topic's id is the hash of.
 //! - [`Receipt`], [`NodeAdvert`], [`MailReceipt`], [`Ticket`]: signed statements.
 //! - [`Frame`], [`TopicFrame`]: what links carry.
 //! - [`plain`]: what is inside what is sealed. [`JoinLink`], [`CoreLink`], [`NodeAddress`]: text.
@@ -18,25 +18,32 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod act;
 mod address;
 mod advert;
 pub mod cbor;
 mod checked;
 mod cut;
 mod envelope;
+mod epoch;
 pub mod frame;
 mod genesis;
+mod grant;
 mod header;
+mod invite;
 mod item;
+mod joint;
 pub mod limits;
 mod link;
 pub mod plain;
 mod receipt;
 mod signed;
+mod terms;
 mod text;
 mod ticket;
 mod topic_box;
 
+pub use act::{Act, ActSignature, Role};
 pub use address::{AddressError, Host, NodeAddress};
 pub use advert::{AdvertAddress, AdvertCore, NodeAdvert, check_advert, sign_advert};
 pub use cbor::Malformed;
@@ -46,16 +53,21 @@ pub use envelope::{
     CheckedBody, Envelope, Evidence, Raw, RawHeader, Verified, check, check_body, check_evidence,
     check_header, sign_envelope,
 };
+pub use epoch::{Boxes, EpochReason, Followed, NextEpoch, SealedTo};
 pub use frame::{Code, Frame, TopicFrame};
-pub use genesis::{EpochItem, Genesis, Parameters};
+pub use genesis::{EpochItem, Genesis, Parameters, TopicPolicy};
+pub use grant::{Close, Grant, Revocation};
 pub use header::{Class, Extensions, Header, Manifest, decode_header};
-pub use item::{Certificate, Claim, Invite, InviteKind, Item, decode_items, encode_items};
+pub use invite::{Gift, Invite, InviteKind};
+pub use item::{Certificate, Claim, Item, decode_items, encode_items};
+pub use joint::{DeviceSignature, Joint};
 pub use link::{CoreLink, JoinLink, Link, LinkError};
 pub use receipt::{
     MailReceipt, Receipt, ReceiptKind, SignedMailReceipt, SignedReceipt, Slot, check_mail_receipt,
     check_receipt, sign_mail_receipt, sign_receipt,
 };
 pub use signed::{RawStatement, Signed, SignedAdvert};
+pub use terms::{Budget, Interval, Right, Rights, Terms};
 pub use text::is_shown_text;
 pub use ticket::Ticket;
 pub use topic_box::{TopicBox, check_box};

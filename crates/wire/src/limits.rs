@@ -29,8 +29,10 @@ pub const MAX_MESSAGES: u16 = 1_024;
 pub const MAX_HOPS: u8 = 64;
 /// Body of class content or live. What is larger travels as blocks.
 pub const MAX_BODY: usize = 65_536;
-/// Body of class control.
+/// Body of class control, unless it is boxes.
 pub const MAX_CONTROL_BODY: usize = 16_384;
+/// Body of class control that is one item of boxes.
+pub const MAX_BOXES_BODY: usize = 65_536;
 /// Items in a control body.
 pub const MAX_ITEMS: usize = 64;
 /// Bytes of blocks that a manifest may count (256 TiB).
@@ -55,6 +57,29 @@ pub const SEALED_BODY_OVERHEAD: usize = 1 + 16 + 1 + 32 + 24 + 16 + 16;
 pub const MAX_SEALED_ITEM: usize = 5_120;
 /// Uses that an invite may allow.
 pub const MAX_INVITE_USES: u32 = 1_000_000;
+
+/// Devices of a composition, and signatures under one act or item. Who wants more removes one first.
+pub const MAX_DEVICES: usize = identity::limits::MAX_DEVICES;
+/// Envelope ids in the cut of a revocation, a close or an act. Of authors for whom there is no room
+/// nothing would stand, so who has more of them under a grant revokes the grants below it first.
+pub const MAX_CUT_IDS: usize = 256;
+/// Grants that one grant carries at a time. Further ones are inadmissible.
+pub const MAX_GRANTS: usize = 64;
+/// Grants between the topic's own and any other, itself included. Deeper ones are inadmissible.
+pub const MAX_GRANT_DEPTH: usize = 8;
+/// Signatures that are checked of the chain of grants which a stranger shows. Who shows a longer one
+/// is not believed.
+pub const MAX_CHAIN_SIGNATURES: usize = 32;
+/// Epochs that an epoch follows. Further ones stay unmerged until the next.
+pub const MAX_FOLLOWED_EPOCHS: usize = 8;
+/// Boxes of devices in one item. A topic with more takes several envelopes.
+pub const MAX_BOXES: usize = 600;
+/// Boxes of core nodes in one item.
+pub const MAX_CORE_BOXES: usize = 64;
+/// Sealed bytes in a box, at least: a kind and the tag.
+pub const MIN_BOX_SEALED: usize = 17;
+/// Sealed bytes in a box, at most: room for the seeds of all slices.
+pub const MAX_BOX_SEALED: usize = 1_200;
 
 /// Genesis of a topic.
 pub const MAX_GENESIS: usize = 4_096;
@@ -105,7 +130,9 @@ pub const MAX_ENVELOPES: usize = 64;
 /// One envelope as it travels: header, proof, body and their heads.
 pub const MAX_RAW: usize = MAX_HEADER + 64 + MAX_BODY + 16;
 /// Signatures inside one control body. Each costs as much as the envelope's own.
-pub const MAX_INNER_SIGNATURES: usize = 4;
+pub const MAX_INNER_SIGNATURES: usize = 16;
+/// Certificates and claims in one control body.
+pub const MAX_SIGNED_ITEMS: usize = 4;
 /// Bytes of envelopes that a sender puts into one frame; a single larger envelope goes alone.
 pub const MAX_ENVELOPES_LEN: usize = 196_608;
 /// Envelopes in the proof of a grant.
@@ -124,6 +151,8 @@ pub const MAX_SLOT_PAGE: usize = 512;
 pub const MAX_EVIDENCE: usize = 16;
 /// Peers that hold a topic, told to a core node in one frame.
 pub const MAX_CORE_PEERS: usize = 16;
+/// Topics in one report to a client about what it uses. The largest ones are named.
+pub const MAX_USAGE_TOPICS: usize = 16;
 /// Sealed proof towards a core node: 32 + 32 + 64 and the tag, with room for a ticket.
 pub const MAX_AT_CORE: usize = 512;
 /// Ticket for a core node.

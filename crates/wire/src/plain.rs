@@ -5,7 +5,7 @@ use identity::{Context, EnvelopeId, EpochId, NodeId, PublicKey, SecretKey, Signa
 use crate::cbor::{Malformed, Reader, Writer, validate_prefix};
 use crate::checked::Refused;
 use crate::genesis::Genesis;
-use crate::item::Invite;
+use crate::invite::Invite;
 use crate::limits::{
     BOX_PLAIN_LEN, FORMAT, MAX_ADDRESSES, MAX_CORES, MAX_GENESIS, MAX_MESSAGES, MAX_NAME,
     MAX_PLAIN, MAX_SEALED_ITEM,

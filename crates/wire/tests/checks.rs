@@ -17,7 +17,7 @@ fn body() -> Vec<u8> {
     vec![0x81; 300]
 }
 
-fn control_with(items: &[Item]) -> Raw {
+pub(crate) fn control_with(items: &[Item]) -> Raw {
     let header = Header {
         count: items.len() as u16,
         ..control()
@@ -27,7 +27,7 @@ fn control_with(items: &[Item]) -> Raw {
 }
 
 /// Signs whatever the header says, without any rule.
-fn forge(mut header: Header, body: Vec<u8>) -> Raw {
+pub(crate) fn forge(mut header: Header, body: Vec<u8>) -> Raw {
     header.author = author().public();
     header.body_len = body.len() as u32;
     header.body_hash = identity::seal::hash(&[&body]);
@@ -179,14 +179,20 @@ fn a_signature_of_another_kind_does_not_pass_for_a_proof() {
 fn certificates_are_for_their_topic_author_and_index() {
     let good = Certificate::sign(topic(), &device(), author().public(), 3);
     let with = |certificate| check(control_with(&[Item::Certificate(certificate)]));
-    assert!(with(good).is_ok());
-    assert_eq!(
-        with(Certificate { index: 4, ..good }),
-        Err(Refused::InnerSignature)
-    );
+    assert!(with(good.clone()).is_ok());
+    let changed = Certificate {
+        index: 4,
+        ..good.clone()
+    };
+    assert_eq!(with(changed), Err(Refused::InnerSignature));
+    let choosing = Certificate {
+        branches: vec![samples::id(1)],
+        ..good.clone()
+    };
+    assert_eq!(with(choosing), Err(Refused::InnerSignature));
     let other = Certificate {
         device: core().public(),
-        ..good
+        ..good.clone()
     };
     assert_eq!(with(other), Err(Refused::InnerSignature));
     let other_topic = Certificate::sign(
@@ -303,13 +309,13 @@ fn items_that_are_not_counted_or_not_known_are_refused() {
         encode_items(&[Item::Leave]),
     );
     assert_eq!(check(miscounted), Err(Refused::Count));
-    // [[8, {}]]: a kind of a later format.
+    // [[14, {}]]: a kind of a later format.
     let unknown = forge(
         Header {
             count: 1,
             ..control()
         },
-        vec![0x81, 0x82, 0x08, 0xa0],
+        vec![0x81, 0x82, 0x0e, 0xa0],
     );
     let Err(Refused::Malformed(error)) = check(unknown) else {
         panic!("it passed")

@@ -6,7 +6,7 @@ use wire::{
     ReceiptKind, Ticket, decode_header, decode_items, encode_items,
 };
 
-use crate::samples;
+use crate::{rights_samples, samples};
 
 /// Decodes and encodes again.
 pub(crate) type Again = fn(&[u8]) -> Option<Vec<u8>>;
@@ -50,17 +50,28 @@ pub(crate) fn all() -> Vec<Entry> {
         (
             "item",
             |b| Item::decode(b).ok().map(|v| v.encode()),
-            samples::items().iter().map(Item::encode).collect(),
+            samples::items()
+                .iter()
+                .chain(&rights_samples::rights_items())
+                .map(Item::encode)
+                .collect(),
         ),
         (
             "items",
             |b| decode_items(b).ok().map(|v| encode_items(&v)),
-            vec![encode_items(&samples::items()), encode_items(&[])],
+            rights_samples::rights_items()
+                .into_iter()
+                .map(|item| encode_items(&[item]))
+                .chain([encode_items(&samples::items()), encode_items(&[])])
+                .collect(),
         ),
         (
             "genesis",
             |b| Genesis::decode(b).ok().map(|v| v.encode()),
-            vec![samples::genesis().encode()],
+            vec![
+                samples::genesis().encode(),
+                rights_samples::other_genesis().encode(),
+            ],
         ),
         (
             "receipt",
@@ -130,10 +141,10 @@ fn every_sample_is_accepted_and_gives_its_bytes_back() {
 #[test]
 fn the_samples_have_every_type_of_frame() {
     let link: std::collections::BTreeSet<u8> = samples::frames().iter().map(Frame::kind).collect();
-    assert!(link.into_iter().eq(0..=24));
+    assert!(link.into_iter().eq((0..=24).chain([29])));
     let topic: std::collections::BTreeSet<u8> = samples::topic_frames()
         .iter()
         .map(wire::TopicFrame::kind)
         .collect();
-    assert!(topic.into_iter().eq(0..=11));
+    assert!(topic.into_iter().eq(0..=12));
 }

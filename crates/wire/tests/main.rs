@@ -2,6 +2,8 @@
 
 #[path = "../examples/vectors/identity_vectors.rs"]
 mod identity_vectors;
+#[path = "../examples/vectors/rights_samples.rs"]
+mod rights_samples;
 #[path = "../examples/vectors/samples.rs"]
 mod samples;
 #[path = "../examples/vectors/wire_vectors.rs"]
@@ -14,6 +16,8 @@ mod documents;
 mod header;
 mod links;
 mod mutations;
+mod rights;
+mod rights_strategies;
 mod roundtrips;
 mod strategies;
 mod vectors;

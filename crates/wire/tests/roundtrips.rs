@@ -8,7 +8,7 @@ use wire::{
     decode_items, encode_items, limits, sign_envelope,
 };
 
-use crate::strategies;
+use crate::{rights_strategies, strategies};
 
 #[test]
 fn padding_is_small_and_never_too_much() {
@@ -60,11 +60,17 @@ proptest! {
     }
 
     #[test]
-    fn items(items in prop::collection::vec(strategies::item(), 0..limits::MAX_INNER_SIGNATURES)) {
+    fn items(items in prop::collection::vec(strategies::item(), 0..limits::MAX_SIGNED_ITEMS)) {
         prop_assert_eq!(decode_items(&encode_items(&items)), Ok(items.clone()));
         for item in items {
             prop_assert_eq!(Item::decode(&item.encode()), Ok(item));
         }
+    }
+
+    #[test]
+    fn boxes(boxes in rights_strategies::boxes()) {
+        let items = vec![Item::Boxes(boxes)];
+        prop_assert_eq!(decode_items(&encode_items(&items)), Ok(items));
     }
 
     #[test]

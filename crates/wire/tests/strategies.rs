@@ -3,22 +3,24 @@
 use core::net::IpAddr;
 
 use identity::{
-    EnvelopeId, GrantId, Id, Kind, NodeId, PublicKey, Scheme, SealingKey, Secret, Signature,
+    EnvelopeId, Form, GrantId, Id, Kind, NodeId, PublicKey, Scheme, SealingKey, Secret, Signature,
     TopicId,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use wire::frame::{CorePeer, Subject};
+use wire::frame::{CorePeer, Subject, TopicUsage};
 use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CutEntry, EpochItem, Frame,
-    Genesis, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress, NodeAdvert, Parameters,
-    Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Slot, Ticket, TopicBox, TopicFrame,
-    limits,
+    Genesis, Gift, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress, NodeAdvert,
+    Parameters, Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Slot, Ticket, TopicBox,
+    TopicFrame, TopicPolicy, limits,
 };
 
-type Bytes = [u8; 32];
+use crate::rights_strategies::{self, budget, form, terms};
 
-fn time() -> impl Strategy<Value = u64> {
+pub(crate) type Bytes = [u8; 32];
+
+pub(crate) fn time() -> impl Strategy<Value = u64> {
     0..=limits::MAX_TIME_MS
 }
 
@@ -26,11 +28,11 @@ pub(crate) fn id() -> impl Strategy<Value = EnvelopeId> {
     any::<Bytes>().prop_map(EnvelopeId::from_bytes)
 }
 
-fn key() -> impl Strategy<Value = PublicKey> {
+pub(crate) fn key() -> impl Strategy<Value = PublicKey> {
     any::<Bytes>().prop_map(PublicKey::from_bytes)
 }
 
-fn topic() -> impl Strategy<Value = TopicId> {
+pub(crate) fn topic() -> impl Strategy<Value = TopicId> {
     any::<Bytes>().prop_map(TopicId::from_bytes)
 }
 
@@ -38,19 +40,19 @@ fn node() -> impl Strategy<Value = NodeId> {
     any::<Bytes>().prop_map(NodeId::from_bytes)
 }
 
-fn sealing() -> impl Strategy<Value = SealingKey> {
+pub(crate) fn sealing() -> impl Strategy<Value = SealingKey> {
     any::<Bytes>().prop_map(SealingKey::from_bytes)
 }
 
-fn grant() -> impl Strategy<Value = GrantId> {
+pub(crate) fn grant() -> impl Strategy<Value = GrantId> {
     any::<Bytes>().prop_map(GrantId::from_bytes)
 }
 
-fn signature() -> impl Strategy<Value = Signature> {
+pub(crate) fn signature() -> impl Strategy<Value = Signature> {
     vec(any::<u8>(), 64).prop_map(|bytes| Signature::from_bytes(bytes.try_into().unwrap()))
 }
 
-fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..max)
 }
 
@@ -172,23 +174,36 @@ pub(crate) fn header() -> impl Strategy<Value = Header> {
 }
 
 pub(crate) fn item() -> impl Strategy<Value = Item> {
-    let certificate =
-        (key(), key(), any::<u32>(), signature()).prop_map(|(device, author, index, signature)| {
+    let certificate = (
+        key(),
+        key(),
+        any::<u32>(),
+        signature(),
+        cut_ids(limits::MAX_BRANCHES),
+    )
+        .prop_map(|(device, author, index, signature, branches)| {
             Item::Certificate(Certificate {
                 device,
                 author,
                 index,
                 signature,
+                branches,
             })
         });
-    let invite = (key(), sealing(), 1..=limits::MAX_INVITE_USES, time()).prop_map(
-        |(key, sealing, uses, until)| {
+    let gift = || (terms(), grant()).prop_map(|(terms, parent)| Gift { terms, parent });
+    let kind = prop_oneof![
+        gift().prop_map(InviteKind::WhileAway),
+        gift().prop_map(InviteKind::Attended),
+        Just(InviteKind::Device),
+    ];
+    let invite = (key(), sealing(), 1..=limits::MAX_INVITE_USES, time(), kind).prop_map(
+        |(key, sealing, uses, until, kind)| {
             Item::Invite(Invite {
                 key,
                 sealing,
                 uses,
                 until,
-                kind: InviteKind::WhileAway,
+                kind,
             })
         },
     );
@@ -201,7 +216,12 @@ pub(crate) fn item() -> impl Strategy<Value = Item> {
         bytes(300).prop_map(Item::Profile),
         bytes(300).prop_map(Item::Cores),
         bytes(300).prop_map(Item::Title),
+        rights_strategies::item(),
     ]
+}
+
+pub(crate) fn cut_ids(max: usize) -> impl Strategy<Value = Vec<EnvelopeId>> {
+    btree_set(id(), 0..=max).prop_map(|ids| ids.into_iter().collect())
 }
 
 fn claim() -> impl Strategy<Value = Claim> {
@@ -217,8 +237,8 @@ fn claim() -> impl Strategy<Value = Claim> {
     )
 }
 
-pub(crate) fn genesis() -> impl Strategy<Value = Genesis> {
-    let epoch = (
+pub(crate) fn epoch() -> impl Strategy<Value = EpochItem> {
+    (
         time(),
         1..=limits::MAX_TIME_MS,
         vec(sealing(), 1..=limits::MAX_SLICES),
@@ -231,7 +251,10 @@ pub(crate) fn genesis() -> impl Strategy<Value = Genesis> {
                 slice,
                 keys,
             }
-        });
+        })
+}
+
+pub(crate) fn genesis() -> impl Strategy<Value = Genesis> {
     let parameters =
         (0_u32..=36_500, 1..=limits::MAX_LIFESPAN_MS).prop_map(|(history_days, lifespan)| {
             Parameters {
@@ -239,14 +262,18 @@ pub(crate) fn genesis() -> impl Strategy<Value = Genesis> {
                 lifespan,
             }
         });
-    (any::<Bytes>(), key(), epoch, parameters).prop_map(|(random, founder, epoch, parameters)| {
-        Genesis {
+    let root = prop_oneof![key().prop_map(Form::one), form()];
+    let policy =
+        (any::<bool>(), budget()).prop_map(|(public, budget)| TopicPolicy { public, budget });
+    (any::<Bytes>(), root, policy, epoch(), parameters).prop_map(
+        |(random, root, policy, epoch, parameters)| Genesis {
             random,
-            founder,
+            root,
+            policy,
             epoch,
             parameters,
-        }
-    })
+        },
+    )
 }
 
 fn cut(max: usize) -> impl Strategy<Value = Vec<CutEntry>> {
@@ -503,6 +530,19 @@ fn link_frame() -> impl Strategy<Value = Frame> {
     ]
 }
 
+fn usage() -> impl Strategy<Value = Vec<TopicUsage>> {
+    let topics = prop::collection::btree_map(topic(), any::<[u64; 3]>(), 0..=16);
+    topics.prop_map(|topics| {
+        let usage = |(topic, [share, own, guests]): (_, [u64; 3])| TopicUsage {
+            topic,
+            share,
+            own,
+            guests,
+        };
+        topics.into_iter().map(usage).collect()
+    })
+}
+
 fn core_frame() -> impl Strategy<Value = Frame> {
     let peer =
         (node(), uri(), ticket()).prop_map(|(node, uri, ticket)| CorePeer { node, uri, ticket });
@@ -531,6 +571,15 @@ fn core_frame() -> impl Strategy<Value = Frame> {
         topic().prop_map(|topic| Frame::CoreUnserve { topic }),
         (topic(), vec(peer, 0..=limits::MAX_CORE_PEERS))
             .prop_map(|(topic, peers)| Frame::CorePeers { topic, peers }),
+        (any::<[u64; 4]>(), usage()).prop_map(|([quota, used, headers, header_quota], topics)| {
+            Frame::CoreUsage {
+                quota,
+                used,
+                headers,
+                header_quota,
+                topics,
+            }
+        }),
     ]
 }
 

@@ -5,7 +5,7 @@ use identity::Signature;
 use serde_json::Value;
 use wire::plain::{BoxContents, CoreList, Profile, Title, decode_messages};
 use wire::{
-    Frame, Genesis, Item, Link, Raw, RawStatement, Ticket, cbor, check, check_advert,
+    Frame, Genesis, Item, Link, Raw, RawStatement, Role, Ticket, cbor, check, check_advert,
     check_mail_receipt, check_receipt, decode_header,
 };
 
@@ -100,15 +100,20 @@ fn items_genesis_statements_and_frames_are_read() {
         assert_eq!(u64::from(item.kind()), vector["kind"].as_u64().unwrap());
         assert_eq!(item.id().to_string(), vector["id"].as_str().unwrap());
     }
-    let genesis = Genesis::decode(&bytes(&all["genesis"]["bytes"])).unwrap();
-    assert_eq!(
-        genesis.topic_id().to_string(),
-        all["genesis"]["topic"].as_str().unwrap()
-    );
-    assert_eq!(
-        genesis.epoch.id().to_string(),
-        all["genesis"]["epoch"].as_str().unwrap()
-    );
+    for vector in each(&all, "items_bad") {
+        let found = Item::decode(&bytes(&vector["bytes"])).unwrap_err();
+        assert_eq!((found.at, found.what), error(vector), "{vector}");
+    }
+    for name in ["genesis", "genesis_of_several"] {
+        let vector = &all[name];
+        let genesis = Genesis::decode(&bytes(&vector["bytes"])).unwrap();
+        let topic = genesis.topic_id().to_string();
+        assert_eq!(topic, vector["topic"].as_str().unwrap());
+        let root = genesis.root.member().to_string();
+        assert_eq!(root, vector["root"].as_str().unwrap());
+        let epoch = genesis.epoch.id().to_string();
+        assert_eq!(epoch, vector["epoch"].as_str().unwrap());
+    }
     for vector in each(&all, "statements") {
         let raw = RawStatement {
             bytes: bytes(&vector["bytes"]),
@@ -127,6 +132,34 @@ fn items_genesis_statements_and_frames_are_read() {
     }
     let ticket = Ticket::decode(&bytes(&all["ticket"])).unwrap();
     assert_eq!(ticket.verify(), Ok(()));
+}
+
+#[test]
+fn acts_and_joint_items_are_signed() {
+    let all = vectors();
+    for vector in each(&all, "acts") {
+        let Item::Act(act) = Item::decode(&bytes(&vector["bytes"])).unwrap() else {
+            panic!("no act: {vector}");
+        };
+        let topic = vector["topic"].as_str().unwrap().parse().unwrap();
+        assert_eq!(act.verify(topic), Ok(()));
+        assert_eq!(act.id().to_string(), vector["act"].as_str().unwrap());
+        let composition = act.composition.to_string();
+        assert_eq!(composition, vector["composition"].as_str().unwrap());
+        for (role, name) in [(Role::Signer, "signers"), (Role::New, "new")] {
+            let listed = each(vector, name).map(|key| key.as_str().unwrap().to_owned());
+            let signers = act.signers(role);
+            assert!(signers.iter().map(ToString::to_string).eq(listed));
+        }
+    }
+    for vector in each(&all, "joint") {
+        for name in ["bytes", "fewer"] {
+            let item = Item::decode(&bytes(&vector[name])).unwrap();
+            let topic = vector["topic"].as_str().unwrap().parse().unwrap();
+            assert_eq!(item.joint().unwrap().verify(topic, &item.id()), Ok(()));
+            assert_eq!(item.id().to_string(), vector["id"].as_str().unwrap());
+        }
+    }
 }
 
 #[test]

@@ -238,6 +238,7 @@ impl Inner {
     ) -> Result<Reply, Failure> {
         let local = self.find_topic(topic)?;
         let keys = self.member(local)?;
+        let id = keys.id;
         if !keys.is_founder() || keys.row.left {
             return Err(Failure::new(
                 Code::Refused,
@@ -270,7 +271,7 @@ impl Inner {
         }
         self.open_author(turn, local).map_err(from_publish)?;
         let seed = InviteSeed::generate(turn.cx.rng);
-        let item = seed.item(uses, until);
+        let item = seed.item(id, uses, until);
         let draft = Draft {
             payload: Payload::Items(vec![Item::Invite(item)]),
             lifespan: None,

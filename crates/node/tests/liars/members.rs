@@ -216,12 +216,12 @@ fn nobody_lets_itself_in() {
     );
     let own = claim;
     claim.invite = invite;
-    let mut false_certificate = certificate;
+    let mut false_certificate = certificate.clone();
     false_certificate.device = cast.newest(cast.carol).author;
     use wire::Item;
     for items in [
-        vec![Item::Certificate(certificate), Item::Claim(claim)],
-        vec![Item::Certificate(certificate), Item::Claim(own)],
+        vec![Item::Certificate(certificate.clone()), Item::Claim(claim)],
+        vec![Item::Certificate(certificate.clone()), Item::Claim(own)],
         vec![Item::Certificate(certificate)],
         vec![Item::Certificate(false_certificate), Item::Claim(own)],
         vec![Item::Leave],

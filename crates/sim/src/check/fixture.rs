@@ -3,7 +3,7 @@
 use super::{Broken, Everybody, Facts, Glance, Scene, Watch};
 use crate::disk::{Disk, Pool};
 use crate::plan::{NodeNo, NodePlan, Path, Plan, Role, START_MS, Site, TopicNo, TopicPlan};
-use identity::{EnvelopeId, GrantId, SealingKey, SecretKey, TopicId};
+use identity::{EnvelopeId, Form, GrantId, SealingKey, SecretKey, TopicId};
 use lace::Lace;
 use machine::test::World;
 use machine::{Batch, Rng, Staged, Table, Time, WallTime};
@@ -12,8 +12,8 @@ use rights::DeviceSecret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::{
-    Certificate, Checked, Claim, Class, EpochItem, Genesis, Header, Invite, InviteKind, Item,
-    Parameters, Verified, encode_items, sign_envelope,
+    Certificate, Checked, Claim, Class, EpochItem, Genesis, Gift, Header, Invite, InviteKind, Item,
+    Parameters, Terms, TopicPolicy, Verified, encode_items, sign_envelope,
 };
 
 /// The number of the topic on every disk.
@@ -117,7 +117,8 @@ impl Town {
         let random = rng.array();
         let genesis = Genesis {
             random,
-            founder: secrets[0].founder_key(&random).public(),
+            root: Form::one(secrets[0].founder_key(&random).public()),
+            policy: TopicPolicy::default(),
             epoch: EpochItem {
                 suite: 1,
                 start: START_MS,
@@ -156,7 +157,10 @@ impl Town {
                 sealing: SealingKey::from_bytes(rng.array()),
                 uses: 2,
                 until: START_MS + 7 * DAY,
-                kind: InviteKind::WhileAway,
+                kind: InviteKind::WhileAway(Gift {
+                    terms: Terms::GUEST,
+                    parent: GrantId::from_bytes(topic.to_bytes()),
+                }),
             },
             invite_key,
             genesis,

@@ -154,7 +154,7 @@ impl OnDisk {
             );
         }
         let founder_only = |item: &Item| matches!(item, Item::Invite(_) | Item::Title(_));
-        if stored.items.iter().any(founder_only) && self.device(place) != Some(self.genesis.founder)
+        if stored.items.iter().any(founder_only) && self.device(place) != Some(self.genesis.founder())
         {
             return Some("it invites or gives a title, and is not the founder's".to_owned());
         }
@@ -189,7 +189,7 @@ impl OnDisk {
             Some(Item::Claim(claim)) => Some(claim),
             _ => None,
         };
-        let began = if certificate.device == self.genesis.founder {
+        let began = if certificate.device == self.genesis.founder() {
             if claim.is_some() || header.grant.as_bytes() != self.topic.as_bytes() {
                 return Some("the founder writes under somebody's invite".to_owned());
             }

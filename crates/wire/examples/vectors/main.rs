@@ -4,6 +4,7 @@
 //! changed; the tests hold that the files are what this makes.
 
 mod identity_vectors;
+mod rights_samples;
 mod samples;
 mod wire_vectors;
 

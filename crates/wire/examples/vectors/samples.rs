@@ -1,18 +1,20 @@
 //! One legal value of every format, from fixed seeds.
 
 use identity::{
-    EnvelopeId, GrantId, Id, Kind, PublicKey, Scheme, SealingKey, Secret, SecretKey, Signature,
-    TopicId,
+    EnvelopeId, Form, GrantId, Id, Kind, PublicKey, Scheme, SealingKey, Secret, SecretKey,
+    Signature, TopicId,
 };
-use wire::frame::{CorePeer, Subject};
+use wire::frame::{CorePeer, Subject, TopicUsage};
 use wire::plain::{BoxContents, CoreEntry, CoreList, Message, Profile, Title};
 use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CoreLink, CutEntry, EpochItem,
     Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink, MailReceipt, Manifest,
     NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt, ReceiptKind, Slot,
-    Ticket, TopicBox, TopicFrame, encode_items, limits, sign_advert, sign_envelope,
+    Ticket, TopicBox, TopicFrame, TopicPolicy, encode_items, limits, sign_advert, sign_envelope,
     sign_mail_receipt, sign_receipt,
 };
+
+use crate::rights_samples::gift;
 
 pub(crate) const NOW: u64 = 1_795_190_400_000;
 
@@ -36,7 +38,7 @@ pub(crate) fn core() -> SecretKey {
     SecretKey::from_seed([0x15; 32])
 }
 
-fn sealing() -> SealingKey {
+pub(crate) fn sealing() -> SealingKey {
     SealingKey::from_bytes([0x21; 32])
 }
 
@@ -52,7 +54,8 @@ pub(crate) fn topic_box() -> TopicBox {
 pub(crate) fn genesis() -> Genesis {
     Genesis {
         random: [0x31; 32],
-        founder: device().public(),
+        root: Form::one(device().public()),
+        policy: TopicPolicy::default(),
         epoch: EpochItem {
             suite: 1,
             start: NOW,
@@ -76,7 +79,7 @@ pub(crate) fn invite() -> Invite {
         sealing: sealing(),
         uses: 3,
         until: NOW + limits::DAY_MS,
-        kind: InviteKind::WhileAway,
+        kind: InviteKind::WhileAway(gift()),
     }
 }
 
@@ -536,6 +539,7 @@ fn link_frames() -> Vec<Frame> {
         },
         Frame::Mail(raw(unicast(), vec![0x82; 200])),
         Frame::MailReceipt(receipt.get().to_raw()),
+        Frame::refused_stranger(),
         refused(Subject::Link),
         refused(Subject::Topic(topic())),
         refused(Subject::Box([8; 32])),
@@ -548,6 +552,12 @@ fn core_frames() -> Vec<Frame> {
         node: core().node_id(),
         uri: address().uri(),
         ticket: ticket(),
+    };
+    let usage = TopicUsage {
+        topic: topic(),
+        share: 1 << 20,
+        own: 3,
+        guests: 2,
     };
     vec![
         Frame::CoreClaim {
@@ -580,6 +590,20 @@ fn core_frames() -> Vec<Frame> {
         Frame::CorePeers {
             topic: topic(),
             peers: vec![],
+        },
+        Frame::CoreUsage {
+            quota: 1 << 30,
+            used: 5,
+            headers: 6,
+            header_quota: 1 << 20,
+            topics: vec![usage],
+        },
+        Frame::CoreUsage {
+            quota: 0,
+            used: 0,
+            headers: 0,
+            header_quota: 0,
+            topics: vec![],
         },
     ]
 }

@@ -4,9 +4,9 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use wire::cbor::validate;
 use wire::plain::encode_messages;
-use wire::{Header, RawStatement, decode_header, sign_envelope};
+use wire::{Grant, Header, Item, RawStatement, Revocation, Role, decode_header, sign_envelope};
 
-use crate::samples;
+use crate::{rights_samples, samples};
 
 /// The file's text.
 pub(crate) fn make() -> String {
@@ -18,7 +18,11 @@ pub(crate) fn make() -> String {
         "envelopes": envelopes(),
         "headers_bad": headers_bad(),
         "items": items(),
-        "genesis": genesis(),
+        "acts": acts(),
+        "joint": joint(),
+        "items_bad": items_bad(),
+        "genesis": genesis(&samples::genesis()),
+        "genesis_of_several": genesis(&rights_samples::other_genesis()),
         "statements": statements(),
         "ticket": hex(&samples::ticket().encode()),
         "frames": frames(),
@@ -298,6 +302,7 @@ fn headers_bad() -> Vec<Value> {
 fn items() -> Vec<Value> {
     samples::items()
         .into_iter()
+        .chain(rights_samples::rights_items())
         .map(|item| {
             json!({
                 "kind": item.kind(),
@@ -308,11 +313,55 @@ fn items() -> Vec<Value> {
         .collect()
 }
 
-fn genesis() -> Value {
-    let genesis = samples::genesis();
+fn acts() -> Vec<Value> {
+    let act = rights_samples::act();
+    vec![json!({
+        "bytes": hex(&Item::Act(act.clone()).encode()),
+        "topic": samples::topic().to_string(),
+        "act": act.id().to_string(),
+        "composition": act.composition.to_string(),
+        "signers": act.signers(Role::Signer).iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "new": act.signers(Role::New).iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })]
+}
+
+/// Items that a composition signs. Each with one signature fewer has the same id.
+fn joint() -> Vec<Value> {
+    let vector = |item: Item| {
+        let mut fewer = item.clone();
+        match &mut fewer {
+            Item::Grant(Grant { joint, .. }) | Item::Revocation(Revocation { joint, .. }) => {
+                let joint = joint.as_mut().expect("they are signed jointly");
+                joint.signatures.pop();
+            }
+            _ => {}
+        }
+        json!({
+            "bytes": hex(&item.encode()),
+            "fewer": hex(&fewer.encode()),
+            "topic": samples::topic().to_string(),
+            "id": item.id().to_string(),
+        })
+    };
+    rights_samples::joint_items().map(vector).into()
+}
+
+/// Items that are well-formed CBOR and break one rule each.
+fn items_bad() -> Vec<Value> {
+    rights_samples::bad_items()
+        .into_iter()
+        .map(|(why, bytes)| {
+            let error = Item::decode(&bytes).expect_err(why);
+            json!({ "bytes": hex(&bytes), "why": why, "at": error.at, "what": error.what })
+        })
+        .collect()
+}
+
+fn genesis(genesis: &wire::Genesis) -> Value {
     json!({
         "bytes": hex(&genesis.encode()),
         "topic": genesis.topic_id().to_string(),
+        "root": genesis.root.member().to_string(),
         "epoch_item": hex(&genesis.epoch.encode()),
         "epoch": genesis.epoch.id().to_string(),
     })

@@ -27,6 +27,19 @@ pub struct CorePeer {
     pub ticket: Ticket,
 }
 
+/// What a client uses at its core node of one topic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct TopicUsage {
+    /// Which.
+    pub topic: TopicId,
+    /// Bytes of the client's quota that the topic may use.
+    pub share: u64,
+    /// Bytes that the client itself uses of it.
+    pub own: u64,
+    /// Bytes that others use of it, on the client's quota.
+    pub guests: u64,
+}
+
 /// What a refusal is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Subject {
@@ -216,9 +229,33 @@ pub enum Frame {
         /// When to ask again, milliseconds since 1970; 0 is never.
         retry: u64,
     },
+    /// 29: how much a client uses of what its core node agreed to.
+    CoreUsage {
+        /// Bytes it may use.
+        quota: u64,
+        /// Bytes it uses.
+        used: u64,
+        /// Headers held for it, in bytes.
+        headers: u64,
+        /// Bytes of headers it may have held.
+        header_quota: u64,
+        /// Its topics, at most 16, strictly ascending.
+        topics: Vec<TopicUsage>,
+    },
 }
 
 impl Frame {
+    /// What is answered to whoever has proved nothing yet, whatever the reason: the same bytes for
+    /// all, so that they say nothing about what is here.
+    pub const fn refused_stranger() -> Self {
+        Self::Refused {
+            subject: Subject::Link,
+            code: Code::STRANGER,
+            text: String::new(),
+            retry: 0,
+        }
+    }
+
     /// The number of its type.
     pub const fn kind(&self) -> u8 {
         match self {
@@ -247,6 +284,7 @@ impl Frame {
             Self::Mail(_) => 22,
             Self::MailReceipt(_) => 23,
             Self::Refused { .. } => 24,
+            Self::CoreUsage { .. } => 29,
         }
     }
 }

@@ -4,11 +4,11 @@ use identity::{EnvelopeId, GrantId, NodeId, PublicKey, Secret, Signature, TopicI
 
 use crate::cbor::{Fields, Malformed, Reader};
 use crate::envelope::Raw;
-use crate::frame::{Code, CorePeer, Frame, Subject, TopicFrame};
+use crate::frame::{Code, CorePeer, Frame, Subject, TopicFrame, TopicUsage};
 use crate::item::Claim;
 use crate::limits::{
     BOX_LEN, MAX_AT_CORE, MAX_CORE_PEERS, MAX_FRAME, MAX_GENESIS, MAX_PROOF_ENVELOPES,
-    MAX_SOFTWARE, MAX_TAGS, MAX_TEXT, MIN_TAGS,
+    MAX_SOFTWARE, MAX_TAGS, MAX_TEXT, MAX_USAGE_TOPICS, MIN_TAGS,
 };
 use crate::signed::RawStatement;
 use crate::ticket::Ticket;
@@ -19,14 +19,18 @@ impl Frame {
         let mut reader = Reader::new(bytes, MAX_FRAME)?;
         let r = &mut reader;
         r.tuple(2, "frame")?;
-        let kind = r.at_most(24, "a frame of unknown type")?;
+        let wrong = r.wrong("a frame of unknown type");
+        let kind = r.at_most(29, "a frame of unknown type")?;
         let mut f = r.fields("fields of a frame")?;
         let frame = match kind {
             0..=5 => Self::read_link(kind, r, &mut f)?,
             6..=10 => Self::read_proof(kind, r, &mut f)?,
             11..=13 => Self::read_invite(kind, r, &mut f)?,
             14..=20 => Self::read_core(kind, r, &mut f)?,
-            _ => Self::read_traffic(kind, r, &mut f)?,
+            21..=24 => Self::read_traffic(kind, r, &mut f)?,
+            29 => Self::read_usage(r, &mut f)?,
+            // 25 to 28 are reserved.
+            _ => return Err(wrong),
         };
         f.end(r)?;
         Ok(frame)
@@ -242,6 +246,40 @@ impl Frame {
                     retry: r.time("retry")?,
                 }
             }
+        })
+    }
+}
+
+impl Frame {
+    /// Type 29.
+    fn read_usage(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        f.need(r, 0, "quota")?;
+        let quota = r.u64("quota")?;
+        f.need(r, 1, "used")?;
+        let used = r.u64("used")?;
+        f.need(r, 2, "headers")?;
+        let headers = r.u64("headers")?;
+        f.need(r, 3, "quota of headers")?;
+        let header_quota = r.u64("quota of headers")?;
+        let mut last = None;
+        let topics = f.list(r, 4, MAX_USAGE_TOPICS, "topics", |r| {
+            r.tuple(4, "topic")?;
+            let topic = r.ascending(&mut last, "topics are not ascending", |r| {
+                Ok(TopicId::from_bytes(r.array("topic")?))
+            })?;
+            Ok(TopicUsage {
+                topic,
+                share: r.u64("share")?,
+                own: r.u64("own")?,
+                guests: r.u64("guests")?,
+            })
+        })?;
+        Ok(Self::CoreUsage {
+            quota,
+            used,
+            headers,
+            header_quota,
+            topics,
         })
     }
 }

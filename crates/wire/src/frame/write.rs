@@ -1,7 +1,7 @@
 //! Frames to bytes.
 
 use crate::cbor::Writer;
-use crate::frame::{CorePeer, Frame, Subject};
+use crate::frame::{CorePeer, Frame, Subject, TopicUsage};
 
 impl Frame {
     /// The frame's bytes. The caller keeps to the limits; what exceeds them the other side refuses.
@@ -12,7 +12,7 @@ impl Frame {
         match self.kind() {
             0..=5 => self.write_link(&mut w),
             6..=13 => self.write_proof(&mut w),
-            14..=20 => self.write_core(&mut w),
+            14..=20 | 29 => self.write_core(&mut w),
             _ => self.write_traffic(&mut w),
         }
         w.into_bytes()
@@ -120,7 +120,7 @@ impl Frame {
         }
     }
 
-    /// Types 14 to 20: between a client and its core node.
+    /// Types 14 to 20 and 29: between a client and its core node.
     fn write_core(&self, w: &mut Writer) {
         match self {
             Self::CoreClaim { token, mac } => {
@@ -166,6 +166,18 @@ impl Frame {
                     .bytes(topic.as_bytes());
                 w.list(1, peers, |w, peer| peer.write(w));
             }
+            Self::CoreUsage {
+                quota,
+                used,
+                headers,
+                header_quota,
+                topics,
+            } => {
+                w.map(4 + Writer::present(topics)).key(0).uint(*quota);
+                w.key(1).uint(*used).key(2).uint(*headers);
+                w.key(3).uint(*header_quota);
+                w.list(4, topics, |w, usage| usage.write(w));
+            }
             _ => {}
         }
     }
@@ -204,6 +216,16 @@ impl CorePeer {
     fn write(&self, w: &mut Writer) {
         w.array(3).bytes(self.node.as_bytes()).text(&self.uri);
         self.ticket.write(w);
+    }
+}
+
+impl TopicUsage {
+    fn write(&self, w: &mut Writer) {
+        w.array(4)
+            .bytes(self.topic.as_bytes())
+            .uint(self.share)
+            .uint(self.own)
+            .uint(self.guests);
     }
 }
 
