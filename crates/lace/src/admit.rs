@@ -1,18 +1,19 @@
 //! Admission: does an envelope belong to the graph? A pure function of the envelope and its causal
 //! past, so that every replica answers alike, in whatever order things come.
 
-use crate::author::Root;
-use crate::invite::Invitation;
+use crate::fact::{Look, Named, ViewNo};
 use crate::known;
 use crate::lace::{Lace, Node};
-use crate::limits::{FREE_INCARNATIONS, MAX_AHEAD, WEEK_MS};
+use crate::limits::MAX_AHEAD;
 use crate::park::{self, ParkedEnvelope};
+use crate::policy::{Admitted, Past, Previous};
 use crate::rows::Spot;
 use crate::rule::Rule;
+use crate::view::PastView;
 use identity::{EnvelopeId, PublicKey};
 use machine::Staged;
 use machine::planted::{Bug, is};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use wire::{Checked, Class, Envelope, Evidence, Header, Item, Verified};
 
 /// What became of an envelope.
@@ -81,6 +82,14 @@ pub(crate) struct Parents {
     pub(crate) previous: Option<Node>,
     pub(crate) deps: Vec<(EnvelopeId, Node)>,
     missing: Vec<EnvelopeId>,
+}
+
+impl Parents {
+    /// Their views.
+    pub(crate) fn views(&self) -> BTreeSet<ViewNo> {
+        let named = self.deps.iter().map(|(_, node)| node);
+        named.chain(&self.previous).map(|node| node.view).collect()
+    }
 }
 
 impl Lace {
@@ -223,13 +232,14 @@ impl Lace {
         }
         let parents = self.parents(store, header);
         if parents.missing.is_empty() {
-            match self.rules(store, &verified, &parents) {
-                Ok(root) => {
+            let view = self.join(store, parents.views());
+            match self.rules(store, &verified, &parents, &view) {
+                Ok(admitted) => {
                     self.report_fork(store, envelope, report);
-                    if self.is_closing_at(&header.author, header.number) {
+                    if self.is_closing_at(&header.author, header.number) || !self.has_numbers() {
                         return Admission::NoRoom;
                     }
-                    self.enter(store, verified, &parents, root, report)
+                    self.enter(store, verified, (&parents, view), &admitted, report)
                 }
                 Err(rule) => Admission::Refused(rule),
             }
@@ -314,31 +324,19 @@ impl Lace {
         parents
     }
 
-    /// Rules that need the past, all of which is here. Gives what the chain's first envelope says.
+    /// Rules that need the past, all of which is here.
     fn rules(
         &self,
         store: &mut Staged<'_>,
         verified: &Verified,
         parents: &Parents,
-    ) -> Result<Root, Rule> {
+        view: &PastView,
+    ) -> Result<Admitted, Rule> {
         let header = &verified.envelope.header;
-        let root = match parents.previous {
-            Some(previous) => {
-                let same = self.by_key.get(&header.author) == Some(&previous.author);
-                if !same || previous.number.checked_add(1) != Some(header.number) {
-                    return Err(Rule::Previous);
-                }
-                if header.created < previous.created {
-                    return Err(Rule::Created);
-                }
-                let root = self.root(store, previous.author, previous.root);
-                root.ok_or(Rule::Previous)?
-            }
-            None => self.first(verified, parents)?,
+        let previous = match &parents.previous {
+            Some(node) => Some(self.previous(store, header, node)?),
+            None => None,
         };
-        if root.grant != header.grant {
-            return Err(Rule::Grant);
-        }
         let named = parents
             .deps
             .iter()
@@ -349,77 +347,54 @@ impl Lace {
         if highest.checked_add(1) != Some(header.generation) && !forgotten {
             return Err(Rule::Generation);
         }
-        let founder = root.device == self.genesis.founder();
-        for item in verified.items.iter().flatten() {
-            if matches!(item, Item::Invite(_) | Item::Title(_)) && !founder {
-                return Err(Rule::FounderOnly);
-            }
-        }
-        Ok(root)
+        let deps: Vec<Named> = parents
+            .deps
+            .iter()
+            .map(|(id, node)| Named::of(*id, node))
+            .collect();
+        let past = Past {
+            facts: &Look::new(self, store),
+            previous: previous.as_ref(),
+            deps: &deps,
+            lace: self,
+            view,
+        };
+        self.policy.admit(&past, verified)
     }
 
-    /// Rules of an author's envelope number 1, whose first item is a certificate.
-    fn first(&self, verified: &Verified, parents: &Parents) -> Result<Root, Rule> {
-        let header = &verified.envelope.header;
-        let mut items = verified.items.iter().flatten();
-        let Some(Item::Certificate(certificate)) = items.next() else {
-            return Err(Rule::Certificate);
-        };
-        let claim = match items.next() {
-            Some(Item::Claim(claim)) => Some(claim),
-            _ => None,
-        };
-        let founder = certificate.device == self.genesis.founder();
-        let (grant, began) = match (founder, claim) {
-            (true, None) => {
-                let grant = identity::GrantId::from_bytes(*self.id.as_bytes());
-                (grant, self.genesis.epoch.start)
-            }
-            (true, Some(_)) | (false, None) => return Err(Rule::Claim),
-            (false, Some(claim)) => {
-                if claim.device != certificate.device || claim.grant != header.grant {
-                    return Err(Rule::ClaimFor);
-                }
-                if is(Bug::OutsiderPublished) {
-                    return Ok(Root {
-                        device: certificate.device,
-                        grant: claim.grant,
-                        index: certificate.index,
-                    });
-                }
-                let invite = self
-                    .invite_in(&claim.grant, parents)
-                    .ok_or(Rule::NoInvite)?;
-                if claim.invite != invite.key {
-                    return Err(Rule::ClaimKey);
-                }
-                // The time of the claim counts and not that of the envelope, so that a later
-                // incarnation of the device may repeat it after the invite's end.
-                if claim.time > invite.until {
-                    return Err(Rule::InviteOver);
-                }
-                (claim.grant, invite.began)
-            }
-        };
-        let weeks = header.created.saturating_sub(began) / WEEK_MS;
-        if u64::from(certificate.index) > FREE_INCARNATIONS.saturating_add(weeks) {
-            return Err(Rule::Index);
+    /// Rules about the previous envelope.
+    fn previous(
+        &self,
+        store: &mut Staged<'_>,
+        header: &Header,
+        node: &Node,
+    ) -> Result<Previous, Rule> {
+        let same = self.by_key.get(&header.author) == Some(&node.author);
+        if !same || node.number.checked_add(1) != Some(header.number) {
+            return Err(Rule::Previous);
         }
-        Ok(Root {
-            device: certificate.device,
-            grant,
-            index: certificate.index,
+        if header.created < node.created {
+            return Err(Rule::Created);
+        }
+        let branch = self.branch(store, node.author, node.branch);
+        let root = branch.ok_or(Rule::Previous)?.root;
+        Ok(Previous {
+            id: EnvelopeId::from_bytes(header.previous),
+            number: node.number,
+            created: node.created,
+            admitted: Admitted {
+                device: root.device,
+                grant: root.grant,
+                index: root.index,
+                buckets: node.buckets,
+            },
         })
     }
 
-    /// The invite with this grant that one of the deps carries; of several the one that began
-    /// first.
-    fn invite_in(&self, grant: &identity::GrantId, parents: &Parents) -> Option<&Invitation> {
-        parents
-            .deps
-            .iter()
-            .filter_map(|(id, _)| self.invites.get(&(*grant, *id)))
-            .min_by_key(|invite| (invite.began, invite.carrier))
+    /// Whether there are numbers left for what an envelope may need.
+    const fn has_numbers(&self) -> bool {
+        // The view of its past, its own, and a fact for each item.
+        self.next_view.checked_add(2).is_some() && self.next_fact.checked_add(1 << 16).is_some()
     }
 }
 

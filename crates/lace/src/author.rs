@@ -1,5 +1,7 @@
 //! What a lace knows of an author.
 
+use crate::fact::ViewNo;
+use crate::policy::{Bucket, Buckets};
 use crate::rows::Bytes;
 use identity::{EnvelopeId, GrantId, PublicKey};
 use std::collections::BTreeSet;
@@ -15,6 +17,47 @@ pub struct Tip {
     pub generation: u64,
     /// When it claims to have been made, milliseconds since 1970.
     pub created: u64,
+}
+
+/// What else is known of the envelope at the tip, so that what follows it reads no row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Tail {
+    pub(crate) branch: u32,
+    pub(crate) view: ViewNo,
+    pub(crate) buckets: Buckets,
+}
+
+impl Tail {
+    pub(crate) const LEN: usize = 40;
+
+    /// `branch u32 ‖ view u32 ‖ messages ‖ bytes` of content `‖ messages ‖ bytes` of control.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.branch.to_be_bytes());
+        out.extend_from_slice(&self.view.0.to_be_bytes());
+        for bucket in [self.buckets.content, self.buckets.control] {
+            out.extend_from_slice(&bucket.messages.to_be_bytes());
+            out.extend_from_slice(&bucket.bytes.to_be_bytes());
+        }
+    }
+
+    pub(crate) fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        let (branch, view) = (bytes.u32()?, ViewNo(bytes.u32()?));
+        let mut bucket = || {
+            Some(Bucket {
+                messages: bytes.u64()?,
+                bytes: bytes.u64()?,
+            })
+        };
+        let buckets = Buckets {
+            content: bucket()?,
+            control: bucket()?,
+        };
+        Some(Self {
+            branch,
+            view,
+            buckets,
+        })
+    }
 }
 
 /// How much is stored, kept or void.
@@ -46,7 +89,8 @@ impl Counts {
     }
 }
 
-/// What an author's envelope number 1 says. A forked author may have several.
+/// What an author's envelope number 1 says. A forked author may have several: one for each branch
+/// that begins with number 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Root {
     pub(crate) device: PublicKey,
@@ -75,10 +119,15 @@ pub struct Author {
     pub(crate) no: u32,
     pub(crate) key: PublicKey,
     pub(crate) root: Root,
-    pub(crate) roots: u32,
+    /// How many branches have been numbered.
+    pub(crate) branches: u32,
     pub(crate) tip: Option<Tip>,
+    /// Of the envelope at the tip, if there is one.
+    pub(crate) tail: Tail,
     /// The highest number stored on any branch.
     pub(crate) top: u64,
+    /// The number of the last envelope of branch 0 that is here.
+    pub(crate) main_end: u64,
     /// Whether the tip is named by another envelope of the kept set.
     pub(crate) covered: bool,
     pub(crate) closed: Option<u64>,
@@ -94,9 +143,11 @@ impl Author {
             no,
             key,
             root,
-            roots: 1,
+            branches: 0,
             tip: None,
+            tail: Tail::default(),
             top: 0,
+            main_end: 0,
             covered: false,
             closed: None,
             ends: BTreeSet::new(),
@@ -157,13 +208,14 @@ impl Author {
     }
 
     /// ```text
-    /// roots u32 ‖ top ‖ covered u8 ‖ closed u64 (0: no) ‖ envelopes ‖ header bytes ‖ bodies ‖ body bytes
-    ///   [‖ tip number ‖ id 32 ‖ generation ‖ created]
+    /// branches u32 ‖ top ‖ end of branch 0 ‖ covered u8 ‖ closed u64 (0: no) ‖ envelopes ‖ header bytes ‖ bodies ‖ body bytes
+    ///   [‖ tip number ‖ id 32 ‖ generation ‖ created ‖ tail 40]
     /// ```
     pub(crate) fn encode_moving(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(109);
-        out.extend_from_slice(&self.roots.to_be_bytes());
+        let mut out = Vec::with_capacity(157);
+        out.extend_from_slice(&self.branches.to_be_bytes());
         out.extend_from_slice(&self.top.to_be_bytes());
+        out.extend_from_slice(&self.main_end.to_be_bytes());
         out.push(u8::from(self.covered));
         out.extend_from_slice(&self.closed.unwrap_or(0).to_be_bytes());
         for count in [
@@ -179,6 +231,7 @@ impl Author {
             out.extend_from_slice(tip.id.as_bytes());
             out.extend_from_slice(&tip.generation.to_be_bytes());
             out.extend_from_slice(&tip.created.to_be_bytes());
+            self.tail.write(&mut out);
         }
         out
     }
@@ -188,8 +241,9 @@ impl Author {
         let key = PublicKey::from_bytes(fixed.array()?);
         let mut author = Self::new(no, key, Root::read(&mut fixed)?);
         let mut bytes = Bytes(moving);
-        author.roots = bytes.u32()?;
+        author.branches = bytes.u32()?;
         author.top = bytes.u64()?;
+        author.main_end = bytes.u64()?;
         author.covered = bytes.u8()? != 0;
         author.closed = Some(bytes.u64()?).filter(|from| *from > 0);
         author.counts = Counts {
@@ -205,6 +259,7 @@ impl Author {
                 generation: bytes.u64()?,
                 created: bytes.u64()?,
             });
+            author.tail = Tail::read(&mut bytes)?;
         }
         Some(author)
     }

@@ -2,8 +2,7 @@
 
 use crate::author::Author;
 use crate::lace::Lace;
-use crate::limits::{FORK_WINDOW, MAX_BRANCH_WALK, MAX_COMPARED, MAX_CUT_IDS};
-use crate::rows::Spot;
+use crate::limits::{FORK_WINDOW, MAX_COMPARED, MAX_CUT_IDS};
 use identity::seal::kdf;
 use identity::{EnvelopeId, PublicKey};
 use machine::Staged;
@@ -237,18 +236,8 @@ impl Lace {
         if !author.is_closed_at(node.number) {
             return true;
         }
-        let mut at = Spot::new(author.no, entry.number, &entry.id);
-        if entry.number - node.number > MAX_BRANCH_WALK {
-            return false;
-        }
-        while at.number > node.number {
-            let Some(stored) = self.stored(store, &at) else {
-                return false;
-            };
-            let previous = EnvelopeId::from_bytes(stored.envelope.header.previous);
-            at = Spot::new(author.no, at.number - 1, &previous);
-        }
-        at == Spot::new(author.no, node.number, id)
+        self.node(store, &entry.id)
+            .is_some_and(|end| self.is_on_chain(store, &node, &end))
     }
 
     /// Whether this envelope of the author is admitted here.

@@ -4,7 +4,9 @@ use crate::admit::{Admission, Parents};
 use crate::author::{Author, Root, Tip};
 use crate::invite::Invitation;
 use crate::lace::{Lace, Node, Stored};
+use crate::policy::Admitted;
 use crate::rows::{self, Spot};
+use crate::view::PastView;
 use identity::EnvelopeId;
 use machine::Staged;
 use wire::{Envelope, Header, Item, Verified};
@@ -15,8 +17,8 @@ impl Lace {
         &mut self,
         store: &mut Staged<'_>,
         verified: Verified,
-        parents: &Parents,
-        root: Root,
+        (parents, past): (&Parents, PastView),
+        admitted: &Admitted,
         report: &mut Vec<(EnvelopeId, Admission)>,
     ) -> Admission {
         let Verified {
@@ -25,21 +27,37 @@ impl Lace {
             items,
         } = verified;
         let header = &envelope.header;
-        let (no, root_no) = self.author_of(store, header, parents.previous, root);
+        let root = Root {
+            device: admitted.device,
+            grant: admitted.grant,
+            index: admitted.index,
+        };
+        let no = self.author_of(store, header, parents.previous.as_ref(), root);
+        let branch = self.extend_branch(store, no, parents.previous.as_ref(), root);
+        let Some(branch) = branch else {
+            return Admission::NoRoom;
+        };
         let spot = self.spot_of(no, &envelope);
-        let node = Node {
+        let mut node = Node {
             author: no,
             number: header.number,
             generation: header.generation,
             created: header.created,
-            root: root_no,
+            branch,
+            view: self.keep_past(store, past),
+            buckets: admitted.buckets,
         };
+        let items = items.as_deref().unwrap_or(&[]);
+        node.view = self.number_facts(store, (envelope.id, &node), node.view, items);
+        if !parents.views().contains(&node.view) {
+            self.hold_view(store, node.view);
+        }
         let key = rows::key(self.local, &[envelope.id.as_bytes()]);
         store.put(rows::ID, key, node.encode());
         self.write_names(store, &spot, parents);
         self.put_body_rows(store, &spot, header, body.as_deref());
         self.count_envelope(no, &envelope, body.as_ref().map(Vec::len));
-        self.note_invites(store, &envelope, items.as_deref().unwrap_or(&[]));
+        self.note_invites(store, &envelope, items);
         if self.is_closed_at(no, header.number) {
             store.put(
                 rows::HEADER,
@@ -56,7 +74,7 @@ impl Lace {
         self.mark(store, named.collect(), report);
         let body_missing = body.is_none() && header.body_len > 0;
         let n = self.give_place(store, &spot, &envelope, body_missing);
-        self.extend_chain(store, no, &envelope, parents);
+        self.extend_chain(store, &node, &envelope, parents);
         self.cut_hash.set(None);
         Admission::Admitted {
             n,
@@ -64,26 +82,19 @@ impl Lace {
         }
     }
 
-    /// The local number of the author and of the root of the chain, both new if need be.
+    /// The local number of the author, new if need be.
     fn author_of(
         &mut self,
         store: &mut Staged<'_>,
         header: &Header,
-        previous: Option<Node>,
+        previous: Option<&Node>,
         root: Root,
-    ) -> (u32, u32) {
+    ) -> u32 {
         if let Some(previous) = previous {
-            return (previous.author, previous.root);
+            return previous.author;
         }
         if let Some(no) = self.by_key.get(&header.author).copied() {
-            let Some(author) = self.by_no_mut(no) else {
-                return (no, 0);
-            };
-            let root_no = author.roots;
-            author.roots = author.roots.saturating_add(1);
-            let key = [&b"r"[..], &no.to_be_bytes(), &root_no.to_be_bytes()];
-            store.put(rows::LACE, rows::key(self.local, &key), root.encode());
-            return (no, root_no);
+            return no;
         }
         // Fewer than 2³² authors: each is a row and a certificate that somebody signed.
         let no = u32::try_from(self.authors.len()).unwrap_or(u32::MAX);
@@ -94,7 +105,7 @@ impl Lace {
         self.by_key.insert(header.author, no);
         self.authors.push(author);
         self.park.is_known(&header.author);
-        (no, 0)
+        no
     }
 
     /// Who names whom, so that a fork can be judged without reading the whole graph.
@@ -145,10 +156,11 @@ impl Lace {
     fn extend_chain(
         &mut self,
         store: &mut Staged<'_>,
-        no: u32,
+        node: &Node,
         envelope: &Envelope,
         parents: &Parents,
     ) {
+        let no = node.author;
         for (id, dep) in &parents.deps {
             let tip = self
                 .by_no_mut(dep.author)
@@ -166,6 +178,7 @@ impl Lace {
         };
         if let Some(author) = self.by_no_mut(no) {
             let before = author.tip.replace(tip);
+            author.tail = node.tail();
             author.covered = false;
             if let Some(before) = before {
                 self.tips.remove(&before.id);

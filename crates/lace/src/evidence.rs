@@ -164,6 +164,7 @@ impl Lace {
         let key = rows::key(self.local, &[b"e", author.as_bytes()]);
         store.put(rows::LACE, key, encode(&evidence));
         self.seen.insert(author, seen);
+        self.memory.borrow_mut().held = None;
         if let Some(no) = self.by_key.get(&author).copied() {
             self.close(store, no);
         }

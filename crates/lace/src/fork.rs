@@ -208,15 +208,17 @@ impl Lace {
             return;
         }
         let fallen = tip.filter(|tip| tip.number >= from);
-        let below = fallen.and_then(|_| self.base_tip(store, no, from));
         if let Some(tip) = fallen {
             self.tips.remove(&tip.id);
-            self.tips.extend(below.map(|below| (below.id, no)));
         }
+        let below = fallen.and_then(|_| self.base_tip(store, no, from));
+        let tail = below.and_then(|below| Some(self.node(store, &below.id)?.tail()));
+        self.tips.extend(below.map(|below| (below.id, no)));
         if let Some(author) = self.by_no_mut(no) {
             author.closed = Some(from);
             if fallen.is_some() {
                 author.tip = below;
+                author.tail = tail.unwrap_or_default();
                 author.covered = true;
             }
         }

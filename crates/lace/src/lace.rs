@@ -1,19 +1,23 @@
 //! The lace itself: what is in memory, and how it is read back.
 
-use crate::author::{Author, Counts, Root, Tip};
+use crate::author::{Author, Counts, Tail, Tip};
 use crate::evidence::Seen;
+use crate::fact::ViewNo;
+use crate::founders::FoundersPolicy;
 use crate::invite::Invitation;
 use crate::limits::OPEN_PAGE;
 use crate::park::Parking;
+use crate::policy::{Buckets, Policy};
 use crate::rows::{self, Bytes, Spot};
+use crate::view::Memory;
 use identity::{EnvelopeId, GrantId, PublicKey, Signature, TopicId};
 use machine::Staged;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Envelope, Genesis};
 
 /// The graph of one topic. The envelopes are in the store that every call is handed; here are the
-/// authors, the invites, the evidence of forks, and what is parked.
+/// authors, the invites, the evidence of forks, what is parked, and some of the facts.
 #[derive(Debug)]
 pub struct Lace {
     pub(crate) local: u32,
@@ -34,6 +38,11 @@ pub struct Lace {
     pub(crate) totals: Counts,
     /// The hash of the cut while nothing has changed since it was computed.
     pub(crate) cut_hash: Cell<Option<[u8; 32]>>,
+    pub(crate) policy: &'static dyn Policy,
+    /// The numbers that the next fact and the next view get.
+    pub(crate) next_fact: u32,
+    pub(crate) next_view: u32,
+    pub(crate) memory: RefCell<Memory>,
 }
 
 /// Where an admitted envelope is, and what its successors need to know of it.
@@ -43,29 +52,46 @@ pub(crate) struct Node {
     pub(crate) number: u64,
     pub(crate) generation: u64,
     pub(crate) created: u64,
-    /// Which of its author's envelopes number 1 its chain begins with.
-    pub(crate) root: u32,
+    /// Which of its author's branches it is on.
+    pub(crate) branch: u32,
+    /// The facts in its past, its own included.
+    pub(crate) view: ViewNo,
+    /// What the policy keeps with it.
+    pub(crate) buckets: Buckets,
 }
 
 impl Node {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(32);
+        let mut out = Vec::with_capacity(28 + Tail::LEN);
         out.extend_from_slice(&self.author.to_be_bytes());
         out.extend_from_slice(&self.number.to_be_bytes());
         out.extend_from_slice(&self.generation.to_be_bytes());
         out.extend_from_slice(&self.created.to_be_bytes());
-        out.extend_from_slice(&self.root.to_be_bytes());
+        self.tail().write(&mut out);
         out
+    }
+
+    pub(crate) const fn tail(&self) -> Tail {
+        Tail {
+            branch: self.branch,
+            view: self.view,
+            buckets: self.buckets,
+        }
     }
 
     fn decode(row: &[u8]) -> Option<Self> {
         let mut bytes = Bytes(row);
+        let (author, number) = (bytes.u32()?, bytes.u64()?);
+        let (generation, created) = (bytes.u64()?, bytes.u64()?);
+        let tail = Tail::read(&mut bytes)?;
         Some(Self {
-            author: bytes.u32()?,
-            number: bytes.u64()?,
-            generation: bytes.u64()?,
-            created: bytes.u64()?,
-            root: bytes.u32()?,
+            author,
+            number,
+            generation,
+            created,
+            branch: tail.branch,
+            view: tail.view,
+            buckets: tail.buckets,
         })
     }
 }
@@ -121,6 +147,7 @@ impl Lace {
         lace.load_invites(store)?;
         lace.load_evidence(store)?;
         lace.load_last(store);
+        lace.load_views(store)?;
         Some(lace)
     }
 
@@ -139,6 +166,10 @@ impl Lace {
             last: 0,
             totals: Counts::default(),
             cut_hash: Cell::new(None),
+            policy: &FoundersPolicy,
+            next_fact: 0,
+            next_view: 1,
+            memory: RefCell::default(),
         }
     }
 
@@ -219,14 +250,15 @@ impl Lace {
     pub(crate) fn node(&self, store: &mut Staged<'_>, id: &EnvelopeId) -> Option<Node> {
         if let Some(author) = self.tips.get(id).and_then(|no| self.by_no(*no))
             && let Some(tip) = author.tip
-            && author.roots == 1
         {
             return Some(Node {
                 author: author.no,
                 number: tip.number,
                 generation: tip.generation,
                 created: tip.created,
-                root: 0,
+                branch: author.tail.branch,
+                view: author.tail.view,
+                buckets: author.tail.buckets,
             });
         }
         let row = store.get(rows::ID, &rows::key(self.local, &[id.as_bytes()]))?;
@@ -235,15 +267,6 @@ impl Lace {
 
     pub(crate) fn stored(&self, store: &mut Staged<'_>, spot: &Spot) -> Option<Stored> {
         Stored::decode(&store.get(rows::HEADER, &rows::at_spot(self.local, spot))?)
-    }
-
-    /// What the envelope number 1 of a chain says.
-    pub(crate) fn root(&self, store: &mut Staged<'_>, no: u32, root: u32) -> Option<Root> {
-        if root == 0 {
-            return Some(self.by_no(no)?.root);
-        }
-        let key = rows::key(self.local, &[b"r", &no.to_be_bytes(), &root.to_be_bytes()]);
-        Root::read(&mut Bytes(&store.get(rows::LACE, &key)?))
     }
 
     /// Whether an envelope beyond its author's fork is kept; `place` is that of its row.

@@ -67,9 +67,36 @@ pub const EXPIRY_STEP_MS: u64 = 3600 * 1000;
 /// Rows read at once while a topic is opened.
 pub const OPEN_PAGE: usize = 1024;
 
-/// Steps along a chain when it is asked whether a branch holds an envelope. A longer way counts as
-/// no.
-pub const MAX_BRANCH_WALK: u64 = 4096;
+/// Rows that may have to be read for the facts of a view. A view that would need more has all of
+/// them in its own row.
+pub const MAX_VIEW_STEPS: u32 = 64;
+
+/// Bytes of facts in the row of a view. Beyond, the row says only what the view adds to others, and
+/// more than [`MAX_VIEW_STEPS`] rows are read for it. Enough for more than 250,000 facts whose
+/// numbers follow one another.
+pub const MAX_SET_ROW: usize = 48 * 1024;
+
+/// Sets of facts in memory. Beyond, that used longest ago is read again from the rows.
+pub const MAX_SETS: usize = 256;
+
+/// Bytes of sets in memory. As [`MAX_SETS`]; one set alone may be larger.
+pub const MAX_SET_BYTES: usize = 2 * 1024 * 1024;
+
+/// Joins of views in memory. Beyond, that used longest ago is computed again.
+pub const MAX_JOINS: usize = 1024;
+
+/// Facts in memory. Beyond, that used longest ago is read again from its envelope.
+pub const MAX_FACTS_KEPT: usize = 4096;
+
+/// Bytes of facts in memory. As [`MAX_FACTS_KEPT`].
+pub const MAX_FACT_BYTES: usize = 2 * 1024 * 1024;
+
+/// Effects of pasts in memory, beside that of all that is held. Beyond, that used longest ago is
+/// computed again.
+pub const MAX_EFFECTS: usize = 64;
+
+/// Bytes of effects in memory. As [`MAX_EFFECTS`]; one effect alone may be larger.
+pub const MAX_EFFECT_BYTES: usize = 8 * 1024 * 1024;
 
 /// Bodies that one call of forgetting removes, since removing means reading. More go with the next.
 pub const FORGET_BODIES: usize = 64;

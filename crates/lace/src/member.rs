@@ -1,5 +1,6 @@
 //! Who belongs to the topic, and how that is proved to somebody who does not hold the graph.
 
+use crate::founders::founder;
 use crate::lace::{Lace, Stored};
 use crate::rows;
 use identity::{GrantId, PublicKey};
@@ -12,7 +13,7 @@ impl Lace {
     /// here, or it shows a claim of an invite that is here.
     #[must_use]
     pub fn is_member(&self, device: &PublicKey, grant: &GrantId, claim: Option<&Claim>) -> bool {
-        if *device == self.genesis.founder() && grant.as_bytes() == self.id.as_bytes() {
+        if *device == founder(&self.genesis) && grant.as_bytes() == self.id.as_bytes() {
             return true;
         }
         let writes = |author: &crate::Author| author.device() == device && author.grant() == grant;
@@ -92,7 +93,7 @@ pub fn proves(
     proof: &[Checked<Verified>],
 ) -> bool {
     let topic = genesis.topic_id();
-    if *device == genesis.founder() && grant.as_bytes() == topic.as_bytes() {
+    if *device == founder(genesis) && grant.as_bytes() == topic.as_bytes() {
         return true;
     }
     let mut founders: BTreeSet<PublicKey> = BTreeSet::new();
@@ -110,7 +111,7 @@ pub fn proves(
         }
         for item in verified.items.iter().flatten() {
             match item {
-                Item::Certificate(certificate) if certificate.device == genesis.founder() => {
+                Item::Certificate(certificate) if certificate.device == founder(genesis) => {
                     founders.insert(certificate.author);
                 }
                 Item::Invite(invite)

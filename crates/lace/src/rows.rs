@@ -5,14 +5,17 @@
 //!               local ‖ 'c'                            highest place ever given u64
 //!               local ‖ 'a' ‖ author u32               author, as long as it is known (author.rs)
 //!               local ‖ 'h' ‖ author u32               what moves with its chain (author.rs)
-//!               local ‖ 'r' ‖ author u32 ‖ root u32    a second and further envelope number 1
+//!               local ‖ 'r' ‖ author u32 ‖ branch u32  a second and further branch (branch.rs)
 //!               local ‖ 's' ‖ author u32 ‖ number ‖ id a branch that stands
 //!               local ‖ 'i' ‖ grant ‖ envelope id      invite (invite.rs)
 //!               local ‖ 'e' ‖ author key               evidence pair (evidence.rs)
+//!               local ‖ 'f' ‖ first fact u32           the facts of an envelope (fact.rs)
+//!               local ‖ 'v' ‖ view u32                 a view (view.rs)
+//!               local ‖ 'w' ‖ hash                     the joined view whose facts have this hash
 //!               local ‖ 'x'                            being forgotten
 //! lace.header   local ‖ author ‖ number ‖ branch          place u64 ‖ proof 64 ‖ header bytes
 //! lace.body     local ‖ author ‖ number ‖ branch          body bytes
-//! lace.id       local ‖ envelope id                    author ‖ number ‖ generation ‖ created ‖ root
+//! lace.id       local ‖ envelope id                    author ‖ number ‖ generation ‖ created ‖ tail 40 (author.rs)
 //! lace.order    local ‖ place u64                      author ‖ number ‖ class u8 ‖ envelope id
 //! lace.control  local ‖ place                          (nothing)
 //! lace.missing  local ‖ place                          body length u32
@@ -21,8 +24,9 @@
 //! lace.stands   local ‖ author ‖ place                 number ‖ branch
 //! ```
 //!
-//! A *branch* is the first 16 bytes of an envelope's id: enough that nobody can make two envelopes
-//! of one number that meet in a row.
+//! In the tables of envelopes a *branch* is the first 16 bytes of an envelope's id: enough that
+//! nobody can make two envelopes of one number that meet in a row. In the rows of an author it is a
+//! number.
 //!
 //! A *place* is the number of an envelope of the kept set in the local causal order, from 1; the
 //! place 0 in a header's row says that the envelope never belonged to the kept set.
@@ -57,7 +61,7 @@ pub const TABLES: [Table; 10] = [
 ];
 
 /// The layout of the rows. A store with another one is not opened.
-pub(crate) const LAYOUT: u8 = 0;
+pub(crate) const LAYOUT: u8 = 1;
 
 /// Where the rows of an envelope are: author's local number, number on the chain, and the branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,9 +2,11 @@
 
 use crate::author::Counts;
 use crate::body::Freed;
+use crate::fact::FactNo;
 use crate::lace::{Lace, Stored};
 use crate::limits::OPEN_PAGE;
 use crate::rows::{self, Bytes, Spot};
+use identity::EnvelopeId;
 use machine::Staged;
 
 impl Lace {
@@ -45,6 +47,7 @@ impl Lace {
             return None;
         }
         let header = &stored.envelope.header;
+        self.drop_node(store, &stored);
         let key = rows::at_spot(self.local, &spot);
         let body = store.get(rows::BODY, &key).map(|body| body.len());
         store.delete(rows::BODY, key.clone());
@@ -75,6 +78,49 @@ impl Lace {
             self.take_place(store, stored.place);
         }
         Some(self.discount(store, &spot, &stored, body))
+    }
+
+    /// What is known of an envelope's branch and facts, before it is removed.
+    fn drop_node(&mut self, store: &mut Staged<'_>, stored: &Stored) {
+        let header = &stored.envelope.header;
+        let Some(node) = self.node(store, &stored.envelope.id) else {
+            return;
+        };
+        self.shorten_branch(store, &node);
+        let previous = EnvelopeId::from_bytes(header.previous);
+        let before = (header.number > 1).then_some(&previous);
+        let mut named = before.into_iter().chain(&header.deps);
+        // All that it names is here: what is named is not removed.
+        let is_carried = named.any(|id| {
+            let named = self.node(store, id);
+            named.is_some_and(|named| named.view == node.view)
+        });
+        if !is_carried && let Some(row) = self.view_row(store, node.view) {
+            if row.count > 0 {
+                self.drop_invites(store, &stored.envelope.id, (row.first, row.count));
+                self.drop_facts(store, row.first, row.count);
+            }
+            self.release_view(store, node.view);
+        }
+    }
+
+    /// Nobody can claim what is not here: it is noted again with its envelope.
+    fn drop_invites(
+        &mut self,
+        store: &mut Staged<'_>,
+        carrier: &EnvelopeId,
+        (first, count): (u32, u16),
+    ) {
+        for at in 0..u32::from(count) {
+            let fact = self.fact(store, FactNo(first.saturating_add(at)));
+            let Some(grant) = fact.map(|fact| fact.item) else {
+                continue;
+            };
+            if self.invites.remove(&(grant, *carrier)).is_some() {
+                let key = [&b"i"[..], grant.as_bytes(), carrier.as_bytes()];
+                store.delete(rows::LACE, rows::key(self.local, &key));
+            }
+        }
     }
 
     /// Whether another envelope that is here names this one.

@@ -21,12 +21,12 @@ struct Writer {
     hostile: bool,
 }
 
-struct Play {
-    rng: Rng,
+pub(crate) struct Play {
+    pub(crate) rng: Rng,
     topic: Topic,
-    replicas: Vec<Replica>,
+    pub(crate) replicas: Vec<Replica>,
     writers: Vec<Writer>,
-    pool: Vec<Checked<Verified>>,
+    pub(crate) pool: Vec<Checked<Verified>>,
     clock: u64,
     tally: Tally,
 }
@@ -40,12 +40,12 @@ struct Tally {
     standing: usize,
 }
 
-fn below(rng: &mut Rng, bound: usize) -> usize {
+pub(crate) fn below(rng: &mut Rng, bound: usize) -> usize {
     usize::try_from(rng.below(u64::try_from(bound).expect("small"))).expect("small")
 }
 
 impl Play {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut rng = rng(seed);
         let topic = Topic::new(&mut rng);
         let replicas = (0..REPLICAS)
@@ -103,7 +103,7 @@ impl Play {
         self.pool.extend([first, invited]);
     }
 
-    fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         self.clock += self.rng.below(1000);
         match self.rng.below(10) {
             0..3 => self.deliver(),
@@ -227,7 +227,10 @@ impl Play {
             };
             let header = follow(self.topic.header(grant), previous, &deps);
             match self.rng.below(4) {
-                0 => control(header, &[Item::Leave], &writer.key),
+                0 => {
+                    let items = [Item::Leave, Item::Sealing(self.topic.invite.sealing)];
+                    control(header, &items[..=below(&mut self.rng, 2)], &writer.key)
+                }
                 _ => content(header, &self.rng.array::<20>(), &writer.key),
             }
         };
@@ -237,7 +240,7 @@ impl Play {
     }
 
     /// Exchanges until a whole round is silent.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for _ in 0..30 {
             let mut sent = 0;
             for a in 0..REPLICAS {
