@@ -24,6 +24,8 @@ pub(crate) const PROMISE: &str = "model";
 const FEW: usize = 64;
 /// Envelopes that a report names.
 const NAMED: usize = 5;
+/// The greatest kind of item that the rules judge.
+const NEWEST_KIND: u8 = 7;
 /// Bytes before the header in a header's row: place and proof.
 const BEFORE_HEADER: usize = 72;
 
@@ -153,8 +155,12 @@ impl OnDisk {
                 "its generation is not one more than the highest that it names".to_owned(),
             );
         }
+        if stored.items.iter().any(|item| item.kind() > NEWEST_KIND) {
+            return Some("it has an item that no rule judges".to_owned());
+        }
         let founder_only = |item: &Item| matches!(item, Item::Invite(_) | Item::Title(_));
-        if stored.items.iter().any(founder_only) && self.device(place) != Some(self.genesis.founder())
+        if stored.items.iter().any(founder_only)
+            && self.device(place) != Some(self.genesis.founder())
         {
             return Some("it invites or gives a title, and is not the founder's".to_owned());
         }

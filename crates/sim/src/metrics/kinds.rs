@@ -3,7 +3,7 @@
 use crate::plan::Role;
 
 /// The number of a frame that is not about a topic, beyond which no frame has one.
-const FRAMES: [&str; 25] = [
+const FRAMES: [&str; 30] = [
     "hello",
     "bye",
     "ping",
@@ -29,6 +29,11 @@ const FRAMES: [&str; 25] = [
     "mail",
     "mail-receipt",
     "refused",
+    "reserved-25",
+    "reserved-26",
+    "reserved-27",
+    "reserved-28",
+    "core-usage",
 ];
 
 /// The frames about a topic, by their own numbers.
@@ -69,7 +74,7 @@ pub fn frame_kind(frame: &[u8]) -> u8 {
             _ => UNKNOWN,
         },
         [0x82, kind @ 0..=20, ..] | [0x82, kind @ 22..=23, ..] => *kind,
-        [0x82, 0x18, 24, ..] => 24,
+        [0x82, 0x18, kind @ (24 | 29), ..] => *kind,
         _ => UNKNOWN,
     }
 }
@@ -178,6 +183,16 @@ mod tests {
                     retry: 9,
                 },
                 "refused",
+            ),
+            (
+                Frame::CoreUsage {
+                    quota: 9,
+                    used: 1,
+                    headers: 2,
+                    header_quota: 3,
+                    topics: Vec::new(),
+                },
+                "core-usage",
             ),
         ];
         for (frame, name) in plain {

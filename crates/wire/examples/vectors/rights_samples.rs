@@ -420,6 +420,13 @@ fn bad_lists() -> Vec<(&'static str, Vec<u8>)> {
     };
     let mut alone = next_epoch();
     alone.follows.clear();
+    let mut nine = next_epoch();
+    nine.follows = (0..9)
+        .map(|fill| Followed {
+            epoch: EpochId::from_bytes([fill; 32]),
+            meeting: [0; 48],
+        })
+        .collect();
     let mut twice = next_epoch();
     twice.follows.push(twice.follows[0]);
     // [9, {0: id, 2: false}] and [9, {2: true, 0: id}].
@@ -454,6 +461,7 @@ fn bad_lists() -> Vec<(&'static str, Vec<u8>)> {
         ("65 boxes of core nodes", Item::Boxes(many).encode()),
         ("no boxes", Item::Boxes(none).encode()),
         ("an epoch that follows none", Item::Epoch(alone).encode()),
+        ("an epoch that follows nine", Item::Epoch(nine).encode()),
         ("an epoch followed twice", Item::Epoch(twice).encode()),
         ("a flag that is false", flag),
         ("a map that is not in order", order),
