@@ -52,7 +52,8 @@ pub enum Command {
     Up(Up),
     /// Stop the node of this home, and wait until it has stopped
     Down,
-    /// One screen about the node; exit code 0 when all is well
+    /// One screen about the node, the rate rules in force and what is wrong with config.toml; exit code
+    /// 0 when all is well
     Status,
     /// The id, name and addresses of this node
     Id,

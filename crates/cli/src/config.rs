@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::acl::{self, Acl};
 use crate::failure::{Code, Failure};
 use crate::size::Size;
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub core: Core,
     /// What this node may use.
     pub limits: Limits,
+    /// Rate rules.
+    pub acl: Acl,
 }
 
 /// `[core]`: serving clients.
@@ -85,6 +88,7 @@ impl Default for Config {
             log: Level::Info,
             core: Core::default(),
             limits: Limits::default(),
+            acl: Acl::default(),
         }
     }
 }
@@ -241,7 +245,8 @@ impl Config {
         } = self.core.clone();
         // One pass: a name that looks like a placeholder stays a name.
         format!(
-            r#"# Settings of this Waystation node. They are read when the node starts.
+            r#"# Settings of this Waystation node. They are read when the node starts, the rate rules at
+# the end also when this file changes while it runs.
 # Options of `way up` have been written here when this home was created; later they
 # count for that run alone. Sizes: "500MB", "1GiB". Delete a line for its default.
 
@@ -280,7 +285,7 @@ links_max = {links_max}
 store = {store}
 # Free space that is left on the disk whatever happens: below it nothing new is taken.
 free_space_floor = {floor}
-"#,
+{rules}"#,
             name = quoted(&self.name),
             listen = listen.join(", "),
             public = quoted(&self.public),
@@ -289,6 +294,7 @@ free_space_floor = {floor}
             quota = size(quota),
             store = size(self.limits.store),
             floor = size(self.limits.free_space_floor),
+            rules = acl::EXAMPLE,
         )
     }
 }

@@ -9,6 +9,7 @@ mod outlet;
 mod planted;
 mod reach;
 pub mod replay;
+mod rules;
 mod shared;
 
 use std::path::{Path, PathBuf};
@@ -97,11 +98,22 @@ impl Host {
         let floor = config.limits.free_space_floor.0;
         let disk = Arc::new(Disk::new(home.store(), state, floor));
         let content = Content::open(&home.store()).map_err(disk::failure)?;
-        let node = start(&shared, &disk, content, listening, &keys, &config, record)?;
+        let told = rules::Shared::default();
+        told.lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .rules = config.acl.0.clone();
+        let around = Around {
+            shared: Arc::clone(&shared),
+            disk: Arc::clone(&disk),
+            rules: Arc::clone(&told),
+        };
+        let node = start(around, content, listening, &keys, &config, record)?;
+        let follow = rules::follow(home.config(), told, node.handle());
         let tasks = vec![
             tokio::spawn(inlet::events(events, node.handle(), Arc::clone(&shared))),
             tokio::spawn(inlet::disk(Arc::clone(&disk), node.handle())),
             tokio::spawn(inlet::addresses(Arc::clone(&shared), node.handle())),
+            tokio::spawn(follow),
         ];
         let host = Self {
             home,
@@ -206,9 +218,15 @@ impl Host {
     }
 }
 
+/// What lies around a node.
+struct Around {
+    shared: Arc<Shared<Quic>>,
+    disk: Arc<Disk>,
+    rules: rules::Shared,
+}
+
 fn start(
-    shared: &Arc<Shared<Quic>>,
-    disk: &Arc<Disk>,
+    around: Around,
     content: Content,
     listening: Vec<String>,
     keys: &Keys,
@@ -218,7 +236,11 @@ fn start(
     let settings = settings(keys, config);
     let recorder = record.map(|file| recorder(&file, &settings)).transpose()?;
     let recorded = recorder.is_some();
-    let (opener, shared) = (Arc::clone(disk), Arc::clone(shared));
+    let Around {
+        shared,
+        disk: opener,
+        rules,
+    } = around;
     let open = move |life| {
         let opened = opener.open(life)?;
         let config = node::Config {
@@ -245,6 +267,7 @@ fn start(
         content,
         runtime,
         listening,
+        rules,
         recorded,
     })
     .map_err(|error| Failure::new(Code::Failed, error.to_string(), ""))

@@ -115,7 +115,7 @@ pub fn status(status: &schema::Status) -> String {
         0 => used.to_string(),
         limit => format!("{used} of {}", Size(limit)),
     };
-    let mut text = table(&[
+    let mut rows = vec![
         vec![
             what.to_owned(),
             format!("{}  {}", line(&status.name), status.id),
@@ -127,7 +127,11 @@ pub fn status(status: &schema::Status) -> String {
             plural(status.queued, "message", "messages"),
         ],
         vec!["store".into(), store],
-    ]);
+    ];
+    if !status.rules.is_empty() {
+        rows.push(vec!["rate rules".into(), line(&status.rules)]);
+    }
+    let mut text = table(&rows);
     if status.problems.is_empty() {
         text.push_str("\nall is well");
     }

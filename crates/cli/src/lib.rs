@@ -8,6 +8,7 @@
 //! What it does not do: it decides nothing about envelopes, topics, links or custody. Those rules
 //! live in the protocol crates; this crate translates words into commands and replies into lines.
 
+pub mod acl;
 pub mod args;
 pub mod backend;
 pub mod client;

@@ -73,6 +73,7 @@ objects! {
         topics: u32,
         queued: u64,
         store: StoreUse,
+        rules: String,
         problems: Vec<Problem>,
     }
     /// The store, inside [`Status`].

@@ -93,6 +93,7 @@ pub(crate) fn status(problems: Vec<node::Problem>) -> node::Status {
         queued: 0,
         store_bytes: 10,
         store_limit: 20,
+        rules: "in 2; what no rule of these lists names is refused".into(),
         problems,
     }
 }

@@ -283,6 +283,8 @@ pub struct Status {
     pub store_bytes: u64,
     /// Bytes that the store may use; 0 when only the disk limits it.
     pub store_limit: u64,
+    /// The rate rules in force, in a sentence; empty when there is none.
+    pub rules: String,
     /// What is not as it should be.
     pub problems: Vec<Problem>,
 }

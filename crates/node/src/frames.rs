@@ -174,6 +174,24 @@ impl Inner {
         );
     }
 
+    /// Whether the router does not know the peer of a link.
+    pub(crate) fn is_stranger(&self, link: LinkId) -> bool {
+        !self.router.is_known(router::LinkId(link.0))
+    }
+
+    /// Whether the operator denied the peer of a link, which is not to learn that.
+    pub(crate) fn is_denied(&self, link: LinkId) -> bool {
+        self.router.is_denied(router::LinkId(link.0))
+    }
+
+    /// Refuses whatever it was to a peer that is not known, without a reason (docs/spec/router.md).
+    pub(crate) fn sorry(&mut self, turn: &Turn<'_, '_>, link: LinkId) {
+        let link = router::LinkId(link.0);
+        self.router.sorry(turn.cx, link, Subject::Link);
+    }
+
+    /// Refuses something: with code, words and time to a peer that is known, and to one that is not
+    /// as everything else.
     pub(crate) fn refuse(
         &mut self,
         turn: &mut Turn<'_, '_>,
@@ -181,6 +199,9 @@ impl Inner {
         subject: Subject,
         refusal: &Refusal,
     ) {
+        if self.is_stranger(link) {
+            return self.sorry(turn, link);
+        }
         let retry = retry_at(turn.cx, refusal);
         let code = code_of(refusal.code);
         turn.send(
@@ -202,12 +223,16 @@ impl Inner {
         loc: [u8; 32],
     ) {
         self.stands(turn, node, Standing::Claiming);
+        let denied = self.is_denied(link);
         let topics = &mut self.topics;
-        let answer = self.host.custody.get_box(turn.cx, node, &loc, |cx| {
-            topics.find_box(cx, &loc).map(|found| found.sealed)
+        // Whoever is denied gets random bytes, as for a place where there is no box.
+        let loc_here = if denied { turn.cx.rng.array() } else { loc };
+        let answer = self.host.custody.get_box(turn.cx, node, &loc_here, |cx| {
+            topics.find_box(cx, &loc_here).map(|found| found.sealed)
         });
         match answer {
             BoxAnswer::Sealed(sealed) => turn.send(link, &Frame::InviteBox { loc, sealed }),
+            BoxAnswer::Wait(_) if self.is_stranger(link) => self.sorry(turn, link),
             BoxAnswer::Wait(wait) => {
                 let frame = Frame::Refused {
                     subject: Subject::Box(loc),
@@ -243,6 +268,7 @@ impl Inner {
         match answer {
             Ok(agreed) => {
                 self.stands(turn, node, Standing::Client);
+                self.note_group(turn, node);
                 let frame = Frame::CoreAgreed {
                     quota: agreed.quota,
                     used: agreed.used,
@@ -254,6 +280,7 @@ impl Inner {
                     .custody
                     .client_up(turn.cx, node, &mut turn.custody);
             }
+            Err(_) if self.is_stranger(link) => self.sorry(turn, link),
             Err(refusal) => {
                 let retry = retry_at(turn.cx, &refusal);
                 let code = code_of(refusal.code);
@@ -367,9 +394,16 @@ impl Inner {
                 self.mine
                     .not_serving(turn.cx, node, topic, &refusal, &mut turn.mine);
             }
-            Subject::Link if code == Code::NOT_SERVED => {
-                if let Some(state) = self.links.get_mut(&link) {
+            Subject::Link if code == Code::NOT_SERVED || code == Code::STRANGER => {
+                let state = self.links.get_mut(&link);
+                let shown = state.is_some_and(|state| {
+                    let shown = !state.at_core.is_empty();
                     state.at_core.clear();
+                    shown
+                });
+                // Whoever it does not know it tells no more; nothing else was asked of it.
+                if code == Code::STRANGER && !shown && self.mine.uses(turn.cx, &node) {
+                    self.not_a_client(turn, node);
                 }
             }
             // A box that was asked for too often is asked for again when the timer comes.
@@ -390,11 +424,21 @@ impl Inner {
         self.core_answered(turn, node, Err(refusal));
     }
 
+    /// A core node that this node uses does not say why it takes nothing: it does not know this node.
+    fn not_a_client(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
+        let text = "the core node does not know this node: the invite is not valid there, used up \
+                    or over, or its operator denied this node";
+        let refusal = refusal(custody::Code::NotClient, text);
+        self.mine.refused(turn.cx, node, &refusal);
+        self.core_answered(turn, node, Err(refusal));
+    }
+
     fn on_core_agreed(&mut self, turn: &mut Turn<'_, '_>, node: NodeId, agreed: &Agreed) {
         if !self.mine.uses(turn.cx, &node) {
             return;
         }
         self.mine.agreed(turn.cx, node, agreed, &mut turn.mine);
+        self.note_group(turn, node);
         self.tell_router_cores(turn);
         self.core_answered(turn, node, Ok(agreed.quota));
     }

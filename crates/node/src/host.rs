@@ -5,8 +5,10 @@ use crate::keychain::Keychain;
 use custody::{Custody, Deposit};
 use identity::{NodeId, PublicKey};
 use machine::Cx;
+use router::Acl;
+use router::acl::{No, Way};
 use std::collections::BTreeMap;
-use topic::{Keys, Offer, OpenError, Policy, RefusedPart, SealError, Stored};
+use topic::{Allowance, Keys, Offer, OpenError, Policy, RefusedPart, SealError, Stored};
 use wire::plain::Message;
 use wire::{Checked, Class, Code, Envelope, Header, Item, Receipt, SignedReceipt, Verified};
 
@@ -24,6 +26,8 @@ pub(crate) struct Host {
     pub(crate) peers: BTreeMap<LinkId, NodeId>,
     /// Core nodes that are said to hold a topic, with their addresses.
     pub(crate) cores: BTreeMap<u32, BTreeMap<NodeId, Vec<String>>>,
+    /// Rate rules: lent by the router while the topics work ([`crate::node::Inner::topic`]).
+    pub(crate) acl: Acl,
     /// The disk is full: nothing new is taken from anybody.
     pub(crate) full: bool,
 }
@@ -100,8 +104,10 @@ impl Policy for Host {
                 retry_at: cx.wall.as_millis().saturating_add(RETRY_FULL_MS),
             });
         }
+        self.allowed_in(cx, &offer)?;
         let bytes = (offer.header_bytes, offer.body_bytes);
         let Some(mut deposit) = self.deposit(topic, Some(offer.link), offer.header, bytes) else {
+            self.count_in(cx, &offer);
             return Ok(());
         };
         if deposit.body == 0 {
@@ -128,6 +134,7 @@ impl Policy for Host {
             }
         }
         let Err(refusal) = room else {
+            self.count_in(cx, &offer);
             return Ok(());
         };
         let retry_at = match (what, refusal.retry) {
@@ -141,6 +148,28 @@ impl Policy for Host {
             retry_at,
             text: refusal.text,
         })
+    }
+
+    fn may_give(&mut self, cx: &mut Cx<'_>, link: topic::LinkId) -> Result<Allowance, u64> {
+        let Some(peer) = self.peer(link).filter(|_| !self.acl.is_empty()) else {
+            return Ok(Allowance::ALL);
+        };
+        match self.acl.room(cx.now, Way::Out, peer.as_bytes()) {
+            Ok(room) => Ok(Allowance {
+                messages: usize::try_from(room.messages).unwrap_or(usize::MAX),
+                bytes: usize::try_from(room.bytes).unwrap_or(usize::MAX),
+            }),
+            Err(no) => Err(no
+                .wait(cx.now)
+                .map_or(topic::NEVER, |wait| cx.wall.after(wait).as_millis())),
+        }
+    }
+
+    fn gave(&mut self, cx: &mut Cx<'_>, link: topic::LinkId, messages: usize, bytes: usize) {
+        if let Some(peer) = self.peer(link).filter(|_| !self.acl.is_empty()) {
+            let what = (messages as u64, bytes as u64);
+            self.acl.spend(cx.now, Way::Out, peer.as_bytes(), what);
+        }
     }
 
     fn charge(&mut self, cx: &mut Cx<'_>, topic: u32, stored: Stored<'_>) {
@@ -179,6 +208,60 @@ impl Policy for Host {
 }
 
 impl Host {
+    fn peer(&self, link: topic::LinkId) -> Option<NodeId> {
+        self.peers.get(&LinkId(link.0)).copied()
+    }
+
+    /// Whether the rate rules let an envelope in: those for the peer that gives it, then those for
+    /// its author. A body whose header is here is of something admitted, and its author is not
+    /// asked after.
+    fn allowed_in(&mut self, cx: &Cx<'_>, offer: &Offer<'_>) -> Result<(), topic::Refusal> {
+        if self.acl.is_empty() {
+            return Ok(());
+        }
+        if let Some(peer) = self.peer(offer.link)
+            && let Err(no) = self.acl.room(cx.now, Way::In, peer.as_bytes())
+        {
+            return Err(self.rate_refusal(cx, RefusedPart::Giver, no));
+        }
+        let author = offer.header.author;
+        if offer.header_bytes == 0 || offer.own {
+            return Ok(());
+        }
+        match self.acl.room(cx.now, Way::Author, author.as_bytes()) {
+            Ok(_) => Ok(()),
+            Err(No::Never { .. }) if offer.needed => Ok(()),
+            Err(no @ No::Never { .. }) => Err(self.rate_refusal(cx, RefusedPart::Unwanted, no)),
+            Err(no @ No::Later { .. }) => Err(self.rate_refusal(cx, RefusedPart::All, no)),
+        }
+    }
+
+    fn count_in(&mut self, cx: &Cx<'_>, offer: &Offer<'_>) {
+        if self.acl.is_empty() {
+            return;
+        }
+        let bytes = offer.header_bytes.saturating_add(offer.body_bytes) as u64;
+        let what = (u64::from(offer.header_bytes > 0), bytes);
+        if let Some(peer) = self.peer(offer.link) {
+            self.acl.spend(cx.now, Way::In, peer.as_bytes(), what);
+        }
+        if !offer.own {
+            let author = offer.header.author.as_bytes();
+            self.acl.spend(cx.now, Way::Author, author, what);
+        }
+    }
+
+    fn rate_refusal(&self, cx: &Cx<'_>, what: RefusedPart, no: No) -> topic::Refusal {
+        let wait = no.wait(cx.now);
+        let lasting = cx.wall.as_millis().saturating_add(RETRY_LASTING_MS);
+        topic::Refusal {
+            what,
+            code: no.code(),
+            text: no.to_string(),
+            retry_at: wait.map_or(lasting, |wait| cx.wall.after(wait).as_millis()),
+        }
+    }
+
     /// What custody is asked about, where this node holds the topic for others.
     fn deposit(
         &self,

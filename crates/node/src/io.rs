@@ -83,6 +83,13 @@ pub enum Input {
     Content(ContentDone),
     /// The program is about to end: say goodbye on every link.
     Closing,
+    /// The rate rules of the configuration file, at the start of a life and when they have changed.
+    Rules {
+        /// The rules; nothing leaves those in force that are.
+        rules: Option<router::Rules>,
+        /// What is wrong with the file, with its line, for people.
+        wrong: Option<String>,
+    },
 }
 
 /// Something to check, wherever and whenever there is time: hashes, encodings, strict signatures.

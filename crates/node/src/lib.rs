@@ -33,6 +33,7 @@ mod proof;
 mod recognise;
 pub mod record;
 pub mod rows;
+mod rules;
 mod seeking;
 mod tidings;
 mod timer;
@@ -44,6 +45,7 @@ pub use figures::Figures;
 pub use io::{Advisory, Check, CheckDone, Held, Input, LinkId, Out, Verbatim};
 pub use limits::MAX_MESSAGE;
 pub use node::Node;
+pub use router::acl;
 
 /// All tables of a node's store.
 #[must_use]

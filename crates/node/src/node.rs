@@ -191,6 +191,7 @@ impl Inner {
             custody: Custody::open(config.custody),
             peers: BTreeMap::new(),
             cores: BTreeMap::new(),
+            acl: router::Acl::default(),
             full: false,
         };
         let settings = router::Config {
@@ -289,10 +290,15 @@ impl Inner {
                 // No engine of this version has content; the completion of none can come.
             }
             Input::Closing => self.say_goodbye(turn),
+            Input::Rules { rules, wrong } => self.set_rules(turn, rules, wrong),
         }
     }
 
     fn take_frame(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, bytes: &[u8], cost: u64) {
+        if self.router.ignores(router::LinkId(link.0)) {
+            // Nor is any more read from it.
+            return;
+        }
         let owed = self.owed.entry(link).or_default();
         *owed = owed.saturating_add(cost);
         let to = router::LinkId(link.0);
@@ -326,12 +332,7 @@ impl Inner {
 
     /// Hands an input to the topics.
     pub(crate) fn topic(&mut self, turn: &mut Turn<'_, '_>, input: topic::Input) {
-        let mut env = Env {
-            cx: turn.cx,
-            host: &mut self.host,
-            out: &mut turn.topics,
-        };
-        self.topics.handle(&mut env, input);
+        self.with_topics(turn, |topics, env| topics.handle(env, input));
     }
 
     /// Runs something that needs topics and their surroundings.
@@ -340,12 +341,16 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         f: impl FnOnce(&mut Topics, &mut Env<'_, '_>) -> R,
     ) -> R {
+        // The router's: it counts mail and envelopes together.
+        std::mem::swap(&mut self.host.acl, self.router.acl());
         let mut env = Env {
             cx: turn.cx,
             host: &mut self.host,
             out: &mut turn.topics,
         };
-        f(&mut self.topics, &mut env)
+        let result = f(&mut self.topics, &mut env);
+        std::mem::swap(&mut self.host.acl, self.router.acl());
+        result
     }
 
     fn due(&mut self, turn: &mut Turn<'_, '_>) {

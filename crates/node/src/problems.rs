@@ -22,6 +22,11 @@ impl Problems {
         });
     }
 
+    /// Problems with this code are over.
+    pub(crate) fn forget(&mut self, code: &str) {
+        self.0.retain(|problem| problem.code != code);
+    }
+
     /// All of them.
     pub(crate) fn list(&self) -> Vec<Problem> {
         self.0.clone()

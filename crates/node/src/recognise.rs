@@ -101,6 +101,10 @@ impl Inner {
         if !known {
             self.list_round(turn, link, number, 0);
         }
+        // Its own list it has been sent; more would tell it apart from one who shares nothing.
+        if self.is_denied(link) {
+            return;
+        }
         let Some(state) = self.links.get(&link) else {
             return;
         };
@@ -130,6 +134,9 @@ impl Inner {
     }
 
     pub(crate) fn on_show(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, show: &Show) {
+        if self.is_denied(link) {
+            return;
+        }
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -310,12 +317,15 @@ impl Inner {
             return;
         };
         let node = state.node;
+        let (stranger, denied) = (self.is_stranger(link), self.is_denied(link));
         let shown = self.tokens.of(&proof.token).iter().find_map(|token| {
             let shown = proof.verify(&token.secret, &state.secret, token.topic, turn.cx.wall);
             Some((token.local, token.topic, shown.ok()?))
         });
-        let Some((local, topic, shown)) = shown else {
-            // Says nothing that a stranger could not know: no token of this is known here.
+        let Some((local, topic, shown)) = shown.filter(|_| !denied) else {
+            if stranger {
+                return self.sorry(turn, link);
+            }
             let refusal = Frame::Refused {
                 subject: Subject::Link,
                 code: Code::NOT_SERVED,

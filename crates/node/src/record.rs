@@ -7,6 +7,7 @@
 //! one back runs the check again. So also in a replay only a check makes `Checked` values.
 
 mod command;
+mod rules;
 
 use crate::command::RequestId;
 use crate::config::Config;
@@ -69,6 +70,11 @@ pub fn encode(input: &Input, bytes: &mut Vec<u8>) {
         Input::Closing => {
             w.array(1).uint(10_u8);
         }
+        Input::Rules { rules, wrong } => {
+            w.array(3).uint(11_u8);
+            rules::write(&mut w, rules.as_ref());
+            maybe_text(&mut w, wrong.as_deref());
+        }
     }
     bytes.extend_from_slice(&w.into_bytes());
 }
@@ -122,6 +128,10 @@ pub fn decode(bytes: &[u8]) -> Result<Input, Malformed> {
         },
         (9, 2) => Input::Content(read_content(&mut r)?),
         (10, 1) => Input::Closing,
+        (11, 3) => Input::Rules {
+            rules: rules::read(&mut r)?,
+            wrong: read_maybe_text(&mut r)?,
+        },
         _ => return Err(r.wrong("kind of input")),
     })
 }

@@ -138,6 +138,7 @@ impl Inner {
 
     fn opened(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, state: Link) {
         let node = state.node;
+        self.note_group(turn, node);
         self.host.peers.insert(link, node);
         self.links.insert(link, state);
         let window = topic::Input::Writable {
@@ -169,6 +170,7 @@ impl Inner {
             self.host.custody.client_down(&node);
             self.host.custody.guest_down(&node);
             self.mine.down(&node);
+            self.router.acl().belongs(*node.as_bytes(), None);
             self.core_gone(turn, node);
         }
         self.topic(

@@ -2,6 +2,7 @@
 
 mod cores;
 mod members;
+mod outsiders;
 mod profiles;
 mod strangers;
 

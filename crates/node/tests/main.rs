@@ -6,6 +6,7 @@ mod liars;
 mod mailed;
 mod newcomers;
 mod promised;
+mod rates;
 mod restored;
 mod story;
 mod told;

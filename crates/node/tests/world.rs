@@ -98,6 +98,8 @@ pub(crate) struct World {
     pub(crate) cut: Vec<(usize, usize)>,
     /// Every frame that left a node, for tests that look at what an outsider sees.
     pub(crate) frames: u64,
+    /// Checks of signatures that each node asked for.
+    pub(crate) checks: BTreeMap<usize, u64>,
     /// How long a frame is on its way.
     pub(crate) delay: Duration,
     pub(crate) tamper: Option<Tamper>,
@@ -128,6 +130,7 @@ impl World {
             rng: Rng::from_seed(seed),
             cut: Vec::new(),
             frames: 0,
+            checks: BTreeMap::new(),
             delay: Duration::ZERO,
             tamper: None,
             watch: None,
@@ -547,6 +550,7 @@ impl World {
             }
             Exempt::Advisory(Advisory::Check(check)) => {
                 self.slip(node, || Slipped::Other);
+                *self.checks.entry(node).or_default() += 1;
                 self.soon(node, Input::Checked(check.run()));
             }
             Exempt::Advisory(Advisory::Grant { .. } | Advisory::Log { .. }) => {}

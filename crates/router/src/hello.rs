@@ -10,7 +10,7 @@ use crate::limits::{
 };
 use crate::links::{Greeted, Link, Phase, Stays, Trust, stays};
 use crate::router::{Router, Timer};
-use crate::strangers::spend;
+use crate::strangers::{spend, tells_strangers};
 use crate::targets::{Cores, Ended};
 
 impl Router {
@@ -85,7 +85,7 @@ impl Router {
     }
 
     /// Says goodbye and closes, without looking at anything else.
-    fn say_bye(&self, id: LinkId, code: Code, text: &str, out: &mut Outbox<Output>) {
+    pub(crate) fn say_bye(&self, id: LinkId, code: Code, text: &str, out: &mut Outbox<Output>) {
         let text = cut(text, wire::limits::MAX_TEXT);
         let bye = Frame::Bye {
             code,
@@ -119,9 +119,16 @@ impl Router {
         }
         let was_open = link.phase == Phase::Open;
         let node = link.node;
+        let silent = node != self.me && tells_strangers(code) && !link.is_known();
         link.phase = Phase::Closing;
-        self.say_bye(id, code, text, out);
+        link.sorry.clear();
         self.clear_timers(id);
+        if silent {
+            self.hurry_oldest(out);
+            self.sorry_soon(cx, id);
+        } else {
+            self.say_bye(id, code, text, out);
+        }
         if was_open {
             self.no_longer_open(cx, id, node, out);
         }
@@ -131,6 +138,7 @@ impl Router {
         self.timers.clear(Timer::Hello(id));
         self.timers.clear(Timer::Stranger(id));
         self.timers.clear(Timer::Ping(id));
+        self.timers.clear(Timer::Sorry(id));
     }
 
     fn no_longer_open(
@@ -218,7 +226,7 @@ impl Router {
         link.heard = cx.now;
         link.unanswered = 0;
         if !spend(link, len) {
-            let text = "more than a stranger may send; this node does not know you";
+            let text = "more than a stranger may send";
             self.refused_by_us(cx, id, Code::STRANGER, text, out);
             return;
         }

@@ -2,6 +2,7 @@
 //!
 //! - Links: hello and version, the budget of strangers, one link between two nodes, keep-alive,
 //!   neighbours and dialling, NodeAdverts, whether the clock is confirmed.
+//! - Rate rules: who may give this node how much in a minute, and get of it ([`acl`]).
 //! - Unicast ("mail"): a queue that survives restarts, sealing, delivery once, the inbox, echo.
 //!
 //! ```text
@@ -24,6 +25,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod acl;
 mod adverts;
 mod clock;
 mod config;
@@ -44,6 +46,7 @@ mod targets;
 mod told;
 mod window;
 
+pub use acl::{Acl, Rule, Rules};
 pub use config::{Address, Config};
 pub use event::{EchoResult, Input, LinkId, Output, Problem, Standing, Why};
 pub use figures::Figures;

@@ -23,6 +23,24 @@ pub const MAX_CLAIMING: usize = 32;
 /// Strangers at once from one host, an IPv6 network of 64 bits counting as one, and as many that take
 /// up invites: many nodes may share an address. The next has the oldest of them closed with a reason.
 pub const MAX_STRANGERS_PER_HOST: usize = 16;
+/// Whatever a peer that is not known provokes is answered a whole number of these after its link was
+/// up, so that the time of the answer does not tell its reason. Longer than a turn takes and a frame
+/// travels; short beside [`STRANGER_TIME`].
+pub const SORRY_EVERY: Duration = Duration::from_millis(250);
+/// Refusals that wait on one link for that time; further ones are not said.
+pub const MAX_SORRY: usize = 16;
+/// Links that were closed and wait for that time to say so. Of more the oldest says it at once.
+pub const MAX_LINGERING: usize = 256;
+/// The time over which a rate rule counts. It begins with the first message after the last one.
+pub const ACL_MINUTE: Duration = Duration::from_secs(60);
+/// Rate rules. With more the whole list is refused, and the old one stays in force.
+pub const MAX_RULES: usize = 256;
+/// Keys in one rate rule; as [`MAX_RULES`].
+pub const MAX_RULE_KEYS: usize = 1_024;
+/// Peers and authors that rate rules count alone at once. All others under one rule count as one.
+pub const MAX_COUNTED: usize = 4_096;
+/// How often those whose minute is over are looked for when there is no place left.
+pub const ACL_SWEEP: Duration = Duration::from_secs(1);
 /// Links with one node at once; a third closes the oldest.
 pub const MAX_LINKS_PER_NODE: usize = 2;
 /// Time after which the other side's hello must be here. Then the link is closed.

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use identity::{NodeId, Secret};
 use machine::Time;
+use wire::Frame;
 
 use crate::event::LinkId;
 use crate::limits::{PING_GROWTH, PING_LONGEST};
@@ -70,6 +71,10 @@ pub(crate) struct Link {
     pub(crate) asked: bool,
     /// The peer has found that this node is no stranger: it speaks of a topic, or is a client.
     pub(crate) shown: bool,
+    /// The operator denied the peer, which was not known: it remains a stranger.
+    pub(crate) denied: bool,
+    /// Refusals that wait for their moment: see [`crate::limits::SORRY_EVERY`].
+    pub(crate) sorry: Vec<Frame>,
 }
 
 impl Link {

@@ -7,6 +7,7 @@ use identity::{NodeId, Secret};
 use machine::{Cx, Outbox, Time, Timers};
 use wire::{Code, Frame};
 
+use crate::acl::Acl;
 use crate::adverts::Own;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -25,6 +26,8 @@ pub(crate) enum Timer {
     Hello(LinkId),
     /// The peer must have become known. Cleared when it has.
     Stranger(LinkId),
+    /// What a peer that is not known has provoked is answered.
+    Sorry(LinkId),
     /// The newest stranger is one too many, if the node has not said who it is.
     Crowd,
     /// The link may have been silent for too long. Lasts as long as the link.
@@ -59,6 +62,7 @@ pub struct Router {
     pub(crate) own: Own,
     pub(crate) others: Others,
     pub(crate) mail: Mail,
+    pub(crate) acl: Acl,
     pub(crate) timers: Timers<Timer>,
     confirmed: bool,
     disagreed: bool,
@@ -76,6 +80,7 @@ impl Router {
             own: Own::load(cx),
             others: Others::load(cx),
             mail: Mail::load(cx),
+            acl: Acl::new(*config.secret.node_id().as_bytes()),
             config,
             links: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -118,6 +123,17 @@ impl Router {
         self.open.get(node).copied()
     }
 
+    /// The rate rules in force. After a change [`Router::allowed_anew`] is due.
+    pub const fn acl(&mut self) -> &mut Acl {
+        &mut self.acl
+    }
+
+    /// The rate rules have changed: what waits to be sent is looked at again.
+    pub fn allowed_anew(&mut self, cx: &Cx<'_>) {
+        self.wake_all_lanes(cx.now);
+        self.timers.set_earlier(Timer::BestEffort, cx.now);
+    }
+
     /// Takes one input.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input, out: &mut Outbox<Output>) {
         match input {
@@ -151,6 +167,8 @@ impl Router {
                     unwanted: false,
                     asked: false,
                     shown: false,
+                    denied: false,
+                    sorry: Vec::new(),
                 };
                 self.link_up(cx, link, fresh, out);
             }
@@ -216,6 +234,7 @@ impl Router {
                     self.close(cx, link, Code::MISBEHAVED, "no hello came in time", out);
                 }
                 Timer::Stranger(link) => self.stranger_late(cx, link, out),
+                Timer::Sorry(link) => self.say_sorry(cx, link, out),
                 Timer::Crowd => self.thin_out(cx, Crowd::Strangers, out),
                 Timer::Ping(link) => self.look_at_silence(cx, link, out),
                 Timer::Decide(link) => self.decide(cx, link, out),

@@ -1,15 +1,18 @@
 //! Peers that are not known: what they may cost, and how they become known.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use identity::NodeId;
 use machine::{Cx, Outbox};
-use wire::Code;
+use wire::frame::Subject;
+use wire::{Code, Frame};
 
 use crate::event::{LinkId, Output, Standing};
 use crate::limits::{
-    CLAIM_BYTES, CLAIM_TIME, MAX_CLAIMING, MAX_STRANGERS_PER_HOST, STRANGER_BYTES, STRANGER_TIME,
+    CLAIM_BYTES, CLAIM_TIME, MAX_CLAIMING, MAX_LINGERING, MAX_SORRY, MAX_STRANGERS_PER_HOST, SORRY_EVERY,
+    STRANGER_BYTES, STRANGER_TIME, SWEEP_EVERY,
 };
 use crate::links::{Link, Phase, Trust};
 use crate::router::{Router, Timer};
@@ -70,8 +73,7 @@ impl Router {
         out: &mut Outbox<Output>,
     ) {
         while let Some(id) = self.too_many(crowd, but) {
-            let text = "too many strangers at once; try again later";
-            self.close(cx, id, Code::RATE, text, out);
+            self.close(cx, id, Code::RATE, "too many strangers at once", out);
         }
     }
 
@@ -129,18 +131,24 @@ impl Router {
                 continue;
             }
             match (standing, link.trust) {
-                (Standing::Denied, _) => {
+                // Told at once, it would know that it is denied and not unknown.
+                (Standing::Denied, Trust::Stranger(_) | Trust::Claiming(_)) => link.denied = true,
+                (Standing::Member, _) if link.denied => {}
+                (Standing::Denied, Trust::Known) => {
                     let text = "the operator of this node denied yours";
                     self.refused_by_us(cx, id, Code::DENIED, text, out);
                 }
                 (Standing::Claiming, Trust::Stranger(bytes)) => {
                     link.trust = Trust::Claiming(bytes);
-                    self.timers
-                        .set(Timer::Stranger(id), cx.now.after(CLAIM_TIME));
+                    let end = link.up.after(CLAIM_TIME).max(cx.now);
+                    self.timers.set(Timer::Stranger(id), end);
                 }
                 (Standing::Claiming, _) | (_, Trust::Known) => {}
                 (Standing::Member | Standing::Client, _) => {
                     link.trust = Trust::Known;
+                    link.denied = false;
+                    // It hears of everything from now on; what waits is about before.
+                    link.sorry.retain(is_about_mail);
                     self.timers.clear(Timer::Stranger(id));
                     self.is_known_and_greeted(cx, id, out);
                 }
@@ -156,10 +164,105 @@ impl Router {
 
     pub(crate) fn stranger_late(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
         if self.links.get(&id).is_some_and(|link| !link.is_known()) {
-            let text = "this node does not know you and takes no strangers";
-            self.refused_by_us(cx, id, Code::STRANGER, text, out);
+            self.refused_by_us(cx, id, Code::STRANGER, SORRY, out);
         }
     }
+
+    /// Whether the peer of this link is no stranger.
+    #[must_use]
+    pub fn is_known(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(Link::is_known)
+    }
+
+    /// Whether the operator denied the peer of this link, which is not known and is not to learn it.
+    #[must_use]
+    pub fn is_denied(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|link| link.denied)
+    }
+
+    /// Whether the link was closed here, or is about to be: what comes on it means nothing.
+    #[must_use]
+    pub fn ignores(&self, link: LinkId) -> bool {
+        let link = self.links.get(&link);
+        link.is_some_and(|link| link.phase == Phase::Closing)
+    }
+
+    /// Refuses something to a peer that is not known: in the same words whatever the reason is, and
+    /// at a time that the reason has no part in. What it was about is named only where the peer
+    /// itself made that name.
+    pub fn sorry(&mut self, cx: &Cx<'_>, link: LinkId, subject: Subject) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if state.phase == Phase::Closing || state.sorry.len() >= MAX_SORRY {
+            return;
+        }
+        // Mail waits until this node knows its source; it is offered again by itself.
+        let retry = match subject {
+            Subject::Mail(_) => cx.wall.after(SWEEP_EVERY).as_millis(),
+            Subject::Link | Subject::Topic(_) | Subject::Box(_) => 0,
+        };
+        state.sorry.push(Frame::Refused {
+            subject,
+            code: Code::STRANGER,
+            text: SORRY.to_owned(),
+            retry: retry.min(wire::limits::MAX_TIME_MS),
+        });
+        self.sorry_soon(cx, link);
+    }
+
+    /// Sets the moment of a refusal: a whole number of steps after the link was up.
+    pub(crate) fn sorry_soon(&mut self, cx: &Cx<'_>, id: LinkId) {
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
+        let step = SORRY_EVERY.as_micros();
+        let steps = cx.now.since(link.up).as_micros().div_ceil(step).max(1);
+        let wait = u64::try_from(steps.saturating_mul(step)).unwrap_or(u64::MAX);
+        let at = link.up.after(Duration::from_micros(wait));
+        self.timers.set(Timer::Sorry(id), at);
+    }
+
+    pub(crate) fn say_sorry(&mut self, _: &Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        if link.phase == Phase::Closing {
+            return self.say_bye(id, Code::STRANGER, SORRY, out);
+        }
+        for frame in core::mem::take(&mut link.sorry) {
+            // Whether it is known may rest on what this turn, or one before, has stored.
+            out.push(Output::Send { link: id, frame });
+        }
+    }
+
+    /// Makes room for one more link that was closed and waits to say so: of too many the oldest says
+    /// it now.
+    pub(crate) fn hurry_oldest(&mut self, out: &mut Outbox<Output>) {
+        let waits = |(id, link): &(&LinkId, &Link)| {
+            link.phase == Phase::Closing && self.timers.get(Timer::Sorry(**id)).is_some()
+        };
+        let waiting: Vec<LinkId> = self.links.iter().filter(waits).map(|(id, _)| *id).collect();
+        if let Some(oldest) = waiting.first().filter(|_| waiting.len() >= MAX_LINGERING) {
+            self.timers.clear(Timer::Sorry(*oldest));
+            self.say_bye(*oldest, Code::STRANGER, SORRY, out);
+        }
+    }
+}
+
+/// All that a peer which is not known is told, whatever the reason is: that nobody knows it, that the
+/// operator denied it, that there are too many, that it sent what it may not.
+const SORRY: &str = "this node does not know yours, or takes nothing from it now";
+
+fn is_about_mail(frame: &Frame) -> bool {
+    let about = Subject::Link;
+    matches!(frame, Frame::Refused { subject, .. } if *subject != about)
+}
+
+/// Whether the code of a closing would tell a peer which is not known more than it is to hear. Of
+/// the others `version` is about the protocol, and the rest about its own links.
+pub(crate) fn tells_strangers(code: Code) -> bool {
+    !matches!(code, Code::VERSION | Code::CLOSING | Code::DUPLICATE_LINK)
 }
 
 /// Counts the bytes of a peer that is not known; says whether it may go on.

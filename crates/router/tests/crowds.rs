@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use identity::NodeId;
-use router::limits::{CLAIM_BYTES, MAX_CLAIMING, MAX_STRANGERS, MAX_STRANGERS_PER_HOST};
+use router::limits::{
+    CLAIM_BYTES, MAX_CLAIMING, MAX_STRANGERS, MAX_STRANGERS_PER_HOST, SORRY_EVERY,
+};
 use router::{Input, LinkId, Output, Standing};
 use wire::{Code, Frame};
 
@@ -19,13 +21,15 @@ fn arrive(bench: &mut Bench, n: u8) -> (LinkId, Vec<Output>) {
     bench.up_from(&format!("10.0.0.{n}:4433"), stranger(n), false)
 }
 
-/// The links that were closed because there were too many.
-fn crowded_out(outputs: &[Output]) -> Vec<LinkId> {
-    let out = |output: &Output| match output {
-        Output::Close { link, code, .. } if *code == Code::RATE => Some(*link),
-        _ => None,
-    };
-    outputs.iter().filter_map(out).collect()
+/// The links that had to go since this was last asked.
+fn crowded_out(bench: &mut Bench) -> Vec<LinkId> {
+    bench.newly_ignored()
+}
+
+/// The same, when what is due now has been done.
+fn crowded_out_soon(bench: &mut Bench) -> Vec<LinkId> {
+    bench.pass(Duration::ZERO);
+    bench.newly_ignored()
 }
 
 fn say(bench: &mut Bench, node: NodeId, standing: Standing) -> Vec<Output> {
@@ -38,14 +42,13 @@ fn a_flood_of_strangers_is_bounded_and_shuts_no_friend_out() {
     let friend = bench.add(2);
     let mut closed_ones = Vec::new();
     for n in 10..210 {
-        let (_, out) = arrive(&mut bench, n);
-        closed_ones.extend(crowded_out(&out));
+        arrive(&mut bench, n);
+        closed_ones.extend(crowded_out(&mut bench));
     }
-    let out = bench.pass(Duration::ZERO);
-    closed_ones.extend(crowded_out(&out));
+    closed_ones.extend(crowded_out_soon(&mut bench));
     assert_eq!(closed_ones.len(), 200 - MAX_STRANGERS);
-    let (link, out) = bench.up(friend, false);
-    assert!(closed(&out).is_none());
+    let (link, _) = bench.up(friend, false);
+    assert!(!bench.router.ignores(link));
     let greeting = hello(&bench.world);
     let out = bench.frame(link, greeting);
     let opened = |o: &Output| matches!(o, Output::Opened { known: true, .. });
@@ -58,15 +61,15 @@ fn a_client_gets_in_past_any_number_of_strangers_and_costs_none_its_place() {
     for n in 0..32 {
         arrive(&mut bench, 100 + n);
     }
-    assert!(crowded_out(&bench.pass(Duration::ZERO)).is_empty());
+    assert!(crowded_out_soon(&mut bench).is_empty());
     for n in 10..60 {
         let (link, out) = arrive(&mut bench, n);
-        assert!(closed(&out).is_none(), "{n}: {out:?}");
+        assert!(!bench.router.ignores(link), "{n}: {out:?}");
         let met = |o: &Output| matches!(o, Output::Met { link: l, .. } if *l == link);
         assert!(out.iter().any(met), "{n}: the node is asked");
         say(&mut bench, stranger(n), Standing::Client);
-        let out = bench.pass(Duration::ZERO);
-        assert!(crowded_out(&out).is_empty(), "{n}: {out:?}");
+        let out = crowded_out_soon(&mut bench);
+        assert!(out.is_empty(), "{n}: {out:?}");
     }
 }
 
@@ -75,12 +78,15 @@ fn the_oldest_stranger_makes_room_for_the_newest() {
     let mut bench = Bench::new();
     let links: Vec<LinkId> = (0..32).map(|n| arrive(&mut bench, 100 + n).0).collect();
     for (n, link) in links.iter().enumerate() {
-        let (_, out) = arrive(&mut bench, 10 + n as u8);
-        assert!(crowded_out(&out).is_empty(), "before the node could answer");
-        let out = bench.pass(Duration::ZERO);
-        assert_eq!(crowded_out(&out), [*link]);
-        assert!(closed(&out).is_some_and(|(_, text)| text.contains("try again later")));
+        arrive(&mut bench, 10 + n as u8);
+        let gone = crowded_out(&mut bench);
+        assert!(gone.is_empty(), "before the node could answer");
+        assert_eq!(crowded_out_soon(&mut bench), [*link]);
     }
+    let out = bench.pass(SORRY_EVERY);
+    let byes = out.iter().filter(|o| matches!(o, Output::Close { .. }));
+    assert_eq!(byes.count(), links.len());
+    assert_eq!(closed(&out).map(|(code, _)| code), Some(Code::STRANGER));
 }
 
 /// One host can crowd out its own strangers alone, however many it makes.
@@ -91,9 +97,9 @@ fn who_comes_alone_is_not_crowded_out_by_one_host() {
     let mut gone = BTreeSet::new();
     for n in 0..200 {
         let address = format!("[2001:db8::{n:x}]:{n}");
-        let (_, out) = bench.up_from(&address, stranger(n), false);
-        gone.extend(crowded_out(&out));
-        gone.extend(crowded_out(&bench.pass(Duration::ZERO)));
+        bench.up_from(&address, stranger(n), false);
+        gone.extend(crowded_out(&mut bench));
+        gone.extend(crowded_out_soon(&mut bench));
     }
     assert_eq!(gone.len(), 200 - MAX_STRANGERS_PER_HOST);
     assert!(!gone.contains(&alone));
@@ -105,28 +111,25 @@ fn who_takes_up_an_invite_is_counted_apart_and_makes_room_too() {
     let mut gone = Vec::new();
     for n in 0..MAX_CLAIMING as u8 + 10 {
         arrive(&mut bench, 10 + n);
-        gone.extend(crowded_out(&say(
-            &mut bench,
-            stranger(10 + n),
-            Standing::Claiming,
-        )));
+        say(&mut bench, stranger(10 + n), Standing::Claiming);
+        gone.extend(crowded_out(&mut bench));
     }
-    gone.extend(crowded_out(&bench.pass(Duration::ZERO)));
+    gone.extend(crowded_out_soon(&mut bench));
     let first: Vec<LinkId> = (1..=10).map(LinkId).collect();
     assert_eq!(gone, first, "the oldest of them");
     // All those do not count as strangers.
     for n in 0..MAX_STRANGERS as u8 {
-        let (_, out) = arrive(&mut bench, 100 + n);
-        assert!(closed(&out).is_none());
+        let (link, _) = arrive(&mut bench, 100 + n);
+        assert!(!bench.router.ignores(link));
     }
-    assert!(crowded_out(&bench.pass(Duration::ZERO)).is_empty());
+    assert!(crowded_out_soon(&mut bench).is_empty());
     // One host has no more of them than it may have strangers.
     let mut bench = Bench::new();
     let mut gone = 0;
     for n in 0..30 {
         bench.up(stranger(10 + n), false);
-        let out = say(&mut bench, stranger(10 + n), Standing::Claiming);
-        gone += crowded_out(&out).len();
+        say(&mut bench, stranger(10 + n), Standing::Claiming);
+        gone += crowded_out(&mut bench).len();
     }
     assert_eq!(gone, 30 - MAX_STRANGERS_PER_HOST);
 }
@@ -146,7 +149,8 @@ fn taking_up_an_invite_costs_at_most_sixty_four_kibibytes() {
             sealed: vec![0; 400],
         };
         let len = frame.encode().len() as u64;
-        if closed(&bench.frame(link, frame)).is_some() {
+        bench.frame(link, frame);
+        if bench.router.ignores(link) {
             break;
         }
         // To ask again gives nothing more.

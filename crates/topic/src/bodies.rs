@@ -36,9 +36,18 @@ impl Topic {
             let Some(room) = shared.room(link) else {
                 return true;
             };
+            let Some(allowed) = self.may_give(shared, env, link) else {
+                let frame = TopicFrame::Bodies { bodies: Vec::new() };
+                self.ask_for_patience(shared, env, link, frame);
+                return false;
+            };
+            let room = room.min(allowed.bytes);
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return false;
+            };
             let mut bodies = Vec::new();
             let mut bytes = 0_usize;
-            while bodies.len() < MAX_BODIES_PER_FRAME
+            while bodies.len() < MAX_BODIES_PER_FRAME.min(allowed.messages)
                 && let Some(id) = peer.owed.pop_front()
             {
                 let held = self.lace.envelope(&mut env.cx.store, &id);
@@ -58,6 +67,8 @@ impl Topic {
                 bodies.push((id, body));
             }
             shared.frames_left = shared.frames_left.saturating_sub(1);
+            let given = bodies.iter().filter(|(_, body)| body.is_some()).count();
+            env.host.gave(env.cx, link, given, bytes);
             self.say(shared, env, link, TopicFrame::Bodies { bodies });
         }
     }
@@ -83,7 +94,7 @@ impl Topic {
         env: &mut Env<'_, '_>,
         link: LinkId,
     ) -> bool {
-        let declines = self.declines_bodies(env);
+        let declines = self.declines_bodies(env) || self.is_declined(link, env.cx.wall.as_millis());
         let Some(peer) = self.peers.get(&link) else {
             return false;
         };
@@ -211,6 +222,8 @@ impl Topic {
             header_bytes: 0,
             body_bytes: body.get().body.len(),
             parked_bytes: self.parked.bytes_of(link),
+            needed: true,
+            own: self.is_own_author(env, &envelope.header.author),
         };
         if let Err(refusal) = env.host.room(env.cx, self.local, offer) {
             if refusal.what == RefusedPart::Expired {
@@ -218,6 +231,10 @@ impl Topic {
                 return;
             }
             let retry = Self::retry_of(env, refusal.retry_at);
+            if refusal.what == RefusedPart::Giver {
+                self.decline_peer(link, retry);
+                return self.retry_at(shared, env, retry);
+            }
             self.bodies_declined = self.bodies_declined.max(retry);
             self.retry_at(shared, env, retry);
             return;

@@ -107,6 +107,10 @@ pub struct Offer<'a> {
     /// Bytes that came on this link before and still wait for their past: they are charged when it
     /// comes, so they need room too.
     pub parked_bytes: usize,
+    /// Something that was taken waits for its past, to which this may belong.
+    pub needed: bool,
+    /// This home's own device wrote it, now or in an earlier incarnation.
+    pub own: bool,
 }
 
 /// What has just been stored, for the first time: an envelope, or a body that its header lacked.
@@ -147,6 +151,32 @@ pub enum RefusedPart {
     /// The body for good, since its time is over: the header is admitted without it, and nobody is
     /// asked for it again.
     Expired,
+    /// Header and body, because of their author: its chain is not taken until then, unless something
+    /// waits for its past before.
+    Unwanted,
+    /// Header and body, because of who gave them: nothing is taken of that peer until then, and it is
+    /// asked for nothing. Others may give the same.
+    Giver,
+}
+
+/// The time that does not come.
+pub const NEVER: u64 = u64::MAX;
+
+/// How much may be given to a peer now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Envelopes and bodies, at least one.
+    pub messages: usize,
+    /// Bytes, at least one; one envelope may be longer.
+    pub bytes: usize,
+}
+
+impl Allowance {
+    /// No limit.
+    pub const ALL: Self = Self {
+        messages: usize::MAX,
+        bytes: usize::MAX,
+    };
 }
 
 /// What the node wants to hold; implemented with `custody`.
@@ -157,6 +187,22 @@ pub trait Policy {
     /// # Errors
     /// [`Refusal`], with the time after which to ask again.
     fn room(&mut self, cx: &mut Cx<'_>, topic: Local, offer: Offer<'_>) -> Result<(), Refusal>;
+
+    /// How much of envelopes and bodies may be given to a peer now. Hellos, cuts, wants, evidence and
+    /// receipts go with them.
+    ///
+    /// # Errors
+    /// The time (milliseconds since 1970) at which to ask again; [`NEVER`]: the peer is told nothing
+    /// at all until [`crate::Topics::allowed_anew`].
+    fn may_give(&mut self, cx: &mut Cx<'_>, link: LinkId) -> Result<Allowance, u64> {
+        let _ = (cx, link);
+        Ok(Allowance::ALL)
+    }
+
+    /// So many messages and bytes were given to a peer.
+    fn gave(&mut self, cx: &mut Cx<'_>, link: LinkId, messages: usize, bytes: usize) {
+        let _ = (cx, link, messages, bytes);
+    }
 
     /// Something was stored, which this same turn commits. Told exactly once for each header and
     /// once for each body, whatever becomes of its author later.

@@ -121,6 +121,7 @@ impl Topic {
             .declined
             .get(&header.author)
             .is_some_and(|until| *until > wall);
+        let declined = declined || self.is_declined(link, wall);
         if self.row.phase != Phase::Active || declined || self.bad.has(id.as_bytes()) {
             return false;
         }
@@ -309,6 +310,8 @@ impl Topic {
             header_bytes: if known { 0 } else { header_bytes },
             body_bytes: verified.get().body.as_ref().map_or(0, Vec::len),
             parked_bytes: self.parked.bytes_of(link),
+            needed: self.lace.parked().next().is_some(),
+            own: self.is_own_author(env, &header.author),
         };
         let Err(refusal) = env.host.room(env.cx, self.local, offer) else {
             return Some((verified, false));
@@ -322,7 +325,9 @@ impl Topic {
         let (author, number) = (header.author, header.number);
         let control = header.class == Class::Control;
         let expired = refusal.what == RefusedPart::Expired && !control;
-        let body_alone = known || expired || (refusal.what == RefusedPart::Body && !control);
+        let giver = refusal.what == RefusedPart::Giver;
+        let body_alone =
+            (known && !giver) || expired || (refusal.what == RefusedPart::Body && !control);
         let mut text = refusal.text;
         while text.len() > wire::limits::MAX_TEXT {
             text.pop();
@@ -335,7 +340,16 @@ impl Topic {
         } else if body_alone {
             self.bodies_declined = self.bodies_declined.max(retry);
         } else {
-            self.declined.insert(author, retry);
+            match refusal.what {
+                RefusedPart::Giver => self.decline_peer(link, retry),
+                RefusedPart::Unwanted => {
+                    self.unwanted.insert(author);
+                    self.declined.insert(author, retry);
+                }
+                RefusedPart::Body | RefusedPart::All | RefusedPart::Expired => {
+                    self.declined.insert(author, retry);
+                }
+            }
             let from = self.tip(&author).saturating_add(1);
             if let Some(peer) = self.peers.get_mut(&link) {
                 peer.learn(&self.lace, &author, number);

@@ -23,6 +23,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod allow;
 mod bodies;
 mod boxes;
 mod check;
@@ -62,7 +63,8 @@ pub use draft::{
 pub use event::{Forward, Input, LinkId, Output, Peer, Rule};
 pub use figures::{Figures, MAX_NAMED, Question, Undone, Unplaced};
 pub use host::{
-    Host, Keys, Local, Offer, OpenError, Policy, Refusal, RefusedPart, SealError, Stored,
+    Allowance, Host, Keys, Local, NEVER, Offer, OpenError, Policy, Refusal, RefusedPart, SealError,
+    Stored,
 };
 pub use intervals::Intervals;
 pub use lines::{Line, LineKind, Page, ReadFrom};

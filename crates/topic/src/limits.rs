@@ -55,6 +55,10 @@ pub const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// are asked, and this peer again only after [`ASK_AGAIN`].
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often a peer that waits for what may not be given yet is told that the answer goes on: well
+/// within [`ANSWER_PATIENCE`].
+pub const PATIENCE_EVERY: Duration = Duration::from_secs(15);
+
 /// How long a peer that did not answer is left alone.
 pub const ASK_AGAIN: Duration = Duration::from_secs(120);
 

@@ -83,6 +83,10 @@ pub(crate) struct PeerState {
     pub(crate) announce: BTreeSet<PublicKey>,
     /// Authors of whom it has the newest from somebody else, as a rule: announced a little later.
     pub(crate) held_back: BTreeSet<PublicKey>,
+    /// When it was last told that an answer goes on later.
+    pub(crate) patience: Option<Time>,
+    /// Nothing is taken of it until then (milliseconds since 1970); 0: it is.
+    pub(crate) declined: u64,
     /// Chains that it does not take, and until when (milliseconds since 1970).
     pub(crate) refuses: BTreeMap<PublicKey, u64>,
     /// Bodies that it has asked for.
@@ -127,6 +131,8 @@ impl PeerState {
             due: BTreeMap::new(),
             announce: BTreeSet::new(),
             held_back: BTreeSet::new(),
+            patience: None,
+            declined: 0,
             refuses: BTreeMap::new(),
             owed: VecDeque::new(),
             told_gone: BTreeSet::new(),

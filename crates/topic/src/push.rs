@@ -2,6 +2,7 @@
 
 use crate::cost::cost;
 use crate::event::{Forward, LinkId, Output, Peer};
+use crate::host::{Allowance, NEVER};
 use crate::limits::{HOLD_BACK, MAX_ENVELOPES_PER_FRAME, MAX_GONE, MIN_RETRY_MS, MIN_ROOM};
 use crate::peer::PeerState;
 use crate::state::{Shared, Timer, Topic};
@@ -12,11 +13,17 @@ use lace::{Budget, Cursor, Range, Served};
 use machine::Cx;
 use wire::{Raw, TopicFrame};
 
-const fn budget(bytes: usize) -> Budget {
+/// What one frame may have: what the link takes, and what this node may give.
+fn budget(bytes: usize, allowed: Allowance) -> Budget {
     Budget {
-        envelopes: MAX_ENVELOPES_PER_FRAME,
-        bytes,
+        envelopes: MAX_ENVELOPES_PER_FRAME.min(allowed.messages),
+        bytes: bytes.min(allowed.bytes),
     }
+}
+
+fn bytes_of(served: &Served) -> usize {
+    let lengths = served.envelopes.iter().map(Raw::encoded_len);
+    lengths.fold(0, usize::saturating_add)
 }
 
 impl Topic {
@@ -32,6 +39,9 @@ impl Topic {
             if let Some(state) = shared.links.get_mut(&link) {
                 state.blocked.insert(self.local);
             }
+            return false;
+        }
+        if env.host.may_give(env.cx, link) == Err(NEVER) {
             return false;
         }
         if self.peers.get(&link).is_some_and(|peer| peer.hello_due) {
@@ -91,9 +101,19 @@ impl Topic {
                 self.put_back(link, |peer| &mut peer.answering, cursor);
                 return true;
             };
-            let served = self
-                .lace
-                .serve(&mut env.cx.store, &mut cursor, budget(room));
+            let Some(allowed) = self.may_give(shared, env, link) else {
+                self.put_back(link, |peer| &mut peer.answering, cursor);
+                let frame = TopicFrame::Envelopes {
+                    envelopes: Vec::new(),
+                    last: false,
+                };
+                self.ask_for_patience(shared, env, link, frame);
+                return false;
+            };
+            let budget = budget(room, allowed);
+            let served = self.lace.serve(&mut env.cx.store, &mut cursor, budget);
+            let given = served.envelopes.len();
+            env.host.gave(env.cx, link, given, bytes_of(&served));
             shared.frames_left = shared.frames_left.saturating_sub(1);
             let last = served.done;
             if !last {
@@ -154,7 +174,11 @@ impl Topic {
                 self.put_back(link, |peer| &mut peer.pushing, cursor);
                 return true;
             };
-            self.push_some(shared, env, link, (cursor, room));
+            let Some(allowed) = self.may_give(shared, env, link) else {
+                self.put_back(link, |peer| &mut peer.pushing, cursor);
+                return false;
+            };
+            self.push_some(shared, env, link, (cursor, budget(room, allowed)));
         }
     }
 
@@ -163,11 +187,11 @@ impl Topic {
         shared: &mut Shared,
         env: &mut Env<'_, '_>,
         link: LinkId,
-        (mut cursor, room): (Cursor, usize),
+        (mut cursor, budget): (Cursor, Budget),
     ) {
-        let served = self
-            .lace
-            .serve(&mut env.cx.store, &mut cursor, budget(room));
+        let served = self.lace.serve(&mut env.cx.store, &mut cursor, budget);
+        let given = served.envelopes.len();
+        env.host.gave(env.cx, link, given, bytes_of(&served));
         if !served.done {
             self.put_back(link, |peer| &mut peer.pushing, cursor);
         }
@@ -350,7 +374,16 @@ impl Topic {
         if self.bodies_declined > wall {
             note(self.bodies_declined);
         }
+        self.unwanted
+            .retain(|author| self.declined.contains_key(author));
         for peer in self.peers.values_mut() {
+            if peer.declined > wall {
+                note(peer.declined);
+            } else if peer.declined > 0 {
+                // What was dropped meanwhile is found by comparing the cuts.
+                peer.declined = 0;
+                peer.hello_due = true;
+            }
             let over: Vec<PublicKey> = peer
                 .refuses
                 .iter()

@@ -173,6 +173,8 @@ pub(crate) struct Topic {
     pub(crate) beyond_forks: BTreeMap<EnvelopeId, Time>,
     /// Chains that this node does not take now, and until when (milliseconds since 1970).
     pub(crate) declined: BTreeMap<PublicKey, u64>,
+    /// Of these, those that are taken as soon as something waits for its past.
+    pub(crate) unwanted: BTreeSet<PublicKey>,
     /// Bodies that this node does not take now: not asked for before this time.
     pub(crate) bodies_declined: u64,
     /// Somebody has newer envelopes of this home's own author.
@@ -211,6 +213,7 @@ impl Topic {
             parked: Parked::default(),
             beyond_forks: BTreeMap::new(),
             declined: BTreeMap::new(),
+            unwanted: BTreeSet::new(),
             bodies_declined: 0,
             stale: false,
             bad: Memory::default(),

@@ -43,6 +43,23 @@ impl Topics {
         }
     }
 
+    /// What this node takes and gives has been decided anew, and not only how much room it has: what
+    /// was declined is asked for now, and what waits to be given is given.
+    pub fn allowed_anew(&mut self, now: Time) {
+        for (local, entry) in &mut self.entries {
+            let Some(topic) = &mut entry.topic else {
+                continue;
+            };
+            topic.declined.clear();
+            topic.bodies_declined = 0;
+            for peer in topic.peers.values_mut().filter(|peer| peer.declined > 0) {
+                // Over since long.
+                peer.declined = 1;
+            }
+            self.shared.soon(Timer::Retry(*local), now, Duration::ZERO);
+        }
+    }
+
     /// Says at once what would only have waited for company: for a node that is about to end, so
     /// that whoever wrote to it learns that it has arrived.
     pub fn hurry(&mut self, env: &mut Env<'_, '_>) {

@@ -20,7 +20,8 @@ impl Topic {
         let Some(peer) = self.peers.get(&link) else {
             return;
         };
-        if peer.asked.is_some() || peer.muted || peer.wants.is_empty() {
+        let declined = peer.declined > env.cx.wall.as_millis();
+        if peer.asked.is_some() || peer.muted || peer.wants.is_empty() || declined {
             return;
         }
         self.drop_what_has_come(env, link);
@@ -130,7 +131,7 @@ impl Topic {
                         hunt: false,
                     },
                 );
-            } else if short && !self.declined.contains_key(author) {
+            } else if short && peer.declined == 0 && !self.declined.contains_key(author) {
                 peer.cap(author, tip);
                 hollow |= !asked.got;
             }
@@ -229,6 +230,12 @@ impl Topic {
         let givers = std::mem::take(&mut self.parked_by);
         let wants = self.lace.parked_wants();
         let parked = self.lace.parked().next().is_some();
+        if parked {
+            // What something waits for may be theirs: whatever it is, it is taken.
+            for author in std::mem::take(&mut self.unwanted) {
+                self.declined.remove(&author);
+            }
+        }
         for link in givers {
             let Some(peer) = self.peers.get_mut(&link) else {
                 continue;

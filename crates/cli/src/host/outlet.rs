@@ -9,6 +9,7 @@ use node::{Advisory, Held, Input, LinkId, Out, Verbatim};
 use store::Content;
 use transport::{Command, DialToken, Transport};
 
+use super::rules;
 use super::shared::Shared;
 
 /// The node's hands.
@@ -19,6 +20,8 @@ pub(super) struct Outlet<T> {
     pub(super) runtime: tokio::runtime::Handle,
     /// What a new life must be told.
     pub(super) listening: Vec<String>,
+    /// The same; it changes.
+    pub(super) rules: rules::Shared,
     /// Whether results of checks must remember what was checked.
     pub(super) recorded: bool,
 }
@@ -91,8 +94,13 @@ impl<T: Transport> driver::Host<Out> for Outlet<T> {
     fn began(&mut self, life: u64) {
         self.shared.begin(life);
         let (handle, addresses) = (self.handle.clone(), self.listening.clone());
+        let rules = rules::now(&self.rules);
+        let rules = (rules != rules::Told::default()).then(|| rules.input());
         self.runtime.spawn(async move {
-            // A node that has ended needs no addresses.
+            // A node that has ended needs neither rules nor addresses.
+            if let Some(rules) = rules {
+                let _ = handle.send(rules, 0).await;
+            }
             let _ = handle.send(Input::Listening { addresses }, 0).await;
         });
         // Whoever follows looks again.

@@ -177,6 +177,7 @@ pub(super) fn status(status: node::Status) -> schema::Status {
             bytes: status.store_bytes,
             limit: status.store_limit,
         },
+        rules: status.rules,
         problems: status
             .problems
             .into_iter()

@@ -27,6 +27,7 @@ impl Inner {
             queued: self.router.waiting().saturating_add(self.undelivered(turn)),
             store_bytes: self.store_bytes,
             store_limit: self.host.keys.config.store_limit,
+            rules: self.router.acl().rules().summary(),
             problems,
         })
     }

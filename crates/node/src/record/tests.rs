@@ -2,6 +2,8 @@ use super::*;
 use crate::command::{Command, ReadFrom, WaitFor};
 use identity::{Context, Signature};
 use machine::Rng;
+use router::acl::{Group, Way, Who};
+use router::{Rule, Rules};
 
 /// Texts, numbers and bytes that nobody chose.
 struct Whim(Rng);
@@ -181,6 +183,10 @@ fn inputs(w: &mut Whim) -> Vec<Input> {
         Input::Content(ContentDone::Deleted(name)),
         Input::Content(ContentDone::Failed(name, w.text())),
         Input::Closing,
+        Input::Rules {
+            rules: w.maybe(rules),
+            wrong: w.maybe(Whim::text),
+        },
     ];
     for command in commands(w) {
         let request = RequestId(w.number());
@@ -194,6 +200,23 @@ fn inputs(w: &mut Whim) -> Vec<Input> {
     };
     all.push(Input::Checked(mail.run_recorded()));
     all
+}
+
+fn rules(w: &mut Whim) -> Rules {
+    let key: [u8; 32] = w.0.array();
+    let whom = [
+        Who::All,
+        Who::Group(Group::Clients),
+        Who::Group(Group::Cores),
+        Who::Keys([key, [1; 32]].into_iter().collect()),
+    ];
+    let rules = Way::ALL.iter().cycle().zip(whom).map(|(way, who)| Rule {
+        way: *way,
+        who,
+        messages: w.maybe(Whim::number),
+        bytes: w.maybe(Whim::number),
+    });
+    Rules::new(rules.collect()).expect("few")
 }
 
 fn encoded(input: &Input) -> Vec<u8> {

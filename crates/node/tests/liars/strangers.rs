@@ -3,6 +3,7 @@
 use super::{Said, assert_same_disk, cast, heard, hello, specimens};
 use machine::Rng;
 use node::LinkId;
+use router::limits::SORRY_EVERY;
 use std::time::Duration;
 use wire::Frame;
 
@@ -17,7 +18,7 @@ fn a_stranger_leaves_nothing_behind() {
             // Before the hello.
             let link = world.connect(liar, Some(1), node);
             world.inject(link, bytes.clone());
-            world.pass(Duration::from_millis(10));
+            world.pass(SORRY_EVERY.saturating_add(Duration::from_millis(10)));
             assert!(
                 // A ping may overtake the hello, which waits for a commit.
                 Frame::decode(&bytes).expect("honest").kind() <= 3
@@ -59,7 +60,7 @@ fn a_stranger_gets_sixteen_kilobytes_and_ten_seconds() {
     while world.link(liar, cast.alice).is_some() {
         taken += tags.len();
         world.inject(link, tags.clone());
-        world.settle();
+        world.pass(SORRY_EVERY);
         assert!(taken < 17 * 1024, "{taken} bytes were taken");
     }
     // One that says nothing.
@@ -70,7 +71,7 @@ fn a_stranger_gets_sixteen_kilobytes_and_ten_seconds() {
     let links: Vec<LinkId> = (0..200)
         .map(|_| world.connect(liar, Some(1), cast.alice))
         .collect();
-    world.settle();
+    world.pass(SORRY_EVERY);
     let open = world
         .links()
         .iter()

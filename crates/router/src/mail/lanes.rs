@@ -12,6 +12,7 @@ use machine::{Cx, Outbox, Time};
 use wire::{Frame, Raw};
 
 use super::queue::queue_row;
+use crate::acl::Way;
 use crate::event::Output;
 use crate::limits::{LANE_BYTES, LANE_MAILS, LANE_PATIENCE, LANE_PATIENCE_LONGEST};
 use crate::router::{Router, Timer};
@@ -40,6 +41,8 @@ pub(crate) struct Lane {
     retry: Option<Time>,
     /// Whether something was refused for now.
     left_over: bool,
+    /// The peer takes nothing before this time.
+    not_before: Option<Time>,
 }
 
 impl Lane {
@@ -50,6 +53,7 @@ impl Lane {
             patience: LANE_PATIENCE,
             retry: None,
             left_over: false,
+            not_before: None,
         }
     }
 
@@ -111,6 +115,12 @@ impl Router {
         }
     }
 
+    pub(crate) fn wake_all_lanes(&mut self, now: Time) {
+        for (to, target) in self.mail.lanes.keys() {
+            self.timers.set_earlier(Timer::Lane(*to, *target), now);
+        }
+    }
+
     /// Sends the next mails of a lane.
     pub(crate) fn pump(
         &mut self,
@@ -130,9 +140,19 @@ impl Router {
         let Some(lane) = self.mail.lanes.get_mut(&(to, target)) else {
             return;
         };
+        match lane.not_before {
+            Some(at) if at > cx.now => return self.timers.set(Timer::Lane(to, target), at),
+            Some(_) => {
+                // From the first again; what is still on its way is not sent twice.
+                lane.not_before = None;
+                lane.next = 0;
+            }
+            None => {}
+        }
         if lane.retry.is_some_and(|at| at <= cx.now) {
             lane.begin_again();
         }
+        let mut allowed = None;
         let (mails, mut bytes) = lane.room();
         let from = [to.as_bytes().as_slice(), &lane.next.to_be_bytes()].concat();
         let end = [to.as_bytes().as_slice(), &u64::MAX.to_be_bytes()].concat();
@@ -153,11 +173,18 @@ impl Router {
                 Step::Stop => break,
                 Step::Skip => lane.next = sequence.saturating_add(1),
                 Step::Send(envelope, raw) => {
+                    let known = lane.waiting.contains_key(&envelope);
+                    let len = raw.encoded_len();
+                    if !known && let Err(no) = self.acl.room(cx.now, Way::Out, target.as_bytes()) {
+                        allowed = no.wait(cx.now);
+                        break;
+                    }
                     lane.next = sequence.saturating_add(1);
-                    if lane.waiting.contains_key(&envelope) {
+                    if known {
                         continue;
                     }
-                    let len = raw.encoded_len();
+                    let what = (1, len as u64);
+                    self.acl.spend(cx.now, Way::Out, target.as_bytes(), what);
                     bytes = bytes.saturating_sub(len);
                     lane.waiting.insert(envelope, len);
                     self.send_to(&target, Frame::Mail(raw), out);
@@ -165,6 +192,10 @@ impl Router {
             }
         }
         self.arm_lane(cx, to, target);
+        if let Some(wait) = allowed {
+            let at = cx.now.after(wait);
+            self.timers.set_earlier(Timer::Lane(to, target), at);
+        }
     }
 
     /// Sets the time at which the lane begins again, if it has anything to wait for.
@@ -269,13 +300,14 @@ impl Router {
     }
 
     /// A mail was refused at the end of a lane; `again`: it is to be sent anew, in
-    /// another form; `later`: it may be taken later.
+    /// another form; `later`: it may be taken later; `pause`: nothing is taken for so long.
     pub(super) fn refused_on_lane(
         &mut self,
         cx: &mut Cx<'_>,
         (to, target): (&NodeId, &NodeId),
         envelope: &EnvelopeId,
         (again, later): (bool, bool),
+        pause: Option<Duration>,
     ) {
         let Some(lane) = self.mail.lanes.get_mut(&(*to, *target)) else {
             return;
@@ -285,6 +317,9 @@ impl Router {
         lane.left_over |= later || to == target;
         if again {
             lane.next = 0;
+        }
+        if let Some(pause) = pause {
+            lane.not_before = Some(cx.now.after(pause));
         }
         if lane.waiting.is_empty() {
             lane.retry = None;

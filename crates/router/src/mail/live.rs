@@ -11,6 +11,7 @@ use super::body::{Body, Kind};
 use super::queue::Send;
 use super::sealing::Plan;
 use super::{ECHO, name};
+use crate::acl::Way;
 use crate::event::{EchoResult, Output};
 use crate::limits::{BEST_EFFORT_TIME, ECHO_WINDOW, MAX_BEST_EFFORT, MAX_ECHOES};
 use crate::router::{Router, Timer};
@@ -164,10 +165,17 @@ impl Router {
     /// Sends what can be sent and drops what has waited too long.
     pub(crate) fn end_best_effort(&mut self, cx: &mut Cx<'_>, out: &mut Outbox<Output>) {
         let mut keep = Vec::new();
+        let mut allowed: Option<Time> = None;
         for waiting in core::mem::take(&mut self.mail.best_effort) {
             let linked = self.open.contains_key(&waiting.to);
-            if linked && self.send_live(cx, &waiting, out) {
-                continue;
+            let to = *waiting.to.as_bytes();
+            match self.acl.room(cx.now, Way::Out, &to) {
+                Ok(_) if linked && self.send_live(cx, &waiting, out) => continue,
+                Ok(_) => {}
+                Err(no) => {
+                    let at = no.wait(cx.now).map(|wait| cx.now.after(wait));
+                    allowed = super::earlier(allowed, at.filter(|_| linked));
+                }
             }
             if waiting.until > cx.now {
                 keep.push(waiting);
@@ -194,6 +202,7 @@ impl Router {
         let waiting = self.mail.best_effort.iter().map(|waiting| waiting.until);
         let asked = self.mail.echoes.asked.values().map(|asked| asked.until);
         if let Some(at) = super::earlier(waiting.min(), asked.min()) {
+            let at = super::earlier(Some(at), allowed).unwrap_or(at);
             self.timers.set(Timer::BestEffort, at);
         }
         self.sync_mail_targets(cx, out);
@@ -234,6 +243,8 @@ impl Router {
                 asked.sent = Some(cx.now);
             }
         }
+        let (to, what) = (*waiting.to.as_bytes(), (1, raw.encoded_len() as u64));
+        self.acl.spend(cx.now, Way::Out, &to, what);
         self.send_to(&waiting.to, Frame::Mail(raw), out)
     }
 

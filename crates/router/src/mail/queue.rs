@@ -11,7 +11,7 @@ use super::sealing::may_seal_again;
 use super::{ECHO, Mail, MailRefusal, name};
 use crate::event::Output;
 use crate::limits::{
-    MAIL_LIFESPAN, MAX_DESTINATIONS, MAX_DONE, MAX_ENGINE, MAX_HELD, MAX_MAIL_LIFESPAN,
+    ACL_MINUTE, MAIL_LIFESPAN, MAX_DESTINATIONS, MAX_DONE, MAX_ENGINE, MAX_HELD, MAX_MAIL_LIFESPAN,
     MAX_PAYLOAD, MAX_QUEUED, SWEEP_ROWS,
 };
 use crate::router::{Router, Timer};
@@ -330,6 +330,10 @@ impl Router {
             text,
             at_ms: cx.wall.as_millis(),
         });
+        // A rate rule names the end of its minute: nothing is offered before.
+        let wait = retry_ms.checked_sub(cx.wall.as_millis());
+        let wait = wait.map(Duration::from_millis);
+        let pause = wait.filter(|wait| code == Code::RATE && *wait <= ACL_MINUTE);
         let seal_again = code == Code::SEALING_KEY || code == Code::EXPIRED;
         let lasting = code == Code::TOO_LARGE || code == Code::INADMISSIBLE;
         if by_recipient && (lasting || (seal_again && !may_seal_again(&queued))) {
@@ -347,6 +351,7 @@ impl Router {
                 (&to, &by),
                 &envelope,
                 ((by_recipient && seal_again) || forgotten, retry_ms != 0),
+                pause,
             );
         }
         self.sync_mail_targets(cx, out);

@@ -4,6 +4,7 @@ use identity::seal::hpke;
 use identity::{EnvelopeId, NodeId};
 use machine::planted::{Bug, is};
 use machine::{Cx, Outbox};
+use wire::frame::Subject;
 use wire::{
     Checked, Class, Code, Envelope, Frame, Header, MailReceipt, Raw, ReceiptKind, Refused,
     Verified, decode_header, sign_mail_receipt,
@@ -12,6 +13,7 @@ use wire::{
 use super::body::{Body, Kind};
 use super::custody::refusal;
 use super::{ECHO, SEAL_NAME, associated, name, parts};
+use crate::acl::{self, Way};
 use crate::adverts::{KeyId, secret_of};
 use crate::event::{LinkId, Output, Why};
 use crate::limits::{MAX_AHEAD, MAX_WINDOWS, SWEEP_EVERY, SWEEP_ROWS};
@@ -50,24 +52,54 @@ impl Router {
             Err(why) => return self.close(cx, link, Code::MALFORMED, &why.to_string(), out),
         };
         let id = Header::id_of(&raw.header_bytes);
-        match self.judge(cx, &node, known, &header, raw.body.is_some()) {
-            Ok(()) => out.push(Output::Check { link, id, raw }),
+        if !known {
+            return self.sorry(cx, link, Subject::Mail(id));
+        }
+        match self.judge(cx, &node, &header, raw.body.is_some()) {
+            Ok(()) => {
+                let len = raw.encoded_len() as u64;
+                match self.may_take(cx, &node, &header, len) {
+                    Ok(()) => out.push(Output::Check { link, id, raw }),
+                    Err(no) => self.say_rate(cx, link, id, no, out),
+                }
+            }
             Err(no) => self.say_no(cx, link, id, &no, out),
         }
     }
 
-    fn judge(
-        &self,
-        cx: &mut Cx<'_>,
+    /// Asks the rate rules, before the signature is checked: the peer's, then its source's. Who the
+    /// source is says the link, or one's own core node.
+    fn may_take(
+        &mut self,
+        cx: &Cx<'_>,
         peer: &NodeId,
-        known: bool,
         header: &Header,
-        body: bool,
-    ) -> Result<(), No> {
-        if !known {
-            let text = "this node does not know yours; its owner can add it as a peer";
-            return Err(No(Code::STRANGER, text, Retry::Later));
-        }
+        len: u64,
+    ) -> Result<(), acl::No> {
+        let source = header.author.node_id();
+        self.acl.room(cx.now, Way::In, peer.as_bytes())?;
+        self.acl.room(cx.now, Way::Author, source.as_bytes())?;
+        self.acl.spend(cx.now, Way::In, peer.as_bytes(), (1, len));
+        self.acl
+            .spend(cx.now, Way::Author, source.as_bytes(), (1, len));
+        Ok(())
+    }
+
+    fn say_rate(
+        &self,
+        cx: &Cx<'_>,
+        link: LinkId,
+        id: EnvelopeId,
+        no: acl::No,
+        out: &mut Outbox<Output>,
+    ) {
+        let wait = no.wait(cx.now);
+        let retry_ms = wait.map_or(0, |wait| cx.wall.after(wait).as_millis());
+        let frame = refusal(id, no.code(), &no.to_string(), retry_ms);
+        out.push(Output::Send { link, frame });
+    }
+
+    fn judge(&self, cx: &mut Cx<'_>, peer: &NodeId, header: &Header, body: bool) -> Result<(), No> {
         let source = header.author.node_id();
         let Some(to) = NodeId::from_id(&header.destination) else {
             return Err(No(Code::NO_RECIPIENT, "no node is named", Retry::Never));
