@@ -12,6 +12,7 @@
 //! - [`Round`], [`Show`]: two members recognise one another on a [`LinkSecret`]. [`AtCore`]: a
 //!   device, or a core node with a ticket, proves itself to a core node.
 //! - [`InviteSeed`], [`Invitation`]: invites to a topic. [`CoreInviteSeed`]: to a core node.
+//! - [`eff`]: which grants, ends and compositions stand. [`budget`]: what may be spent.
 //! - [`Vault`]: the secret rows of a node's store.
 //!
 //! What it does not do: it keeps nothing but the keys it is asked to remember for a while
@@ -23,9 +24,11 @@
 
 mod at_core;
 mod body;
+pub mod budget;
 mod cache;
 mod core_invite;
 mod device;
+pub mod eff;
 mod epoch;
 mod found;
 mod invite;

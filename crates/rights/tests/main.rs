@@ -2,11 +2,19 @@
 
 mod at_core;
 mod body;
+mod delegation;
 mod flows;
 mod invite;
 mod item;
 mod keys;
 mod link;
+mod model;
+mod model_naive;
+mod model_people;
+mod model_play;
+mod model_time;
+mod model_vectors;
+mod model_world;
 mod support;
 mod unicast;
 mod vault;
