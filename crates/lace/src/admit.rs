@@ -13,7 +13,7 @@ use crate::view::PastView;
 use identity::{EnvelopeId, PublicKey};
 use machine::Staged;
 use machine::planted::{Bug, is};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use wire::{Checked, Class, Envelope, Evidence, Header, Item, Verified};
 
 /// What became of an envelope.
@@ -86,9 +86,9 @@ pub(crate) struct Parents {
 
 impl Parents {
     /// Their views.
-    pub(crate) fn views(&self) -> BTreeSet<ViewNo> {
+    pub(crate) fn views(&self) -> impl Iterator<Item = ViewNo> + '_ {
         let named = self.deps.iter().map(|(_, node)| node);
-        named.chain(&self.previous).map(|node| node.view).collect()
+        named.chain(&self.previous).map(|node| node.view)
     }
 }
 
@@ -376,8 +376,8 @@ impl Lace {
         if header.created < node.created {
             return Err(Rule::Created);
         }
-        let branch = self.branch(store, node.author, node.branch);
-        let root = branch.ok_or(Rule::Previous)?.root;
+        let root = self.root(store, node.author, node.branch);
+        let root = root.ok_or(Rule::Previous)?;
         Ok(Previous {
             id: EnvelopeId::from_bytes(header.previous),
             number: node.number,

@@ -28,12 +28,16 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    pub(crate) const LEN: usize = 40;
+    pub(crate) const MAX_LEN: usize = 40;
 
-    /// `branch u32 ‖ view u32 ‖ messages ‖ bytes` of content `‖ messages ‖ bytes` of control.
+    /// The end of a row: `branch u32 ‖ view u32 [‖ messages ‖ bytes` of content `‖ messages ‖
+    /// bytes` of control`]`, the buckets if anything is in them.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.branch.to_be_bytes());
-        out.extend_from_slice(&self.view.0.to_be_bytes());
+        let numbers = [self.branch, self.view.0].map(u32::to_be_bytes);
+        out.extend_from_slice(numbers.as_flattened());
+        if self.buckets == Buckets::default() {
+            return;
+        }
         for bucket in [self.buckets.content, self.buckets.control] {
             out.extend_from_slice(&bucket.messages.to_be_bytes());
             out.extend_from_slice(&bucket.bytes.to_be_bytes());
@@ -42,6 +46,13 @@ impl Tail {
 
     pub(crate) fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
         let (branch, view) = (bytes.u32()?, ViewNo(bytes.u32()?));
+        if bytes.0.is_empty() {
+            return Some(Self {
+                branch,
+                view,
+                buckets: Buckets::default(),
+            });
+        }
         let mut bucket = || {
             Some(Bucket {
                 messages: bytes.u64()?,
@@ -209,28 +220,27 @@ impl Author {
 
     /// ```text
     /// branches u32 ‖ top ‖ end of branch 0 ‖ covered u8 ‖ closed u64 (0: no) ‖ envelopes ‖ header bytes ‖ bodies ‖ body bytes
-    ///   [‖ tip number ‖ id 32 ‖ generation ‖ created ‖ tail 40]
+    ///   [‖ tip number ‖ id 32 ‖ generation ‖ created ‖ tail]
     /// ```
     pub(crate) fn encode_moving(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(157);
+        let mut out = Vec::with_capacity(125);
         out.extend_from_slice(&self.branches.to_be_bytes());
-        out.extend_from_slice(&self.top.to_be_bytes());
-        out.extend_from_slice(&self.main_end.to_be_bytes());
+        let ends = [self.top, self.main_end].map(u64::to_be_bytes);
+        out.extend_from_slice(ends.as_flattened());
         out.push(u8::from(self.covered));
-        out.extend_from_slice(&self.closed.unwrap_or(0).to_be_bytes());
-        for count in [
+        let counts = [
+            self.closed.unwrap_or(0),
             self.counts.envelopes,
             self.counts.header_bytes,
             self.counts.bodies,
             self.counts.body_bytes,
-        ] {
-            out.extend_from_slice(&count.to_be_bytes());
-        }
+        ];
+        out.extend_from_slice(counts.map(u64::to_be_bytes).as_flattened());
         if let Some(tip) = &self.tip {
             out.extend_from_slice(&tip.number.to_be_bytes());
             out.extend_from_slice(tip.id.as_bytes());
-            out.extend_from_slice(&tip.generation.to_be_bytes());
-            out.extend_from_slice(&tip.created.to_be_bytes());
+            let when = [tip.generation, tip.created].map(u64::to_be_bytes);
+            out.extend_from_slice(when.as_flattened());
             self.tail.write(&mut out);
         }
         out

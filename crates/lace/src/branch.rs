@@ -131,6 +131,14 @@ impl Lace {
         of.number <= number
     }
 
+    /// What number 1 of a branch's chain says.
+    pub(crate) fn root(&self, store: &mut Staged<'_>, no: u32, branch: u32) -> Option<Root> {
+        if branch == 0 {
+            return Some(self.by_no(no)?.root);
+        }
+        Some(self.branch(store, no, branch)?.root)
+    }
+
     /// A branch of an author.
     pub(crate) fn branch(&self, store: &mut Staged<'_>, no: u32, branch: u32) -> Option<Branch> {
         if branch == 0 {
@@ -149,6 +157,14 @@ impl Lace {
         previous: Option<&Node>,
         root: Root,
     ) -> Option<u32> {
+        // Nearly always the chain that came first goes on.
+        if let Some(previous) = previous.filter(|previous| previous.branch == 0) {
+            let author = self.by_no_mut(no)?;
+            if author.main_end == previous.number {
+                author.main_end = previous.number.saturating_add(1);
+                return Some(0);
+            }
+        }
         let (before, number) = match previous {
             Some(previous) => (
                 self.branch(store, no, previous.branch)

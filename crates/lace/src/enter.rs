@@ -49,7 +49,7 @@ impl Lace {
         };
         let items = items.as_deref().unwrap_or(&[]);
         node.view = self.number_facts(store, (envelope.id, &node), node.view, items);
-        if !parents.views().contains(&node.view) {
+        if parents.views().all(|view| view != node.view) {
             self.hold_view(store, node.view);
         }
         let key = rows::key(self.local, &[envelope.id.as_bytes()]);

@@ -62,11 +62,10 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(28 + Tail::LEN);
+        let mut out = Vec::with_capacity(28 + Tail::MAX_LEN);
         out.extend_from_slice(&self.author.to_be_bytes());
-        out.extend_from_slice(&self.number.to_be_bytes());
-        out.extend_from_slice(&self.generation.to_be_bytes());
-        out.extend_from_slice(&self.created.to_be_bytes());
+        let numbers = [self.number, self.generation, self.created];
+        out.extend_from_slice(numbers.map(u64::to_be_bytes).as_flattened());
         self.tail().write(&mut out);
         out
     }

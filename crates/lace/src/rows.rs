@@ -15,7 +15,7 @@
 //!               local ‖ 'x'                            being forgotten
 //! lace.header   local ‖ author ‖ number ‖ branch          place u64 ‖ proof 64 ‖ header bytes
 //! lace.body     local ‖ author ‖ number ‖ branch          body bytes
-//! lace.id       local ‖ envelope id                    author ‖ number ‖ generation ‖ created ‖ tail 40 (author.rs)
+//! lace.id       local ‖ envelope id                    author ‖ number ‖ generation ‖ created ‖ tail (author.rs)
 //! lace.order    local ‖ place u64                      author ‖ number ‖ class u8 ‖ envelope id
 //! lace.control  local ‖ place                          (nothing)
 //! lace.missing  local ‖ place                          body length u32

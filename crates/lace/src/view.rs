@@ -222,13 +222,20 @@ impl Lace {
     }
 
     /// The union of views. Reads no row when it is one of them and they are in memory.
-    pub(crate) fn join(&self, store: &mut Staged<'_>, views: BTreeSet<ViewNo>) -> PastView {
-        let mut views = views;
-        views.remove(&ViewNo(0));
-        if views.len() < 2 {
-            return PastView::Here(views.pop_first().unwrap_or_default());
+    pub(crate) fn join(
+        &self,
+        store: &mut Staged<'_>,
+        mut named: impl Iterator<Item = ViewNo>,
+    ) -> PastView {
+        let first = named.next().unwrap_or_default();
+        // Nearly always all are the same.
+        let mut views: Vec<ViewNo> = named.filter(|view| *view != first).collect();
+        if views.is_empty() {
+            return PastView::Here(first);
         }
-        let views: Vec<ViewNo> = views.into_iter().collect();
+        views.push(first);
+        views.sort_unstable();
+        views.dedup();
         if let Some(view) = self.memory.borrow_mut().joins.get(&views) {
             return PastView::Here(view);
         }

@@ -129,7 +129,7 @@ fn chain(len: usize) -> (Pair, Vec<Checked<Verified>>) {
 fn throughput() {
     let (pair, all) = chain(4_000);
     let mut best = u128::MAX;
-    for round in 0..15 {
+    for round in 0..40 {
         let mut replica = pair.replica(round);
         let copies: Vec<Checked<Verified>> = all.clone();
         let before = std::time::Instant::now();
