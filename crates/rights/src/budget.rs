@@ -83,8 +83,8 @@ pub enum CarveError {
     TooMuch,
 }
 
-/// What an author may still give away. Grants that a composition signs jointly are not counted: each
-/// of them is bounded by its parent alone.
+/// What an author may still give away. Grants that a composition signs jointly are not counted:
+/// each of them is bounded by its parent alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Carving {
     /// The rates of the author's own grant.
@@ -95,7 +95,8 @@ pub struct Carving {
 
 impl Carving {
     /// Whether one more may be issued at this claimed time. `before` has all that this chain has
-    /// issued and that lies in the past, its own earlier envelopes and the earlier items of this one.
+    /// issued and that lies in the past, its own earlier envelopes and the earlier items of this
+    /// one.
     pub fn allows(
         &self,
         before: impl IntoIterator<Item = Issued>,
@@ -180,8 +181,8 @@ impl Bucket {
     }
 
     /// The bucket after an envelope that claims to be written this many milliseconds after the one
-    /// before it on its chain. The rates are those of its author in its own past: if they sank since,
-    /// what is above the smaller capacity is gone.
+    /// before it on its chain. The rates are those of its author in its own past: if they sank
+    /// since, what is above the smaller capacity is gone.
     pub fn after(self, elapsed_ms: u64, rates: &Rates, cost: &Cost) -> Result<Self, RateError> {
         let messages = level(
             self.messages,
@@ -212,8 +213,8 @@ impl Bucket {
     }
 }
 
-/// Ten minutes' worth. Without a limit nothing is counted; the bucket is then full for whatever limit
-/// comes.
+/// Ten minutes' worth. Without a limit nothing is counted; the bucket is then full for whatever
+/// limit comes.
 fn capacity(rate: Option<u64>) -> u64 {
     rate.unwrap_or(MAX_RATE).clamp(1, MAX_RATE) * BUCKET_MS
 }

@@ -1,5 +1,5 @@
-//! Random trees of delegation: what is issued along one chain never sums to more than its share, and
-//! a chain never writes more than its rate.
+//! Random trees of delegation: what is issued along one chain never sums to more than its share,
+//! and a chain never writes more than its rate.
 
 use proptest::prelude::*;
 use rights::budget::{Bucket, CarveError, Carving, Cost, Issued, RateError, Rates};

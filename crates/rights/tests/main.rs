@@ -10,6 +10,7 @@ mod keys;
 mod link;
 mod model;
 mod model_naive;
+mod model_numbers;
 mod model_people;
 mod model_play;
 mod model_time;

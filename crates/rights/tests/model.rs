@@ -1,5 +1,5 @@
-//! What stands, against a model in plain sets, in random schedules; and other wordings of the rules,
-//! each of which breaks a promise there.
+//! What stands, against a model in plain sets, in random schedules; and other wordings of the
+//! rules, each of which breaks a promise there.
 
 use std::collections::BTreeSet;
 

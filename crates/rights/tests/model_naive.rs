@@ -1,5 +1,6 @@
-//! The rules once more, as questions about plain sets, asked when they are needed. Nothing is shared
-//! with the program but the words. With a [`Slip`] one rule is another, to see that it is missed.
+//! The rules once more, as questions about plain sets, asked when they are needed. Nothing is
+//! shared with the program but the words. With a [`Slip`] one rule is another, to see that it is
+//! missed.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -374,22 +374,7 @@ impl Play {
         };
         let created = least.max(self.clock.saturating_sub(back));
         let parents = self.world.grants.len();
-        match self.rng.below(100) {
-            0..50 => self.draw_item(actor, past, &mut items),
-            50..60 => {
-                let holder = self.world.grants[it.grant].holder;
-                let under = holder.map_or(vec![], |holder| self.under(past, holder));
-                items.extend(self.draw_close(&under, past));
-            }
-            60..66 => {
-                // Whoever it has no power over.
-                let all: Vec<usize> = (1..self.world.grants.len())
-                    .filter(|grant| self.holds(past, *grant))
-                    .collect();
-                items.extend(self.draw_revocation(&all, past, None));
-            }
-            _ => {}
-        }
+        self.draw_attack(actor, past, &mut items);
         // Whom a hostile one admits is hostile, if it was nobody before.
         if self.world.grants.len() > parents && self.chance(70) {
             let grant = &self.world.grants[parents];
@@ -411,6 +396,27 @@ impl Play {
         self.publish(actor, (previous, deps), said);
         for node in 0..5 {
             self.settle(node);
+        }
+    }
+
+    /// What anybody may say, an end that comes too early, or one of somebody out of its reach.
+    pub(crate) fn draw_attack(&mut self, actor: usize, past: Set, items: &mut Vec<Item>) {
+        let it = self.actors[actor].clone();
+        match self.rng.below(100) {
+            0..50 => self.draw_item(actor, past, items),
+            50..60 => {
+                let holder = self.world.grants[it.grant].holder;
+                let under = holder.map_or(vec![], |holder| self.under(past, holder));
+                items.extend(self.draw_close(&under, past));
+            }
+            60..66 => {
+                // Whoever it has no power over.
+                let all: Vec<usize> = (1..self.world.grants.len())
+                    .filter(|grant| self.holds(past, *grant))
+                    .collect();
+                items.extend(self.draw_revocation(&all, past, None));
+            }
+            _ => {}
         }
     }
 

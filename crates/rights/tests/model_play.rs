@@ -488,30 +488,37 @@ impl Play {
                     && late
                     && (high || self.slip == Some(Slip::LowClose))
             }
-            Item::Act { act, signers } => {
-                let row = &self.world.acts[*act];
-                // It stands by its own signatures: who carries it once more says nothing new.
-                if self.has_act(it.past, *act) {
-                    return true;
-                }
-                let there = row.previous.is_none_or(|act| self.has_act(it.past, act));
-                let before = self.world.shape(row.member, row.previous);
-                let gone = before.devices & !row.shape.devices;
-                let new = row.shape.devices & !before.devices;
-                there
-                    && before.signed(*signers)
-                    && signers & new == new
-                    && in_past(&row.cut)
-                    && self.reaches_all(it.past, &row.cut, naive, |root| {
-                        let at = &self.world.envs[root];
-                        gone & (1 << at.device) != 0
-                            && self.world.grants[at.grant].holder == Some(row.member)
-                    })
-            }
+            Item::Act { act, signers } => self.act_follows_rules(it.past, (*act, *signers), naive),
             Item::Certificate { branches, .. } => it.previous.is_none() && in_past(branches),
             Item::Claim => holder.is_none(),
             Item::Countersign(act) => may && self.has_act(it.past, *act),
         }
+    }
+
+    fn act_follows_rules(
+        &self,
+        past: Set,
+        (act, signers): (usize, Devices),
+        naive: &Naive<'_>,
+    ) -> bool {
+        let row = &self.world.acts[act];
+        // It stands by its own signatures: who carries it once more says nothing new.
+        if self.has_act(past, act) {
+            return true;
+        }
+        let there = row.previous.is_none_or(|act| self.has_act(past, act));
+        let before = self.world.shape(row.member, row.previous);
+        let gone = before.devices & !row.shape.devices;
+        let new = row.shape.devices & !before.devices;
+        there
+            && before.signed(signers)
+            && signers & new == new
+            && row.cut.iter().all(|end| past & one(*end) != 0)
+            && self.reaches_all(past, &row.cut, naive, |root| {
+                let at = &self.world.envs[root];
+                gone & (1 << at.device) != 0
+                    && self.world.grants[at.grant].holder == Some(row.member)
+            })
     }
 
     pub(crate) fn is_above(&self, member: usize, grant: usize) -> bool {

@@ -116,8 +116,9 @@ impl<'a> Work<'a> {
         )
     }
 
-    /// The least depth of an author above the composition that is for this act. A fork takes nothing
-    /// from it: a countersignature takes nothing from anybody, it decides between two that may.
+    /// The least depth of an author above the composition that is for this act. A fork takes
+    /// nothing from it: a countersignature takes nothing from anybody, it decides between two that
+    /// may.
     fn countersigned(&self, member: &Member, act: ActId) -> u32 {
         let facts = self.index.countersigns.get(&act).into_iter().flatten();
         let depths = facts.filter_map(|fact| {
@@ -154,10 +155,10 @@ impl<'a> Work<'a> {
             .any(|carrier| self.facts.in_past(fact.no, &carrier.carrier))
     }
 
-    /// Whether the carrier of an act is believed on what came before the act: its author stands above
-    /// the composition, or for a device of it that the act left its seat, and the act is new to it.
-    /// Else the very keys that an act removes could carry it once more, behind what they back-dated,
-    /// or wait until somebody else does.
+    /// Whether the carrier of an act is believed on what came before the act: its author stands
+    /// above the composition, or for a device of it that the act left its seat, and the act is new
+    /// to it. Else the very keys that an act removes could carry it once more, behind what they
+    /// back-dated, or wait until somebody else does.
     fn is_witness(&self, carrier: &Fact, by: Id, member: &Member, state: &State) -> bool {
         let (Some(seat), Some(of), Some(depth)) = (
             self.effect.authors.get(&carrier.author),

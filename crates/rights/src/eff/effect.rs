@@ -80,7 +80,8 @@ pub struct Seat {
 pub enum Verdict {
     /// It stands.
     Stands,
-    /// Content: stands if a standing envelope that is not loose has it in its past. Anything else: void.
+    /// Content: stands if a standing envelope that is not loose has it in its past. Anything else:
+    /// void.
     Loose(Why),
     /// It is void, whoever names it.
     Void(Why),
@@ -195,8 +196,8 @@ impl Effect {
         &self.pinned
     }
 
-    /// Whether a device may write what is of this class under a grant: nothing has ended it, and the
-    /// device has a seat. Under an invite that somebody claimed is asked elsewhere.
+    /// Whether a device may write what is of this class under a grant: nothing has ended it, and
+    /// the device has a seat. Under an invite that somebody claimed is asked elsewhere.
     pub fn may(
         &self,
         facts: &dyn Facts,
@@ -228,8 +229,8 @@ impl Effect {
         })
     }
 
-    /// What becomes of an envelope, asked in the class of it or of one of its items. Items that have
-    /// a verdict of their own, such as an act, have it in [`Effect::void`].
+    /// What becomes of an envelope, asked in the class of it or of one of its items. Items that
+    /// have a verdict of their own, such as an act, have it in [`Effect::void`].
     pub fn judge(&self, facts: &dyn Facts, spot: &Spot, class: Class) -> Verdict {
         let bound = self.bound(facts, spot, class, Reach::All);
         match bound {

@@ -44,7 +44,8 @@ pub struct Fact {
     pub number: u64,
     /// The carrier's generation.
     pub generation: u64,
-    /// The time that the carrier claims, in milliseconds since 1970. What stands never depends on it.
+    /// The time that the carrier claims, in milliseconds since 1970. What stands never depends on
+    /// it.
     pub created: u64,
     /// What it says.
     pub what: What,
@@ -263,7 +264,8 @@ pub struct Root {
 }
 
 /// The facts of a topic and the graph behind them. Whoever implements it answers the same at all
-/// times for envelopes and facts that it has: both questions are about the past, which never changes.
+/// times for envelopes and facts that it has: both questions are about the past, which never
+/// changes.
 pub trait Facts {
     /// The root.
     fn root(&self) -> &Root;
@@ -271,8 +273,8 @@ pub trait Facts {
     /// The fact with this number. One that is not there is passed over.
     fn fact(&self, no: FactNo) -> Option<&Fact>;
 
-    /// Whether `of` is `end` or one of its ancestors on the chain of the same author. False if `end`
-    /// is not known or belongs to somebody else.
+    /// Whether `of` is `end` or one of its ancestors on the chain of the same author. False if
+    /// `end` is not known or belongs to somebody else.
     fn on_chain(&self, of: &Spot, end: &EnvelopeId) -> bool;
 
     /// Whether an envelope carries a fact or has its carrier in its past. False if it is not known.

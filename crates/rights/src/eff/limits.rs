@@ -17,10 +17,10 @@ pub const CONTROL_MESSAGES_PER_MIN: u64 = 60;
 /// Bytes of control a minute of claimed time and chain. Beyond it an envelope is inadmissible.
 pub const CONTROL_BYTES_PER_MIN: u64 = 512 * 1024;
 
-/// Grants and invites that a chain may have issued and that are neither revoked nor over. One more is
-/// inadmissible.
+/// Grants and invites that a chain may have issued and that are neither revoked nor over. One more
+/// is inadmissible.
 pub const MAX_GRANTS: usize = 64;
 
-/// The depth of the deepest grant; the root has 0. A deeper one is inadmissible. `eff` itself goes as
-/// deep as the facts do.
+/// The depth of the deepest grant; the root has 0. A deeper one is inadmissible. `eff` itself goes
+/// as deep as the facts do.
 pub const MAX_GRANT_DEPTH: u32 = 8;

@@ -1,10 +1,11 @@
 //! Which rights stand: one pure function of a set of control items and of the forks known.
 //!
-//! [`eff`] goes down the tree of grants from the root. At every depth it asks, in this order: which
-//! grants were issued by somebody who stood; which revocations from above end them; what state their
-//! holders are in; which later certificates choose among branches; which revocations come from the
-//! holders themselves; which closes there are. Each step needs only steps before it, so that nothing
-//! can undo what it stands on. The rules and what each is for stand in docs/spec/rights.md.
+//! [`eff`] goes down the tree of grants from the root. At every depth it asks, in this order:
+//! which grants were issued by somebody who stood; which revocations from above end them; what
+//! state their holders are in; which later certificates choose among branches; which revocations
+//! come from the holders themselves; which closes there are. Each step needs only steps before it,
+//! so that nothing can undo what it stands on. The rules and what each is for stand in
+//! docs/spec/rights.md.
 //!
 //! Admission calls it with the facts in an envelope's past and without evidence: what is admissible
 //! is blind to forks and the same everywhere (docs/decisions/0017-fork-blind.md). What people are
@@ -155,8 +156,9 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Whether every end of a grant left what was signed jointly under it: an envelope that it names
-    /// holds the item. Whose envelope that is does not matter, since anybody may carry the item.
+    /// Whether every end of a grant left what was signed jointly under it: an envelope that it
+    /// names holds the item. Whose envelope that is does not matter, since anybody may carry the
+    /// item.
     fn is_covered(&self, fact: &Fact, grant: &GrantId) -> bool {
         let Some(standing) = self.effect.grants.get(grant) else {
             return false;
@@ -233,8 +235,9 @@ impl<'a> Work<'a> {
         self.index.depth(fact.author).is_some_and(|it| it < depth)
     }
 
-    /// Certificates under grants of this depth that choose among branches. They count whatever their
-    /// holders or the end of a grant's time cut off, since those may depend on what they choose.
+    /// Certificates under grants of this depth that choose among branches. They count whatever
+    /// their holders or the end of a grant's time cut off, since those may depend on what they
+    /// choose.
     fn choose(&mut self, depth: u32) {
         for fact in self.index.choices.clone() {
             let What::Certificate(it) = &fact.what else {
@@ -348,7 +351,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Why an item that does not count does not: what cuts its carrier off, or else the reason given.
+    /// Why an item that does not count does not: what cuts its carrier off, or else the reason
+    /// given.
     fn outside(&self, fact: &Fact, other: Why) -> Why {
         if fact.joint().is_some() {
             return Why::Unsigned;
