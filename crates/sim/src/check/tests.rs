@@ -129,7 +129,7 @@ fn what_one_admits_and_another_refuses_is_found() {
     assert_eq!(town.everybody(refusals).1, [], "it would take it");
     // Ada has forgotten whom it invited.
     let invite = town.run(ADA, |_, store| {
-        let key = [&LOCAL.to_be_bytes()[..], b"i"].concat();
+        let key = [&LOCAL.to_be_bytes()[..], b"f"].concat();
         store.prefix(rows::LACE, &key, 1)[0].0.clone()
     });
     town.tamper(ADA, rows::LACE, &invite[4..], None);
