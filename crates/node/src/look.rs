@@ -72,7 +72,7 @@ impl Inner {
     }
 
     /// When somebody has everything that this device wrote before it left a topic, it is shown there
-    /// no more, and its cores need not serve it.
+    /// no more, its cores need not serve it, and no links are kept with its members.
     pub(crate) fn left_progress(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         let leaving = self.host.keys.topic(local).filter(|keys| keys.row.leaving);
         let Some(id) = leaving.map(|keys| keys.id) else {
@@ -83,6 +83,7 @@ impl Inner {
                 .keys
                 .update(turn.cx, local, |row| row.leaving = false);
             self.mine.unwant(turn.cx, id, &mut turn.mine);
+            self.leave_members(turn, local);
         }
     }
 

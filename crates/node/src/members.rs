@@ -6,6 +6,7 @@
 //! which device is on which node, as far as links are kept for it, so that nothing is read from the
 //! store while core nodes and links come and go.
 
+use crate::keychain::TopicKeys;
 use crate::limits::{FORGOTTEN_PER_TURN, TOLD_LOOKED_AT};
 use crate::node::{Inner, Turn};
 use crate::rows::{self, LISTED, MemberRow, NODE, PROFILES, TOLD, said_key, told_key};
@@ -40,11 +41,20 @@ impl Members {
         self.of(local).map(|(_, member)| member.node)
     }
 
-    fn note(&mut self, local: u32, device: PublicKey, member: Member) {
+    /// Whether a member of any topic is on this node.
+    fn is_kept(&self, node: &NodeId) -> bool {
+        let mut members = self.0.values().flat_map(BTreeMap::values);
+        members.any(|member| member.node == *node)
+    }
+
+    /// Says whether there was room.
+    fn note(&mut self, local: u32, device: PublicKey, member: Member) -> bool {
         let members = self.0.entry(local).or_default();
-        if members.len() < MAX_KEPT_MEMBERS || members.contains_key(&device) {
+        let room = members.len() < MAX_KEPT_MEMBERS || members.contains_key(&device);
+        if room {
             members.insert(device, member);
         }
+        room
     }
 
     fn remove(&mut self, local: u32, device: &PublicKey) {
@@ -53,8 +63,9 @@ impl Members {
         }
     }
 
-    fn forget(&mut self, local: u32) {
-        self.0.remove(&local);
+    fn forget(&mut self, local: u32) -> BTreeSet<NodeId> {
+        let members = self.0.remove(&local).unwrap_or_default();
+        members.values().map(|member| member.node).collect()
     }
 }
 
@@ -66,9 +77,7 @@ impl Inner {
             let has_address = !self
                 .addresses_told(turn.cx, local, &device, &node)
                 .is_empty();
-            let member = Member { node, has_address };
-            self.tidings.members.note(local, device, member);
-            self.learn_member(turn, local, &device, member);
+            self.note_member(turn, local, device, Member { node, has_address });
         }
     }
 
@@ -102,14 +111,27 @@ impl Inner {
         };
         turn.cx.store.put(NODE, key, rows::encode(&row));
         let has_address = !profile.advert.value.addresses.is_empty();
-        let member = Member { node, has_address };
-        self.tidings.members.note(local, *device, member);
+        self.note_member(turn, local, *device, Member { node, has_address });
         if let Some(before) = before.filter(|before| before.node() != node) {
             let told = told_key(&before.node(), local, device);
             turn.cx.store.delete(TOLD, told);
             self.release_member(turn, before.node());
         }
-        self.learn_member(turn, local, device, member);
+    }
+
+    /// Remembers where a member is, and keeps a link with it, while this device is shown in the topic.
+    fn note_member(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        device: PublicKey,
+        member: Member,
+    ) {
+        let keys = self.host.keys.topic(local);
+        let shown = keys.is_some_and(TopicKeys::is_shown);
+        if shown && self.tidings.members.note(local, device, member) {
+            self.learn_member(turn, local, &device, member);
+        }
     }
 
     fn said_before(
@@ -185,12 +207,7 @@ impl Inner {
         device: &PublicKey,
         member: Member,
     ) {
-        let takes_part = self
-            .host
-            .keys
-            .topic(local)
-            .is_some_and(|keys| keys.device.is_some());
-        if takes_part && !self.is_own(local, device) && member.has_address {
+        if !self.is_own(local, device) && member.has_address {
             // Through a core node members find one another anyhow.
             let why = if self.is_held(local) {
                 Why::Shortcut
@@ -231,17 +248,27 @@ impl Inner {
     /// Keeps no link with a node that is no member's any more in any topic, and nothing that only
     /// members told of it.
     fn release_member(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
-        if turn.cx.store.prefix(TOLD, node.as_bytes(), 1).is_empty() {
+        if !self.tidings.members.is_kept(&node) {
             self.release(turn, node, Why::Member);
             self.release(turn, node, Why::Shortcut);
+        }
+        if turn.cx.store.prefix(TOLD, node.as_bytes(), 1).is_empty() {
             self.router.forget_told(turn.cx, &node);
+        }
+    }
+
+    /// This device has left a topic and has nothing more to say there: its members, who do not know
+    /// it any more, are left alone. What they said stays until the topic is forgotten.
+    pub(crate) fn leave_members(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        for node in self.tidings.members.forget(local) {
+            self.release_member(turn, node);
         }
     }
 
     /// Removes what members of a topic said, for the topic is being dropped: at once, or where it is
     /// much, a part in each turn.
     pub(crate) fn drop_members(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        self.tidings.members.forget(local);
+        self.leave_members(turn, local);
         turn.cx.store.put(NODE, rows::gone_key(local), []);
         self.forget_said(turn);
     }

@@ -173,6 +173,7 @@ impl Inner {
         });
         if !self.member(local)?.row.leaving {
             self.mine.unwant(turn.cx, id, &mut turn.mine);
+            self.leave_members(turn, local);
         }
         Ok(Reply::Done)
     }

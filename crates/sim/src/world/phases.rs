@@ -50,6 +50,8 @@ const CHECKPOINTS: u64 = 4;
 const RESTED: Duration = Duration::from_secs(2 * 3_600);
 /// For how long nothing but keep-alives may be said once everybody has everything.
 const SILENCE: Duration = Duration::from_secs(900);
+/// How often the world listens at most: again where what is full found room meanwhile.
+const LISTENED: u32 = 12;
 /// How long before the last words small worlds are looked at.
 const BEFORE_WORDS: Duration = Duration::from_millis(1);
 /// How long a command may take. What can take long (a core node, a peer) is waited for up to the
@@ -228,14 +230,20 @@ impl World {
         if !self.broken.is_empty() {
             return None;
         }
-        // Receipts that nobody waits for are passed on so late.
-        let calm = self.now.after(topic::limits::PASS_LATER_MAX);
-        if let Some(why) = self.until(calm, look) {
-            return Some(why);
+        let mut unfinished = None;
+        for _ in 0..LISTENED {
+            // Receipts that nobody waits for are passed on so late.
+            let calm = self.now.after(topic::limits::PASS_LATER_MAX);
+            if let Some(why) = self.until(calm, look) {
+                return Some(why);
+            }
+            self.listen();
+            let full = self.full();
+            unfinished = self.until(self.now.after(SILENCE), look);
+            if unfinished.is_some() || !self.broken.is_empty() || full == self.full() {
+                break;
+            }
         }
-        self.listen();
-        let end = self.now.after(SILENCE);
-        let unfinished = self.until(end, look);
         if unfinished.is_none() && self.broken.is_empty() {
             let broken = crate::check::at_rest(&self.everybody());
             self.broken.extend(broken);
@@ -258,6 +266,20 @@ impl World {
         for no in 0..self.count() {
             self.host_mut(no).watch.expect_silence(&asking);
         }
+    }
+
+    /// The shares that took not all that they were offered since faults have stopped, and what they
+    /// hold. What is deleted in time makes room, and then they take more, of which there is much to
+    /// say.
+    fn full(&self) -> Vec<(NodeNo, u32, u32)> {
+        let over = self.plan.length_ms.saturating_mul(1_000);
+        let nodes = (0..self.count()).flat_map(|no| {
+            let held = self.host(no).watch.holdings.iter();
+            held.map(move |held| (no, held))
+        });
+        let full = nodes.filter(|(_, held)| held.refused_after(over).next().is_some());
+        full.map(|(no, held)| (no, held.local, held.placed))
+            .collect()
     }
 
     /// Commands that no node has answered for too long.
