@@ -11,8 +11,8 @@ use wire::{Code, Frame};
 
 use crate::event::{LinkId, Output, Standing};
 use crate::limits::{
-    CLAIM_BYTES, CLAIM_TIME, MAX_CLAIMING, MAX_LINGERING, MAX_SORRY, MAX_STRANGERS_PER_HOST, SORRY_EVERY,
-    STRANGER_BYTES, STRANGER_TIME, SWEEP_EVERY,
+    CLAIM_BYTES, CLAIM_TIME, MAX_CLAIMING, MAX_LINGERING, MAX_SORRY, MAX_STRANGERS_PER_HOST,
+    SORRY_EVERY, STRANGER_BYTES, STRANGER_TIME, SWEEP_EVERY,
 };
 use crate::links::{Link, Phase, Trust};
 use crate::router::{Router, Timer};
