@@ -154,6 +154,24 @@ fn what_a_topic_told_goes_with_the_topic_or_the_member_also_when_a_link_stood() 
     }
 }
 
+/// Whoever has left a topic has nothing to ask of its members, who do not know it any more: neither
+/// now nor after a restart.
+#[test]
+fn who_left_leaves_the_others_alone() {
+    let (mut world, _, people) = members(137, 2);
+    let (alice, bob) = (people[0], people[1]);
+    world.cut.clear();
+    leave(&mut world, alice, "tea");
+    world.pass(Duration::from_secs(600));
+    world.down(alice);
+    world.pass(Duration::from_secs(60));
+    world.up(alice);
+    for _ in 0..300 {
+        world.pass(Duration::from_secs(5));
+        assert!(world.link(alice, bob).is_none());
+    }
+}
+
 /// What two topics tell stays until neither does.
 #[test]
 fn what_another_topic_tells_stays() {
