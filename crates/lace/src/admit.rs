@@ -2,7 +2,6 @@
 //! past, so that every replica answers alike, in whatever order things come.
 
 use crate::fact::{Look, Named, ViewNo};
-use crate::known;
 use crate::lace::{Lace, Node};
 use crate::limits::MAX_AHEAD;
 use crate::park::{self, ParkedEnvelope};
@@ -224,8 +223,11 @@ impl Lace {
                 body_was_missing: false,
             };
         }
-        let items = || verified.items.iter().flatten();
-        let known = |()| known::all(self.id, items());
+        let known = |()| {
+            let mut items = verified.items.iter().flatten();
+            let known = items.all(|item| self.policy.speaks_of(&self.genesis, item));
+            known.then_some(()).ok_or(Rule::Unknown)
+        };
         let shape = self.shape(header).and_then(|()| first_items(&verified));
         if let Err(rule) = shape.and_then(known) {
             return Admission::Refused(rule);

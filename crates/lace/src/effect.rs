@@ -26,6 +26,10 @@ pub struct Standing {
     pub by: Option<FactNo>,
     /// When it begins, milliseconds since 1970.
     pub since: u64,
+    /// How far it is from the topic's own, which has 0.
+    pub depth: u32,
+    /// The composition that holds it; nothing for an invite.
+    pub holder: Option<Id>,
 }
 
 /// A device that may act for a holder.
@@ -35,6 +39,8 @@ pub struct Seat {
     pub by: Option<FactNo>,
     /// Under which grant.
     pub grant: GrantId,
+    /// How much of the holder's budget the device may spend, of 256.
+    pub share: u16,
 }
 
 /// How far an author stands. Lists of ids are ends of branches: what is on their chains stands.

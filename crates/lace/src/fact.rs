@@ -87,6 +87,10 @@ pub trait Facts {
     fn fact(&self, no: FactNo) -> Option<Arc<Fact>>;
     /// The facts that an envelope carries, in the order of its items.
     fn carried(&self, carrier: &EnvelopeId) -> Vec<Arc<Fact>>;
+    /// The facts with this grant or invite that are here, one for each envelope that carries it.
+    fn issued(&self, grant: &GrantId) -> Vec<Arc<Fact>>;
+    /// The grants and invites that are here of an author, on all its branches.
+    fn issued_by(&self, author: AuthorNo) -> Vec<Arc<Fact>>;
     /// The facts of a view.
     fn set(&self, view: ViewNo) -> Arc<Set>;
     /// An admitted envelope.
@@ -132,6 +136,14 @@ impl Facts for Look<'_, '_> {
             self.lace.fact(&mut store, no)
         });
         facts.filter(|fact| fact.carrier == *carrier).collect()
+    }
+
+    fn issued(&self, grant: &GrantId) -> Vec<Arc<Fact>> {
+        self.lace.issued(&mut self.store.borrow_mut(), grant)
+    }
+
+    fn issued_by(&self, author: AuthorNo) -> Vec<Arc<Fact>> {
+        self.lace.issued_by(&mut self.store.borrow_mut(), author)
     }
 
     fn set(&self, view: ViewNo) -> Arc<Set> {
@@ -262,13 +274,12 @@ impl Lace {
             count,
         };
         store.put(rows::LACE, fact_key(self.local, first), carrier.encode());
-        let mut memory = self.memory.borrow_mut();
-        memory.held = None;
+        self.memory.borrow_mut().held = None;
         for (at, item) in (first..).zip(facts) {
             let fact = Arc::new(carrier.fact(FactNo(at), item.clone()));
-            memory.keep_fact(&fact);
+            self.memory.borrow_mut().keep_fact(&fact);
+            self.note_issue(store, &fact);
         }
-        drop(memory);
         self.make_view(store, past, FactNo(first), count)
     }
 

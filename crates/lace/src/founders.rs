@@ -2,10 +2,12 @@
 
 use crate::effect::{Effect, Seat, Standing, Why};
 use crate::fact::{AuthorNo, Facts};
+use crate::known;
 use crate::limits::{FREE_INCARNATIONS, WEEK_MS};
 use crate::policy::{Admitted, Buckets, Past, Policy};
 use crate::rule::Rule;
 use crate::set::Set;
+use identity::limits::SHARES;
 use identity::{GrantId, Id, Kind, PublicKey, Scheme};
 use machine::planted::{Bug, is};
 use std::collections::BTreeMap;
@@ -17,6 +19,10 @@ use wire::{Certificate, Claim, Genesis, Item, Verified};
 pub struct FoundersPolicy;
 
 impl Policy for FoundersPolicy {
+    fn speaks_of(&self, genesis: &Genesis, item: &Item) -> bool {
+        known::is(genesis, item)
+    }
+
     fn admit(&self, past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
         let header = &envelope.envelope.header;
         let admitted = match past.previous {
@@ -44,11 +50,14 @@ impl Policy for FoundersPolicy {
         let root = Standing {
             by: None,
             since: genesis.epoch.start,
+            depth: 0,
+            holder: Some(genesis.root.member()),
         };
         effect.grants.insert(own, root);
         let seat = Seat {
             by: None,
             grant: own,
+            share: SHARES,
         };
         let device = founder(genesis);
         effect.devices.insert((engine(&device), device), seat);
@@ -62,6 +71,8 @@ impl Policy for FoundersPolicy {
                     let standing = Standing {
                         by: Some(fact.no),
                         since: fact.created,
+                        depth: 1,
+                        holder: None,
                     };
                     let known = effect.grants.entry(fact.item).or_insert(standing);
                     known.since = known.since.min(standing.since);
@@ -70,6 +81,7 @@ impl Policy for FoundersPolicy {
                     let seat = Seat {
                         by: Some(fact.no),
                         grant: claim.grant,
+                        share: SHARES,
                     };
                     let device = (engine(&claim.device), claim.device);
                     effect.devices.entry(device).or_insert(seat);

@@ -1,18 +1,13 @@
-//! Items that the rules of this version speak of. All others are inadmissible: what nobody judges
-//! must not be let in, or it would count later without ever having been judged.
+//! Items that the founder's rules speak of.
 
-use crate::rule::Rule;
 use identity::{GrantId, TopicId};
-use wire::{Gift, InviteKind, Item, Terms};
+use wire::{Genesis, Gift, InviteKind, Item, Terms};
 
-/// Whether every item is one that the rules judge.
-pub(crate) fn all<'a>(
-    topic: TopicId,
-    items: impl IntoIterator<Item = &'a Item>,
-) -> Result<(), Rule> {
-    let known = |item: &Item| match item {
+/// Whether the rules judge an item.
+pub(crate) fn is(genesis: &Genesis, item: &Item) -> bool {
+    match item {
         Item::Certificate(certificate) => certificate.branches.is_empty(),
-        Item::Invite(invite) => invite.kind == plain(topic),
+        Item::Invite(invite) => invite.kind == plain(genesis.topic_id()),
         Item::Claim(_)
         | Item::Leave
         | Item::Sealing(_)
@@ -26,16 +21,10 @@ pub(crate) fn all<'a>(
         | Item::Epoch(_)
         | Item::Boxes(_)
         | Item::Countersign(_) => false,
-    };
-    if items.into_iter().all(known) {
-        Ok(())
-    } else {
-        Err(Rule::Unknown)
     }
 }
 
-/// What every invite gives as long as rights are not judged: to publish and to read, out of the
-/// topic's own grant.
+/// What every invite gives under these rules: to publish and to read, out of the topic's own grant.
 fn plain(topic: TopicId) -> InviteKind {
     InviteKind::WhileAway(Gift {
         terms: Terms::GUEST,

@@ -5,6 +5,7 @@ use crate::evidence::Seen;
 use crate::fact::ViewNo;
 use crate::founders::FoundersPolicy;
 use crate::invite::Invitation;
+use crate::issue::Issues;
 use crate::limits::OPEN_PAGE;
 use crate::park::Parking;
 use crate::policy::{Buckets, Policy};
@@ -29,6 +30,7 @@ pub struct Lace {
     /// The author of each tip: most of what new envelopes name.
     pub(crate) tips: BTreeMap<EnvelopeId, u32>,
     pub(crate) invites: BTreeMap<(GrantId, EnvelopeId), Invitation>,
+    pub(crate) issues: Issues,
     pub(crate) seen: BTreeMap<PublicKey, Seen>,
     /// Authors that are not closed as far down as their evidence says.
     pub(crate) closing: BTreeSet<u32>,
@@ -144,6 +146,7 @@ impl Lace {
         let mut lace = Self::empty(local, Genesis::decode(genesis).ok()?);
         lace.load_authors(store)?;
         lace.load_invites(store)?;
+        lace.load_issues(store)?;
         lace.load_evidence(store)?;
         lace.load_last(store);
         lace.load_views(store)?;
@@ -159,6 +162,7 @@ impl Lace {
             by_key: BTreeMap::new(),
             tips: BTreeMap::new(),
             invites: BTreeMap::new(),
+            issues: Issues::default(),
             seen: BTreeMap::new(),
             closing: BTreeSet::new(),
             park: Parking::default(),

@@ -40,6 +40,7 @@ mod forget;
 mod fork;
 mod founders;
 mod invite;
+mod issue;
 mod known;
 mod lace;
 pub mod limits;

@@ -11,11 +11,15 @@ use identity::{EnvelopeId, GrantId, PublicKey};
 use machine::Staged;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use wire::Verified;
+use wire::{Genesis, Item, Verified};
 
 /// Decides what the facts of a topic mean. It has no state, so that what it says depends on what
 /// it is given alone, at every replica alike.
 pub trait Policy: Sync + Debug {
+    /// Whether the rules speak of what an item says. What they do not speak of is inadmissible,
+    /// whatever the past: let in unjudged, it would count one day.
+    fn speaks_of(&self, genesis: &Genesis, item: &Item) -> bool;
+
     /// Whether an envelope is admissible: a pure function of the envelope and its past. That its
     /// past is here, and that it follows its chain in number, time and generation, has been seen
     /// to; a certificate is the first and a claim the second item of an envelope number 1.

@@ -53,10 +53,73 @@ pub enum Rule {
     /// It claims an invite after the invite's end.
     #[error("it claims an invite that was over")]
     InviteOver,
-    /// Only the founder's device may write this item.
-    #[error("only the founder's device may write such an item")]
+    /// Only the topic's owners may write this item.
+    #[error("only the topic's owners may write such an item")]
     FounderOnly,
     /// An item is of a kind, or says something, that the rules do not speak of yet.
     #[error("an item says what the rules of this version do not speak of")]
     Unknown,
+    /// None of the deps carries the grant that the chain is written under.
+    #[error("its deps do not name the grant under which it is written")]
+    Chain,
+    /// The device has no seat in the composition that holds the grant.
+    #[error("its device does not belong to whoever holds the grant")]
+    Holder,
+    /// A grant or invite is given out of another grant than that of the chain, out of an invite, or
+    /// too deep.
+    #[error("it gives out of a grant that is not its own, or too far below the topic's")]
+    Parent,
+    /// A grant or invite gives more than the one that it is given out of.
+    #[error("it gives more than it has itself")]
+    Within,
+    /// The grants and invites of the chain together are more than its share, or too many.
+    #[error("its grants together are more than its share")]
+    Carve,
+    /// The grant gives no right to write this.
+    #[error("its grant does not give the right to write such a thing")]
+    Right,
+    /// It claims a time at which the right has not begun, or has ended.
+    #[error("it claims a time for which it does not have the right")]
+    Time,
+    /// Its body, its lifespan or its hops are beyond those of the grant.
+    #[error("its body, lifespan or hops are beyond what its grant allows")]
+    Size,
+    /// More messages or bytes than the rate allows in the time that the chain claims.
+    #[error("more than its rate allows in the time that it claims")]
+    Rate,
+}
+
+impl Rule {
+    /// The number of the rule, from 64 up, the same in every version. docs/spec/topic.md lists them.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Destination => 64,
+            Self::Class => 65,
+            Self::Previous => 66,
+            Self::Deps => 67,
+            Self::Generation => 68,
+            Self::Created => 69,
+            Self::Grant => 70,
+            Self::FirstClass => 71,
+            Self::Certificate => 72,
+            Self::Index => 73,
+            Self::Claim => 74,
+            Self::ClaimFor => 75,
+            Self::NoInvite => 76,
+            Self::ClaimKey => 77,
+            Self::InviteOver => 78,
+            Self::FounderOnly => 79,
+            Self::Unknown => 80,
+            Self::Chain => 81,
+            Self::Holder => 82,
+            Self::Parent => 83,
+            Self::Within => 84,
+            Self::Carve => 85,
+            Self::Right => 86,
+            Self::Time => 87,
+            Self::Size => 88,
+            Self::Rate => 89,
+        }
+    }
 }

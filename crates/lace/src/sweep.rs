@@ -116,6 +116,7 @@ impl Lace {
             let Some(grant) = fact.map(|fact| fact.item) else {
                 continue;
             };
+            self.drop_issue(store, &grant, carrier);
             if self.invites.remove(&(grant, *carrier)).is_some() {
                 let key = [&b"i"[..], grant.as_bytes(), carrier.as_bytes()];
                 store.delete(rows::LACE, rows::key(self.local, &key));

@@ -39,8 +39,9 @@ pub enum NotWritable {
     /// device goes on.
     #[error("the author key has signed two envelopes with one number and is closed")]
     Closed,
-    /// The first envelope of a guest must name the invite, and no envelope with it is here.
-    #[error("the invite under which to write is not here")]
+    /// An author's first envelope must name the grant or invite under which it is written, and no
+    /// envelope with it is here.
+    #[error("the grant or invite under which to write is not here")]
     NoInvite,
     /// The chain is as long as numbers go.
     #[error("the chain has no more numbers")]
@@ -49,8 +50,8 @@ pub enum NotWritable {
 
 impl Lace {
     /// The header of an author's next envelope, complete but for body length and hash. For the
-    /// first one `grant` says what it writes under: the topic's id for the founder's device, an
-    /// invite's grant for everybody else; later it is the chain's.
+    /// first one `grant` says what it writes under: the topic's id for its owners' devices, the id of
+    /// a grant or an invite for everybody else; later it is the chain's.
     ///
     /// # Errors
     /// [`NotWritable`].
@@ -69,10 +70,8 @@ impl Lace {
         let grant = known.map_or(*grant, |author| *author.grant());
         let mut deps = Deps::new(tip.map(|tip| tip.id));
         if tip.is_none() && grant.as_bytes() != self.id.as_bytes() {
-            let invite = self
-                .invites_of(&grant)
-                .min_by_key(|invite| (invite.began, invite.carrier));
-            deps.push(invite.ok_or(NotWritable::NoInvite)?.carrier);
+            let carrier = self.carrier_of(store, &grant);
+            deps.push(carrier.ok_or(NotWritable::NoInvite)?);
         }
         for id in &plan.answers {
             let node = self.node(store, id);

@@ -8,7 +8,7 @@ use lace::{
 };
 use machine::test::World;
 use std::collections::BTreeMap;
-use wire::{Item, Verified};
+use wire::{Genesis, Item, Verified};
 
 /// As the founder's rules, but a chain may have three messages, and a grant counts only when it is
 /// in the effect of the past.
@@ -16,6 +16,10 @@ use wire::{Item, Verified};
 struct Three;
 
 impl Policy for Three {
+    fn speaks_of(&self, genesis: &Genesis, item: &Item) -> bool {
+        FoundersPolicy.speaks_of(genesis, item)
+    }
+
     fn admit(&self, past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
         let mut admitted = FoundersPolicy.admit(past, envelope)?;
         let header = &envelope.envelope.header;
