@@ -2,7 +2,7 @@
 
 use crate::fact::{AuthorNo, FactNo};
 use identity::{EnvelopeId, GrantId, Id, PublicKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands of a set of facts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -11,12 +11,15 @@ pub struct Effect {
     pub grants: BTreeMap<GrantId, Standing>,
     /// The devices that may act, by holder and device.
     pub devices: BTreeMap<(Id, PublicKey), Seat>,
-    /// How far authors stand that are limited.
-    pub limits: BTreeMap<AuthorNo, Limit>,
+    /// How far authors stand that are limited. Where several limits are for one chain, the first
+    /// counts.
+    pub limits: BTreeMap<AuthorNo, Vec<Limit>>,
     /// The epochs that stand, beside that of the genesis.
     pub epochs: Vec<EpochStanding>,
-    /// The facts that do not stand.
+    /// The facts that do not stand. The carriers of all others are kept.
     pub void: BTreeMap<FactNo, Why>,
+    /// Facts whose carriers are kept though the facts do not stand.
+    pub pinned: BTreeSet<FactNo>,
 }
 
 /// A grant that stands.
@@ -43,17 +46,42 @@ pub struct Seat {
     pub share: u16,
 }
 
-/// How far an author stands. Lists of ids are ends of branches: what is on their chains stands.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// How far an author stands, or one chain of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Limit {
-    /// What lies outside is void, named or not.
-    pub hard: Option<Vec<EnvelopeId>>,
-    /// What lies outside stands if something that is kept names it.
-    pub soft: Option<Vec<EnvelopeId>>,
-    /// The branches that stand beyond a fork.
-    pub branches: Option<Vec<EnvelopeId>>,
-    /// The fact that says so.
-    pub by: FactNo,
+    /// The envelope number 1 whose chains are meant; all of the author's without it. An author with
+    /// several envelopes number 1 may have a limit for each, since each may name another grant.
+    pub first: Option<EnvelopeId>,
+    /// What bounds its content.
+    pub content: Bounds,
+    /// What bounds its control. Items that end earlier than others are void by themselves, see
+    /// [`Effect::void`].
+    pub control: Bounds,
+}
+
+/// The bounds of a chain in one class. What lies outside a hard one is void; else what lies outside
+/// a soft one, or from the author's fork on, is loose; all else is firm.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Bounds {
+    /// What lies outside one of them is void, named or not.
+    pub hard: Vec<Cut>,
+    /// What lies outside one of them is void if it is control, and as content stands only if
+    /// something firm has it in its past.
+    pub soft: Vec<Cut>,
+    /// Whether a cut has taken the place of the rule of forks.
+    pub forgiven: bool,
+    /// Ends of branches that are not loose for lying beyond the fork.
+    pub branches: Vec<EnvelopeId>,
+}
+
+/// What is left of chains: these envelopes and those before them on their chains. Ids of other
+/// authors may be among them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Cut {
+    /// The last that are left.
+    pub ends: Vec<EnvelopeId>,
+    /// The fact that says so, if one does.
+    pub by: Option<FactNo>,
 }
 
 /// An epoch that stands.
@@ -75,11 +103,16 @@ pub enum Why {
 impl Effect {
     /// Bytes in memory, roughly.
     pub(crate) fn weight(&self) -> usize {
-        let ids = |ids: &Option<Vec<EnvelopeId>>| ids.as_ref().map_or(0, Vec::len);
-        let limits = self.limits.values().map(|limit| {
-            ids(&limit.hard)
-                .saturating_add(ids(&limit.soft))
-                .saturating_add(ids(&limit.branches))
+        let cuts = |cuts: &[Cut]| {
+            let ends = cuts.iter().map(|cut| cut.ends.len().saturating_add(1));
+            ends.fold(0, usize::saturating_add)
+        };
+        let limits = self.limits.values().flatten().flat_map(|limit| {
+            [&limit.content, &limit.control].map(|bounds| {
+                cuts(&bounds.hard)
+                    .saturating_add(cuts(&bounds.soft))
+                    .saturating_add(bounds.branches.len())
+            })
         });
         let entries = [
             self.grants.len(),
@@ -87,6 +120,7 @@ impl Effect {
             self.limits.len(),
             self.epochs.len(),
             self.void.len(),
+            self.pinned.len(),
         ];
         let entries: usize = limits.chain(entries).fold(1, usize::saturating_add);
         entries.saturating_mul(128)
