@@ -21,6 +21,9 @@ use serde_json::{Value, json};
 use wire::plain::{BoxContents, Message, encode_messages};
 use wire::{Class, Frame, Header, Parameters};
 
+#[path = "rights-vectors/epochs.rs"]
+mod epochs;
+
 const NOW: WallTime = WallTime::from_millis(1_780_000_000_000);
 const DAY_MS: u64 = 86_400_000;
 
@@ -42,6 +45,8 @@ pub(crate) fn vectors() -> Value {
         "about": "Examples for docs/spec/secrecy.md. Bytes are hexadecimal. \
                   Written by: cargo run -p rights --example rights-vectors",
         "epoch": epoch(),
+        "boxes": epochs::boxes(),
+        "sealing_keys": epochs::sealing_keys(),
         "device": device(),
         "topic": topic(&of),
         "body": body(&of),
@@ -103,6 +108,12 @@ fn epoch() -> Value {
             })
         })
         .collect();
+    let slices_1_2 = Access::Reader(made.clone())
+        .part(1..3)
+        .expect("of a reader");
+    let seed = |slice: u8| kdf::<32>("slice", &[&secret, &[slice]]);
+    let formula = [&[2][..], &meeting, &[2, 1], &seed(1), &[2], &seed(2)].concat();
+    assert_eq!(*slices_1_2.to_bytes(), formula);
     let item = Epoch::announce(&made, NOW.as_millis());
     let id: [u8; 32] = kdf("epoch", &[&item.encode()]);
     assert_eq!(*item.id().as_bytes(), id);
@@ -116,6 +127,7 @@ fn epoch() -> Value {
         "id": hex(id),
         "access_reader": hex(&*Access::Reader(made.clone()).to_bytes()),
         "access_member": hex(&*Access::Member(made.meeting()).to_bytes()),
+        "access_slices_1_2": hex(&*slices_1_2.to_bytes()),
         "access_core": hex(&*Access::Core(made.meeting().core()).to_bytes()),
     })
 }

@@ -139,11 +139,10 @@ impl Scope {
     fn decapsulate(&self, ring: &KeyRing, enc: &[u8; 32]) -> Decapsulated {
         let held = ring
             .by_id(self.epoch)
-            .and_then(|held| held.access()?.epoch_secret());
-        let Some(secret) = held else {
+            .and_then(|held| held.access()?.slice_key(self.slice));
+        let Some(slice_key) = held else {
             return Decapsulated::NoKey;
         };
-        let slice_key = secret.slice_key(self.slice);
         match export_receiver(&slice_key, "sender", &self.fields(), "sender key", enc) {
             Ok(key) => Decapsulated::Key(SenderKey::from_bytes(key)),
             Err(_) => Decapsulated::Bad,

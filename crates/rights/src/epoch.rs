@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   E ──► slice seeds s_i ──► (sk_i, pk_i)     E: reader. Opens every slice, and all below.
+//!   │                                          s_i: opens one slice. Sealed with M to who reads a part.
 //!   └───► M ──► K                              M: member. Recognises, opens the cores' list.
 //!         └───► C                              C: core. Proves that it serves the topic.
 //! ```
@@ -10,18 +11,25 @@
 //! in control items. Whoever gets a secret derives what the announcement lists and compares, so a
 //! false secret is noticed at once and two readers never see two plaintexts.
 
+use core::ops::Range;
+
 use identity::seal::hpke::{HpkeSecret, derive_key_pair};
 use identity::seal::kdf;
 use identity::{EpochId, SealingKey};
 use machine::Rng;
 use wire::limits::MAX_SLICES;
-use zeroize::Zeroizing;
 
+use crate::access::{Access, AccessRefused};
 use crate::secret::secret;
 
 secret! {
     /// E: the secret of an epoch. Its holder reads everything of the epoch.
     pub EpochSecret
+}
+
+secret! {
+    /// s_i: the seed of one slice's keys. Its holder reads what was sealed in this slice.
+    pub SliceSeed
 }
 
 secret! {
@@ -52,11 +60,16 @@ impl EpochSecret {
         MeetingSecret::from_bytes(kdf("meet", &[self.as_bytes()]))
     }
 
+    /// The seed of a slice's keys: all that somebody needs who reads this slice and no other.
+    #[must_use]
+    pub fn slice_seed(&self, slice: u8) -> SliceSeed {
+        SliceSeed::from_bytes(kdf("slice", &[self.as_bytes(), &[slice]]))
+    }
+
     /// The private key of a slice.
     #[must_use]
     pub fn slice_key(&self, slice: u8) -> HpkeSecret {
-        let seed = Zeroizing::new(kdf::<32>("slice", &[self.as_bytes(), &[slice]]));
-        derive_key_pair(&seed).0
+        self.slice_seed(slice).key()
     }
 
     /// The public keys of the first `slices` slices: what an announcement lists.
@@ -65,6 +78,14 @@ impl EpochSecret {
         (0..slices)
             .map(|slice| self.slice_key(slice).public())
             .collect()
+    }
+}
+
+impl SliceSeed {
+    /// The private key of the slice: DeriveKeyPair of RFC 9180 §7.1.3.
+    #[must_use]
+    pub fn key(&self) -> HpkeSecret {
+        derive_key_pair(self.as_bytes()).0
     }
 }
 
@@ -79,110 +100,6 @@ impl MeetingSecret {
     #[must_use]
     pub fn members_key(&self) -> MembersKey {
         MembersKey::from_bytes(kdf("members", &[self.as_bytes()]))
-    }
-}
-
-/// How much of an epoch's secret somebody gets or holds: the payload of an invite, of a box, of a
-/// row in the node's vault.
-///
-/// ```text
-/// 1 ‖ E      reads all        3 ‖ M      member, writes only        4 ‖ C      serving core
-/// ```
-///
-/// 2 is reserved for readers of an interval.
-#[derive(Clone, Debug)]
-pub enum Access {
-    /// Reads everything of the epoch.
-    Reader(EpochSecret),
-    /// Recognises the topic and writes, without reading.
-    Member(MeetingSecret),
-    /// Serves the topic, without recognising members or opening anything.
-    Core(CoreSecret),
-}
-
-/// Why an access could not be taken. The sender's fault; nothing was changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AccessRefused {
-    /// Not 33 bytes, or of a kind that this version does not know.
-    #[error("a payload that is no access to an epoch")]
-    Malformed,
-    /// The keys derived from the secret are not those that the epoch announced: whoever handed
-    /// it over deceives, or errs.
-    #[error("a secret that does not fit the keys that the epoch announced")]
-    Mismatch,
-    /// The ring has no such epoch.
-    #[error("a secret for an epoch that the topic does not have")]
-    NoSuchEpoch,
-}
-
-impl Access {
-    /// Length of the encoding.
-    pub const BYTES: usize = 33;
-
-    /// The encoding, for a box or a sealed row.
-    #[must_use]
-    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let (kind, secret) = match self {
-            Self::Reader(secret) => (1, secret.as_bytes()),
-            Self::Member(secret) => (3, secret.as_bytes()),
-            Self::Core(secret) => (4, secret.as_bytes()),
-        };
-        let mut bytes = Zeroizing::new(Vec::with_capacity(Self::BYTES));
-        bytes.push(kind);
-        bytes.extend_from_slice(secret);
-        bytes
-    }
-
-    /// Reads the encoding; refuses everything else.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, AccessRefused> {
-        let (kind, secret) = bytes.split_first().ok_or(AccessRefused::Malformed)?;
-        let secret: Zeroizing<[u8; 32]> =
-            Zeroizing::new(secret.try_into().map_err(|_| AccessRefused::Malformed)?);
-        match kind {
-            1 => Ok(Self::Reader(EpochSecret::from_bytes(*secret))),
-            3 => Ok(Self::Member(MeetingSecret::from_bytes(*secret))),
-            4 => Ok(Self::Core(CoreSecret::from_bytes(*secret))),
-            _ => Err(AccessRefused::Malformed),
-        }
-    }
-
-    /// E, if this access includes it.
-    #[must_use]
-    pub fn epoch_secret(&self) -> Option<&EpochSecret> {
-        match self {
-            Self::Reader(secret) => Some(secret),
-            Self::Member(_) | Self::Core(_) => None,
-        }
-    }
-
-    /// M, if this access includes it.
-    #[must_use]
-    pub fn meeting(&self) -> Option<MeetingSecret> {
-        match self {
-            Self::Reader(secret) => Some(secret.meeting()),
-            Self::Member(secret) => Some(secret.clone()),
-            Self::Core(_) => None,
-        }
-    }
-
-    /// C: every access includes it.
-    #[must_use]
-    pub fn core(&self) -> CoreSecret {
-        match self {
-            Self::Reader(secret) => secret.meeting().core(),
-            Self::Member(secret) => secret.core(),
-            Self::Core(secret) => secret.clone(),
-        }
-    }
-
-    /// How much it is: a greater access includes a smaller one.
-    pub(crate) const fn rank(&self) -> u8 {
-        match self {
-            Self::Core(_) => 1,
-            Self::Member(_) => 2,
-            Self::Reader(_) => 3,
-        }
     }
 }
 
@@ -240,6 +157,56 @@ impl Epoch {
         }
     }
 
+    /// The epoch that an item announces which follows others.
+    pub fn from_next(item: &wire::NextEpoch) -> Result<Self, EpochRefused> {
+        Ok(Self {
+            id: item.id(),
+            ..Self::from_item(&item.epoch)?
+        })
+    }
+
+    /// When it begins, ms since 1970.
+    #[must_use]
+    pub const fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The length of a slice in ms; 0 is one slice without end.
+    #[must_use]
+    pub const fn slice_ms(&self) -> u64 {
+        self.slice_ms
+    }
+
+    /// How many slices there are, from 1 to [`MAX_SLICES`].
+    #[must_use]
+    pub fn slices(&self) -> u8 {
+        u8::try_from(self.keys.len()).unwrap_or(u8::MAX)
+    }
+
+    /// The slices that somebody may read whose right is from `from` on, and before `until` where it
+    /// ends (ms since 1970): those whose time lies wholly within. A right that begins or ends
+    /// within a slice opens nothing of that slice; so whoever grants one begins an epoch that has a
+    /// boundary there. The last slice takes all that comes after it and so has no end: it lies within
+    /// a right without end alone. The first one also takes what claims to be older than the epoch,
+    /// though it was sealed when there was the epoch.
+    #[must_use]
+    pub fn slices_within(&self, from: u64, until: Option<u64>) -> Range<u8> {
+        let count = self.slices();
+        let last = count.saturating_sub(1);
+        let slices = |n: u64| u8::try_from(n).unwrap_or(u8::MAX);
+        let since = from.saturating_sub(self.start);
+        let first = match self.slice_ms {
+            0 if since > 0 => count,
+            0 => 0,
+            slice => slices(since.div_ceil(slice)).min(count),
+        };
+        let end = until.map_or(count, |until| {
+            let lasts = until.saturating_sub(self.start);
+            slices(lasts.checked_div(self.slice_ms).unwrap_or(0)).min(last)
+        });
+        first..end.max(first)
+    }
+
     /// The epoch's id: kdf("epoch", bytes of the item).
     #[must_use]
     pub const fn id(&self) -> EpochId {
@@ -270,19 +237,33 @@ impl Epoch {
         self.keys.get(usize::from(slice))
     }
 
-    /// Whether an access can be judged and fits: E is compared with every announced key. M and C
-    /// leave no public trace, so that they fit shows only when they are used.
+    /// The slices whose time ends after `time` (ms since 1970). The last one takes all that comes
+    /// later, so it has no end.
+    pub(crate) fn slices_ending_after(&self, time: u64) -> Range<u8> {
+        let last = self.slices().saturating_sub(1);
+        let over = time.saturating_sub(self.start).checked_div(self.slice_ms);
+        let first = u8::try_from(over.unwrap_or(0)).unwrap_or(u8::MAX).min(last);
+        first..self.slices()
+    }
+
+    /// Whether the time of the last slice, as far as it has one, ended by `time` (ms since 1970).
+    pub(crate) fn last_over(&self, time: u64) -> bool {
+        let lasts = self.slice_ms.saturating_mul(u64::from(self.slices()));
+        self.start.saturating_add(lasts) <= time
+    }
+
+    /// Whether an access can be judged and fits: what it opens is compared with the announced keys. M
+    /// and C leave no public trace, so that they fit shows only when they are used.
     pub fn check(&self, access: &Access) -> Result<(), AccessRefused> {
-        let Some(secret) = access.epoch_secret() else {
-            return Ok(());
-        };
         // At most MAX_SLICES keys, 39 µs each.
-        let fits = self
-            .keys
-            .iter()
-            .zip(0u8..)
-            .all(|(key, i)| secret.slice_key(i).public() == *key);
-        if fits {
+        let fits = |slice: u8| {
+            let opened = access.slice_key(slice).map(|key| key.public());
+            opened.is_none_or(|public| self.slice_key(slice) == Some(&public))
+        };
+        let beyond = access
+            .last_slice()
+            .is_some_and(|last| last >= self.slices());
+        if !beyond && (0..self.slices()).all(fits) {
             Ok(())
         } else {
             Err(AccessRefused::Mismatch)

@@ -4,8 +4,9 @@ use identity::{Form, SecretKey, TopicId};
 use machine::{Rng, WallTime};
 use wire::{Genesis, Parameters, TopicPolicy};
 
+use crate::access::Access;
 use crate::device::DeviceSecret;
-use crate::epoch::{Access, Epoch, EpochRefused, EpochSecret};
+use crate::epoch::{Epoch, EpochRefused, EpochSecret};
 use crate::keyring::KeyRing;
 
 /// A topic that was just founded.

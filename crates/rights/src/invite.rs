@@ -19,7 +19,8 @@ use wire::plain::{BoxContents, CoreEntry};
 use wire::{Claim, Genesis, Gift, Invite, InviteKind, Item, Malformed, Terms};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::epoch::{Access, EpochSecret};
+use crate::access::Access;
+use crate::epoch::EpochSecret;
 use crate::keyring::KeyRing;
 
 /// What an invite's link carries. Whoever has it has the invite.

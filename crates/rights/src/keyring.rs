@@ -1,13 +1,16 @@
-//! The epochs of one topic and what this node holds of each.
-//!
-//! Today a topic has the epoch of its genesis and no other. The questions that later epochs will
-//! ask are asked here already: which epoch to write under, which epoch a body names, which meeting
-//! secrets to try.
+//! The epochs of one topic and what this node holds of each: which one to write under, which one a
+//! body names, which meeting secrets to try, and what is given up when its time is over.
 
+use std::collections::BTreeMap;
+
+use identity::seal::same;
 use identity::{EpochId, TopicId};
+use wire::Followed;
 use zeroize::Zeroizing;
 
-use crate::epoch::{Access, AccessRefused, CoreSecret, Epoch, EpochRefused, MeetingSecret};
+use crate::access::{Access, AccessRefused};
+use crate::boxes::open_older;
+use crate::epoch::{CoreSecret, Epoch, EpochRefused, MeetingSecret};
 use crate::limits::{MAX_EPOCHS, MAX_MEETING_SECRETS};
 
 /// One epoch and what this node holds of its secret.
@@ -16,6 +19,13 @@ pub struct HeldEpoch {
     epoch: Epoch,
     /// Place in the order of epochs: greater wins.
     generation: u64,
+    /// The epochs that it follows, with their meeting secrets, sealed under its own.
+    follows: Vec<Followed>,
+    clean: bool,
+    /// When this node first heard of an epoch that follows this one, by its own clock, ms since 1970.
+    followed: Option<u64>,
+    /// The first slice that was not given up.
+    kept_from: u8,
     access: Option<Access>,
 }
 
@@ -43,6 +53,58 @@ impl HeldEpoch {
     pub fn core(&self) -> Option<CoreSecret> {
         Some(self.access()?.core())
     }
+
+    /// Whether bodies of a slice can be opened here.
+    #[must_use]
+    pub fn opens(&self, slice: u8) -> bool {
+        self.access.as_ref().is_some_and(|a| a.opens(slice))
+    }
+
+    /// The generation of the envelope that announced it; 0 for the genesis.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether it may be written under.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// When this node first heard of an epoch that follows this one, ms since 1970.
+    #[must_use]
+    pub const fn followed(&self) -> Option<u64> {
+        self.followed
+    }
+
+    /// The first slice that was not given up for good.
+    #[must_use]
+    pub const fn kept_from(&self) -> u8 {
+        self.kept_from
+    }
+
+    /// The first slice that is to be kept when all that is older than `before` is given up.
+    fn kept_at(&self, before: u64) -> u8 {
+        let kept = self.epoch.slices_ending_after(before).start;
+        let last = self.epoch.slices().saturating_sub(1);
+        let over = self.followed.is_some_and(|at| at <= before) && self.epoch.last_over(before);
+        // The last slice takes all that comes later, so it ends where another epoch has followed.
+        if over && kept == last {
+            self.epoch.slices()
+        } else {
+            kept
+        }
+    }
+
+    /// As much of an access as was not given up here.
+    fn kept(&self, access: Access) -> Option<Access> {
+        if (0..self.kept_from).any(|slice| access.opens(slice)) {
+            access.part(self.kept_from..self.epoch.slices())
+        } else {
+            Some(access)
+        }
+    }
 }
 
 /// All epochs of one topic, oldest first.
@@ -59,7 +121,7 @@ impl KeyRing {
             topic,
             epochs: Vec::new(),
         };
-        ring.add(Epoch::from_item(&genesis.epoch)?, 0);
+        ring.add(Epoch::from_item(&genesis.epoch)?, 0, &[]);
         Ok(ring)
     }
 
@@ -69,46 +131,126 @@ impl KeyRing {
         self.topic
     }
 
-    /// Takes a later epoch, announced at this generation. Beyond [`MAX_EPOCHS`] the oldest goes.
-    pub fn add(&mut self, epoch: Epoch, generation: u64) {
+    /// Takes a later epoch, announced at this generation, with those that it follows. It may be
+    /// written under until [`Self::mark`] says otherwise.
+    ///
+    /// Beyond [`MAX_EPOCHS`] the oldest goes of which nothing is held, so that nobody can announce
+    /// away what this node reads; only where something is held of each, the oldest of all.
+    pub fn add(&mut self, epoch: Epoch, generation: u64, follows: &[Followed]) {
         if self.position(epoch.id()).is_some() {
             return;
         }
         self.epochs.push(HeldEpoch {
             epoch,
             generation,
+            follows: follows.to_vec(),
+            clean: true,
+            followed: None,
+            kept_from: 0,
             access: None,
         });
         self.epochs
             .sort_by_key(|held| (held.generation, held.epoch.id()));
         if self.epochs.len() > MAX_EPOCHS {
-            self.epochs.remove(0);
+            let unread = self.epochs.iter().position(|held| held.access.is_none());
+            self.epochs.remove(unread.unwrap_or(0));
         }
     }
 
-    /// Takes a secret for an epoch after comparing it with the announced keys. A smaller access
-    /// never replaces a greater one.
-    pub fn unlock(&mut self, epoch: EpochId, access: Access) -> Result<(), AccessRefused> {
-        let held = self
-            .position(epoch)
-            .and_then(|at| self.epochs.get_mut(at))
-            .ok_or(AccessRefused::NoSuchEpoch)?;
-        held.epoch.check(&access)?;
-        if held
-            .access
-            .as_ref()
-            .is_none_or(|old| old.rank() < access.rank())
-        {
-            held.access = Some(access);
+    /// Says whether an epoch may be written under: it stands, all its boxes have come, and none of
+    /// them is for somebody who has lost the right. One that may not is still read.
+    pub fn mark(&mut self, epoch: EpochId, clean: bool) {
+        if let Some(held) = self.held_mut(epoch) {
+            held.clean = clean;
         }
+    }
+
+    /// Notes that an epoch that follows this one was first heard of at `now`, by this node's own clock
+    /// (ms since 1970): what an announcement claims about time could end an epoch before its time.
+    /// Only the first time counts. Says whether anything changed.
+    pub fn note_followed(&mut self, epoch: EpochId, now: u64) -> bool {
+        let Some(held) = self.held_mut(epoch) else {
+            return false;
+        };
+        let first = held.followed.is_none();
+        held.followed.get_or_insert(now);
+        first
+    }
+
+    /// Takes a secret for an epoch after comparing it with the announced keys, and what recognises
+    /// members with the older secrets that the announcement carries. What was held is kept: a smaller
+    /// access never replaces a greater one, and slices add up. What was given up does not come back.
+    ///
+    /// # Errors
+    /// [`AccessRefused::Mismatch`]: whoever announced the epoch, or handed this over, deceives.
+    pub fn unlock(&mut self, epoch: EpochId, access: Access) -> Result<(), AccessRefused> {
+        let held = self.by_id(epoch).ok_or(AccessRefused::NoSuchEpoch)?;
+        held.epoch.check(&access)?;
+        // E proves itself. Any other M shows only here that it is the right one.
+        if access.epoch_secret().is_none() && !self.leads_back(held, &access) {
+            return Err(AccessRefused::Mismatch);
+        }
+        self.restore(epoch, access);
         Ok(())
     }
 
+    /// Takes back what this node kept of an epoch in its own vault, where it came by
+    /// [`Self::unlock`].
+    pub fn restore(&mut self, epoch: EpochId, access: Access) {
+        let Some(held) = self.held_mut(epoch) else {
+            return;
+        };
+        let Some(access) = held.kept(access) else {
+            return;
+        };
+        held.access = Some(match held.access.take() {
+            Some(old) => old.with(access),
+            None => access,
+        });
+    }
+
+    /// Gives up the slices of an epoch before this one, for good: as the vault says of an earlier life.
+    pub fn give_up(&mut self, epoch: EpochId, kept_from: u8) {
+        let Some(held) = self.held_mut(epoch) else {
+            return;
+        };
+        held.kept_from = held.kept_from.max(kept_from.min(held.epoch.slices()));
+        held.access = held.access.take().and_then(|access| held.kept(access));
+    }
+
+    /// Whether an epoch's announcement carries, under the meeting secret held here, those of the epochs
+    /// that it follows. Nothing where none is held. Its announcer signed what does not fit.
+    #[must_use]
+    pub fn leads_back_from(&self, epoch: EpochId) -> Option<bool> {
+        let held = self.by_id(epoch)?;
+        held.meeting()?;
+        Some(self.leads_back(held, held.access()?))
+    }
+
+    fn leads_back(&self, held: &HeldEpoch, access: &Access) -> bool {
+        let Some(meeting) = access.meeting() else {
+            // A core node's secret leaves no trace.
+            return true;
+        };
+        held.follows.iter().all(|followed| {
+            let Ok(older) = open_older(&meeting, followed.epoch, &followed.meeting) else {
+                return false;
+            };
+            let known = self.by_id(followed.epoch).and_then(HeldEpoch::meeting);
+            known.is_none_or(|known| same(known.as_bytes(), older.as_bytes()))
+        })
+    }
+
     /// The epoch to write under: the greatest by (generation, id) that is sealed to nobody who has
-    /// lost the right. Without revocations every epoch is clean.
+    /// lost the right. Without one, somebody has to begin one before anybody writes.
     #[must_use]
     pub fn newest_clean(&self) -> Option<&HeldEpoch> {
-        self.epochs.last()
+        self.epochs.iter().rev().find(|held| held.clean)
+    }
+
+    /// All epochs, oldest first.
+    pub fn epochs(&self) -> impl Iterator<Item = &HeldEpoch> {
+        self.epochs.iter()
     }
 
     /// The epoch that a sealed body names by the first half of its id.
@@ -126,13 +268,27 @@ impl KeyRing {
         self.position(id).and_then(|at| self.epochs.get(at))
     }
 
-    /// The newest meeting secrets held, newest first, at most [`MAX_MEETING_SECRETS`].
+    /// The newest meeting secrets, newest first, at most [`MAX_MEETING_SECRETS`]: those held, and those
+    /// that the announcements of newer epochs carry. The latter are the announcers' word alone: they
+    /// recognise somebody or nobody, and nothing is judged by them.
     pub fn meeting_secrets(&self) -> impl Iterator<Item = MeetingSecret> {
-        self.epochs
-            .iter()
-            .rev()
-            .filter_map(HeldEpoch::meeting)
-            .take(MAX_MEETING_SECRETS)
+        let mut told = BTreeMap::new();
+        let mut secrets = Vec::new();
+        for held in self.epochs.iter().rev() {
+            let Some(meeting) = held.meeting().or_else(|| told.remove(&held.epoch.id())) else {
+                continue;
+            };
+            for followed in &held.follows {
+                if let Ok(older) = open_older(&meeting, followed.epoch, &followed.meeting) {
+                    told.entry(followed.epoch).or_insert(older);
+                }
+            }
+            secrets.push(meeting);
+            if secrets.len() == MAX_MEETING_SECRETS {
+                break;
+            }
+        }
+        secrets.into_iter()
     }
 
     /// The newest core secrets held, newest first, at most [`MAX_MEETING_SECRETS`].
@@ -144,12 +300,30 @@ impl KeyRing {
             .take(MAX_MEETING_SECRETS)
     }
 
-    /// Whether bodies of the newest epoch can be opened here.
+    /// Whether some bodies of the newest epoch can be opened here.
     #[must_use]
     pub fn reads(&self) -> bool {
         self.newest_clean()
-            .and_then(HeldEpoch::access)
-            .is_some_and(|a| a.epoch_secret().is_some())
+            .is_some_and(|held| (0..held.epoch.slices()).any(|slice| held.opens(slice)))
+    }
+
+    /// Gives up, for good, what opens content older than `before` (ms since 1970): the keys of slices
+    /// that ended by then. An access to all of an epoch becomes one to the slices that are left, and
+    /// nothing that is handed over later opens more. Says which epochs changed: their rows in the
+    /// vault are to be written anew, in the same commit.
+    ///
+    /// The last slice of an epoch ends when another epoch has followed it for that long here.
+    pub fn forget_before(&mut self, before: u64) -> Vec<EpochId> {
+        let mut changed = Vec::new();
+        for held in &self.epochs {
+            if held.kept_at(before) > held.kept_from {
+                changed.push((held.epoch.id(), held.kept_at(before)));
+            }
+        }
+        for (epoch, kept_from) in &changed {
+            self.give_up(*epoch, *kept_from);
+        }
+        changed.into_iter().map(|(epoch, _)| epoch).collect()
     }
 
     /// What the node keeps of this ring in its vault: each epoch's id and access, oldest first.
@@ -158,6 +332,10 @@ impl KeyRing {
         self.epochs
             .iter()
             .filter_map(|held| Some((held.epoch.id(), held.access.as_ref()?.to_bytes())))
+    }
+
+    fn held_mut(&mut self, id: EpochId) -> Option<&mut HeldEpoch> {
+        self.epochs.iter_mut().find(|held| held.epoch.id() == id)
     }
 
     fn position(&self, id: EpochId) -> Option<usize> {

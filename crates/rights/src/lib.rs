@@ -1,12 +1,13 @@
 //! Secrecy and proofs of a topic: who can read, who is recognised, who is let in.
 //!
 //! The constructions stand in docs/spec/secrecy.md, complete enough for a second implementation;
-//! `vectors/rights.json` holds examples. In this format a topic has one epoch, that of its genesis,
-//! with one slice without end; [`KeyRing`] and [`Access`] are the places that grants, further epochs
-//! and group keys will take over.
+//! `vectors/rights.json` holds examples. A topic begins with the epoch of its genesis, which has one
+//! slice without end; others may follow.
 //!
 //! - [`found`]: founds a topic. [`DeviceSecret`], [`Incarnation`]: a device's keys in it.
-//! - [`KeyRing`]: a topic's epochs and what is held of their secrets.
+//! - [`KeyRing`]: a topic's epochs and what is held of their secrets ([`Access`]).
+//! - [`seal_box`], [`seal_keys`], [`seal_older`]: secrets of epochs, handed over. [`SealingKeys`]: what
+//!   they are sealed to.
 //! - [`seal`], [`open`]: bodies; [`seal_item_to_readers`], [`seal_item_to_members`]: sealed items.
 //!   [`seal_unicast`], [`open_unicast`]: bodies from node to node.
 //! - [`Round`], [`Show`]: two members recognise one another on a [`LinkSecret`]. [`AtCore`]: a
@@ -17,13 +18,14 @@
 //!
 //! What it does not do: it keeps nothing but the keys it is asked to remember for a while
 //! ([`SenderKeys`], [`OpenCache`]), knows no graph (whether a device's grant stands is looked up by
-//! the caller), sends nothing, and has no clock. Forward secrecy within a slice, recovery after a
-//! leaked epoch secret, and several epochs are not there yet.
+//! the caller), sends nothing, and has no clock. There is no forward secrecy within a slice.
 
 #![deny(clippy::float_arithmetic)]
 
+mod access;
 mod at_core;
 mod body;
+mod boxes;
 pub mod budget;
 mod cache;
 mod core_invite;
@@ -36,20 +38,22 @@ mod item;
 mod keyring;
 pub mod limits;
 mod link;
+mod sealing;
 mod secret;
 mod show;
 mod tags;
 mod unicast;
 mod vault;
 
+pub use access::{Access, AccessRefused};
 pub use at_core::{AtCore, ShownAtCore, core_token, issue_ticket, judge_ticket};
 pub use body::{Opened, SealRefused, SenderKeys, Subject, open, seal};
+pub use boxes::{hints_hash, open_box, open_keys, open_older, seal_box, seal_keys, seal_older};
 pub use cache::OpenCache;
 pub use core_invite::{CoreInviteKey, CoreInviteSeed};
 pub use device::{DeviceSecret, Incarnation, certify};
 pub use epoch::{
-    Access, AccessRefused, CoreSecret, Epoch, EpochRefused, EpochSecret, MeetingSecret, MembersKey,
-    SUITE,
+    CoreSecret, Epoch, EpochRefused, EpochSecret, MeetingSecret, MembersKey, SUITE, SliceSeed,
 };
 pub use found::{Founded, found};
 pub use invite::{BoxRefused, Invitation, InviteSeed, grant_of, no_box};
@@ -59,6 +63,7 @@ pub use item::{
 };
 pub use keyring::{HeldEpoch, KeyRing};
 pub use link::{LinkSecret, Role};
+pub use sealing::SealingKeys;
 pub use show::{Show, ShowRefused, Shown, Standing};
 pub use tags::{BadTags, Match, Round, Tag, TooManyTopics};
 pub use unicast::{key_hint, open_unicast, seal_unicast};

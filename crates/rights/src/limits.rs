@@ -26,9 +26,10 @@ pub const MAX_CACHED_AUTHORS: usize = 1024;
 /// used one is forgotten: an author can crowd out its own keys, never another's.
 pub const MAX_CACHED_PER_AUTHOR: usize = 4;
 
-/// Epochs in one ring. Adding one more forgets the oldest by (generation, id). A guess for the
-/// epochs that rights will bring; today there is one.
-pub const MAX_EPOCHS: usize = 64;
+/// Epochs in one ring, of about a kilobyte each. Adding one more forgets the oldest of which nothing is
+/// held. One epoch a month makes it 85 years; a device that may announce four a day needs most of a
+/// year for it.
+pub const MAX_EPOCHS: usize = 1024;
 
 /// Meeting secrets of a topic that are tried, newest first; older ones are not answered to.
 pub const MAX_MEETING_SECRETS: usize = 8;
@@ -42,3 +43,21 @@ pub const MAX_SHARED_TOPICS: usize = 65_536;
 /// Longest time that a ticket may run, in milliseconds: 30 days. Issuing shortens to it; a ticket
 /// that runs longer than this and a day of clock difference is refused.
 pub const MAX_TICKET_MS: u64 = 30 * DAY_MS;
+
+/// Epochs in one answer with keys. What is asked beyond comes with the next answer.
+pub const MAX_KEYS: usize = 8;
+
+/// Bytes of one answer with keys before sealing. Three accesses to single slices fill it; what does not
+/// fit comes with the next answer.
+pub const MAX_KEYS_PLAIN: usize = 4_096 - 16;
+
+/// How long after it has opened a box a device's topic sealing key is replaced, in milliseconds.
+pub const SEALING_TURN_MS: u64 = DAY_MS;
+
+/// How long a replaced topic sealing key still opens at most, in milliseconds. Then it is destroyed:
+/// boxes that come later are of no use, and their contents are asked of other readers.
+pub const SEALING_KEPT_MS: u64 = 14 * DAY_MS;
+
+/// Topic sealing keys of one device that still open, the newest included. Beyond it the oldest is
+/// destroyed before its time.
+pub const MAX_SEALING_SECRETS: usize = 16;

@@ -4,9 +4,12 @@ use identity::EpochId;
 use rights::limits::{MAX_EPOCHS, MAX_MEETING_SECRETS};
 use rights::{
     Access, AccessRefused, DeviceSecret, Epoch, EpochRefused, EpochSecret, Incarnation, KeyRing,
+    Opened,
 };
 
-use crate::support::{core_ring, founded, member_ring, public_ring, rng};
+use crate::support::{
+    core_ring, founded, member_ring, opened, public_ring, rng, sealed, subject, texts,
+};
 
 #[test]
 fn an_access_comes_back_from_its_bytes() {
@@ -25,6 +28,35 @@ fn an_access_comes_back_from_its_bytes() {
             !format!("{access:?}").contains(&format!("{}", bytes[1])),
             "never printed"
         );
+    }
+    let of_slices = |count: u8, slices: &[u8]| {
+        let mut bytes = vec![2; 33];
+        bytes.push(count);
+        for slice in slices {
+            bytes.push(*slice);
+            bytes.extend([*slice; 32]);
+        }
+        bytes
+    };
+    let good = of_slices(2, &[0, 31]);
+    assert_eq!(*Access::from_bytes(&good).unwrap().to_bytes(), good);
+    let all: Vec<u8> = (0..32).collect();
+    let most = Access::from_bytes(&of_slices(32, &all)).unwrap();
+    assert_eq!(most.to_bytes().len(), Access::MAX_BYTES);
+    let bad = [
+        of_slices(0, &[]),
+        of_slices(1, &[0, 1]),
+        of_slices(2, &[0]),
+        of_slices(2, &[1, 1]),
+        of_slices(2, &[1, 0]),
+        of_slices(1, &[32]),
+        of_slices(33, &[&all[..], &[31]].concat()),
+    ];
+    for bytes in bad {
+        assert!(Access::from_bytes(&bytes).is_err(), "{bytes:?}");
+    }
+    for len in 0..good.len() {
+        assert!(Access::from_bytes(&good[..len]).is_err());
     }
     for bytes in [&[][..], &[1; 32], &[1; 34], &[0; 33], &[2; 33], &[5; 33]] {
         assert_eq!(
@@ -103,22 +135,27 @@ fn an_epoch_that_cannot_be_is_refused() {
 }
 
 #[test]
-fn a_ring_is_bounded_and_its_newest_epoch_is_the_greatest() {
+fn a_ring_is_bounded_and_nobody_announces_away_what_is_read() {
     let of = founded(1);
     let mut ring = of.ring.clone();
     let first = ring.newest_clean().unwrap().epoch().id();
+    let mut unread = Vec::new();
     for generation in 1..=MAX_EPOCHS as u64 {
-        let item = Epoch::announce(&EpochSecret::generate(&mut rng(3)), generation);
+        let item = Epoch::announce(&EpochSecret::from_bytes([3; 32]), generation);
         let epoch = Epoch::from_item(&item).unwrap();
-        ring.add(epoch.clone(), generation);
-        ring.add(epoch.clone(), generation);
+        ring.add(epoch.clone(), generation, &[]);
+        ring.add(epoch.clone(), generation, &[]);
         assert_eq!(ring.newest_clean().unwrap().epoch().id(), epoch.id());
         assert_eq!(
             ring.by_prefix(&epoch.prefix()).unwrap().epoch().id(),
             epoch.id()
         );
+        unread.push(epoch.id());
     }
-    assert!(ring.by_id(first).is_none(), "the oldest went");
+    assert_eq!(ring.epochs().count(), MAX_EPOCHS);
+    assert!(ring.by_id(first).is_some(), "the one that is read stays");
+    assert!(ring.by_id(unread[0]).is_none(), "the oldest other one went");
+    assert!(ring.by_id(unread[1]).is_some());
 }
 
 #[test]
@@ -131,13 +168,45 @@ fn the_newest_meeting_secrets_come_first_and_are_few() {
         let epoch = Epoch::from_item(&Epoch::announce(&secret, generation)).unwrap();
         let id = epoch.id();
         newest.insert(0, *secret.meeting().as_bytes());
-        ring.add(epoch, generation);
+        ring.add(epoch, generation, &[]);
         ring.unlock(id, Access::Reader(secret)).unwrap();
     }
     newest.truncate(MAX_MEETING_SECRETS);
     let tried: Vec<[u8; 32]> = ring.meeting_secrets().map(|m| *m.as_bytes()).collect();
     assert_eq!(tried, newest);
     assert_eq!(ring.core_secrets().count(), MAX_MEETING_SECRETS);
+}
+
+#[test]
+fn what_is_written_under_is_the_greatest_clean_epoch_and_all_are_read() {
+    let of = founded(1);
+    let mut ring = of.ring.clone();
+    let genesis = ring.newest_clean().unwrap().epoch().id();
+    let [one, two] = [4, 5].map(|seed| {
+        let secret = EpochSecret::from_bytes([seed; 32]);
+        let epoch = Epoch::from_item(&Epoch::announce(&secret, 9)).unwrap();
+        let id = epoch.id();
+        ring.add(epoch, 9, &[]);
+        ring.unlock(id, Access::Reader(secret)).unwrap();
+        id
+    });
+    let newest = |ring: &KeyRing| ring.newest_clean().map(|held| held.epoch().id());
+    assert_eq!(newest(&ring), Some(one.max(two)), "equal generations");
+    let subject = subject(&of, 9, 1, 1);
+    let body = sealed(&ring, &subject, &texts(1), 5);
+    ring.mark(one.max(two), false);
+    assert_eq!(newest(&ring), Some(one.min(two)));
+    ring.mark(one.min(two), false);
+    assert_eq!(newest(&ring), Some(genesis));
+    ring.mark(genesis, false);
+    assert_eq!(newest(&ring), None, "somebody has to begin one");
+    assert_eq!(
+        opened(&ring, &subject, &body),
+        Opened::Messages(texts(1)),
+        "under what is no longer clean"
+    );
+    ring.mark(one, true);
+    assert_eq!(newest(&ring), Some(one));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod at_core;
 mod body;
+mod boxes;
 mod delegation;
 mod flows;
 mod invite;
@@ -16,6 +17,8 @@ mod model_play;
 mod model_time;
 mod model_vectors;
 mod model_world;
+mod sealing;
+mod slices;
 mod support;
 mod unicast;
 mod vault;

@@ -1,16 +1,17 @@
 //! `vectors/rights.json` is what the program makes, and opens from what the file says alone.
 
 use data_encoding::HEXLOWER;
-use identity::{NodeId, PublicKey, TopicId};
+use identity::seal::hpke::HpkeSecret;
+use identity::{EpochId, NodeId, PublicKey, TopicId};
 use machine::WallTime;
 use rights::{
     Access, AtCore, CoreSecret, EpochSecret, InviteSeed, ItemSubject, KeyRing, LinkSecret,
-    OpenCache, Opened, OpenedItem, Role, ShownAtCore, Subject, Vault, open, open_item_to_members,
-    open_item_to_readers,
+    MeetingSecret, OpenCache, Opened, OpenedItem, Role, SealingKeys, ShownAtCore, Subject, Vault,
+    open, open_box, open_item_to_members, open_item_to_readers, open_keys, open_older,
 };
 use serde_json::Value;
-use wire::Genesis;
 use wire::plain::decode_messages;
+use wire::{Genesis, SealedTo};
 
 #[path = "../examples/rights-vectors.rs"]
 mod example;
@@ -131,4 +132,29 @@ fn the_box_and_the_row_open_from_the_file() {
         .open(&bytes(vault, "name"), &bytes(vault, "row"))
         .unwrap();
     assert_eq!(*plain, bytes(vault, "plain"));
+}
+
+#[test]
+fn the_boxes_open_from_the_file() {
+    let file = file();
+    let boxes = &file["boxes"];
+    let secret = HpkeSecret::from_bytes(fixed(boxes, "sealing_secret"));
+    let topic = TopicId::from_bytes(fixed(boxes, "topic"));
+    let epoch = EpochId::from_bytes(fixed(boxes, "epoch"));
+    let sealed = |enc, sealed| SealedTo {
+        hint: fixed(boxes, "hint"),
+        enc: fixed(boxes, enc),
+        sealed: bytes(boxes, sealed),
+    };
+    let access = open_box((topic, epoch), &secret, &sealed("enc", "sealed")).unwrap();
+    assert_eq!(*access.to_bytes(), bytes(boxes, "access"));
+    let keys = open_keys(topic, &secret, &sealed("keys_enc", "keys_sealed")).unwrap();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[0].0, epoch);
+    let newer = MeetingSecret::from_bytes(fixed(boxes, "newer_meeting"));
+    let older = EpochId::from_bytes(fixed(boxes, "older"));
+    let meeting = open_older(&newer, older, &bytes(boxes, "older_sealed")).unwrap();
+    assert_eq!(*meeting.as_bytes(), fixed::<32>(boxes, "older_meeting"));
+    let row = bytes(&file["sealing_keys"], "row");
+    assert_eq!(*SealingKeys::from_bytes(&row).unwrap().to_bytes(), row);
 }
