@@ -1,5 +1,6 @@
 //! Flows, laws and attacks.
 
+mod announce;
 mod at_core;
 mod body;
 mod boxes;
@@ -14,7 +15,6 @@ mod model_naive;
 mod model_numbers;
 mod model_people;
 mod model_play;
-mod model_time;
 mod model_vectors;
 mod model_world;
 mod sealing;

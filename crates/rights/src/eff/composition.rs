@@ -1,118 +1,166 @@
 //! Compositions: their states, and what they sign together.
 
 use core::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use identity::{ActId, GrantId, Id, PublicKey};
+use identity::{ActId, PublicKey};
 
+use super::Work;
 use super::effect::{Member, Reach, State, Verdict};
-use super::facts::{Fact, Joint, What};
-use super::{Class, Work};
+use super::facts::{Act, Class, Facts, Joint, What};
+use super::held::At;
+use super::index::{ActRow, GrantNo, MemberNo};
 
 /// How strong the claim of an act is; the least is taken. Who countersigned it counts first, by its
 /// depth; then the number of signers, the seat of the most senior one, and the id.
 type Weight = (u32, Reverse<usize>, (usize, PublicKey), ActId);
 
+/// The number of the state since which each device has had its seat without a break.
+type Since = BTreeMap<PublicKey, usize>;
+
+/// An act that may follow a state, with a fact that carries it.
+struct Candidate<'a> {
+    fact: At,
+    act: &'a Act,
+    signers: BTreeSet<PublicKey>,
+}
+
 impl<'a> Work<'a> {
-    /// Gives every composition its place at the first grant of it that stands, and finds its state.
-    pub(super) fn seat(&mut self, level: &[GrantId], depth: u32) {
+    /// Gives every composition its place at the first grant of it that stands, finds its state, and
+    /// which authors under grants of this depth have lost their seats.
+    pub(super) fn seat(&mut self, level: &[GrantNo], depth: u32) {
+        let mut placed = Vec::new();
         for grant in level {
-            let edge = self.index.edge(grant);
-            let born = self.effect.grants.get(grant).is_some_and(|it| it.born);
-            let Some(holder) = edge.and_then(|edge| edge.holder).filter(|_| born) else {
+            let holder = self.index.edges[*grant].holder;
+            let Some(holder) = holder.filter(|_| self.standing[*grant].born) else {
                 continue;
             };
-            let known = self.effect.members.get_mut(&holder);
-            if let (Some(member), Some(edge)) = (known, self.index.edge(grant)) {
+            if let Some(member) = &mut self.members[holder] {
                 // Several grants of its least depth: those above any of them may countersign.
                 if member.depth == depth {
-                    member.above.extend(&edge.above);
+                    let above = self.index.above(*grant);
+                    member.above.extend(above.map(|it| self.index.members[it]));
                 }
                 continue;
             }
-            if let (Some(form), Some(edge)) = (self.index.forms.get(&holder), edge) {
+            if let Some(form) = self.forms[holder] {
                 let first = State {
-                    id: form.first_state(),
+                    // As `Form::first_state`, which would hash the form once more.
+                    id: ActId::from_bytes(*self.index.members[holder].as_bytes()),
                     by: None,
-                    form: (*form).clone(),
+                    form: form.clone(),
                 };
-                let member = Member {
-                    place: *grant,
+                let above = self.index.above(*grant);
+                self.members[holder] = Some(Member {
+                    place: self.index.edges[*grant].id,
                     depth,
-                    above: edge.above.clone(),
+                    above: above.map(|it| self.index.members[it]).collect(),
                     states: vec![first],
-                };
-                self.effect.members.insert(holder, member);
+                });
+                placed.push(holder);
             }
         }
-        let members = self.effect.members.iter();
-        let placed = members.filter(|(_, member)| member.depth == depth);
-        let placed: Vec<Id> = placed.map(|(id, _)| *id).collect();
         for member in placed {
             self.go_through(member);
+        }
+        for grant in level {
+            if self.standing[*grant].born {
+                self.unseat(*grant);
+            }
         }
     }
 
     /// From state to state by the best act that follows.
-    fn go_through(&mut self, id: Id) {
-        while let Some(member) = self.effect.members.get(&id) {
-            let Some(next) = self.following(id, member) else {
-                break;
-            };
-            if let Some(member) = self.effect.members.get_mut(&id) {
-                member.states.push(next);
+    fn go_through(&mut self, no: MemberNo) {
+        let Some(mut member) = self.members[no].take() else {
+            return;
+        };
+        let keys = |state: &State| state.form.devices().to_vec();
+        let mut since = Since::new();
+        if let Some(first) = member.now() {
+            since.extend(keys(first).iter().map(|device| (device.key, 0)));
+        }
+        while let Some(next) = self.following(no, &member, &since) {
+            let place = member.states.len();
+            let seats = keys(&next).into_iter().map(|device| {
+                let kept = since.get(&device.key).copied();
+                (device.key, kept.unwrap_or(place))
+            });
+            let seats: Since = seats.collect();
+            for key in since.keys().filter(|key| !seats.contains_key(key)) {
+                self.lost.insert((no, *key), next.by);
             }
+            since = seats;
+            member.states.push(next);
+        }
+        self.members[no] = Some(member);
+    }
+
+    /// Finds the authors under a grant whose devices have no seat.
+    pub(super) fn unseat(&mut self, grant: GrantNo) {
+        let Some(holder) = self.index.edges[grant].holder else {
+            return;
+        };
+        for author in self.index.authors.get(grant) {
+            let device = &self.index.starts[*author].device;
+            let seated = self.members[holder]
+                .as_ref()
+                .is_some_and(|it| it.seats(device));
+            let lost = || self.lost.get(&(holder, *device)).copied().flatten();
+            self.removed[*author] = (!seated).then(lost);
         }
     }
 
-    fn following(&self, id: Id, member: &Member) -> Option<State> {
+    fn following(&self, no: MemberNo, member: &Member, since: &Since) -> Option<State> {
         let now = member.now()?;
         // The first form has the place 0, so that the number of the next act is the length.
         let number = u64::try_from(member.states.len()).ok()?;
-        let candidates = self.index.next.get(&(id, now.id))?.iter();
-        let acts = candidates.filter_map(|act| {
-            let carriers = self.index.acts.get(act)?;
-            let first = carriers
-                .iter()
-                .min_by_key(|fact| (fact.carrier, fact.index))?;
-            let What::Act(act) = &first.what else {
-                return None;
-            };
-            // The id does not cover the signatures: every carrier may bring some.
-            let mut signers = BTreeSet::new();
-            for carrier in carriers {
-                if let What::Act(act) = &carrier.what {
-                    signers.extend(act.signers.iter().copied());
-                }
+        let rows = self.index.following(no, now.id);
+        let candidates = rows.filter_map(|row| self.candidate(row, now, number));
+        let mut candidates: Vec<Candidate<'a>> = candidates.collect();
+        let best = match candidates.len() {
+            0 | 1 => candidates.pop(),
+            _ => {
+                let weight = |it: &Candidate<'_>| self.weight(member, now, since, it);
+                candidates.into_iter().min_by_key(weight)
             }
-            let new_signed = act.form.beyond(&now.form).all(|key| signers.contains(&key));
-            let legal = act.number == number && new_signed && now.form.is_signed_by(&signers);
-            legal.then_some((*first, act, signers))
-        });
-        let best = acts.min_by_key(|(_, act, signers)| self.weight(member, now, act.id, signers));
-        best.map(|(fact, act, _)| State {
-            id: act.id,
-            by: Some(fact.no),
-            form: act.form.clone(),
+        };
+        best.map(|best| State {
+            id: best.act.id,
+            by: Some(self.held.list[best.fact].no),
+            form: best.act.form.clone(),
         })
     }
 
-    fn weight(
-        &self,
-        member: &Member,
-        now: &State,
-        act: ActId,
-        signers: &BTreeSet<PublicKey>,
-    ) -> Weight {
-        let signers = signers.iter().filter(|key| now.form.has(key));
+    /// An act, if it has the number and the signatures that it takes.
+    fn candidate(&self, row: &ActRow, now: &State, number: u64) -> Option<Candidate<'a>> {
+        let fact = *row.carriers.first()?;
+        // The id does not cover the signatures: every carrier may bring some.
+        let mut signers = BTreeSet::new();
+        for carrier in &row.carriers {
+            if let What::Act(act) = &self.held.list[*carrier].what {
+                signers.extend(act.signers.iter().copied());
+            }
+        }
+        let What::Act(act) = &self.held.list[fact].what else {
+            return None;
+        };
+        let new_signed = act.form.beyond(&now.form).all(|key| signers.contains(&key));
+        let legal = act.number == number && new_signed && now.form.is_signed_by(&signers);
+        legal.then_some(Candidate { fact, act, signers })
+    }
+
+    fn weight(&self, member: &Member, now: &State, since: &Since, of: &Candidate<'_>) -> Weight {
+        let signers = of.signers.iter().filter(|key| now.form.has(key));
         // Seats of equal age come in the order of the form.
-        let senior = signers.clone().map(|key| (member.since(key), *key)).min();
+        let since = |key| since.get(key).copied().unwrap_or(usize::MAX);
+        let senior = signers.clone().map(|key| (since(key), *key)).min();
         let nobody = (usize::MAX, PublicKey::from_bytes([0xff; 32]));
         (
-            self.countersigned(member, act),
+            self.countersigned(member, of.act.id),
             Reverse(signers.count()),
             senior.unwrap_or(nobody),
-            act,
+            of.act.id,
         )
     }
 
@@ -120,12 +168,11 @@ impl<'a> Work<'a> {
     /// nothing from it: a countersignature takes nothing from anybody, it decides between two that
     /// may.
     fn countersigned(&self, member: &Member, act: ActId) -> u32 {
-        let facts = self.index.countersigns.get(&act).into_iter().flatten();
-        let depths = facts.filter_map(|fact| {
-            let by = self.index.member(fact.author)?;
-            let depth = self.index.depth(fact.author)?;
-            let above = depth < member.depth && member.above.contains(&by);
-            (above && self.is_inside(fact)).then_some(depth)
+        let depths = self.index.countersigns(act).filter_map(|at| {
+            let by = self.index.member_of(at)?;
+            let depth = self.index.depth(at)?;
+            let above = member.above.contains(&self.index.members[by]);
+            (depth < member.depth && above && self.is_inside(at)).then_some(depth)
         });
         depths.min().unwrap_or(u32::MAX)
     }
@@ -133,8 +180,9 @@ impl<'a> Work<'a> {
     /// Whether an item that a composition signed stands by these signatures: they are enough in its
     /// newest state; or they were enough in the state that it names, and whoever brought about the
     /// first state in which they are not had the item in its past.
-    pub(super) fn stands_jointly(&self, fact: &Fact, joint: &Joint) -> bool {
-        let Some(member) = self.effect.members.get(&joint.by) else {
+    pub(super) fn stands_jointly(&self, at: At, joint: &Joint) -> bool {
+        let by = self.index.member(&joint.by);
+        let Some((by, member)) = by.and_then(|by| Some((by, self.members[by].as_ref()?))) else {
             return false;
         };
         let signed = |state: &State| state.form.is_signed_by(&joint.signers);
@@ -146,37 +194,57 @@ impl<'a> Work<'a> {
             Some(state) if signed(state) => {}
             _ => return false,
         }
-        let Some(end) = later.find(|state| !signed(state)) else {
+        let end = later.find(|state| !signed(state));
+        let Some((end, act)) = end.and_then(|end| Some((end, self.index.act(&end.id)?))) else {
             return false;
         };
-        let carriers = self.index.acts.get(&end.id).into_iter().flatten();
-        carriers
-            .filter(|carrier| self.is_witness(carrier, joint.by, member, end))
-            .any(|carrier| self.facts.in_past(fact.no, &carrier.carrier))
+        // Nobody asks before all that they depend on is known, so that they never change.
+        let witnesses = act
+            .witnesses
+            .get_or_init(|| self.witnesses(act, by, member, end));
+        let item = self.held.list[at].no;
+        let mut carriers = witnesses.iter().map(|it| &self.held.list[*it].carrier);
+        carriers.any(|carrier| self.held.in_past(item, carrier))
     }
 
-    /// Whether the carrier of an act is believed on what came before the act: its author stands
-    /// above the composition, or for a device of it that the act left its seat, and the act is new
-    /// to it. Else the very keys that an act removes could carry it once more, behind what they
+    /// Who is believed on what came before an act: carriers whose author stands above the
+    /// composition, or for a device of it that the act left its seat, and to whom the act is new.
+    /// Else the very keys that an act removes could carry it once more, behind what they
     /// back-dated, or wait until somebody else does.
-    fn is_witness(&self, carrier: &Fact, by: Id, member: &Member, state: &State) -> bool {
-        let (Some(seat), Some(of), Some(depth)) = (
-            self.effect.authors.get(&carrier.author),
-            self.index.member(carrier.author),
-            self.index.depth(carrier.author),
-        ) else {
-            return false;
-        };
-        let own = of == by && state.form.has(&seat.device) && depth <= member.depth;
-        let above = member.above.contains(&of) && depth < member.depth;
-        let spot = carrier.spot();
-        let bound = self
-            .effect
-            .bound(self.facts, &spot, Class::Other, Reach::Above);
-        let mut others = self.index.acts.get(&state.id).into_iter().flatten();
-        let is_new = !others.any(|other| {
-            other.carrier != carrier.carrier && self.facts.in_past(other.no, &carrier.carrier)
+    fn witnesses(&self, act: &ActRow, by: MemberNo, member: &Member, state: &State) -> Vec<At> {
+        let first = self.first_carriers(act);
+        let believed = first.into_iter().filter(|at| {
+            let (Some(author), Some(of), Some(depth)) = (
+                self.index.by[*at],
+                self.index.member_of(*at),
+                self.index.depth(*at),
+            ) else {
+                return false;
+            };
+            let seated = state.form.has(&self.index.starts[author].device);
+            let own = of == by && seated && depth <= member.depth;
+            let above = || depth < member.depth && member.above.contains(&self.index.members[of]);
+            (own || above()) && self.bound(*at, Class::Other, Reach::Above) == Verdict::Stands
         });
-        (own || above) && is_new && bound == Verdict::Stands
+        believed.collect()
+    }
+
+    /// The carriers of an act in whose past is no other one. By generation, a carrier comes after
+    /// all in its past, so that it is enough to ask for those that were found.
+    fn first_carriers(&self, act: &ActRow) -> Vec<At> {
+        let list = &self.held.list;
+        let mut carriers = act.carriers.clone();
+        carriers.sort_unstable_by_key(|at| (list[*at].generation, list[*at].carrier));
+        let mut first: Vec<At> = Vec::new();
+        for at in carriers {
+            let carrier = &list[at].carrier;
+            let told = first.iter().any(|other| {
+                list[*other].carrier != *carrier && self.held.in_past(list[*other].no, carrier)
+            });
+            if !told {
+                first.push(at);
+            }
+        }
+        first
     }
 }

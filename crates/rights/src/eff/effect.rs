@@ -15,7 +15,9 @@ pub struct Effect {
     pub(super) members: BTreeMap<Id, Member>,
     pub(super) authors: BTreeMap<AuthorNo, Seat>,
     /// Certificates that choose among branches, by device.
-    pub(super) choices: BTreeMap<PublicKey, Vec<FactNo>>,
+    pub(super) choices: BTreeMap<PublicKey, Vec<Choice>>,
+    /// Authors whose devices have no seat, and the acts that took them.
+    pub(super) removed: BTreeMap<AuthorNo, Option<FactNo>>,
     pub(super) evidence: BTreeMap<AuthorNo, u64>,
     pub(super) void: BTreeMap<FactNo, Why>,
     pub(super) pinned: BTreeSet<FactNo>,
@@ -113,6 +115,28 @@ pub enum Why {
     Passed,
 }
 
+/// A certificate that chooses among branches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Choice {
+    pub(super) by: FactNo,
+    /// Which incarnation of the device chooses.
+    pub(super) index: u32,
+    /// The depth of the grant that it is written under.
+    pub(super) depth: u32,
+}
+
+/// What bounds one author.
+pub(super) struct Bounds<'a> {
+    pub(super) standing: &'a Standing,
+    pub(super) grant: GrantId,
+    pub(super) device: PublicKey,
+    pub(super) index: u32,
+    /// Whether its device has no seat, and the act that took it.
+    pub(super) removed: Option<Option<FactNo>>,
+    pub(super) choices: &'a BTreeMap<PublicKey, Vec<Choice>>,
+    pub(super) evidence: &'a BTreeMap<AuthorNo, u64>,
+}
+
 /// How much of what bounds an author is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -146,22 +170,6 @@ impl Member {
     /// Whether it may take part with this device.
     pub fn seats(&self, device: &PublicKey) -> bool {
         self.now().is_some_and(|state| state.form.has(device))
-    }
-
-    /// The number of the state since which the device has had its seat without a break.
-    pub(super) fn since(&self, device: &PublicKey) -> usize {
-        let states = self.states.iter().enumerate().rev();
-        let seated = states.take_while(|(_, state)| state.form.has(device));
-        seated.last().map_or(usize::MAX, |(number, _)| number)
-    }
-
-    /// The act that took the device's seat; `None` if it never had one.
-    fn removal(&self, device: &PublicKey) -> Option<FactNo> {
-        let had = self
-            .states
-            .iter()
-            .rposition(|state| state.form.has(device))?;
-        self.states.get(had.checked_add(1)?)?.by
     }
 }
 
@@ -232,6 +240,69 @@ impl Effect {
     /// What becomes of an envelope, asked in the class of it or of one of its items. Items that
     /// have a verdict of their own, such as an act, have it in [`Effect::void`].
     pub fn judge(&self, facts: &dyn Facts, spot: &Spot, class: Class) -> Verdict {
+        let unknown = Verdict::Void(Why::Unknown);
+        self.bounds(spot.author)
+            .map_or(unknown, |bounds| bounds.judge(facts, spot, class))
+    }
+
+    /// Whether an envelope stands and is not loose in any way: what it names, it holds up.
+    pub fn is_firm(&self, facts: &dyn Facts, spot: &Spot, class: Class) -> bool {
+        self.bounds(spot.author).is_some_and(|bounds| {
+            bounds.judge(facts, spot, class) == Verdict::Stands
+                && bounds.forked(facts, spot, class).is_none()
+        })
+    }
+
+    fn bounds(&self, author: AuthorNo) -> Option<Bounds<'_>> {
+        let seat = self.authors.get(&author)?;
+        Some(Bounds {
+            standing: self.grants.get(&seat.grant)?,
+            grant: seat.grant,
+            device: seat.device,
+            index: seat.index,
+            removed: self.removed.get(&author).copied(),
+            choices: &self.choices,
+            evidence: &self.evidence,
+        })
+    }
+
+    /// All that bounds an author, for whoever keeps the graph.
+    pub fn limit<'a>(
+        &'a self,
+        facts: &'a dyn Facts,
+        author: AuthorNo,
+        class: Class,
+    ) -> Option<Limit<'a>> {
+        let bounds = self.bounds(author)?;
+        let standing = bounds.standing;
+        let cuts = |list: &'a [FactNo]| -> Vec<Vec<&'a EnvelopeId>> {
+            let ended = list.iter().filter_map(|no| ended_by(facts, *no, class));
+            ended.map(|cut| cut.iter().collect()).collect()
+        };
+        let mut limit = Limit {
+            unborn: !standing.born,
+            hard: cuts(&standing.above),
+            soft: cuts(&standing.own),
+            forgiven: false,
+            branches: bounds.branches(facts).collect(),
+        };
+        limit.forgiven = !limit.hard.is_empty();
+        if limit.hard.is_empty() && !standing.closes.is_empty() {
+            limit
+                .hard
+                .push(cuts(&standing.closes).into_iter().flatten().collect());
+        }
+        if let Some(by) = bounds.removed {
+            let cut = by.map_or(&[][..], |no| cut(facts, no));
+            limit.soft.push(cut.iter().collect());
+        }
+        Some(limit)
+    }
+}
+
+impl<'a> Bounds<'a> {
+    /// What becomes of an envelope of the author.
+    pub(super) fn judge(&self, facts: &dyn Facts, spot: &Spot, class: Class) -> Verdict {
         let bound = self.bound(facts, spot, class, Reach::All);
         match bound {
             Verdict::Stands if class == Class::Content => match self.forked(facts, spot, class) {
@@ -243,12 +314,6 @@ impl Effect {
         }
     }
 
-    /// Whether an envelope stands and is not loose in any way: what it names, it holds up.
-    pub fn is_firm(&self, facts: &dyn Facts, spot: &Spot, class: Class) -> bool {
-        self.judge(facts, spot, class) == Verdict::Stands
-            && self.forked(facts, spot, class).is_none()
-    }
-
     /// The same without forks. Loose is for the caller to judge.
     pub(super) fn bound(
         &self,
@@ -257,14 +322,9 @@ impl Effect {
         class: Class,
         reach: Reach,
     ) -> Verdict {
-        let Some(seat) = self.authors.get(&spot.author) else {
-            return Verdict::Void(Why::Unknown);
-        };
-        let Some(standing) = self.grants.get(&seat.grant) else {
-            return Verdict::Void(Why::Unknown);
-        };
+        let standing = self.standing;
         if !standing.born {
-            return Verdict::Void(Why::Unborn(seat.grant));
+            return Verdict::Void(Why::Unborn(self.grant));
         }
         let ends = |no: &FactNo| ended_by(facts, *no, class).is_some();
         let outside =
@@ -285,7 +345,7 @@ impl Effect {
                 return Verdict::Loose(Why::GivenUp(*no));
             }
         }
-        match self.removal(seat, standing) {
+        match self.removed {
             Some(by) if !by.is_some_and(|no| covers(facts, cut(facts, no), spot)) => {
                 Verdict::Loose(Why::Unseated(by))
             }
@@ -293,81 +353,24 @@ impl Effect {
         }
     }
 
-    /// Whether the author's device has no seat, and the act that took it.
-    fn removal(&self, seat: &Seat, standing: &Standing) -> Option<Option<FactNo>> {
-        let holder = standing.holder?;
-        let Some(member) = self.member(&holder) else {
-            return Some(None);
-        };
-        (!member.seats(&seat.device)).then(|| member.removal(&seat.device))
-    }
-
     /// The number at which the author forked, if the rule of forks takes this from it.
     pub(super) fn forked(&self, facts: &dyn Facts, spot: &Spot, class: Class) -> Option<u64> {
         let number = *self.evidence.get(&spot.author)?;
-        let seat = self.authors.get(&spot.author)?;
-        let standing = self.grants.get(&seat.grant)?;
-        let forgiven = standing
-            .above
-            .iter()
-            .any(|no| ended_by(facts, *no, class).is_some());
-        let chosen = || covers(facts, self.branches(facts, seat, standing.depth), spot);
+        let mut above = self.standing.above.iter();
+        let forgiven = above.any(|no| ended_by(facts, *no, class).is_some());
+        let chosen = || covers(facts, self.branches(facts), spot);
         (spot.number >= number && !forgiven && !chosen()).then_some(number)
     }
 
     /// The branches that later certificates of the same device choose.
-    fn branches<'a>(
-        &'a self,
-        facts: &'a dyn Facts,
-        seat: &'a Seat,
-        depth: u32,
-    ) -> impl Iterator<Item = &'a EnvelopeId> {
-        let choices = self.choices.get(&seat.device).into_iter().flatten();
-        choices.flat_map(move |no| match facts.fact(*no).map(|it| &it.what) {
-            Some(What::Certificate(it))
-                if it.index > seat.index
-                    && self
-                        .grants
-                        .get(&it.grant)
-                        .is_some_and(|it| it.depth <= depth) =>
-            {
-                it.branches.as_slice()
-            }
+    fn branches<'f>(&self, facts: &'f dyn Facts) -> impl Iterator<Item = &'f EnvelopeId> {
+        let choices = self.choices.get(&self.device).into_iter().flatten();
+        let (index, depth) = (self.index, self.standing.depth);
+        let later = choices.filter(move |it| it.index > index && it.depth <= depth);
+        later.flat_map(|it| match facts.fact(it.by).map(|it| &it.what) {
+            Some(What::Certificate(it)) => it.branches.as_slice(),
             _ => &[],
         })
-    }
-
-    /// All that bounds an author, for whoever keeps the graph.
-    pub fn limit<'a>(
-        &'a self,
-        facts: &'a dyn Facts,
-        author: AuthorNo,
-        class: Class,
-    ) -> Option<Limit<'a>> {
-        let seat = self.authors.get(&author)?;
-        let standing = self.grants.get(&seat.grant)?;
-        let cuts = |list: &'a [FactNo]| -> Vec<Vec<&'a EnvelopeId>> {
-            let ended = list.iter().filter_map(|no| ended_by(facts, *no, class));
-            ended.map(|cut| cut.iter().collect()).collect()
-        };
-        let mut limit = Limit {
-            unborn: !standing.born,
-            hard: cuts(&standing.above),
-            soft: cuts(&standing.own),
-            forgiven: false,
-            branches: self.branches(facts, seat, standing.depth).collect(),
-        };
-        limit.forgiven = !limit.hard.is_empty();
-        if limit.hard.is_empty() && !standing.closes.is_empty() {
-            limit
-                .hard
-                .push(cuts(&standing.closes).into_iter().flatten().collect());
-        }
-        if let Some(by) = self.removal(seat, standing) {
-            let cut = by.map_or(&[][..], |no| cut(facts, no));
-            limit.soft.push(cut.iter().collect());
-        }
-        Some(limit)
     }
 }
 
