@@ -3,7 +3,7 @@
 
 use crate::fact::{Look, Named, ViewNo};
 use crate::lace::{Lace, Node};
-use crate::limits::MAX_AHEAD;
+use crate::limits::{CLOSE_CHUNK, MAX_AHEAD};
 use crate::park::{self, ParkedEnvelope};
 use crate::policy::{Admitted, Past, Previous};
 use crate::rows::Spot;
@@ -120,8 +120,7 @@ impl Lace {
                 return Verdict::NoRoom;
             }
         }
-        let closed = self.seen.get(&header.author);
-        if closed.is_some_and(|seen| header.number >= seen.number) {
+        if self.is_over(header) {
             return Verdict::Closed;
         }
         Verdict::New
@@ -146,8 +145,9 @@ impl Lace {
         verified: Checked<Verified>,
         entered: &mut Vec<EnvelopeId>,
     ) -> Vec<(EnvelopeId, Admission)> {
-        self.work(store);
         let mut report = Vec::new();
+        self.know_bounds(store);
+        self.go_on(store, CLOSE_CHUNK, &mut report);
         let mut queue = VecDeque::from([verified.into_inner()]);
         while let Some(verified) = queue.pop_front() {
             let id = verified.envelope.id;
@@ -165,7 +165,22 @@ impl Lace {
             }
             report.push((id, outcome));
         }
+        if self.queued {
+            self.clear_queue(store, CLOSE_CHUNK);
+        }
         report
+    }
+
+    /// Whether whatever is new with this number and class is not firm.
+    fn is_over(&self, header: &Header) -> bool {
+        let Some(author) = self.author(&header.author) else {
+            let seen = self.seen.get(&header.author);
+            return seen.is_some_and(|seen| header.number >= seen.number);
+        };
+        match self.targets.get(&author.no) {
+            Some(target) => target.is_over(header.number, header.class),
+            None => self.applied.is_none() && author.is_closed_at(header.number),
+        }
     }
 
     /// Envelopes that wait for their past.
@@ -238,7 +253,7 @@ impl Lace {
             match self.rules(store, &verified, &parents, &view) {
                 Ok(admitted) => {
                     self.report_fork(store, envelope, report);
-                    if self.is_closing_at(&header.author, header.number) || !self.has_numbers() {
+                    if self.is_moving_at(&header.author, header.number) || !self.has_numbers() {
                         return Admission::NoRoom;
                     }
                     self.enter(store, verified, (&parents, view), &admitted, report)

@@ -6,7 +6,7 @@ use crate::rows::Bytes;
 use identity::{EnvelopeId, GrantId, PublicKey};
 use std::collections::BTreeSet;
 
-/// The newest envelope of an author's chain, below its fork if it has forked.
+/// The newest envelope of an author's chain, below the number that it is closed from, if it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tip {
     /// Its number.
@@ -142,7 +142,7 @@ pub struct Author {
     /// Whether the tip is named by another envelope of the kept set.
     pub(crate) covered: bool,
     pub(crate) closed: Option<u64>,
-    /// The ends of the branches that stand: from the fork on, in the kept set, and not the
+    /// The ends of the branches that stand: from the closed number on, in the kept set, and not the
     /// previous of another such.
     pub(crate) ends: BTreeSet<(u64, EnvelopeId)>,
     pub(crate) counts: Counts,
@@ -190,14 +190,15 @@ impl Author {
         self.root.index
     }
 
-    /// The newest envelope of its chain; below the fork if it has forked, and nothing when the
-    /// very first is forked.
+    /// The newest envelope of its chain; below the number that it is closed from, if it is, and
+    /// nothing when that is 1.
     #[must_use]
     pub const fn tip(&self) -> Option<&Tip> {
         self.tip.as_ref()
     }
 
-    /// From which number on the author is closed, because two of its envelopes have that number.
+    /// From which number on the author is closed, because two of its envelopes have that number, or
+    /// something has been cut off from there on. What stands of that is decided one by one.
     #[must_use]
     pub const fn closed(&self) -> Option<u64> {
         self.closed
@@ -209,7 +210,7 @@ impl Author {
         &self.counts
     }
 
-    /// Whether an envelope with this number lies at or beyond the fork.
+    /// Whether an envelope with this number lies where each is decided by itself.
     pub(crate) fn is_closed_at(&self, number: u64) -> bool {
         self.closed.is_some_and(|from| number >= from)
     }

@@ -2,10 +2,12 @@
 
 use crate::admit::{Admission, Parents};
 use crate::author::{Author, Root, Tip};
+use crate::bound::Status;
 use crate::invite::Invitation;
 use crate::lace::{Lace, Node, Stored};
 use crate::policy::Admitted;
 use crate::rows::{self, Spot};
+use crate::stand::{Hold, Standing};
 use crate::view::PastView;
 use identity::EnvelopeId;
 use machine::Staged;
@@ -58,7 +60,8 @@ impl Lace {
         self.put_body_rows(store, &spot, header, body.as_deref());
         self.count_envelope(no, &envelope, body.as_ref().map(Vec::len));
         self.note_invites(store, &envelope, items);
-        if self.is_closed_at(no, header.number) {
+        let closed = self.is_closed_at(no, header.number);
+        if closed && self.status(store, &node, header.class) != Status::Firm {
             store.put(
                 rows::HEADER,
                 rows::at_spot(self.local, &spot),
@@ -67,14 +70,23 @@ impl Lace {
             self.write_author(store, no);
             return Admission::Void;
         }
-        let named = parents
-            .deps
-            .iter()
-            .map(|(id, node)| Spot::new(node.author, node.number, id));
-        self.mark(store, named.collect(), report);
+        let dep = |(id, dep): &(EnvelopeId, Node)| Spot::new(dep.author, dep.number, id);
+        let deps = parents.deps.iter().map(|named| (dep(named), false));
+        let previous = EnvelopeId::from_bytes(header.previous);
+        let before = parents.previous.as_ref().map(|node| (previous, *node));
+        let named = deps.chain(before.as_ref().map(|named| (dep(named), true)));
+        self.mark(store, named.collect(), Hold::Held, report);
         let body_missing = body.is_none() && header.body_len > 0;
         let n = self.give_place(store, &spot, &envelope, body_missing);
-        self.extend_chain(store, &node, &envelope, parents);
+        self.cover_named(store, parents);
+        if closed {
+            let stored = Stored { place: n, envelope };
+            self.put_standing(store, (&spot, &stored), Standing::FIRM, Standing::FIRM);
+            self.add_end(store, no, (node.number, stored.envelope.id));
+            self.write_author(store, no);
+        } else {
+            self.extend_chain(store, &node, &envelope);
+        }
         self.cut_hash.set(None);
         Admission::Admitted {
             n,
@@ -104,6 +116,7 @@ impl Lace {
         store.put(rows::LACE, key, author.encode_static());
         self.by_key.insert(header.author, no);
         self.authors.push(author);
+        self.retarget(store, no);
         self.park.is_known(&header.author);
         no
     }
@@ -152,15 +165,8 @@ impl Lace {
         }
     }
 
-    /// The envelope is the new tip of its chain and covers the tips that it names.
-    fn extend_chain(
-        &mut self,
-        store: &mut Staged<'_>,
-        node: &Node,
-        envelope: &Envelope,
-        parents: &Parents,
-    ) {
-        let no = node.author;
+    /// The tips that a kept envelope names are covered.
+    fn cover_named(&mut self, store: &mut Staged<'_>, parents: &Parents) {
         for (id, dep) in &parents.deps {
             let tip = self
                 .by_no_mut(dep.author)
@@ -170,6 +176,11 @@ impl Lace {
                 self.write_author(store, dep.author);
             }
         }
+    }
+
+    /// The envelope is the new tip of its chain.
+    fn extend_chain(&mut self, store: &mut Staged<'_>, node: &Node, envelope: &Envelope) {
+        let no = node.author;
         let tip = Tip {
             number: envelope.header.number,
             id: envelope.id,

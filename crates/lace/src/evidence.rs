@@ -1,7 +1,7 @@
 //! Evidence of forks: one pair of headers an author, at the lowest number known.
 
 use crate::lace::Lace;
-use crate::limits::MAX_STRANGE_EVIDENCE;
+use crate::limits::{CLOSE_CHUNK, MAX_STRANGE_EVIDENCE};
 use crate::rows::{self, Bytes, Spot};
 use identity::seal::kdf;
 use identity::{EnvelopeId, PublicKey, Signature};
@@ -164,9 +164,11 @@ impl Lace {
         let key = rows::key(self.local, &[b"e", author.as_bytes()]);
         store.put(rows::LACE, key, encode(&evidence));
         self.seen.insert(author, seen);
-        self.memory.borrow_mut().held = None;
+        self.is_stale(store);
         if let Some(no) = self.by_key.get(&author).copied() {
-            self.close(store, no);
+            self.know_bounds(store);
+            self.retarget(store, no);
+            self.step(store, no, CLOSE_CHUNK, &mut Vec::new());
         }
         Some(evidence)
     }

@@ -95,6 +95,8 @@ pub trait Facts {
     fn set(&self, view: ViewNo) -> Arc<Set>;
     /// An admitted envelope.
     fn find(&self, id: &EnvelopeId) -> Option<Named>;
+    /// The grant that an admitted envelope is written under.
+    fn under(&self, id: &EnvelopeId) -> Option<GrantId>;
     /// The key of an author.
     fn key(&self, author: AuthorNo) -> Option<PublicKey>;
     /// As [`Lace::on_chain`].
@@ -155,6 +157,13 @@ impl Facts for Look<'_, '_> {
         Some(Named::of(*id, &node))
     }
 
+    fn under(&self, id: &EnvelopeId) -> Option<GrantId> {
+        let mut store = self.store.borrow_mut();
+        let node = self.lace.node(&mut store, id)?;
+        let root = self.lace.root(&mut store, node.author, node.branch)?;
+        Some(root.grant)
+    }
+
     fn key(&self, author: AuthorNo) -> Option<PublicKey> {
         Some(self.lace.by_no(author.0)?.key)
     }
@@ -166,14 +175,14 @@ impl Facts for Look<'_, '_> {
 
 /// The row of the facts that one envelope carries, under the number of the first.
 #[derive(Clone, Copy, Debug)]
-struct Carrier {
-    id: EnvelopeId,
-    author: u32,
-    number: u64,
+pub(crate) struct Carrier {
+    pub(crate) id: EnvelopeId,
+    pub(crate) author: u32,
+    pub(crate) number: u64,
     generation: u64,
     created: u64,
     view: u32,
-    count: u16,
+    pub(crate) count: u16,
 }
 
 impl Carrier {
@@ -189,7 +198,7 @@ impl Carrier {
         out
     }
 
-    fn decode(row: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(row: &[u8]) -> Option<Self> {
         let mut bytes = Bytes(row);
         Some(Self {
             id: EnvelopeId::from_bytes(bytes.array()?),
@@ -274,7 +283,7 @@ impl Lace {
             count,
         };
         store.put(rows::LACE, fact_key(self.local, first), carrier.encode());
-        self.memory.borrow_mut().held = None;
+        self.is_stale(store);
         for (at, item) in (first..).zip(facts) {
             let fact = Arc::new(carrier.fact(FactNo(at), item.clone()));
             self.memory.borrow_mut().keep_fact(&fact);
@@ -284,10 +293,10 @@ impl Lace {
     }
 
     /// Forgets the facts of an envelope that is removed.
-    pub(crate) fn drop_facts(&self, store: &mut Staged<'_>, first: u32, count: u16) {
+    pub(crate) fn drop_facts(&mut self, store: &mut Staged<'_>, first: u32, count: u16) {
         store.delete(rows::LACE, fact_key(self.local, first));
+        self.is_stale(store);
         let mut memory = self.memory.borrow_mut();
-        memory.held = None;
         for at in 0..u32::from(count) {
             memory.facts.remove(&first.saturating_add(at));
         }

@@ -1,6 +1,8 @@
 //! The lace itself: what is in memory, and how it is read back.
 
 use crate::author::{Author, Counts, Tail, Tip};
+use crate::bound::{Applied, Target};
+use crate::effect::Effect;
 use crate::evidence::Seen;
 use crate::fact::ViewNo;
 use crate::founders::FoundersPolicy;
@@ -10,11 +12,13 @@ use crate::limits::OPEN_PAGE;
 use crate::park::Parking;
 use crate::policy::{Buckets, Policy};
 use crate::rows::{self, Bytes, Spot};
+use crate::stand::Changed;
 use crate::view::Memory;
 use identity::{EnvelopeId, GrantId, PublicKey, Signature, TopicId};
 use machine::Staged;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use wire::{Envelope, Genesis};
 
 /// The graph of one topic. The envelopes are in the store that every call is handed; here are the
@@ -32,8 +36,25 @@ pub struct Lace {
     pub(crate) invites: BTreeMap<(GrantId, EnvelopeId), Invitation>,
     pub(crate) issues: Issues,
     pub(crate) seen: BTreeMap<PublicKey, Seen>,
-    /// Authors that are not closed as far down as their evidence says.
-    pub(crate) closing: BTreeSet<u32>,
+    /// The bounds of authors that have any, by the effect and evidence that were looked at last.
+    pub(crate) targets: BTreeMap<u32, Arc<Target>>,
+    /// How far bounds have been applied.
+    pub(crate) bounds: BTreeMap<u32, Applied>,
+    /// Those that have not been applied to the end.
+    pub(crate) moving: BTreeSet<u32>,
+    /// Carriers of what is pinned that are not kept yet.
+    pub(crate) pins: VecDeque<Spot>,
+    /// Whether there may be envelopes that lost what held them up.
+    pub(crate) queued: bool,
+    /// The effect that bounds come from; nothing until the first time after opening.
+    pub(crate) applied: Option<Arc<Effect>>,
+    /// Facts with lower numbers were known then.
+    pub(crate) judged: u32,
+    /// Whether facts or evidence have changed since then.
+    pub(crate) stale: bool,
+    /// Whether anything is left to do: in a row too.
+    pub(crate) unsettled: bool,
+    pub(crate) changes: Vec<Changed>,
     pub(crate) park: Parking,
     /// The highest place ever given.
     pub(crate) last: u64,
@@ -150,6 +171,7 @@ impl Lace {
         lace.load_evidence(store)?;
         lace.load_last(store);
         lace.load_views(store)?;
+        lace.load_bounds(store)?;
         Some(lace)
     }
 
@@ -164,7 +186,16 @@ impl Lace {
             invites: BTreeMap::new(),
             issues: Issues::default(),
             seen: BTreeMap::new(),
-            closing: BTreeSet::new(),
+            targets: BTreeMap::new(),
+            bounds: BTreeMap::new(),
+            moving: BTreeSet::new(),
+            pins: VecDeque::new(),
+            queued: false,
+            applied: None,
+            judged: 0,
+            stale: false,
+            unsettled: false,
+            changes: Vec::new(),
             park: Parking::default(),
             last: 0,
             totals: Counts::default(),
@@ -272,11 +303,6 @@ impl Lace {
         Stored::decode(&store.get(rows::HEADER, &rows::at_spot(self.local, spot))?)
     }
 
-    /// Whether an envelope beyond its author's fork is kept; `place` is that of its row.
-    pub(crate) fn stands(&self, store: &mut Staged<'_>, spot: &Spot, place: u64) -> bool {
-        place > 0 && store.has(rows::STANDS, &self.stands_key(spot.author, place))
-    }
-
     /// Whether an envelope is kept.
     pub(crate) fn is_kept(&self, store: &mut Staged<'_>, spot: &Spot) -> bool {
         if !self.is_closed_at(spot.author, spot.number) {
@@ -284,7 +310,7 @@ impl Lace {
         }
         let place = store.get(rows::HEADER, &rows::at_spot(self.local, spot));
         let place = place.and_then(|row| Bytes(&row).u64());
-        place.is_some_and(|place| self.stands(store, spot, place))
+        place.is_some_and(|place| self.standing(store, spot, place).is_kept())
     }
 
     pub(crate) fn stands_key(&self, no: u32, place: u64) -> Vec<u8> {
@@ -334,11 +360,6 @@ impl Lace {
         for (key, value) in all_rows(store, self.local, b"e") {
             let author = PublicKey::from_bytes(key.get(5..)?.try_into().ok()?);
             let seen = Seen::decode(&value)?;
-            if let Some(known) = self.author(&author)
-                && known.closed != Some(seen.number)
-            {
-                self.closing.insert(known.no);
-            }
             self.seen.insert(author, seen);
         }
         Some(())

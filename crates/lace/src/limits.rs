@@ -101,6 +101,7 @@ pub const MAX_EFFECT_BYTES: usize = 8 * 1024 * 1024;
 /// Bodies that one call of forgetting removes, since removing means reading. More go with the next.
 pub const FORGET_BODIES: usize = 64;
 
-/// Numbers by which one call closes a forked author. A longer chain is closed in several calls,
-/// from its end down; until that is done the rest of the chain is still kept.
+/// Envelopes that one call looks at when bounds of authors have changed. A longer chain is cut off
+/// in several calls, from its end down, and given back from below; until that is done the rest is
+/// kept, or not yet. What a single envelope holds up rises with it at once.
 pub const CLOSE_CHUNK: u64 = 1024;

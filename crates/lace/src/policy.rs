@@ -143,6 +143,7 @@ impl Lace {
     pub fn ruled_by(mut self, policy: &'static dyn Policy) -> Self {
         self.policy = policy;
         self.memory = std::cell::RefCell::default();
+        self.applied = None;
         self
     }
 

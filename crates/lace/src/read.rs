@@ -1,10 +1,13 @@
 //! Reading what is admitted.
 
+use crate::bound::Status;
+use crate::fact::Fact;
 use crate::lace::Lace;
 use crate::place::Place;
 use crate::rows::{self, Bytes, Spot};
 use identity::{EnvelopeId, PublicKey};
 use machine::Staged;
+use std::sync::Arc;
 use wire::{Class, Envelope};
 
 /// A body, or why there is none.
@@ -49,7 +52,9 @@ impl Lace {
             None if self.has_no_body(store, &spot, header) => Body::Missing,
             None => Body::Gone,
         };
-        let effective = self.is_effective(store, &spot, header.class);
+        let effective = self
+            .standing(store, &spot, stored.place)
+            .is_effective(header.class);
         Some(Held {
             n: stored.place,
             envelope: stored.envelope,
@@ -65,8 +70,9 @@ impl Lace {
         Some(self.stored(store, &spot)?.envelope)
     }
 
-    /// Whether an envelope is effective. It is unless its author has forked at or below its number;
-    /// then it is void, but for content in the past of what is kept.
+    /// Whether an envelope is effective. It is unless its author has forked at or below its number,
+    /// or it lies outside of what cuts leave of its author. Then it is void, but for content within
+    /// all hard cuts that something firm has in its past.
     pub fn effective(&self, store: &mut Staged<'_>, id: &EnvelopeId) -> bool {
         let Some(node) = self.node(store, id) else {
             return false;
@@ -76,18 +82,31 @@ impl Lace {
             return true;
         }
         let stored = self.stored(store, &spot);
-        stored.is_some_and(|stored| self.is_effective(store, &spot, stored.envelope.header.class))
+        stored.is_some_and(|stored| {
+            let class = stored.envelope.header.class;
+            self.standing(store, &spot, stored.place)
+                .is_effective(class)
+        })
+    }
+
+    /// The fact because of which an admitted envelope is not effective; nothing if it is, or if a
+    /// fork alone is the reason.
+    pub fn fallen_by(&self, store: &mut Staged<'_>, id: &EnvelopeId) -> Option<Arc<Fact>> {
+        let node = self.node(store, id)?;
+        if self.effective(store, id) {
+            return None;
+        }
+        let class = self.header(store, id)?.header.class;
+        let (Status::Loose(by) | Status::Void(by)) = self.status(store, &node, class) else {
+            return None;
+        };
+        self.fact(store, by?)
     }
 
     /// Whether an envelope belongs to the kept set: it is effective, or in the past of what is.
     pub fn kept(&self, store: &mut Staged<'_>, id: &EnvelopeId) -> bool {
         let node = self.node(store, id);
         node.is_some_and(|node| self.is_kept(store, &Spot::new(node.author, node.number, id)))
-    }
-
-    fn is_effective(&self, store: &mut Staged<'_>, spot: &Spot, class: Class) -> bool {
-        let below = !self.is_closed_at(spot.author, spot.number);
-        below || (class == Class::Content && self.is_kept(store, spot))
     }
 
     /// The envelopes of the kept set with this number: one, or several beyond a fork, in the order
@@ -146,6 +165,20 @@ impl Lace {
         let from = rows::at_place(self.local, after.saturating_add(1));
         let to = rows::key(self.local, &[&[u8::MAX; 9]]);
         let rows = store.scan(rows::CONTROL, &from, &to, limit);
+        rows.iter()
+            .filter_map(|(key, _)| {
+                let n = Bytes(key.get(4..)?).u64()?;
+                self.placed(store, n).map(|(place, _)| place)
+            })
+            .collect()
+    }
+
+    /// At most `limit` control envelopes that have a place, the newest first. What became void keeps
+    /// its place.
+    pub fn newest_control(&self, store: &mut Staged<'_>, limit: usize) -> Vec<Place> {
+        let from = rows::at_place(self.local, 0);
+        let to = rows::key(self.local, &[&[u8::MAX; 9]]);
+        let rows = store.scan_back(rows::CONTROL, &from, &to, limit);
         rows.iter()
             .filter_map(|(key, _)| {
                 let n = Bytes(key.get(4..)?).u64()?;

@@ -13,6 +13,9 @@
 //!               local ‖ 'f' ‖ first fact u32           the facts of an envelope (fact.rs)
 //!               local ‖ 'v' ‖ view u32                 a view (view.rs)
 //!               local ‖ 'w' ‖ hash                     the joined view whose facts have this hash
+//!               local ‖ 'b' ‖ author u32               how far a bound has been applied (bound.rs)
+//!               local ‖ 'q' ‖ u64 ‖ envelope           (nothing): it lost what held it up; the highest generation first
+//!               local ‖ 'd'                            (nothing): not all of that is done
 //!               local ‖ 'x'                            being forgotten
 //! lace.header   local ‖ author ‖ number ‖ branch          place u64 ‖ proof 64 ‖ header bytes
 //! lace.body     local ‖ author ‖ number ‖ branch          body bytes
@@ -22,7 +25,7 @@
 //! lace.missing  local ‖ place                          body length u32
 //! lace.expiry   local ‖ hour u64 ‖ author ‖ number ‖ branch   bytes of the body that are here u32
 //! lace.named    local ‖ author ‖ number ‖ branch ‖ author ‖ number ‖ branch   (nothing): the second names the first
-//! lace.stands   local ‖ author ‖ place                 number ‖ branch
+//! lace.stands   local ‖ author ‖ place                 number ‖ branch ‖ hold u8 (stand.rs)
 //! ```
 //!
 //! In the tables of envelopes a *branch* is the first 16 bytes of an envelope's id: enough that
@@ -53,7 +56,7 @@ pub const MISSING: Table = Table::new(46, "lace.missing");
 pub const EXPIRY: Table = Table::new(47, "lace.expiry");
 /// Who names whom across chains.
 pub const NAMED: Table = Table::new(48, "lace.named");
-/// What stands beyond forks.
+/// What is kept outside of what is firm from the beginning of a chain on.
 pub const STANDS: Table = Table::new(49, "lace.stands");
 
 /// All tables of a lace.
@@ -62,7 +65,7 @@ pub const TABLES: [Table; 10] = [
 ];
 
 /// The layout of the rows. A store with another one is not opened.
-pub(crate) const LAYOUT: u8 = 1;
+pub(crate) const LAYOUT: u8 = 2;
 
 /// Where the rows of an envelope are: author's local number, number on the chain, and the branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,6 +17,8 @@ impl Lace {
         let closed: Vec<(u32, u64)> = self
             .authors
             .iter()
+            // What is to rise is not kept yet.
+            .filter(|author| !self.moving.contains(&author.no))
             .filter_map(|author| Some((author.no, author.closed?)))
             .collect();
         let mut freed = Vec::new();
@@ -43,7 +45,8 @@ impl Lace {
     fn sweep_one(&mut self, store: &mut Staged<'_>, key: &[u8], row: &[u8]) -> Option<Freed> {
         let spot = Spot::read(&mut Bytes(key.get(4..)?))?;
         let stored = Stored::decode(row)?;
-        if self.stands(store, &spot, stored.place) || self.is_named(store, &spot, &stored) {
+        let standing = self.standing(store, &spot, stored.place);
+        if standing.is_kept() || self.is_named(store, &spot, &stored) {
             return None;
         }
         let header = &stored.envelope.header;

@@ -1,9 +1,9 @@
 //! Where an author's next envelope belongs.
 
-use crate::author::Tip;
-use crate::lace::Lace;
+use crate::author::{Author, Tip};
+use crate::lace::{Lace, Stored};
 use crate::limits::{MAX_DEPS, MAX_HEADS_LOOKED_AT};
-use crate::rows::Spot;
+use crate::rows::{self, Spot};
 use identity::{EnvelopeId, GrantId, PublicKey};
 use machine::Staged;
 use std::collections::BTreeSet;
@@ -39,6 +39,9 @@ pub enum NotWritable {
     /// device goes on.
     #[error("the author key has signed two envelopes with one number and is closed")]
     Closed,
+    /// What the author writes of this class is cut off, or it is being found out what is.
+    #[error("what this author key writes from now on is cut off")]
+    Limited,
     /// An author's first envelope must name the grant or invite under which it is written, and no
     /// envelope with it is here.
     #[error("the grant or invite under which to write is not here")]
@@ -66,7 +69,10 @@ impl Lace {
             return Err(NotWritable::Closed);
         }
         let known = self.author(author);
-        let tip = known.and_then(|author| author.tip);
+        let tip = match known {
+            Some(known) if known.closed.is_some() => Some(self.limited_tip(store, known, plan)?),
+            known => known.and_then(|author| author.tip),
+        };
         let grant = known.map_or(*grant, |author| *author.grant());
         let mut deps = Deps::new(tip.map(|tip| tip.id));
         if tip.is_none() && grant.as_bytes() != self.id.as_bytes() {
@@ -81,6 +87,33 @@ impl Lace {
         }
         self.name_heads(store, &mut deps);
         self.fill_in(store, (author, grant, tip), deps, plan)
+    }
+
+    /// What an author goes on from of whom something has been cut off: the end of its chain, which
+    /// must never be contradicted, whether that stands or not.
+    fn limited_tip(
+        &self,
+        store: &mut Staged<'_>,
+        author: &Author,
+        plan: &Plan,
+    ) -> Result<Tip, NotWritable> {
+        let next = author.top.saturating_add(1);
+        let target = self.targets.get(&author.no);
+        let over = target.is_none_or(|target| target.is_over(next, plan.class));
+        if over || self.moving.contains(&author.no) {
+            return Err(NotWritable::Limited);
+        }
+        let low = rows::from_number(self.local, author.no, author.top);
+        let high = rows::after_number(self.local, author.no, author.top);
+        let row = store.scan(rows::HEADER, &low, &high, 1).into_iter().next();
+        let stored = row.and_then(|(_, row)| Stored::decode(&row));
+        let envelope = stored.ok_or(NotWritable::Limited)?.envelope;
+        Ok(Tip {
+            number: envelope.header.number,
+            id: envelope.id,
+            generation: envelope.header.generation,
+            created: envelope.header.created,
+        })
     }
 
     fn fill_in(

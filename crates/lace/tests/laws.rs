@@ -470,6 +470,7 @@ fn the_verdict_does_not_depend_on_the_order() {
                     }
                 }
             }
+            replica.settle();
             let contained: Vec<bool> = play
                 .pool
                 .iter()

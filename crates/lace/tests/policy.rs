@@ -169,8 +169,8 @@ fn a_store_with_another_layout_is_not_opened() {
     let key = [&LOCAL.to_be_bytes()[..], b"g"].concat();
     let row = machine::Base::get(&base, lace::rows::LACE, &key);
     let mut row = row.expect("memory can be read").expect("a topic");
-    assert_eq!(row[0], 1);
-    for layout in [0, 2, 255] {
+    assert_eq!(row[0], 2);
+    for layout in [0, 1, 255] {
         row[0] = layout;
         base.load(lace::rows::LACE.id(), key.clone(), row.clone());
         let mut world = World::over(base.clone(), 1);

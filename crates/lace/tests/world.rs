@@ -227,6 +227,16 @@ impl Replica {
         self.run(|lace, store| lace.effective(store, id))
     }
 
+    /// Does all that is left to do; gives in how many calls.
+    pub(crate) fn settle(&mut self) -> usize {
+        let mut calls = 0;
+        while self.lace.has_work() {
+            self.run(|lace, store| lace.work(store));
+            calls += 1;
+        }
+        calls
+    }
+
     pub(crate) fn hashes(&self) -> ([u8; 32], [u8; 32]) {
         (self.lace.cut_hash(), self.lace.evidence_hash())
     }
@@ -262,11 +272,8 @@ pub(crate) const SMALL: Budget = Budget {
 
 /// One exchange in one direction: `to` learns what `from` has. Gives how many envelopes were sent.
 pub(crate) fn pull(to: &mut Replica, from: &mut Replica, page: usize) -> usize {
-    for replica in [&mut *to, &mut *from] {
-        while replica.lace.has_work() {
-            replica.run(|lace, store| lace.work(store));
-        }
-    }
+    to.settle();
+    from.settle();
     if to.hashes() == from.hashes() {
         return 0;
     }
@@ -297,6 +304,7 @@ pub(crate) fn pull(to: &mut Replica, from: &mut Replica, page: usize) -> usize {
             to.take(&wire::check(raw).expect("what is served holds"));
         }
     }
+    to.settle();
     sent
 }
 
