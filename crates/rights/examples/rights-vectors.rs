@@ -46,6 +46,7 @@ pub(crate) fn vectors() -> Value {
                   Written by: cargo run -p rights --example rights-vectors",
         "epoch": epoch(),
         "boxes": epochs::boxes(),
+        "announcement": epochs::announcement(),
         "sealing_keys": epochs::sealing_keys(),
         "device": device(),
         "topic": topic(&of),

@@ -1,17 +1,18 @@
 //! The epochs of one topic and what this node holds of each: which one to write under, which one a
 //! body names, which meeting secrets to try, and what is given up when its time is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use identity::seal::same;
 use identity::{EpochId, TopicId};
-use wire::Followed;
+use wire::limits::MAX_FOLLOWED_EPOCHS;
+use wire::{EpochReason, Followed};
 use zeroize::Zeroizing;
 
 use crate::access::{Access, AccessRefused};
 use crate::boxes::open_older;
 use crate::epoch::{CoreSecret, Epoch, EpochRefused, MeetingSecret};
-use crate::limits::{MAX_EPOCHS, MAX_MEETING_SECRETS};
+use crate::limits::{MAX_EPOCHS, MAX_MEETING_SECRETS, SPARE_SLICES};
 
 /// One epoch and what this node holds of its secret.
 #[derive(Clone, Debug)]
@@ -177,6 +178,19 @@ impl KeyRing {
         first
     }
 
+    /// Notes, at `now` by a clock that may be relied on (ms since 1970), that whoever has heard of the
+    /// newest clean epoch writes under none before it any more. Says of which it was not noted yet.
+    pub fn note_ended(&mut self, now: u64) -> Vec<EpochId> {
+        let newest = self.newest_clean().map(|held| held.epoch.id());
+        let before = self.epochs.iter().map(|held| held.epoch.id());
+        let before: Vec<EpochId> = before.take_while(|id| Some(*id) != newest).collect();
+        if newest.is_none() {
+            return Vec::new();
+        }
+        let noted = before.into_iter();
+        noted.filter(|id| self.note_followed(*id, now)).collect()
+    }
+
     /// Takes a secret for an epoch after comparing it with the announced keys, and what recognises
     /// members with the older secrets that the announcement carries. What was held is kept: a smaller
     /// access never replaces a greater one, and slices add up. What was given up does not come back.
@@ -184,13 +198,22 @@ impl KeyRing {
     /// # Errors
     /// [`AccessRefused::Mismatch`]: whoever announced the epoch, or handed this over, deceives.
     pub fn unlock(&mut self, epoch: EpochId, access: Access) -> Result<(), AccessRefused> {
+        self.judge(epoch, &access)?;
+        self.restore(epoch, access);
+        Ok(())
+    }
+
+    /// Whether [`Self::unlock`] would take an access. Changes nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn judge(&self, epoch: EpochId, access: &Access) -> Result<(), AccessRefused> {
         let held = self.by_id(epoch).ok_or(AccessRefused::NoSuchEpoch)?;
-        held.epoch.check(&access)?;
+        held.epoch.check(access)?;
         // E proves itself. Any other M shows only here that it is the right one.
-        if access.epoch_secret().is_none() && !self.leads_back(held, &access) {
+        if access.epoch_secret().is_none() && !self.leads_back(epoch, access) {
             return Err(AccessRefused::Mismatch);
         }
-        self.restore(epoch, access);
         Ok(())
     }
 
@@ -218,18 +241,12 @@ impl KeyRing {
         held.access = held.access.take().and_then(|access| held.kept(access));
     }
 
-    /// Whether an epoch's announcement carries, under the meeting secret held here, those of the epochs
-    /// that it follows. Nothing where none is held. Its announcer signed what does not fit.
+    /// Whether an epoch's announcement carries, under the meeting secret of this access, those of the
+    /// epochs that it follows: each opens, and is the one that is held here if one is. Its announcer
+    /// signed what does not fit. An access without a meeting secret says nothing.
     #[must_use]
-    pub fn leads_back_from(&self, epoch: EpochId) -> Option<bool> {
-        let held = self.by_id(epoch)?;
-        held.meeting()?;
-        Some(self.leads_back(held, held.access()?))
-    }
-
-    fn leads_back(&self, held: &HeldEpoch, access: &Access) -> bool {
-        let Some(meeting) = access.meeting() else {
-            // A core node's secret leaves no trace.
+    pub fn leads_back(&self, epoch: EpochId, access: &Access) -> bool {
+        let (Some(held), Some(meeting)) = (self.by_id(epoch), access.meeting()) else {
             return true;
         };
         held.follows.iter().all(|followed| {
@@ -239,6 +256,39 @@ impl KeyRing {
             let known = self.by_id(followed.epoch).and_then(HeldEpoch::meeting);
             known.is_none_or(|known| same(known.as_bytes(), older.as_bytes()))
         })
+    }
+
+    /// The epochs that no other one follows yet and of which the meeting secret is held, the newest
+    /// first, at most [`MAX_FOLLOWED_EPOCHS`]: what the next epoch follows. Where the secret of none of
+    /// them is held, the newest of which it is.
+    #[must_use]
+    pub fn ends(&self) -> Vec<(EpochId, MeetingSecret)> {
+        let followed: BTreeSet<EpochId> = self
+            .epochs
+            .iter()
+            .flat_map(|held| held.follows.iter().map(|followed| followed.epoch))
+            .collect();
+        let held = self.epochs.iter().rev();
+        let known = held.filter_map(|held| Some((held.epoch.id(), held.meeting()?)));
+        let (ends, others): (Vec<_>, Vec<_>) = known.partition(|(id, _)| !followed.contains(id));
+        if ends.is_empty() {
+            others.into_iter().take(1).collect()
+        } else {
+            ends.into_iter().take(MAX_FOLLOWED_EPOCHS).collect()
+        }
+    }
+
+    /// Why whoever may begin an epoch does so before it writes what claims to be made then (ms since
+    /// 1970), if it does: there is no clean one, or the slices of the newest clean one are nearly used
+    /// up. One slice without end never is.
+    #[must_use]
+    pub fn due(&self, created: u64) -> Option<EpochReason> {
+        let Some(held) = self.newest_clean() else {
+            return Some(EpochReason::REVOKED);
+        };
+        let spare = held.epoch.slices().saturating_sub(SPARE_SLICES);
+        let used_up = held.epoch.slice_ms() > 0 && held.epoch.slice_of(created) >= spare;
+        used_up.then_some(EpochReason::USED_UP)
     }
 
     /// The epoch to write under: the greatest by (generation, id) that is sealed to nobody who has

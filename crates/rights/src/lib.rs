@@ -7,7 +7,7 @@
 //! - [`found`]: founds a topic. [`DeviceSecret`], [`Incarnation`]: a device's keys in it.
 //! - [`KeyRing`]: a topic's epochs and what is held of their secrets ([`Access`]).
 //! - [`seal_box`], [`seal_keys`], [`seal_older`]: secrets of epochs, handed over. [`SealingKeys`]: what
-//!   they are sealed to.
+//!   they are sealed to. [`Call`], [`Announced`]: epochs are begun and judged, by an [`EpochSource`].
 //! - [`seal`], [`open`]: bodies; [`seal_item_to_readers`], [`seal_item_to_members`]: sealed items.
 //!   [`seal_unicast`], [`open_unicast`]: bodies from node to node.
 //! - [`Round`], [`Show`]: two members recognise one another on a [`LinkSecret`]. [`AtCore`]: a
@@ -23,6 +23,8 @@
 #![deny(clippy::float_arithmetic)]
 
 mod access;
+mod announce;
+mod announced;
 mod at_core;
 mod body;
 mod boxes;
@@ -41,11 +43,14 @@ mod link;
 mod sealing;
 mod secret;
 mod show;
+mod source;
 mod tags;
 mod unicast;
 mod vault;
 
 pub use access::{Access, AccessRefused};
+pub use announce::{BeginRefused, Call, Entitled, NewEpoch, Portion, begin, can_be_sealed_to};
+pub use announced::{Announced, BoxFault, EpochFault, Expected, FalseBox, Learnt, is_clean};
 pub use at_core::{AtCore, ShownAtCore, core_token, issue_ticket, judge_ticket};
 pub use body::{Opened, SealRefused, SenderKeys, Subject, open, seal};
 pub use boxes::{hints_hash, open_box, open_keys, open_older, seal_box, seal_keys, seal_older};
@@ -65,6 +70,7 @@ pub use keyring::{HeldEpoch, KeyRing};
 pub use link::{LinkSecret, Role};
 pub use sealing::SealingKeys;
 pub use show::{Show, ShowRefused, Shown, Standing};
+pub use source::{Drawn, EpochSource};
 pub use tags::{BadTags, Match, Round, Tag, TooManyTopics};
 pub use unicast::{key_hint, open_unicast, seal_unicast};
 pub use vault::{Vault, VaultClosed};

@@ -61,3 +61,21 @@ pub const SEALING_KEPT_MS: u64 = 14 * DAY_MS;
 /// Topic sealing keys of one device that still open, the newest included. Beyond it the oldest is
 /// destroyed before its time.
 pub const MAX_SEALING_SECRETS: usize = 16;
+
+/// Length of a slice of an epoch that follows others, in milliseconds: a day. Whoever reads a part of an
+/// epoch reads whole slices; of older ones the keys are given up one by one.
+pub const SLICE_MS: u64 = DAY_MS;
+
+/// When so many slices of an epoch are left, the first to write begins the next one. The time that a
+/// topic has for it before all that is written falls into the last slice.
+pub const SPARE_SLICES: u8 = 4;
+
+/// Devices and open invites that one epoch is sealed to, at most: about 0.3 s of an announcer's time and
+/// 180 KB. A topic with more keeps its last epoch until a group key agreement supplies them.
+pub const MAX_ENTITLED: usize = 2_000;
+
+/// Core nodes that one epoch is sealed to, at most. Others hear the secret from their clients.
+pub const MAX_ENTITLED_CORES: usize = 256;
+
+/// refused without a look at it.
+pub const MAX_CHAIN_BYTES: usize = 32 * 1024;

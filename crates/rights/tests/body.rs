@@ -371,7 +371,7 @@ fn another_number_of_messages_than_the_header_says_is_malformed() {
 }
 
 /// The u-coordinates of small order, in both encodings below 2²⁵⁵.
-const SMALL_ORDER: [&str; 7] = [
+pub(crate) const SMALL_ORDER: [&str; 7] = [
     "0000000000000000000000000000000000000000000000000000000000000000",
     "0100000000000000000000000000000000000000000000000000000000000000",
     "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",

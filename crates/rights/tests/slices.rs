@@ -223,6 +223,33 @@ fn the_last_slice_ends_when_another_epoch_has_followed_here_for_that_long() {
 }
 
 #[test]
+fn an_epoch_ends_where_a_newer_one_is_clean() {
+    let of = founded(1);
+    let genesis = of.genesis.epoch.id();
+    let mut ring = of.ring.clone();
+    assert_eq!(ring.note_ended(day(1)), [], "it is the newest itself");
+    let next = days(3).1;
+    let id = next.id();
+    ring.add(next, 5, &[]);
+    ring.mark(id, false);
+    assert_eq!(
+        ring.note_ended(day(2)),
+        [],
+        "boxes of the other are missing"
+    );
+    ring.mark(id, true);
+    assert_eq!(ring.note_ended(day(3)), [genesis]);
+    assert_eq!(ring.note_ended(day(4)), [], "once");
+    assert_eq!(ring.by_id(genesis).unwrap().followed(), Some(day(3)));
+    assert_eq!(ring.by_id(id).unwrap().followed(), None);
+    for epoch in [id, genesis] {
+        ring.mark(epoch, false);
+    }
+    let mut ring = ring.clone();
+    assert_eq!(ring.note_ended(day(5)), [], "none is clean");
+}
+
+#[test]
 fn a_ring_knows_nothing_of_epochs_that_it_does_not_have() {
     let of = founded(1);
     let mut ring = public_ring(&of);
@@ -234,12 +261,6 @@ fn a_ring_knows_nothing_of_epochs_that_it_does_not_have() {
         of.ring.newest_clean().unwrap().access().unwrap().clone(),
     );
     assert!(!ring.note_followed(other, 1));
-    assert_eq!(ring.leads_back_from(other), None);
-    assert_eq!(
-        ring.leads_back_from(of.genesis.epoch.id()),
-        None,
-        "nothing held"
-    );
     assert!(ring.by_id(other).is_none());
 }
 

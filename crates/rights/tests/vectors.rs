@@ -5,13 +5,13 @@ use identity::seal::hpke::HpkeSecret;
 use identity::{EpochId, NodeId, PublicKey, TopicId};
 use machine::WallTime;
 use rights::{
-    Access, AtCore, CoreSecret, EpochSecret, InviteSeed, ItemSubject, KeyRing, LinkSecret,
+    Access, AtCore, CoreSecret, Epoch, EpochSecret, InviteSeed, ItemSubject, KeyRing, LinkSecret,
     MeetingSecret, OpenCache, Opened, OpenedItem, Role, SealingKeys, ShownAtCore, Subject, Vault,
     open, open_box, open_item_to_members, open_item_to_readers, open_keys, open_older,
 };
 use serde_json::Value;
 use wire::plain::decode_messages;
-use wire::{Genesis, SealedTo};
+use wire::{Genesis, Item, SealedTo};
 
 #[path = "../examples/rights-vectors.rs"]
 mod example;
@@ -157,4 +157,33 @@ fn the_boxes_open_from_the_file() {
     assert_eq!(*meeting.as_bytes(), fixed::<32>(boxes, "older_meeting"));
     let row = bytes(&file["sealing_keys"], "row");
     assert_eq!(*SealingKeys::from_bytes(&row).unwrap().to_bytes(), row);
+}
+
+#[test]
+fn the_announcement_opens_from_the_file() {
+    let file = file();
+    let announcement = &file["announcement"];
+    let topic = TopicId::from_bytes(fixed(announcement, "topic"));
+    let items = |name| Item::decode(&bytes(announcement, name)).unwrap();
+    let (Item::Epoch(item), Item::Boxes(boxes)) = (items("item"), items("boxes")) else {
+        panic!("other items");
+    };
+    let id = item.id();
+    assert_eq!(*id.as_bytes(), fixed(announcement, "id"));
+    let epoch = Epoch::from_next(&item).unwrap();
+    let strings = |name: &str| -> Vec<Vec<u8>> {
+        let list = announcement[name].as_array().unwrap().iter();
+        list.map(|hex| HEXLOWER.decode(hex.as_str().unwrap().as_bytes()).unwrap())
+            .collect()
+    };
+    let all: Vec<_> = boxes.devices.iter().chain(&boxes.cores).collect();
+    for (secret, access) in strings("sealing_secrets").iter().zip(strings("accesses")) {
+        let secret = HpkeSecret::from_bytes(secret.as_slice().try_into().unwrap());
+        let mut opened = all
+            .iter()
+            .filter_map(|sealed| open_box((topic, id), &secret, sealed).ok());
+        let opened = opened.next().unwrap();
+        assert_eq!(*opened.to_bytes(), access);
+        epoch.check(&opened).unwrap();
+    }
 }

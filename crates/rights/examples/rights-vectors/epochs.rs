@@ -4,8 +4,12 @@ use identity::seal::hpke::{HpkeSecret, open};
 use identity::seal::{aead_open, kdf};
 use identity::{EpochId, TopicId};
 use machine::Rng;
-use rights::{Access, EpochSecret, SealingKeys, hints_hash, seal_box, seal_keys, seal_older};
+use rights::{
+    Access, Announced, Call, Entitled, Epoch, EpochSecret, Expected, Portion, SealingKeys, begin,
+    hints_hash, open_box, seal_box, seal_keys, seal_older,
+};
 use serde_json::{Value, json};
+use wire::{EpochReason, Item};
 
 use super::hex;
 
@@ -109,4 +113,83 @@ pub(super) fn sealing_keys() -> Value {
     .concat();
     assert_eq!(*keys.to_bytes(), formula);
     json!({ "row": hex(formula) })
+}
+
+/// An epoch that follows another, with boxes for a reader, a reader of a part, somebody who writes only,
+/// and a core node.
+pub(super) fn announcement() -> Value {
+    let topic = TopicId::from_bytes([0x71; 32]);
+    let older = EpochId::from_bytes([0x73; 32]);
+    let old = EpochSecret::from_bytes([0x77; 32]);
+    let (from, until) = (NOW_MS + 2 * super::DAY_MS, NOW_MS + 5 * super::DAY_MS);
+    let portions = [
+        Portion::Reads {
+            from: 0,
+            until: None,
+        },
+        Portion::Reads {
+            from,
+            until: Some(until),
+        },
+        Portion::Writes,
+    ];
+    let secrets = [0x81, 0x82, 0x83, 0x84].map(|n| HpkeSecret::from_bytes([n; 32]));
+    let devices: Vec<Entitled> = secrets
+        .iter()
+        .zip(portions)
+        .map(|(secret, portion)| Entitled {
+            to: secret.public(),
+            portion,
+        })
+        .collect();
+    let call = Call {
+        topic,
+        created: NOW_MS + 5_000,
+        boundary: Some(NOW_MS),
+        devices: &devices,
+        cores: &[secrets[3].public()],
+        follows: &[(older, old.meeting())],
+        reason: EpochReason::REVOKED,
+    };
+    let new = begin(&call, &mut Rng::from_seed([0x85; 32])).expect("three devices");
+    let expected = Expected::of(devices.iter().map(|device| &device.to));
+    assert_eq!(
+        expected.judge(&new.item, call.created, |id| *id == older),
+        Ok(())
+    );
+    assert_eq!(new.item.epoch.start, NOW_MS);
+    let mut announced = Announced::new(new.item.clone()).expect("of a known suite");
+    announced.take(&new.boxes[0]).expect("all of them");
+    assert!(announced.is_usable());
+    let epoch = Epoch::from_next(&new.item).expect("of a known suite");
+    assert_eq!(epoch.slices_within(from, Some(until)), 2..5);
+    let whole = Access::Reader(new.secret.clone());
+    let given = [
+        whole.clone(),
+        whole.part(2..5).expect("of a reader"),
+        Access::Member(new.secret.meeting()),
+        Access::Core(new.secret.meeting().core()),
+    ];
+    let all = new.boxes[0].devices.iter().chain(&new.boxes[0].cores);
+    for (secret, access) in secrets.iter().zip(&given) {
+        let mut opened = all.clone().filter_map(|sealed| {
+            let sealed = open_box((topic, epoch.id()), secret, sealed);
+            Some(sealed.ok()?.to_bytes())
+        });
+        assert_eq!(opened.next(), Some(access.to_bytes()));
+    }
+    json!({
+        "topic": hex(topic.as_bytes()),
+        "created": call.created,
+        "follows": hex(older.as_bytes()),
+        "follows_meeting": hex(old.meeting().as_bytes()),
+        "item": hex(Item::Epoch(new.item.clone()).encode()),
+        "id": hex(epoch.id().as_bytes()),
+        "epoch_secret": hex(new.secret.as_bytes()),
+        "boxes": hex(Item::Boxes(new.boxes[0].clone()).encode()),
+        "sealing_secrets": secrets.iter().map(|s| hex(*s.to_bytes())).collect::<Vec<_>>(),
+        "reads_from": from,
+        "reads_until": until,
+        "accesses": given.iter().map(|access| hex(&*access.to_bytes())).collect::<Vec<_>>(),
+    })
 }
