@@ -445,7 +445,7 @@ impl Lace {
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let page = store.scan(rows::HEADER, &low, &high, most.saturating_add(1));
         let (mut last, mut done, mut seen) = (at, 0, 0);
-        for (key, row) in &page {
+        for (key, _) in &page {
             if done >= limit {
                 break;
             }
@@ -453,7 +453,8 @@ impl Lace {
             let spot = key.get(4..).and_then(|key| Spot::read(&mut Bytes(key)));
             if let Some(spot) = spot {
                 last = Some((spot.number, spot.branch));
-                if let Some(stored) = Stored::decode(row) {
+                // It may have got another place since the page was read.
+                if let Some(stored) = self.stored(store, &spot) {
                     done = done.saturating_add(self.look_up(store, &spot, stored, report));
                 }
             }
@@ -503,7 +504,8 @@ impl Lace {
             }
             self.tips.insert(tip.id, spot.author);
         }
-        count(report.len().saturating_sub(before))
+        let own = usize::from(report.last().is_some_and(|(id, _)| *id == tip.id));
+        count(report.len().saturating_sub(before).saturating_sub(own))
     }
 
     /// An envelope is firm from now on, and holds up what it names; gives its place.

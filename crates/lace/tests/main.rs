@@ -1,6 +1,7 @@
 //! Laws, attacks and limits of the graph of one topic.
 
 mod bodies;
+mod bounds;
 mod chains;
 mod cost;
 mod laws;
@@ -10,6 +11,7 @@ mod open;
 mod oracle;
 mod parking;
 mod policy;
+mod ruler;
 mod rules;
 mod serving;
 mod views;
