@@ -10,11 +10,10 @@ use crate::node::{Inner, Turn};
 use crate::rows::TopicRow;
 use crate::timer::Timer;
 use crate::waiting::What;
-use identity::seal::hpke::derive_key_pair;
-use identity::seal::kdf;
-use identity::{NodeId, SealingKey, SecretKey};
+use identity::NodeId;
+use identity::seal::hpke::HpkeSecret;
 use machine::WallTime;
-use rights::{Invitation, InviteSeed};
+use rights::{Invitation, InviteSeed, SealingKeys};
 use router::Why;
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Draft, Payload, PublishError, Role};
@@ -306,11 +305,12 @@ impl Inner {
             .config
             .device
             .key_in(found.topic, &found.genesis);
-        let sealing = sealing_key(&device);
+        let sealing = HpkeSecret::generate(turn.cx.rng);
         let time = claim_time(turn.cx.wall, self.router.clock_confirmed(), found);
+        let to = sealing.public();
         let claim = look
             .seed
-            .claim(found.topic, found.grant, device.public(), sealing, time);
+            .claim(found.topic, found.grant, device.public(), to, time);
         let ways = look.at.iter().map(ToString::to_string).collect();
         let name = name.unwrap_or_else(|| found.title.clone());
         let row = TopicRow {
@@ -323,6 +323,7 @@ impl Inner {
             ..TopicRow::custodian(found.topic, found.genesis.encode())
         };
         let local = self.host.keys.add(turn.cx, row, found.ring.clone())?;
+        self.host.keys.set_sealing(turn.cx, local, sealing);
         self.topics
             .create(turn.cx, local, &found.genesis, Role::Member);
         self.want_served(turn, local);
@@ -450,7 +451,8 @@ impl Inner {
                 .ok_or(PublishError::NoKey)?;
         }
         let keys = self.host.keys.topic(local).ok_or(topic::Unknown)?;
-        let (founder, device) = (keys.is_founder(), keys.device.clone());
+        let founder = keys.is_founder();
+        let sealing = keys.sealing.as_ref().map(SealingKeys::public);
         let answers: Vec<_> = keys.invite_at().into_iter().collect();
         let mut items: Vec<Item> = keys
             .certificate()
@@ -470,9 +472,7 @@ impl Inner {
                 .seal_to_readers(turn.cx, local, TITLE, &title);
             items.extend(sealed.map(Item::Title));
         }
-        if let Some(device) = device.filter(|_| founder) {
-            items.push(Item::Sealing(sealing_key(&device)));
-        }
+        items.extend(sealing.filter(|_| founder).map(Item::Sealing));
         items.extend(self.tiding_items(turn, local));
         let told = self.told_hash(turn, local);
         let draft = Draft {
@@ -497,9 +497,4 @@ fn claim_time(wall: WallTime, confirmed: bool, found: &Invitation) -> WallTime {
         return wall;
     }
     WallTime::from_millis(wall.as_millis().clamp(start, until))
-}
-
-/// What may be sealed to a device in a topic: derived from its device key, until keys turn.
-fn sealing_key(device: &SecretKey) -> SealingKey {
-    derive_key_pair(&kdf::<32>("sealing", &[&*device.to_seed()])).1
 }

@@ -1,19 +1,21 @@
 //! The keys of this node's part in its topics.
 
 use crate::config::Config;
-use crate::rows::{self, AUTHOR, RING, TopicRow, VAULT, take_local, vault_key};
-use identity::{EnvelopeId, GrantId, PublicKey, SecretKey, TopicId};
+use crate::rows::{self, AUTHOR, TopicRow, VAULT, take_local, vault_key};
+use identity::seal::hpke::HpkeSecret;
+use identity::{EnvelopeId, EpochId, GrantId, PublicKey, SecretKey, TopicId};
 use machine::Cx;
 use machine::planted::{Bug, is};
 use rights::{
-    Access, HeldEpoch, Incarnation, ItemSubject, KeyRing, OpenCache, Opened, OpenedItem,
-    SealRefused, SenderKeys, Standing, Subject, Vault,
+    Incarnation, ItemSubject, KeyRing, OpenCache, Opened, OpenedItem, SealRefused, SealingKeys,
+    SenderKeys, Standing, Subject, Vault,
 };
 use std::collections::BTreeMap;
 use topic::{Keys, OpenError, SealError};
 use wire::plain::Message;
 use wire::{Certificate, Checked, Claim, Envelope, Genesis, Header, Item, Receipt, SignedReceipt};
 use wire::{Verified, sign_envelope, sign_receipt};
+use zeroize::Zeroizing;
 
 /// What this node holds of one topic.
 pub(crate) struct TopicKeys {
@@ -23,6 +25,9 @@ pub(crate) struct TopicKeys {
     pub(crate) ring: KeyRing,
     /// Nothing for a custodian.
     pub(crate) device: Option<SecretKey>,
+    /// What others seal epochs to. Nothing for a custodian, and where the row was lost: then the next
+    /// one is due.
+    pub(crate) sealing: Option<SealingKeys>,
     /// The key that signs this device's envelopes, once an incarnation has begun.
     author: Option<Incarnation>,
 }
@@ -76,12 +81,12 @@ impl TopicKeys {
 pub(crate) struct Keychain {
     pub(crate) config: Config,
     vault: Vault,
-    topics: BTreeMap<u32, TopicKeys>,
+    pub(crate) topics: BTreeMap<u32, TopicKeys>,
     /// Topics whose secrets do not open with this home's key file.
     locked: Vec<String>,
     by_id: BTreeMap<TopicId, u32>,
     senders: SenderKeys,
-    opened: OpenCache,
+    pub(crate) opened: OpenCache,
 }
 
 impl std::fmt::Debug for Keychain {
@@ -128,14 +133,11 @@ impl Keychain {
         let genesis = Genesis::decode(&row.genesis).ok()?;
         let id = TopicId::from_bytes(row.id);
         let mut ring = KeyRing::new(id, &genesis).ok()?;
-        if let Some(secret) = self.read_vault(cx, RING, local) {
-            let access = Access::from_bytes(&secret).ok()?;
-            ring.unlock(genesis.epoch.id(), access).ok()?;
-        }
+        self.load_epochs(cx, local, &mut ring)?;
         let device = (!row.custodian).then(|| self.config.device.key_in(id, &genesis));
         let author = device.as_ref().and_then(|device| {
             let secret: [u8; 32] = self
-                .read_vault(cx, AUTHOR, local)?
+                .read_vault(cx, &vault_key(AUTHOR, local))?
                 .as_slice()
                 .try_into()
                 .ok()?;
@@ -147,51 +149,56 @@ impl Keychain {
                 certificate,
             })
         });
+        let sealing = self.read_vault(cx, &vault_key(rows::SEALING, local));
+        let sealing = sealing.and_then(|row| SealingKeys::from_bytes(&row));
         Some(TopicKeys {
             id,
             row,
             genesis,
             ring,
             device,
+            sealing,
             author,
         })
     }
 
-    fn read_vault(&self, cx: &mut Cx<'_>, kind: u8, local: u32) -> Option<Vec<u8>> {
-        let key = vault_key(kind, local);
-        let row = cx.store.get(VAULT, &key)?;
-        self.vault
-            .open(&vault_name(&key), &row)
-            .ok()
-            .map(|plain| plain.to_vec())
+    pub(crate) fn read_vault(&self, cx: &mut Cx<'_>, key: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let row = cx.store.get(VAULT, key)?;
+        self.vault.open(&vault_name(key), &row).ok()
     }
 
-    fn write_vault(&self, cx: &mut Cx<'_>, kind: u8, local: u32, plain: &[u8]) {
-        let key = vault_key(kind, local);
-        let row = self.vault.seal(&vault_name(&key), plain, cx.rng);
+    pub(crate) fn write_vault(&self, cx: &mut Cx<'_>, key: &[u8], plain: &[u8]) {
+        let row = self.vault.seal(&vault_name(key), plain, cx.rng);
         cx.store.put(VAULT, key, row);
     }
 
-    /// Adds a topic; gives its local number. What is held of the epoch's secret goes into the vault.
+    /// Adds a topic; gives its local number. What is held of its epochs' secrets goes into the vault,
+    /// with a fresh sealing key for a device.
     pub(crate) fn add(&mut self, cx: &mut Cx<'_>, row: TopicRow, ring: KeyRing) -> Option<u32> {
         let id = TopicId::from_bytes(row.id);
         let genesis = Genesis::decode(&row.genesis).ok()?;
         let local = take_local(cx);
-        if let Some(access) = ring.newest_clean().and_then(HeldEpoch::access) {
-            self.write_vault(cx, RING, local, &access.to_bytes());
-        }
         row.write(&mut cx.store, local);
         let device = (!row.custodian).then(|| self.config.device.key_in(id, &genesis));
+        let sealing = device
+            .is_some()
+            .then(|| SealingKeys::new(HpkeSecret::generate(cx.rng)));
+        let epochs: Vec<EpochId> = ring.epochs().map(|held| held.epoch().id()).collect();
         let keys = TopicKeys {
             id,
             row,
             genesis,
             ring,
             device,
+            sealing,
             author: None,
         };
         self.topics.insert(local, keys);
         self.by_id.insert(id, local);
+        for epoch in epochs {
+            self.write_epoch(cx, local, epoch);
+        }
+        self.write_sealing(cx, local);
         Some(local)
     }
 
@@ -200,7 +207,7 @@ impl Keychain {
         if let Some(keys) = self.topics.remove(&local) {
             self.by_id.remove(&keys.id);
             self.opened.forget(keys.id);
-            cx.store.delete(VAULT, vault_key(RING, local));
+            self.remove_epochs(cx, local);
             cx.store.delete(VAULT, vault_key(AUTHOR, local));
             cx.store.delete(rows::NODE, rows::topic_key(local));
         }
@@ -217,7 +224,7 @@ impl Keychain {
         keys.row.write(&mut cx.store, local);
         let secret = incarnation.author.to_seed();
         keys.author = Some(incarnation);
-        self.write_vault(cx, AUTHOR, local, secret.as_slice());
+        self.write_vault(cx, &vault_key(AUTHOR, local), secret.as_slice());
         Some(())
     }
 

@@ -18,6 +18,7 @@
 pub mod command;
 mod commands;
 mod config;
+mod epochs;
 mod figures;
 mod frames;
 mod host;

@@ -17,8 +17,11 @@ pub(crate) const NEXT_LOCAL: &[u8] = b"next local";
 /// Key of the last message that this home sent.
 pub(crate) const LAST_SENT: &[u8] = b"last sent";
 
-/// First byte of the key of a vault row with a topic's epoch secrets.
-pub(crate) const RING: u8 = b'e';
+/// First byte of the key of a vault row with what is held of one epoch of a topic, and of the row of
+/// [`NODE`] with what is known of it: `e` ‖ local ‖ epoch id.
+pub(crate) const EPOCH: u8 = b'e';
+/// First byte of the key of a vault row with a device's sealing keys in a topic.
+pub(crate) const SEALING: u8 = b's';
 /// First byte of the key of a vault row with an author's secret key: left out of backups.
 pub const AUTHOR: u8 = b'a';
 
@@ -115,6 +118,32 @@ fn topic_key_end() -> Vec<u8> {
 /// Key of a vault row of a topic.
 pub(crate) fn vault_key(kind: u8, local: u32) -> Vec<u8> {
     [&[kind], local.to_be_bytes().as_slice()].concat()
+}
+
+/// Key of a row of one epoch of a topic.
+pub(crate) fn epoch_key(local: u32, epoch: &identity::EpochId) -> Vec<u8> {
+    [&vault_key(EPOCH, local), epoch.as_bytes().as_slice()].concat()
+}
+
+/// What is known of an epoch of a topic. Nothing of it is secret.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(map)]
+pub(crate) struct EpochRow {
+    /// The item that announced it; empty for that of the genesis.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) item: Vec<u8>,
+    /// The generation of the envelope that announced it.
+    #[n(1)]
+    pub(crate) generation: u64,
+    /// Whether it may be written under.
+    #[n(2)]
+    pub(crate) clean: bool,
+    /// When a newer one was first noted, milliseconds since 1970.
+    #[n(3)]
+    pub(crate) followed: Option<u64>,
+    /// The first slice that was not given up.
+    #[n(4)]
+    pub(crate) kept_from: u8,
 }
 
 /// The bytes of a row.

@@ -599,5 +599,8 @@ impl Inner {
         }
         let again = turn.cx.now.after(TICKETS_EVERY);
         self.timers.set(Timer::Tickets, again);
+        if self.router.clock_confirmed() {
+            self.host.keys.forget_old(turn.cx);
+        }
     }
 }
