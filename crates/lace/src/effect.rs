@@ -98,6 +98,24 @@ pub struct EpochStanding {
 pub enum Why {
     /// Its carrier lies at or beyond a fork of its author.
     Fork,
+    /// The author's certificate, or its grant, is not there.
+    Unknown,
+    /// This grant does not stand: it, or one above it, was issued outside what its issuer was left.
+    Unborn(GrantId),
+    /// Outside the cut of this revocation from above.
+    Revoked(FactNo),
+    /// Outside the cuts of all closes, of which this is one.
+    Closed(FactNo),
+    /// Outside the cut of this revocation by the holder itself.
+    GivenUp(FactNo),
+    /// The device has no seat, and this act, if any, took it.
+    Unseated(Option<FactNo>),
+    /// Whoever says so is neither above the grant nor its holder.
+    NotAbove,
+    /// Not signed by as many devices as it takes.
+    Unsigned,
+    /// Another act follows the same state, or the composition holds nothing that stands.
+    Passed,
 }
 
 impl Effect {

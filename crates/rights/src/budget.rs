@@ -35,6 +35,15 @@ impl Rates {
         }
     }
 
+    /// Both together; without limit where one of them is.
+    pub(crate) fn and(self, other: &Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+        Self {
+            messages: sum(self.messages, other.messages),
+            bytes: sum(self.bytes, other.bytes),
+        }
+    }
+
     /// What a device may give away: like [`Rates::part`], but nothing where the part is less than
     /// one, so that the parts of all devices never sum to more than the whole.
     fn to_give(self, share: u16) -> Self {
@@ -60,7 +69,7 @@ pub struct Issued {
 impl Issued {
     /// Whether it takes room of its issuer at this claimed time. A grant that ends at `until` is
     /// over at that time.
-    const fn weighs(&self, created: u64) -> bool {
+    pub(crate) const fn weighs(&self, created: u64) -> bool {
         let over = match self.until {
             Some(until) => until <= created,
             None => false,
@@ -180,9 +189,38 @@ impl Bucket {
         }
     }
 
+    /// The bucket of which so many units of messages and of bytes have been spent. Where rates have
+    /// changed since, as much is spent of the new ones.
+    pub fn with_spent((messages, bytes): (u64, u64), rates: &Rates) -> Self {
+        Self {
+            messages: capacity(rates.messages).saturating_sub(messages),
+            bytes: capacity(rates.bytes).saturating_sub(bytes),
+        }
+    }
+
+    /// Units of messages and of bytes that have been spent: nothing where there is no limit.
+    pub fn spent(self, rates: &Rates) -> (u64, u64) {
+        let one = |level: u64, rate: Option<u64>| match rate {
+            Some(_) => capacity(rate).saturating_sub(level),
+            None => 0,
+        };
+        (
+            one(self.messages, rates.messages),
+            one(self.bytes, rates.bytes),
+        )
+    }
+
+    /// The bucket after so many milliseconds of claimed time in which nothing was spent of it.
+    pub fn filled(self, elapsed_ms: u64, rates: &Rates) -> Self {
+        let one = |at, rate| level(at, elapsed_ms, rate, 0).unwrap_or(at);
+        Self {
+            messages: one(self.messages, rates.messages),
+            bytes: one(self.bytes, rates.bytes),
+        }
+    }
+
     /// The bucket after an envelope that claims to be written this many milliseconds after the one
-    /// before it on its chain. The rates are those of its author in its own past: if they sank
-    /// since, what is above the smaller capacity is gone.
+    /// before it on its chain. The rates are those of its author in its own past.
     pub fn after(self, elapsed_ms: u64, rates: &Rates, cost: &Cost) -> Result<Self, RateError> {
         let messages = level(
             self.messages,

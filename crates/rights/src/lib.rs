@@ -14,6 +14,7 @@
 //!   device, or a core node with a ticket, proves itself to a core node.
 //! - [`InviteSeed`], [`Invitation`]: invites to a topic. [`CoreInviteSeed`]: to a core node.
 //! - [`eff`]: which grants, ends and compositions stand. [`budget`]: what may be spent.
+//!   [`Law`]: who may write what in a topic.
 //! - [`Vault`]: the secret rows of a node's store.
 //!
 //! What it does not do: it keeps nothing but the keys it is asked to remember for a while
@@ -30,6 +31,7 @@ mod body;
 mod boxes;
 pub mod budget;
 mod cache;
+pub mod chain;
 mod core_invite;
 mod device;
 pub mod eff;
@@ -38,6 +40,7 @@ mod found;
 mod invite;
 mod item;
 mod keyring;
+mod law;
 pub mod limits;
 mod link;
 mod sealing;
@@ -67,6 +70,7 @@ pub use item::{
     seal_item_to_readers,
 };
 pub use keyring::{HeldEpoch, KeyRing};
+pub use law::{Law, Unenforced};
 pub use link::{LinkSecret, Role};
 pub use sealing::SealingKeys;
 pub use show::{Show, ShowRefused, Shown, Standing};

@@ -77,5 +77,6 @@ pub const MAX_ENTITLED: usize = 2_000;
 /// Core nodes that one epoch is sealed to, at most. Others hear the secret from their clients.
 pub const MAX_ENTITLED_CORES: usize = 256;
 
+/// Bytes of all envelopes of a chain of grants that is shown to a stranger. A longer chain is
 /// refused without a look at it.
 pub const MAX_CHAIN_BYTES: usize = 32 * 1024;

@@ -1,0 +1,179 @@
+//! What a chain is written under, and what that allows to say.
+
+use identity::limits::SHARES;
+use identity::{GrantId, PublicKey};
+use lace::{Admitted, Fact, Past, Rule};
+use wire::{Budget, Grant, Header, Interval, InviteKind, Item, Right, Rights, Verified};
+
+use crate::budget::Rates;
+
+/// Under what kind of grant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Under {
+    /// The topic's own.
+    Root,
+    /// One that was given to a composition.
+    Grant,
+    /// An invite that was claimed. Nothing hangs under it.
+    Invite,
+}
+
+/// What a chain is written under.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chain {
+    pub(super) grant: GrantId,
+    pub(super) under: Under,
+    pub(super) rights: Rights,
+    pub(super) budget: Budget,
+    /// The device's part of the budget, of 256.
+    pub(super) share: u16,
+}
+
+/// What somebody who owns the topic may do: everything, always.
+pub(super) const OWNERS: Rights = Rights {
+    publish: Some(Interval::ALWAYS),
+    read: Some(Interval::ALWAYS),
+    admit: Some(Interval::ALWAYS),
+};
+
+impl Chain {
+    /// What the chain of an envelope is written under. Whoever wrote its number 1 named an envelope
+    /// that carries it, so it is in the past.
+    pub(super) fn of(past: &Past<'_>, header: &Header, admitted: &Admitted) -> Result<Self, Rule> {
+        let grant = admitted.grant;
+        if is_root(header, &grant) {
+            let share = past.facts.genesis().root.share(&admitted.device);
+            return Ok(Self {
+                grant,
+                under: Under::Root,
+                rights: OWNERS,
+                budget: Budget::default(),
+                share: share.ok_or(Rule::Holder)?,
+            });
+        }
+        let issued = past.facts.issued(&grant);
+        let fact = issued.first().ok_or(Rule::Chain)?;
+        let (under, share) = match &fact.what {
+            Item::Grant(item) => {
+                let share = share(past, item, &admitted.device).ok_or(Rule::Holder)?;
+                (Under::Grant, share)
+            }
+            _ => (Under::Invite, SHARES),
+        };
+        let (rights, budget) = terms(&fact.what).ok_or(Rule::Chain)?;
+        Ok(Self {
+            grant,
+            under,
+            rights,
+            budget,
+            share,
+        })
+    }
+
+    /// Whether content may be written at the time that it claims.
+    pub(super) fn may_publish(&self, header: &Header) -> Result<(), Rule> {
+        self.may(Right::Publish, header.created)?;
+        let budget = &self.budget;
+        let lasts = header.expires.saturating_sub(header.created);
+        let beyond = budget.largest.is_some_and(|most| header.body_len > most)
+            || budget.lifespan.is_some_and(|most| lasts > most)
+            || budget.hops.is_some_and(|most| header.hops > most);
+        if beyond { Err(Rule::Size) } else { Ok(()) }
+    }
+
+    /// Whether all items of a control envelope may be written at the time that it claims.
+    pub(super) fn may_say(&self, envelope: &Verified) -> Result<(), Rule> {
+        let header = &envelope.envelope.header;
+        for item in envelope.items.iter().flatten() {
+            match item {
+                Item::Invite(_) | Item::Grant(_) => self.may(Right::Admit, header.created)?,
+                Item::Title(_) if self.under != Under::Root => return Err(Rule::FounderOnly),
+                _ => {}
+            }
+        }
+        // All else goes on until the last right has ended. It may begin before the first does: so
+        // devices make themselves known in time.
+        match end(&self.rights) {
+            Some(until) if header.created >= until => Err(Rule::Time),
+            _ => Ok(()),
+        }
+    }
+
+    fn may(&self, right: Right, created: u64) -> Result<(), Rule> {
+        let interval = self.rights.get(right).ok_or(Rule::Right)?;
+        if interval.holds(created) {
+            Ok(())
+        } else {
+            Err(Rule::Time)
+        }
+    }
+
+    /// The rates of the grant, of which the device has its share.
+    pub(super) fn rates(&self) -> Rates {
+        rates(&self.budget)
+    }
+}
+
+/// The rates of a budget.
+pub(super) fn rates(budget: &Budget) -> Rates {
+    Rates {
+        messages: budget.messages.map(u64::from),
+        bytes: budget.bytes.map(u64::from),
+    }
+}
+
+/// Whether a grant is the topic's own.
+pub(super) fn is_root(header: &Header, grant: &GrantId) -> bool {
+    header
+        .topic()
+        .is_some_and(|topic| topic.as_bytes() == grant.as_bytes())
+}
+
+/// What a grant or an invite gives.
+pub(super) const fn terms(item: &Item) -> Option<(Rights, Budget)> {
+    match item {
+        Item::Grant(grant) => Some((grant.rights, grant.budget)),
+        Item::Invite(invite) => match &invite.kind {
+            InviteKind::WhileAway(gift) | InviteKind::Attended(gift) => {
+                Some((gift.terms.rights, gift.terms.budget))
+            }
+            InviteKind::Device => None,
+        },
+        _ => None,
+    }
+}
+
+/// Out of which grant a grant or an invite is given.
+pub(super) const fn parent(item: &Item) -> Option<GrantId> {
+    match item {
+        Item::Grant(grant) => Some(grant.parent),
+        Item::Invite(invite) => match &invite.kind {
+            InviteKind::WhileAway(gift) | InviteKind::Attended(gift) => Some(gift.parent),
+            InviteKind::Device => None,
+        },
+        _ => None,
+    }
+}
+
+/// When the last right ends; nothing if one has no end.
+pub(super) fn end(rights: &Rights) -> Option<u64> {
+    let mut ends = rights.iter().map(|(_, interval)| interval.until);
+    ends.try_fold(0, |last: u64, until| Some(last.max(until?)))
+}
+
+/// When a grant begins: with its first right, but not before the envelope that carries it.
+pub(super) fn since(fact: &Fact) -> u64 {
+    let rights = terms(&fact.what).map(|(rights, _)| rights);
+    let first = rights.and_then(|rights| rights.iter().map(|(_, time)| time.from).min());
+    first.unwrap_or(0).max(fact.created)
+}
+
+/// The share of a device in the composition that holds a grant.
+pub(super) fn share(past: &Past<'_>, grant: &Grant, device: &PublicKey) -> Option<u16> {
+    if let Some(form) = &grant.form {
+        return form.share(device);
+    }
+    let effect = past.effect();
+    let seat = effect.devices.get(&(grant.holder, *device))?;
+    Some(seat.share)
+}

@@ -1,0 +1,131 @@
+//! The law of a topic: who may write what, from grants.
+//!
+//! [`Law`] is the [`Policy`](lace::Policy) under which nodes put their topics. What it admits is a
+//! function of an envelope and its past; the rules are listed in docs/spec/topic.md, what stands in
+//! docs/spec/rights.md.
+//!
+//! As long as nothing in a past takes anything away, all that was admitted stands: each grant had a
+//! standing parent when it was let in. So admission looks at the grant of the chain and at what the
+//! chain has issued, and asks [`eff`](crate::eff) only where an act could matter. `Law` speaks of
+//! nothing yet that takes away: revocations, closes and acts are inadmissible.
+
+mod begin;
+mod chain;
+mod graph;
+mod issue;
+mod spend;
+mod stand;
+
+use std::collections::BTreeMap;
+
+use lace::{Admitted, AuthorNo, Effect, Facts, Past, Policy, Rule, Set};
+use thiserror::Error;
+use wire::{Budget, Class, Genesis, Grant, Invite, InviteKind, Item, Verified};
+
+use chain::Chain;
+
+/// The rules of grants. It has no state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Law;
+
+/// Why a topic cannot be taken part in, or held: its genesis says something that no rule of this
+/// version enforces. Nothing has changed; a later version may know it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum Unenforced {
+    /// Whoever has the genesis may read.
+    #[error("the topic is public, and this version does not know public topics")]
+    Public,
+    /// Grants that name no budget have one.
+    #[error("the topic gives everybody a budget, and this version does not know such topics")]
+    Budget,
+    /// Several devices own it, or must agree.
+    #[error("several devices own the topic, and this version knows topics of one device alone")]
+    Owners,
+}
+
+impl Unenforced {
+    /// What of a genesis no rule enforces.
+    ///
+    /// # Errors
+    /// The first such thing.
+    pub fn look(genesis: &Genesis) -> Result<(), Self> {
+        if genesis.policy.public {
+            return Err(Self::Public);
+        }
+        if !genesis.policy.budget.is_none() {
+            return Err(Self::Budget);
+        }
+        if genesis.root.devices().len() != 1 {
+            return Err(Self::Owners);
+        }
+        Ok(())
+    }
+}
+
+impl Policy for Law {
+    fn speaks_of(&self, genesis: &Genesis, item: &Item) -> bool {
+        Unenforced::look(genesis).is_ok() && is_judged(item)
+    }
+
+    fn admit(&self, past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
+        Unenforced::look(past.facts.genesis()).map_err(|_| Rule::Unknown)?;
+        let header = &envelope.envelope.header;
+        let mut admitted = match past.previous {
+            Some(previous) => previous.admitted,
+            None => begin::first(past, envelope)?,
+        };
+        if admitted.grant != header.grant {
+            return Err(Rule::Grant);
+        }
+        let chain = Chain::of(past, header, &admitted)?;
+        match header.class {
+            Class::Content => chain.may_publish(header)?,
+            _ => chain.may_say(envelope)?,
+        }
+        issue::all(past, envelope, &chain)?;
+        admitted.buckets = spend::after(past.previous, envelope, &chain)?;
+        Ok(admitted)
+    }
+
+    fn effect(&self, facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo, u64>) -> Effect {
+        stand::effect(facts, set, evidence)
+    }
+}
+
+/// Whether the rules speak of an item.
+fn is_judged(item: &Item) -> bool {
+    match item {
+        Item::Certificate(certificate) => certificate.branches.is_empty(),
+        Item::Invite(Invite { kind, .. }) => match kind {
+            InviteKind::WhileAway(gift) => !has_totals(&gift.terms.budget),
+            InviteKind::Attended(_) | InviteKind::Device => false,
+        },
+        Item::Grant(Grant {
+            holder,
+            budget,
+            joint,
+            ..
+        }) => {
+            // An engine's key is no composition yet.
+            let composed = holder.kind() == identity::Kind::Member;
+            composed && joint.is_none() && !has_totals(budget)
+        }
+        Item::Claim(_)
+        | Item::Leave
+        | Item::Sealing(_)
+        | Item::Profile(_)
+        | Item::Cores(_)
+        | Item::Title(_) => true,
+        Item::Revocation(_)
+        | Item::Close(_)
+        | Item::Act(_)
+        | Item::Epoch(_)
+        | Item::Boxes(_)
+        | Item::Countersign(_) => false,
+    }
+}
+
+/// Nobody counts what a budget allows in all.
+const fn has_totals(budget: &Budget) -> bool {
+    budget.total_envelopes.is_some() || budget.total_bytes.is_some()
+}

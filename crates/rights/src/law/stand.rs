@@ -1,0 +1,206 @@
+//! What stands of a set of facts, as the lace and people ask for it.
+
+use std::collections::BTreeMap;
+
+use identity::limits::SHARES;
+use identity::{EnvelopeId, Form, GrantId};
+use lace::{AuthorNo, Bounds, Cut, Effect, FactNo, Facts, Limit, Seat, Set, Standing, Why};
+use wire::Item;
+
+use super::chain;
+use super::graph::Graph;
+use crate::eff;
+
+/// What stands, with these forks known.
+pub(super) fn effect(facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo, u64>) -> Effect {
+    let graph = Graph::of(facts, set);
+    let all = eff::eff(&graph, &graph.set(), &graph.evidence(evidence));
+    let mut effect = Effect::default();
+    let since = begins(facts, &graph);
+    let started = facts.genesis().epoch.start;
+    for (grant, standing) in all.grants() {
+        if !stands(&graph, standing) {
+            continue;
+        }
+        let (by, since) = match since.get(grant) {
+            Some((since, by)) => (Some(*by), *since),
+            None => (None, started),
+        };
+        let standing = Standing {
+            by,
+            since,
+            depth: standing.depth,
+            holder: standing.holder,
+        };
+        effect.grants.insert(*grant, standing);
+    }
+    seat_members(&all, &mut effect);
+    seat_guests(facts, &graph, &mut effect);
+    for (fact, why) in all.void() {
+        effect.void.insert(FactNo(fact.0), translated(*why));
+    }
+    void_others(&graph, (&all, evidence), &mut effect);
+    limit(&graph, &all, &mut effect);
+    effect.pinned = all.pinned().iter().map(|no| FactNo(no.0)).collect();
+    effect
+}
+
+/// Whether a grant was given by somebody who stood, and not all of it has ended.
+fn stands(graph: &Graph<'_>, standing: &eff::Standing) -> bool {
+    let ends = |no: &eff::FactNo| match eff::Facts::fact(graph, *no).map(|fact| &fact.what) {
+        Some(eff::What::Revocation(it)) => it.rights.has(eff::Rights::ALL),
+        _ => false,
+    };
+    let mut revocations = standing.above.iter().chain(&standing.own);
+    standing.born && standing.closes.is_empty() && !revocations.any(ends)
+}
+
+/// What is about no grant does not stand where its author does not, nor from a fork on.
+fn void_others(
+    graph: &Graph<'_>,
+    (all, evidence): (&eff::Effect, &BTreeMap<AuthorNo, u64>),
+    effect: &mut Effect,
+) {
+    let own = |fact: &eff::Fact| {
+        matches!(fact.what, eff::What::Certificate(_) | eff::What::Claim(_))
+            .then(|| (FactNo(fact.no.0), fact.spot()))
+    };
+    let about_authors = graph.iter().filter_map(own);
+    let forks = graph.evidence(evidence);
+    for (no, spot) in about_authors.chain(graph.others().iter().copied()) {
+        let verdict = all.judge(graph, &spot, eff::Class::Other);
+        if let eff::Verdict::Loose(why) | eff::Verdict::Void(why) = verdict {
+            effect.void.insert(no, translated(why));
+        } else if forks
+            .get(&spot.author)
+            .is_some_and(|from| spot.number >= *from)
+            && !all.is_firm(graph, &spot, eff::Class::Other)
+        {
+            effect.void.insert(no, Why::Fork);
+        }
+    }
+}
+
+/// How far authors stand.
+fn limit(graph: &Graph<'_>, all: &eff::Effect, effect: &mut Effect) {
+    for (key, starts) in graph.starts() {
+        let mut limits = Vec::new();
+        for (author, first) in starts {
+            let of = |class| bounds(all.limit(graph, *author, class));
+            let limit = Limit {
+                first: (starts.len() > 1).then_some(*first),
+                content: of(eff::Class::Content),
+                control: of(eff::Class::Other),
+            };
+            if limit.content != Bounds::default() || limit.control != Bounds::default() {
+                limits.push(limit);
+            }
+        }
+        if !limits.is_empty() {
+            effect.limits.insert(*key, limits);
+        }
+    }
+}
+
+fn bounds(limit: Option<eff::Limit<'_>>) -> Bounds {
+    let cut = |ends: &Vec<&EnvelopeId>| Cut {
+        ends: ends.iter().map(|id| **id).collect(),
+        by: None,
+    };
+    let Some(limit) = limit.filter(|limit| !limit.unborn) else {
+        return Bounds {
+            hard: vec![Cut::default()],
+            ..Bounds::default()
+        };
+    };
+    Bounds {
+        hard: limit.hard.iter().map(cut).collect(),
+        soft: limit.soft.iter().map(cut).collect(),
+        forgiven: limit.forgiven,
+        branches: limit.branches.iter().map(|id| **id).collect(),
+    }
+}
+
+/// When each grant of a set begins, and the fact that gives it: of several that which began first.
+fn begins(facts: &dyn Facts, graph: &Graph<'_>) -> BTreeMap<GrantId, (u64, FactNo)> {
+    let mut begins: BTreeMap<GrantId, (u64, FactNo)> = BTreeMap::new();
+    for fact in graph.iter() {
+        if matches!(fact.what, eff::What::Grant(_) | eff::What::Invite(_))
+            && let Some(fact) = facts.fact(FactNo(fact.no.0))
+        {
+            let begin = (chain::since(&fact), fact.no);
+            let known = begins.entry(fact.item).or_insert(begin);
+            *known = begin.min(*known);
+        }
+    }
+    begins
+}
+
+/// The devices of compositions that hold something.
+fn seat_members(all: &eff::Effect, effect: &mut Effect) {
+    let held: Vec<_> = effect
+        .grants
+        .iter()
+        .filter_map(|(grant, standing)| {
+            Some((standing.depth, *grant, standing.holder?, standing.by))
+        })
+        .collect();
+    for (_, grant, holder, by) in held {
+        let Some(now) = all.member(&holder).and_then(eff::Member::now) else {
+            continue;
+        };
+        for device in now.form.devices() {
+            let seat = Seat {
+                by,
+                grant,
+                share: device.share,
+            };
+            let key = (holder, device.key);
+            let known = effect.devices.get(&key);
+            let depth = |seat: &Seat| effect.grants.get(&seat.grant).map(|grant| grant.depth);
+            if known.is_none_or(|known| depth(&seat) < depth(known)) {
+                effect.devices.insert(key, seat);
+            }
+        }
+    }
+}
+
+/// The devices that have claimed an invite, each a member of its own.
+fn seat_guests(facts: &dyn Facts, graph: &Graph<'_>, effect: &mut Effect) {
+    for fact in graph.iter() {
+        let fact = match fact.what {
+            eff::What::Claim(_) => facts.fact(FactNo(fact.no.0)),
+            _ => None,
+        };
+        let Some(fact) = fact else { continue };
+        let Item::Claim(claim) = &fact.what else {
+            continue;
+        };
+        if !effect.grants.contains_key(&claim.grant) {
+            continue;
+        }
+        let seat = Seat {
+            by: Some(fact.no),
+            grant: claim.grant,
+            share: SHARES,
+        };
+        let device = (Form::one(claim.device).member(), claim.device);
+        effect.devices.entry(device).or_insert(seat);
+    }
+}
+
+fn translated(why: eff::Why) -> Why {
+    let fact = |no: eff::FactNo| FactNo(no.0);
+    match why {
+        eff::Why::Unknown => Why::Unknown,
+        eff::Why::Unborn(grant) => Why::Unborn(grant),
+        eff::Why::Revoked(by) => Why::Revoked(fact(by)),
+        eff::Why::Closed(by) => Why::Closed(fact(by)),
+        eff::Why::GivenUp(by) => Why::GivenUp(fact(by)),
+        eff::Why::Unseated(by) => Why::Unseated(by.map(fact)),
+        eff::Why::Forked(_) => Why::Fork,
+        eff::Why::NotAbove => Why::NotAbove,
+        eff::Why::Unsigned => Why::Unsigned,
+        eff::Why::Passed => Why::Passed,
+    }
+}
