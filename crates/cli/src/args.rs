@@ -176,18 +176,35 @@ pub enum Core {
         #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
         uses: u32,
     },
-    /// Operator: serve a node without an invite
+    /// Operator: serve a node without an invite, or whoever holds a pre-shared key
     Allow {
         /// The whole id of the node
-        node: String,
+        #[arg(required_unless_present = "psk_file", conflicts_with = "psk_file")]
+        node: Option<String>,
         /// How much may be kept for it
         #[arg(long, default_value = "1GiB", value_name = "SIZE")]
         quota: Size,
+        /// Whoever holds the key in this file becomes a client: 16 random bytes as 32 hexadecimal
+        /// digits or 26 characters of base32
+        #[arg(long, value_name = "FILE")]
+        psk_file: Option<PathBuf>,
+        /// With --psk-file: how many clients may use it [default: 1]
+        #[arg(long, value_name = "N", requires = "psk_file", conflicts_with = "node", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        uses: Option<u32>,
     },
     /// Operator: take nothing new from a client; says what happens to what is held
     Deny {
         /// A client: an id, a prefix of one, or a name
-        node: String,
+        #[arg(required_unless_present = "psk_file", conflicts_with = "psk_file")]
+        node: Option<String>,
+        /// Nobody becomes a client with the key in this file any more; who is one stays it
+        #[arg(long, value_name = "FILE")]
+        psk_file: Option<PathBuf>,
+    },
+    /// Write a new pre-shared key to a file, for `--psk-file` on both sides
+    NewPsk {
+        /// A new file; nobody else may read it
+        file: PathBuf,
     },
     /// Operator: the clients and what is kept for them
     Clients,
@@ -195,6 +212,9 @@ pub enum Core {
     Use {
         /// An operator's invite (way:core/…), or the address of a core node that allowed this node
         link: String,
+        /// With an address: show the operator that this node holds the key in this file
+        #[arg(long, value_name = "FILE")]
+        psk_file: Option<PathBuf>,
     },
     /// Client: leave a core node; it keeps its promises and takes nothing new
     Leave {

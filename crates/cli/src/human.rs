@@ -128,6 +128,19 @@ pub fn status(status: &schema::Status) -> String {
         ],
         vec!["store".into(), store],
     ];
+    for core in &status.cores {
+        let used = Size(core.used);
+        let quota = Size(core.quota);
+        rows.push(vec![
+            "core node".into(),
+            format!(
+                "{}  {}, {used} of {quota}{}",
+                core.id,
+                line(&core.state),
+                headers(core.headers, core.header_quota)
+            ),
+        ]);
+    }
     if !status.rules.is_empty() {
         rows.push(vec!["rate rules".into(), line(&status.rules)]);
     }
@@ -227,7 +240,7 @@ pub fn core_denied(denied: &schema::CoreDenied) -> String {
 #[must_use]
 pub fn cores(cores: &[schema::Core]) -> String {
     let none = "no core nodes; `way core use LINK` makes this node the client of one";
-    listing(
+    let mut text = listing(
         cores,
         none,
         &[
@@ -244,7 +257,69 @@ pub fn cores(cores: &[schema::Core]) -> String {
                 line(&core.address),
             ]
         },
-    )
+    );
+    for core in cores {
+        text.push_str(&about_core(core));
+    }
+    text
+}
+
+/// What headers use, once a core node has said it.
+fn headers(used: u64, quota: u64) -> String {
+    match quota {
+        0 => String::new(),
+        _ => format!(", headers {} of {}", Size(used), Size(quota)),
+    }
+}
+
+/// What is to be known of a core node beside its line in a list.
+fn about_core(core: &schema::Core) -> String {
+    let mut text = String::new();
+    let mut add = |more: String| text.push_str(&format!("\n  {more}"));
+    if core.header_quota > 0 {
+        let headers = headers(core.headers, core.header_quota);
+        add(headers.trim_start_matches(", ").to_owned());
+    }
+    for of in &core.shares {
+        let (own, guests) = (Size(of.own), Size(of.guests));
+        add(format!(
+            "{}: {own} own, {guests} of others, of a share of {}",
+            named(&of.name, &of.topic),
+            Size(of.share)
+        ));
+    }
+    if let Some(said) = core.said.as_ref().filter(|_| core.header_quota > 0) {
+        add(format!("said {}", minutes(said)));
+    }
+    if let Some(reason) = &core.reason {
+        let since = core.refused_since.as_deref();
+        let since = since.map_or_else(String::new, |at| format!(" since {}", minutes(at)));
+        add(format!("refuses{since}: {}", line(reason)));
+    }
+    if let Some(until) = &core.held_until {
+        add(format!(
+            "its last promise ends {} at the latest",
+            minutes(until)
+        ));
+    }
+    if let Some(hint) = &core.hint {
+        add(line(hint));
+    }
+    if text.is_empty() {
+        text
+    } else {
+        format!("\n{}{text}", short(&core.id))
+    }
+}
+
+/// A warning beside what was done.
+#[must_use]
+pub fn warning(warning: &schema::Problem) -> String {
+    let mut text = format!("way: {} ({})", line(&warning.text), line(&warning.code));
+    if !warning.hint.is_empty() {
+        text.push_str(&format!("\n     {}", line(&warning.hint)));
+    }
+    text
 }
 
 /// `way topic list`.

@@ -25,6 +25,7 @@ pub mod logs;
 pub mod output;
 pub mod passphrase;
 pub mod plain;
+pub mod psk;
 pub mod qr;
 pub mod request;
 pub mod run;

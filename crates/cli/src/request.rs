@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::schema::Version;
+use crate::schema::{Problem, Version};
 
 /// Longest line that a node reads: a batch of messages fits easily. A longer one is refused and
 /// the connection closed.
@@ -65,6 +65,18 @@ pub enum Ask {
     },
     CoreDeny {
         node: String,
+    },
+    CoreAllowPsk {
+        psk: String,
+        quota: u64,
+        uses: u32,
+    },
+    CoreDenyPsk {
+        psk: String,
+    },
+    CoreUsePsk {
+        address: String,
+        psk: String,
     },
     CoreClients,
     CoreUse {
@@ -232,6 +244,9 @@ pub struct End {
     /// wait after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<u64>,
+    /// After `send`: core nodes that take nothing new of the topic, or soon will not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Problem>,
 }
 
 /// The last line of an answer.

@@ -74,12 +74,28 @@ objects! {
         queued: u64,
         store: StoreUse,
         rules: String,
+        #[serde(default)]
+        cores: Vec<CoreUse>,
         problems: Vec<Problem>,
     }
+    /// A core node in use, inside [`Status`].
+    CoreUse {
+        id: String,
+        state: String,
+        quota: u64,
+        used: u64,
+        headers: u64,
+        header_quota: u64,
+        shares: Vec<CoreShare>,
+    }
+    /// What a topic uses at a core node, inside [`Core`] and [`CoreUse`].
+    CoreShare { topic: String, name: String, share: u64, own: u64, guests: u64, }
     /// The store, inside [`Status`].
     StoreUse { bytes: u64, limit: u64, }
     /// A problem, inside [`Status`].
     Problem { code: String, text: String, hint: String, }
+    /// A warning of `way send`, on standard error.
+    Warned { v: Version, warning: Problem, }
     /// `way id` and `way name`.
     Identity { v: Version, id: String, name: String, addresses: Vec<String>, version: String, }
     /// `way peer add`.
@@ -100,6 +116,8 @@ objects! {
     }
     /// `way core invite`.
     CoreInvite { v: Version, link: String, quota: u64, uses: u32, }
+    /// `way core new-psk`.
+    PskMade { v: Version, file: String, }
     /// `way core deny`.
     CoreDenied {
         v: Version,
@@ -130,6 +148,22 @@ objects! {
         used: u64,
         linked: bool,
         topics: u32,
+        #[serde(default)]
+        headers: u64,
+        #[serde(default)]
+        header_quota: u64,
+        #[serde(default)]
+        shares: Vec<CoreShare>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused_since: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_until: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
     }
     /// `way topic create` and `way join`.
     TopicId { v: Version, id: String, name: String, }
@@ -245,6 +279,9 @@ objects! {
     /// `way replay`.
     Replay { v: Version, same: bool, ends_early: bool, lives: u64, turns: u64, outputs: u64, hash: String, }
 }
+
+// It has no decimals.
+impl Eq for Problem {}
 
 /// One line of JSON, without its line end.
 ///

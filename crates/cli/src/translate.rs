@@ -6,6 +6,7 @@ use crate::failure::{Code, Failure};
 use crate::request::{Ask, End, From as Begin, Last, Text, WaitState};
 use crate::schema::to_line;
 use ::node::command::{self as node, Command, Reply};
+use rights::CoreInviteSeed;
 
 /// What a request is for the node.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +50,15 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         Ask::CoreUse { link } => Command::CoreUse { link },
         Ask::CoreLeave { core } => Command::CoreLeave { core },
         Ask::CoreList => Command::CoreList,
+        Ask::CoreAllowPsk { psk, quota, uses } => {
+            let psk = key(&psk)?;
+            Command::CoreAllowPsk { psk, quota, uses }
+        }
+        Ask::CoreDenyPsk { psk } => Command::CoreDenyPsk { psk: key(&psk)? },
+        Ask::CoreUsePsk { address, psk } => {
+            let psk = key(&psk)?;
+            Command::CoreUsePsk { address, psk }
+        }
         Ask::TopicCreate { name } => Command::TopicCreate { name },
         Ask::TopicList => Command::Topics,
         Ask::TopicInfo { topic } => Command::TopicInfo { topic },
@@ -101,6 +111,13 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         Ask::Why { id } => Command::Why { id },
     };
     Ok(Meaning::Command(command))
+}
+
+fn key(text: &str) -> Result<CoreInviteSeed, Failure> {
+    crate::psk::parse(text).map_err(|why| {
+        let hint = "32 hexadecimal digits or 26 characters of base32, of 16 random bytes";
+        Failure::new(Code::Usage, format!("no pre-shared key: {why}"), hint)
+    })
 }
 
 fn readable(messages: Vec<Text>) -> Result<Vec<Vec<u8>>, Failure> {
@@ -166,8 +183,16 @@ impl Answer {
             last,
             more,
             topic,
-            change: None,
+            ..End::default()
         });
+        self
+    }
+
+    /// The same with what should be known beside.
+    fn warning(mut self, warnings: Vec<node::Problem>) -> Self {
+        if let Last::End(end) = &mut self.last {
+            end.warnings = warnings.into_iter().map(objects::problem).collect();
+        }
         self
     }
 
@@ -230,7 +255,9 @@ pub fn answer(asked: &Asked, reply: Reply) -> Answer {
         Reply::Topics(topics) => Answer::many(topics, objects::topic),
         Reply::TopicInfo(info) => Answer::one(&objects::topic_info(*info)),
         Reply::Invited { .. } | Reply::Invitation { .. } => objects::inviting(reply),
-        Reply::Sent { ids } => Answer::many(ids, |id| objects::sent(&asked.to, id)),
+        Reply::Sent { ids, warnings } => {
+            Answer::many(ids, |id| objects::sent(&asked.to, id)).warning(warnings)
+        }
         Reply::Reached { state, count, of } => {
             Answer::one(&objects::reached(asked, state, count, of))
         }

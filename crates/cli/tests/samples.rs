@@ -94,7 +94,43 @@ pub(crate) fn status(problems: Vec<node::Problem>) -> node::Status {
         store_bytes: 10,
         store_limit: 20,
         rules: "in 2; what no rule of these lists names is refused".into(),
+        cores: vec![core(true)],
         problems,
+    }
+}
+
+fn core(full: bool) -> node::Core {
+    let share = node::CoreShare {
+        topic: topic_id(),
+        name: "ops".into(),
+        share: 100,
+        own: 60,
+        guests: 30,
+    };
+    node::Core {
+        id: node_id(),
+        address: "a".into(),
+        state: if full { "refused" } else { "agreed" }.into(),
+        quota: 1,
+        used: 1,
+        linked: true,
+        topics: 1,
+        headers: 1,
+        header_quota: 2,
+        shares: if full { vec![share] } else { Vec::new() },
+        said: full.then_some(1),
+        reason: full.then(|| "ended".into()),
+        refused_since: full.then_some(1),
+        held_until: full.then_some(2),
+        hint: full.then(|| "h".into()),
+    }
+}
+
+pub(crate) fn warning() -> node::Problem {
+    node::Problem {
+        code: "core-nearly-full".into(),
+        text: "nearly full".into(),
+        hint: "h".into(),
     }
 }
 
@@ -194,18 +230,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
                 quota: 1,
             },
         ),
-        (
-            "Core",
-            Reply::Cores(vec![node::Core {
-                id: node_id(),
-                address: "a".into(),
-                state: "agreed".into(),
-                quota: 1,
-                used: 1,
-                linked: true,
-                topics: 1,
-            }]),
-        ),
+        ("Core", Reply::Cores(vec![core(true), core(false)])),
         (
             "TopicId",
             Reply::Topic {
@@ -238,6 +263,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
             "Sent",
             Reply::Sent {
                 ids: vec![message(0), message(1)],
+                warnings: vec![warning()],
             },
         ),
         (
@@ -327,6 +353,17 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         encrypted: false,
     };
     all.push(("Restored", to_line(&restored)));
+    let made = schema::PskMade {
+        v: Version,
+        file: "/f".into(),
+    };
+    all.push(("PskMade", to_line(&made)));
+    let node::Problem { code, text, hint } = warning();
+    let warned = schema::Warned {
+        v: Version,
+        warning: schema::Problem { code, text, hint },
+    };
+    all.push(("Warned", to_line(&warned)));
     let check = schema::Check {
         v: Version,
         ok: true,
@@ -356,6 +393,11 @@ pub(crate) fn ends() -> [End; 2] {
         more: true,
         topic: Some(topic_id().to_string()),
         change: Some(1),
+        warnings: vec![schema::Problem {
+            code: "c".into(),
+            text: "t".into(),
+            hint: String::new(),
+        }],
     };
     [End::default(), full]
 }
@@ -376,6 +418,16 @@ pub(crate) fn asks() -> Vec<Ask> {
             quota: 1,
         },
         Ask::CoreDeny { node: text() },
+        Ask::CoreAllowPsk {
+            psk: text(),
+            quota: 1,
+            uses: 1,
+        },
+        Ask::CoreDenyPsk { psk: text() },
+        Ask::CoreUsePsk {
+            address: text(),
+            psk: text(),
+        },
         Ask::CoreClients,
         Ask::CoreUse { link: text() },
         Ask::CoreLeave { core: text() },

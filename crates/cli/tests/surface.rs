@@ -146,6 +146,7 @@ fn status_is_healthy_or_not_by_its_exit_code() {
 fn send_prints_the_id_alone_and_last() {
     let served = Served::new(Fake::script(vec![Reply::Sent {
         ids: vec![message(0)],
+        warnings: vec![samples::warning()],
     }]));
     let ran = served.way(&["send", "ops", "hello"]);
     assert_eq!(ran.out, format!("{}\n", message(0)));
@@ -163,6 +164,7 @@ fn a_wait_that_runs_out_is_exit_4_and_the_id_is_printed_all_the_same() {
     let replies = vec![
         Reply::Sent {
             ids: vec![message(0)],
+            warnings: Vec::new(),
         },
         refused(node::Code::NotYet),
     ];
@@ -196,6 +198,7 @@ fn a_wait_that_succeeds_says_how_far_it_came() {
     let served = Served::new(Fake::script(vec![
         Reply::Sent {
             ids: vec![message(0)],
+            warnings: Vec::new(),
         },
         reached,
     ]));

@@ -87,6 +87,7 @@ impl Custody {
         if until_ms == 0 || self.is_over(cx, until_ms) {
             if let Some(known) = known {
                 remove(cx, &node, loc, known.until_ms);
+                self.look_at_usage(cx, &node, None);
             }
             return Ok(());
         }
@@ -117,6 +118,7 @@ impl Custody {
             account.boxes = account.boxes.saturating_add(1);
             account.own = account.own.saturating_add(BOX_COST);
             save(cx, &node, &account);
+            self.reports.changed(cx.now, &node, &account, None);
             cx.store
                 .put(CLIENT_BOXES, row::pair(node.as_bytes(), loc), []);
         }
@@ -176,7 +178,9 @@ impl Custody {
                 cx.store.put(BOX_ENDS, end_key(held.until_ms, &loc), []);
                 row::put(&mut cx.store, BOXES, &loc, &held);
             } else if held.until_ms == until_ms {
-                remove(cx, &NodeId::from_bytes(held.client), &loc, until_ms);
+                let client = NodeId::from_bytes(held.client);
+                remove(cx, &client, &loc, until_ms);
+                self.look_at_usage(cx, &client, None);
             }
         }
         due.len() == RELEASES_PER_TURN

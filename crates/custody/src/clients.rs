@@ -107,7 +107,8 @@ pub struct StillHeld {
 }
 
 impl Custody {
-    /// Opens an invite.
+    /// Opens an invite. One that is open under the same token, which a pre-shared key can be, gets
+    /// these terms.
     ///
     /// # Errors
     /// Quota, uses or the number of open invites out of bounds.
@@ -121,6 +122,9 @@ impl Custody {
         }
         let mut open = 0;
         for (token, value) in cx.store.prefix(INVITES, &[], MAX_INVITES) {
+            if token == terms.token {
+                continue;
+            }
             if self.is_open(cx, &value) {
                 open = usize::saturating_add(open, 1);
             } else {
@@ -209,6 +213,7 @@ impl Custody {
         account.topics = quota.topics;
         account.links = quota.links;
         save(cx, &node, &account);
+        self.reports.changed(cx.now, &node, &account, None);
         self.sweep_soon(cx);
         Ok(self.agreed(&account))
     }
@@ -292,10 +297,7 @@ impl Custody {
     ) -> Result<Agreed, Refusal> {
         let known = client(cx, &node);
         if known.as_ref().is_some_and(|account| account.denied) {
-            return Err(Refusal::lasting(
-                Code::Denied,
-                "the operator of this core node no longer takes anything from this node",
-            ));
+            return Err(Refusal::ended());
         }
         let invite: Option<InviteRow> = row::get(&mut cx.store, INVITES, token);
         let invite = invite.filter(|invite| verify(&invite.key));
@@ -348,6 +350,7 @@ impl Custody {
         account.links = account.links.max(invite.links);
         account.token = Some(*token);
         save(cx, &node, &account);
+        self.reports.changed(cx.now, &node, &account, None);
         Ok(self.agreed(&account))
     }
 
@@ -404,7 +407,8 @@ pub(crate) const fn bodies(account: &ClientRow) -> u64 {
         .saturating_add(account.mail)
 }
 
-const fn reserved(account: &ClientRow) -> u64 {
+/// Everything reserved.
+pub(crate) const fn reserved(account: &ClientRow) -> u64 {
     bodies(account).saturating_add(account.headers)
 }
 

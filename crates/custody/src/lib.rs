@@ -38,11 +38,12 @@ mod row;
 mod serving;
 mod settings;
 mod state;
+mod usage;
 
 pub use boxes::BoxAnswer;
 pub use clients::{ClientUsage, InviteState, InviteTerms, StillHeld};
 pub use mailbox::{HeldMail, Mail, MailAnswer};
-pub use mine::{CoreStanding, CoreState, MyCores, MyCoresOutput, ServedBy, Wanted};
+pub use mine::{CoreStanding, CoreState, MyCores, MyCoresOutput, ServedBy, Short, Wanted, Warning};
 pub use outcome::{Agreed, Code, Refusal};
 pub use promises::{Deposit, Promise};
 pub use quota::Quota;
@@ -50,3 +51,4 @@ pub use row::TABLES;
 pub use serving::{CorePeer, Served, Serving};
 pub use settings::Settings;
 pub use state::{Custody, Output};
+pub use usage::{Nearly, TopicShare, Usage};

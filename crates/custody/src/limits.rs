@@ -102,6 +102,23 @@ pub const RETRY_FULL: Duration = Duration::from_secs(600);
 /// The same for envelopes of topics, for which the core node asks by itself as soon as it has room.
 pub const RETRY_ENVELOPES: Duration = Duration::from_secs(3600);
 
+/// How long after it was told what it uses a client is told again, unless a limit comes near.
+pub const USAGE_EVERY: Duration = Duration::from_secs(60);
+
+/// Topics of which a client is told what they use. Those that are nearly full come first, then the
+/// largest; of the others it is told nothing.
+pub const MAX_USAGE_TOPICS: usize = 16;
+
+/// Topics of one client that are looked at for that. Further ones are not named.
+pub const MAX_USAGE_LOOKED_AT: usize = 4096;
+
+/// Clients that one turn tells what they use; the rest follows in the next turn.
+pub const REPORTS_PER_TURN: usize = 16;
+
+/// Reports of one core node that are taken in [`USAGE_EVERY`]. An honest one sends one, and one for
+/// each limit that comes near; further ones are not heard.
+pub const MAX_REPORTS: u32 = 40;
+
 /// Core nodes that one client may use.
 pub const MAX_MY_CORES: usize = 16;
 

@@ -116,6 +116,7 @@ impl Custody {
         account.mail = account.mail.saturating_add(cost);
         source.bytes = source.bytes.saturating_add(cost);
         save(cx, &mail.client, &account);
+        self.reports.changed(cx.now, &mail.client, &account, None);
         row::put(&mut cx.store, MAIL_SOURCES, &source_key, &source);
         let held = MailRow {
             id: *mail.id.as_bytes(),
@@ -165,7 +166,13 @@ impl Custody {
     /// A client is linked: what is held for it is handed over, denied or not. While a hand-over runs
     /// this changes nothing; a new link begins with [`Custody::client_down`] for the one before.
     pub fn client_up(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
-        if self.hand_overs.contains_key(&node) || client(cx, &node).is_none() {
+        if client(cx, &node).is_none() {
+            return;
+        }
+        if self.is_client(cx, &node) || self.holds_for(cx, &node) {
+            self.report_from_now(cx, node);
+        }
+        if self.hand_overs.contains_key(&node) {
             return;
         }
         let hand_over = HandOver {
@@ -181,6 +188,7 @@ impl Custody {
     /// A client's link is gone.
     pub fn client_down(&mut self, node: &NodeId) {
         self.hand_overs.remove(node);
+        self.report_no_more(node);
     }
 
     /// A client has acknowledged mails with this receipt, whose signature has been checked. Gives
@@ -231,6 +239,7 @@ impl Custody {
             mark.receipt = kept;
             row::put(&mut cx.store, MAIL_MARKS, &key, &mark);
         }
+        self.look_at_usage(cx, &node, None);
         if let Some(hand_over) = self.hand_overs.get_mut(&node) {
             for id in ids {
                 hand_over.waiting.remove(id);
@@ -271,6 +280,7 @@ impl Custody {
                 account.mail = account.mail.saturating_sub(MAIL_OVERHEAD);
                 save(cx, &node, &account);
             }
+            self.look_at_usage(cx, &node, None);
         }
         due.len() == RELEASES_PER_TURN
     }

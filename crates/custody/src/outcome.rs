@@ -119,6 +119,15 @@ impl Refusal {
         }
     }
 
+    /// What a client hears when the operator ends the agreement, and whenever it claims afterwards.
+    #[must_use]
+    pub fn ended() -> Self {
+        Self::lasting(
+            Code::Denied,
+            "the operator ended the agreement: nothing new is taken, what was promised is kept",
+        )
+    }
+
     /// A refusal that time may lift.
     pub(crate) fn for_now(code: Code, text: impl Into<String>, retry: Duration) -> Self {
         Self {

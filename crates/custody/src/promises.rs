@@ -97,6 +97,8 @@ impl Custody {
             OWN
         };
         save(cx, &node, &client);
+        let of = Some((deposit.topic, &serve));
+        self.reports.changed(cx.now, &node, &client, of);
         let hold = self.hold(cx);
         let until_ms = match deposit.expires_ms {
             0 => hold,
@@ -255,6 +257,7 @@ impl Custody {
                 self.date(cx, &topic, &node, row.life);
             } else {
                 give_back(cx, &topic, &node, &party, &row);
+                self.look_at_usage(cx, &node, Some(&topic));
                 room = true;
             }
             self.drain(cx, topic, out);

@@ -48,8 +48,11 @@ pub(crate) const MY_BOXES: Table = Table::new(114, "custody_my_boxes");
 /// topic → [`PeersRow`].
 pub(crate) const MY_PEERS: Table = Table::new(115, "custody_my_peers");
 
+/// core → [`UsageRow`].
+pub(crate) const MY_USAGE: Table = Table::new(117, "custody_my_usage");
+
 /// All tables of custody.
-pub const TABLES: [Table; 21] = [
+pub const TABLES: [Table; 22] = [
     INVITES,
     CLIENTS,
     SERVES,
@@ -71,6 +74,7 @@ pub const TABLES: [Table; 21] = [
     MY_SERVES,
     MY_BOXES,
     MY_PEERS,
+    MY_USAGE,
 ];
 
 /// An open invite of the operator.
@@ -293,6 +297,9 @@ pub(crate) struct CoreRow {
     pub(crate) code: u8,
     #[n(11)]
     pub(crate) text: String,
+    /// Since when it refuses for this reason, in milliseconds since 1970.
+    #[n(12)]
+    pub(crate) refused_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, Encode, Decode)]
@@ -314,6 +321,39 @@ pub(crate) struct MyServeRow {
     pub(crate) standing: u8,
     #[n(1)]
     pub(crate) text: String,
+}
+
+/// What a core node last said that is used there.
+#[derive(Clone, Debug, Default, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct UsageRow {
+    #[n(0)]
+    pub(crate) quota: u64,
+    #[n(1)]
+    pub(crate) used: u64,
+    #[n(2)]
+    pub(crate) headers: u64,
+    #[n(3)]
+    pub(crate) header_quota: u64,
+    #[n(4)]
+    pub(crate) topics: Vec<ShareRow>,
+    /// When it said so, in milliseconds since 1970 by this node's clock.
+    #[n(5)]
+    pub(crate) heard_ms: u64,
+}
+
+/// What one topic uses of its share.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct ShareRow {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) topic: [u8; 32],
+    #[n(1)]
+    pub(crate) share: u64,
+    #[n(2)]
+    pub(crate) own: u64,
+    #[n(3)]
+    pub(crate) guests: u64,
 }
 
 #[derive(Clone, Debug, Encode, Decode)]

@@ -146,6 +146,7 @@ impl Custody {
             account.topics_used = account.topics_used.saturating_add(1);
             save(cx, &node, &account);
         }
+        self.topics_changed(cx, &node);
         Ok(sponsors.is_empty())
     }
 
@@ -172,6 +173,7 @@ impl Custody {
             account.topics_used = account.topics_used.saturating_sub(1);
             save(cx, &node, &account);
         }
+        self.topics_changed(cx, &node);
         self.look_again(cx, &topic, &node, &serve);
         self.drain(cx, topic, out);
         true
@@ -180,7 +182,7 @@ impl Custody {
     /// Removes a topic once all its clients have left or were denied and the last promise has ended,
     /// by a confirmed clock. While it is held for one of them everything of it is, so an account
     /// that bears any of it goes on bearing it; one that bears nothing goes before.
-    pub(crate) fn drain(&self, cx: &mut Cx<'_>, topic: TopicId, out: &mut Outbox<Output>) {
+    pub(crate) fn drain(&mut self, cx: &mut Cx<'_>, topic: TopicId, out: &mut Outbox<Output>) {
         if !self.confirmed {
             return;
         }
@@ -194,6 +196,7 @@ impl Custody {
         for (node, serve) in ended {
             if gone || (serve.own | serve.guests | serve.headers) == 0 {
                 remove(cx, &node, &topic, &serve);
+                self.look_at_usage(cx, &node, None);
             }
         }
         if gone {

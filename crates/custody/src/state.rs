@@ -12,6 +12,7 @@ use crate::mailbox::{HandOver, HeldMail};
 use crate::outcome::{Code, Refusal};
 use crate::row::{CLIENTS, INVITES};
 use crate::settings::Settings;
+use crate::usage::{Reports, Usage};
 
 /// What a core node's half asks of the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,13 @@ pub enum Output {
         client: NodeId,
         /// The oldest that are held.
         mails: Vec<HeldMail>,
+    },
+    /// Tell the client what it uses of what was agreed.
+    Usage {
+        /// Whom.
+        client: NodeId,
+        /// What it uses.
+        usage: Usage,
     },
     /// Promises have ended, so that there is room again for what was refused for want of it.
     Room,
@@ -45,6 +53,7 @@ pub struct Custody {
     /// Guests that are linked, by the client on whose account.
     pub(crate) guests: BTreeMap<NodeId, BTreeSet<NodeId>>,
     pub(crate) hand_overs: BTreeMap<NodeId, HandOver>,
+    pub(crate) reports: Reports,
     /// When what is over is looked for; never where nobody is served and nobody invited.
     sweep: Option<Time>,
 }
@@ -60,6 +69,7 @@ impl Custody {
             askers: Askers::default(),
             guests: BTreeMap::new(),
             hand_overs: BTreeMap::new(),
+            reports: Reports::default(),
             sweep: Some(Time::ZERO),
         }
     }
@@ -91,7 +101,10 @@ impl Custody {
             .values()
             .filter_map(HandOver::deadline)
             .min();
-        hand_over.into_iter().chain(self.sweep).min()
+        [hand_over, self.sweep, self.reports.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// From now on somebody may be served here.
@@ -119,6 +132,7 @@ impl Custody {
             };
         }
         self.pump(cx, out);
+        self.report(cx, out);
     }
 
     /// Refuses new custody while the disk is nearly full.

@@ -540,7 +540,7 @@ fn a_miss_looks_like_a_hit_and_questions_are_counted() {
 fn drained(desk: &Desk) -> Vec<TopicId> {
     let topics = desk.outputs.iter().filter_map(|output| match output {
         Output::Drained { topic } => Some(*topic),
-        Output::HandOver { .. } | Output::Room => None,
+        Output::HandOver { .. } | Output::Room | Output::Usage { .. } => None,
     });
     topics.collect()
 }
@@ -549,7 +549,7 @@ fn handed(desk: &mut Desk) -> Vec<u8> {
     let outputs = std::mem::take(&mut desk.outputs);
     let mails = outputs.into_iter().flat_map(|output| match output {
         Output::HandOver { mails, .. } => mails,
-        Output::Drained { .. } | Output::Room => Vec::new(),
+        Output::Drained { .. } | Output::Room | Output::Usage { .. } => Vec::new(),
     });
     mails.map(|mail| mail.bytes[0]).collect()
 }

@@ -5,3 +5,4 @@ mod core_node;
 mod desk;
 mod laws;
 mod promises;
+mod usage;

@@ -245,7 +245,7 @@ impl Pair {
             best_effort: false,
         };
         match self.ask(node, send) {
-            Reply::Sent { ids } => ids[0].to_string(),
+            Reply::Sent { ids, .. } => ids[0].to_string(),
             other => panic!("{other:?}"),
         }
     }

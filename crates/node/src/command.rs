@@ -10,6 +10,7 @@
 )]
 
 use identity::{EnvelopeId, NodeId, TopicId};
+use rights::CoreInviteSeed;
 
 /// Names one request; comes back in its [`Reply`]. Chosen by the surface, unique while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +52,20 @@ pub enum Command {
     CoreLeave { core: String },
     /// `way core list`.
     CoreList,
+    /// `way core allow --psk-file`: whoever shows this pre-shared key becomes a client, `uses` times.
+    /// Said again it sets quota and uses anew.
+    CoreAllowPsk {
+        psk: CoreInviteSeed,
+        quota: u64,
+        uses: u32,
+    },
+    /// `way core deny --psk-file`: nobody becomes a client by this key any more; clients stay.
+    CoreDenyPsk { psk: CoreInviteSeed },
+    /// `way core use ADDR --psk-file`.
+    CoreUsePsk {
+        address: String,
+        psk: CoreInviteSeed,
+    },
     /// `way topic create NAME`.
     TopicCreate { name: String },
     /// `way topic list`.
@@ -219,8 +234,12 @@ pub enum Reply {
         inviter: String,
         expires: u64,
     },
-    /// To [`Command::Send`]: the id of each message, in order.
-    Sent { ids: Vec<MessageId> },
+    /// To [`Command::Send`]: the id of each message, in order; and which cores take nothing new of
+    /// the topic, or soon will not.
+    Sent {
+        ids: Vec<MessageId>,
+        warnings: Vec<Problem>,
+    },
     /// To [`Command::Wait`].
     Reached { state: WaitFor, count: u32, of: u32 },
     /// To [`Command::Read`] (lines), with the greatest number that was looked at, so that a reader
@@ -285,6 +304,8 @@ pub struct Status {
     pub store_limit: u64,
     /// The rate rules in force, in a sentence; empty when there is none.
     pub rules: String,
+    /// The cores that it uses.
+    pub cores: Vec<Core>,
     /// What is not as it should be.
     pub problems: Vec<Problem>,
 }
@@ -345,7 +366,7 @@ pub struct Core {
     pub id: NodeId,
     /// Where.
     pub address: String,
-    /// `agreed`, `asking`, `refused`, `left`.
+    /// `agreed`, `asking`, `refused`, `leaving`.
     pub state: String,
     /// Agreed quota in bytes.
     pub quota: u64,
@@ -355,6 +376,37 @@ pub struct Core {
     pub linked: bool,
     /// How many topics it serves for this node.
     pub topics: u32,
+    /// Bytes of headers that it holds, as it last said.
+    pub headers: u64,
+    /// Bytes of headers that it holds at most, a part of the quota; 0 before it has said so.
+    pub header_quota: u64,
+    /// What topics use of their shares, as it last said: the largest, and those nearly full.
+    pub shares: Vec<CoreShare>,
+    /// When it last said what is used (ms).
+    pub said: Option<u64>,
+    /// Why it refuses, in its words.
+    pub reason: Option<String>,
+    /// Since when it refuses (ms).
+    pub refused_since: Option<u64>,
+    /// Of an agreement that was ended: when the last of its promises is over at the latest (ms).
+    pub held_until: Option<u64>,
+    /// What to do about a refusal.
+    pub hint: Option<String>,
+}
+
+/// What a topic uses at a core, as the core last said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreShare {
+    /// Which.
+    pub topic: TopicId,
+    /// Its local name.
+    pub name: String,
+    /// Bytes of the quota that it may use.
+    pub share: u64,
+    /// Bytes that this node uses of it.
+    pub own: u64,
+    /// Bytes that others use of it, half of the share at most.
+    pub guests: u64,
 }
 
 /// A topic in a list.

@@ -4,14 +4,14 @@ use crate::host::{code_of, retry_at};
 use crate::io::LinkId;
 use crate::node::{Inner, Turn};
 use crate::rows::TopicRow;
-use custody::{Agreed, BoxAnswer, Refusal, Serving};
+use custody::{Agreed, BoxAnswer, Refusal, Serving, TopicShare, Usage};
 use identity::{NodeId, TopicId};
 use machine::Time;
 use machine::planted::{Bug, is};
 use rights::{AtCore, CoreInviteKey, KeyRing, Show};
 use router::Standing;
 use topic::{Peer, Role};
-use wire::frame::Subject;
+use wire::frame::{Subject, TopicUsage};
 use wire::{Code, Frame, Genesis, TopicFrame};
 
 impl Inner {
@@ -128,8 +128,28 @@ impl Inner {
             } => {
                 self.on_refused(turn, link, node, subject, (code, text, retry));
             }
-            // Told to people in a later version.
-            Frame::CoreUsage { .. } => {}
+            Frame::CoreUsage {
+                quota,
+                used,
+                headers,
+                header_quota,
+                topics,
+            } => {
+                let share = |of: TopicUsage| TopicShare {
+                    topic: of.topic,
+                    share: of.share,
+                    own: of.own,
+                    guests: of.guests,
+                };
+                let usage = Usage {
+                    quota,
+                    used,
+                    headers,
+                    header_quota,
+                    topics: topics.into_iter().map(share).collect(),
+                };
+                self.mine.usage_told(turn.cx, node, &usage);
+            }
             // The router's own; it passes none of them on.
             Frame::Hello { .. }
             | Frame::Bye { .. }
@@ -269,13 +289,7 @@ impl Inner {
             Ok(agreed) => {
                 self.stands(turn, node, Standing::Client);
                 self.note_group(turn, node);
-                let frame = Frame::CoreAgreed {
-                    quota: agreed.quota,
-                    used: agreed.used,
-                    topics: agreed.max_topics,
-                    max_hold: agreed.max_hold_ms,
-                };
-                turn.send(link, &frame);
+                self.tell_agreed(turn, link, &agreed);
                 self.host
                     .custody
                     .client_up(turn.cx, node, &mut turn.custody);

@@ -134,6 +134,9 @@ impl Inner {
         self.host.custody.set_clock(turn.cx.now, confirmed);
         self.mine.set_clock(confirmed);
         self.topic(turn, topic::Input::Clock { confirmed });
+        if confirmed {
+            self.host.keys.forget_old(turn.cx);
+        }
     }
 
     fn opened(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, state: Link) {
@@ -254,6 +257,7 @@ impl Inner {
                         .hand_over(&client, &mail.bytes, &mut turn.router);
                 }
             }
+            custody::Output::Usage { client, usage } => self.tell_usage(turn, &client, usage),
             custody::Output::Room => self.topics.room_again(turn.cx.now, None),
             custody::Output::Drained { topic } => {
                 // Where the operator takes part in it, it stays.

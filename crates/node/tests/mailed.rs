@@ -52,7 +52,7 @@ pub(crate) fn mail(world: &mut World, from: usize, to: usize, text: &str) -> Str
         best_effort: false,
     };
     match world.ask(from, command) {
-        Reply::Sent { ids } => ids[0].to_string(),
+        Reply::Sent { ids, .. } => ids[0].to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -1,5 +1,6 @@
 //! Whole nodes in a world without I/O.
 
+mod agreements;
 mod held;
 mod idle;
 mod liars;

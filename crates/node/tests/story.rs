@@ -48,7 +48,7 @@ pub(crate) fn send(world: &mut World, node: usize, topic: &str, text: &str) -> S
         best_effort: false,
     };
     match world.ask(node, command) {
-        Reply::Sent { ids } => ids[0].to_string(),
+        Reply::Sent { ids, .. } => ids[0].to_string(),
         other => panic!("{other:?}"),
     }
 }

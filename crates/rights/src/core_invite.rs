@@ -7,6 +7,9 @@
 //!
 //! The core node keeps token and key, never the seed: its store gives no link away. The mac holds
 //! for one link alone, so a claim that was overheard or passed on is worth nothing.
+//!
+//! A pre-shared key is the same with a seed that both sides were given beforehand. It is 16 random
+//! bytes and never a password: whoever has met a token can try seeds as fast as it hashes.
 
 use identity::seal::{kdf, mac, same};
 use machine::Rng;
@@ -31,6 +34,15 @@ impl core::fmt::Debug for CoreInviteSeed {
     }
 }
 
+impl PartialEq for CoreInviteSeed {
+    /// In the same time wherever they differ.
+    fn eq(&self, other: &Self) -> bool {
+        same(&*self.0, &*other.0)
+    }
+}
+
+impl Eq for CoreInviteSeed {}
+
 impl CoreInviteSeed {
     /// A fresh seed.
     #[must_use]
@@ -38,13 +50,13 @@ impl CoreInviteSeed {
         Self(Zeroizing::new(rng.array()))
     }
 
-    /// The seed of a link.
+    /// The seed of a link, or a pre-shared key.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes, for the link.
+    /// The bytes, for the link or the file of the key.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0

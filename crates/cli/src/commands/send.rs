@@ -7,6 +7,7 @@ use super::Context;
 use crate::args::{Send, Wait};
 use crate::client::{Client, object};
 use crate::failure::{Code, Exit, Failure};
+use crate::human;
 use crate::output::{Outcome, Stop, note};
 use crate::request::{Ask, Text, WaitState};
 use crate::schema;
@@ -18,6 +19,8 @@ pub const MAX_MESSAGE: usize = 60 * 1024;
 const BATCH_MESSAGES: usize = 1024;
 /// … so many bytes, or when standard input has nothing more at the moment.
 const BATCH_BYTES: usize = 512 * 1024;
+/// Warnings that are remembered as told. Where core nodes think of more, they are told again.
+const MAX_WARNED: usize = 64;
 
 /// `way send`.
 ///
@@ -30,6 +33,7 @@ pub fn run(context: &mut Context, send: Send) -> Outcome {
         wait: send.wait,
         of: send.of,
         deadline: None,
+        warned: Vec::new(),
     };
     let patience = send.timeout.duration(now_ms());
     if send.lines {
@@ -50,6 +54,8 @@ struct Sender {
     wait: Option<Wait>,
     of: Option<u32>,
     deadline: Option<Instant>,
+    /// What was warned of already.
+    warned: Vec<String>,
 }
 
 impl Sender {
@@ -80,7 +86,8 @@ impl Sender {
             expires: None,
             best_effort: false,
         };
-        let (lines, _) = client.all(ask)?;
+        let (lines, end) = client.all(ask)?;
+        self.warn(context.out.json, end.warnings);
         let sent = lines
             .iter()
             .map(|line| object(line))
@@ -106,6 +113,27 @@ impl Sender {
         }
         context.out.flush()?;
         failed.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    /// Says on standard error what will soon be refused: once for each core node and reason, however
+    /// many batches there are.
+    fn warn(&mut self, json: bool, warnings: Vec<schema::Problem>) {
+        for warning in warnings {
+            let told = without_percent(&warning.text);
+            if self.warned.contains(&told) {
+                continue;
+            }
+            if self.warned.len() >= MAX_WARNED {
+                self.warned.clear();
+            }
+            self.warned.push(told);
+            if json {
+                let v = schema::Version;
+                note(&schema::to_line(&schema::Warned { v, warning }));
+            } else {
+                note(&human::warning(&warning));
+            }
+        }
     }
 
     fn wait_for(
@@ -134,6 +162,19 @@ impl Sender {
         reached.reverse();
         Ok(reached)
     }
+}
+
+/// A warning without its percentages, which move while a stream goes on.
+fn without_percent(text: &str) -> String {
+    let mut told = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(" %") {
+        told.push_str(before.trim_end_matches(|c: char| c.is_ascii_digit()));
+        told.push_str(" %");
+        rest = after;
+    }
+    told.push_str(rest);
+    told
 }
 
 /// All of standard input, without the line end that `echo` adds.
@@ -214,6 +255,16 @@ mod tests {
             into[..piece.len()].copy_from_slice(piece);
             Ok(piece.len())
         }
+    }
+
+    #[test]
+    fn a_warning_is_the_same_whatever_its_percentage_and_another_for_another_node() {
+        let of = |node: &str, percent: u32| {
+            without_percent(&format!("{node} is nearly full: {percent} % of it, 3"))
+        };
+        assert_eq!(of("node1a", 88), of("node1a", 100));
+        assert_ne!(of("node1a", 88), of("node2a", 88));
+        assert_eq!(without_percent("7 nodes, 8"), "7 nodes, 8");
     }
 
     fn batches(pieces: Vec<&'static [u8]>) -> Vec<Vec<String>> {

@@ -178,12 +178,37 @@ pub(super) fn status(status: node::Status) -> schema::Status {
             limit: status.store_limit,
         },
         rules: status.rules,
-        problems: status
-            .problems
-            .into_iter()
-            .map(|node::Problem { code, text, hint }| schema::Problem { code, text, hint })
-            .collect(),
+        cores: status.cores.into_iter().map(core_use).collect(),
+        problems: status.problems.into_iter().map(problem).collect(),
     }
+}
+
+pub(super) fn problem(problem: node::Problem) -> schema::Problem {
+    let node::Problem { code, text, hint } = problem;
+    schema::Problem { code, text, hint }
+}
+
+fn core_use(core: node::Core) -> schema::CoreUse {
+    schema::CoreUse {
+        id: core.id.to_string(),
+        state: core.state,
+        quota: core.quota,
+        used: core.used,
+        headers: core.headers,
+        header_quota: core.header_quota,
+        shares: shares(core.shares),
+    }
+}
+
+fn shares(shares: Vec<node::CoreShare>) -> Vec<schema::CoreShare> {
+    let share = |of: node::CoreShare| schema::CoreShare {
+        topic: of.topic.to_string(),
+        name: of.name,
+        share: of.share,
+        own: of.own,
+        guests: of.guests,
+    };
+    shares.into_iter().map(share).collect()
 }
 
 pub(super) fn peer(peer: node::Peer) -> schema::Peer {
@@ -222,6 +247,14 @@ pub(super) fn core(core: node::Core) -> schema::Core {
         used: core.used,
         linked: core.linked,
         topics: core.topics,
+        headers: core.headers,
+        header_quota: core.header_quota,
+        shares: shares(core.shares),
+        said: core.said.map(rfc3339),
+        reason: core.reason,
+        refused_since: core.refused_since.map(rfc3339),
+        held_until: core.held_until.map(rfc3339),
+        hint: core.hint,
     }
 }
 

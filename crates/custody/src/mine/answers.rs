@@ -6,8 +6,8 @@ use machine::{Cx, Outbox};
 use crate::limits::{MAX_MY_BOXES, RETRY_FIRST, RETRY_MAX};
 use crate::outcome::{Agreed, Code, Refusal};
 use crate::row::{
-    self, MY_BOXES, MY_CORES, MY_PEERS, MY_SERVES, MY_TOPICS, MyBoxRow, MyServeRow, PeersRow,
-    WantedRow,
+    self, MY_BOXES, MY_CORES, MY_PEERS, MY_SERVES, MY_TOPICS, MY_USAGE, MyBoxRow, MyServeRow,
+    PeersRow, WantedRow,
 };
 use crate::serving::peers_of;
 
@@ -34,6 +34,7 @@ impl MyCores {
     /// The link with this node is gone.
     pub fn down(&mut self, node: &NodeId) {
         self.linked.remove(node);
+        self.reports.remove(node);
     }
 
     /// A core node agreed: it is told everything that it has not confirmed.
@@ -58,7 +59,9 @@ impl MyCores {
         row.heard_ms = cx.wall.as_millis();
         row.code = 0;
         row.text.clear();
+        row.refused_ms = None;
         row::put(&mut cx.store, MY_CORES, core.as_bytes(), &row);
+        self.usage_agreed(cx, &core, agreed.quota, agreed.used);
         let leaving = row.standing == LEAVING;
         // A core node that reserves nothing may have lost its home.
         let all = self.told.insert(core) || agreed.used == 0;
@@ -97,6 +100,10 @@ impl MyCores {
         };
         if row.standing != LEAVING {
             row.standing = CORE_REFUSED;
+        }
+        let same = row.code == refusal.code.as_u8() && !row.text.is_empty();
+        if !same || row.refused_ms.is_none() {
+            row.refused_ms = Some(cx.wall.as_millis());
         }
         row.code = refusal.code.as_u8();
         row.text.clone_from(&refusal.text);
@@ -226,6 +233,7 @@ impl MyCores {
     ) {
         if serves(cx, &core).is_empty() {
             cx.store.delete(MY_CORES, *core.as_bytes());
+            cx.store.delete(MY_USAGE, *core.as_bytes());
             out.push(MyCoresOutput::Release { core });
         }
     }

@@ -3,7 +3,10 @@
 //! Everything that a core node has not confirmed is a row, and is said again on the next link.
 
 mod answers;
+mod usage;
 mod wishes;
+
+pub use usage::{Short, Warning};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +19,7 @@ use crate::limits::{MAX_MY_CORES, MAX_MY_TOPICS};
 use crate::outcome::{Agreed, Code};
 use crate::row::{self, CoreRow, MY_CORES, MY_SERVES, MyServeRow};
 use crate::serving::CorePeer;
+use crate::usage::Usage;
 
 /// What the client's half asks of the node. All of it is said again until it is confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +154,10 @@ pub struct CoreState {
     pub heard_ms: u64,
     /// Its refusal, if it refused.
     pub refusal: Option<(Code, String)>,
+    /// Since when it refuses for this reason, in milliseconds since 1970 by this node's clock.
+    pub refused_ms: Option<u64>,
+    /// What it last said that is used, and when, in milliseconds since 1970 by this node's clock.
+    pub usage: Option<(Usage, u64)>,
     /// The topics asked of it.
     pub topics: Vec<(TopicId, ServedBy)>,
 }
@@ -174,6 +182,8 @@ pub(super) struct Retry {
 #[derive(Debug, Default)]
 pub struct MyCores {
     pub(super) linked: BTreeMap<NodeId, Retry>,
+    /// How often linked core nodes have said what is used.
+    reports: BTreeMap<NodeId, usage::Reports>,
     /// Core nodes that were asked for every topic in this life.
     pub(super) told: BTreeSet<NodeId>,
     /// Whether the clock may be acted on.
@@ -235,6 +245,8 @@ impl MyCores {
                 },
                 heard_ms: row.heard_ms,
                 refusal,
+                refused_ms: row.refused_ms,
+                usage: self.usage(cx, &core),
                 topics: topics.collect(),
             });
         }

@@ -1,14 +1,20 @@
 //! Core nodes: the operator's half and the client's half.
 
 use super::peers::parse_address;
-use crate::command::{Client, Code, Core, Failure, Reply, RequestId};
+use crate::command::{Client, Code, Failure, Reply, RequestId};
+use crate::host::code_of;
+use crate::io::LinkId;
 use crate::node::{Inner, Turn};
 use crate::waiting::What;
-use custody::{CoreStanding, InviteTerms, Quota};
+use custody::{Agreed, InviteTerms, Quota, Refusal, Usage};
 use identity::NodeId;
 use rights::CoreInviteSeed;
 use router::Standing;
-use wire::{CoreLink, NodeAddress};
+use wire::frame::TopicUsage;
+use wire::{CoreLink, Frame, NodeAddress};
+
+// All topics of a report go into one frame.
+const _: () = assert!(custody::limits::MAX_USAGE_TOPICS == wire::limits::MAX_USAGE_TOPICS);
 
 /// How long `way core use` waits for the core's answer, in milliseconds.
 const CLAIM_TIMEOUT_MS: u64 = 20_000;
@@ -35,6 +41,24 @@ impl Inner {
         self.operator()?;
         let at = self.first_address()?;
         let seed = CoreInviteSeed::generate(turn.cx.rng);
+        self.open_invite(turn, &seed, quota, uses)?;
+        let link = CoreLink {
+            seed: *seed.as_bytes(),
+            at,
+        }
+        .to_text()
+        .map_err(from_link)?;
+        Ok(Reply::CoreInvited { link, quota, uses })
+    }
+
+    /// Whoever shows this seed becomes a client.
+    fn open_invite(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        seed: &CoreInviteSeed,
+        quota: u64,
+        uses: u32,
+    ) -> Result<(), Failure> {
         let terms = InviteTerms {
             token: seed.token(),
             key: *seed.key().as_bytes(),
@@ -48,14 +72,36 @@ impl Inner {
         self.host
             .custody
             .invite(turn.cx, &terms)
-            .map_err(from_refusal)?;
-        let link = CoreLink {
-            seed: *seed.as_bytes(),
-            at,
+            .map_err(from_refusal)
+    }
+
+    /// A pre-shared key is an invite whose seed both sides had before.
+    pub(super) fn core_allow_psk(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        psk: &CoreInviteSeed,
+        quota: u64,
+        uses: u32,
+    ) -> Result<Reply, Failure> {
+        self.operator()?;
+        self.open_invite(turn, psk, quota, uses)?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn core_deny_psk(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        psk: &CoreInviteSeed,
+    ) -> Result<Reply, Failure> {
+        self.operator()?;
+        if self.host.custody.revoke_invite(turn.cx, &psk.token()) {
+            return Ok(Reply::Done);
         }
-        .to_text()
-        .map_err(from_link)?;
-        Ok(Reply::CoreInvited { link, quota, uses })
+        Err(Failure::new(
+            Code::NotFound,
+            "nobody may become a client by this key: it was not allowed, or is used up",
+            "`way core clients` lists those who are; `way core deny NODE` ends an agreement",
+        ))
     }
 
     /// Where this node tells others to find it.
@@ -84,13 +130,20 @@ impl Inner {
             bytes: quota,
             ..self.host.custody.settings().quota
         };
-        self.host
+        let agreed = self
+            .host
             .custody
             .allow(turn.cx, node, Some(quota))
             .map_err(from_refusal)?;
         self.topics.room_again(turn.cx.now, None);
-        if self.link_of(&node).is_some() {
+        if let Some(link) = self.link_of(&node) {
             self.stands(turn, node, Standing::Client);
+            self.note_group(turn, node);
+            // Also what has changed of an agreement, or that it holds again, is known at once.
+            self.tell_agreed(turn, link, &agreed);
+            self.host
+                .custody
+                .client_up(turn.cx, node, &mut turn.custody);
         }
         Ok(Reply::Done)
     }
@@ -102,13 +155,55 @@ impl Inner {
     ) -> Result<Reply, Failure> {
         self.operator()?;
         let id = self.find_node(turn, node)?;
+        let client = self.host.custody.is_client(turn.cx, &id);
         let held = self.host.custody.deny(turn.cx, id);
+        if let Some(link) = self.link_of(&id).filter(|_| client) {
+            let ended = Refusal::ended();
+            let frame = Frame::CoreRefused {
+                code: code_of(ended.code),
+                text: ended.text,
+                retry: 0,
+            };
+            turn.send(link, &frame);
+        }
         let held_until = (held.bytes > 0).then_some(held.until_ms);
         Ok(Reply::CoreDenied {
             id,
             held_bytes: held.bytes,
             held_until,
         })
+    }
+
+    /// Tells a client what was agreed.
+    pub(crate) fn tell_agreed(&self, turn: &mut Turn<'_, '_>, link: LinkId, agreed: &Agreed) {
+        let frame = Frame::CoreAgreed {
+            quota: agreed.quota,
+            used: agreed.used,
+            topics: agreed.max_topics,
+            max_hold: agreed.max_hold_ms,
+        };
+        turn.send(link, &frame);
+    }
+
+    /// Tells a client what it uses.
+    pub(crate) fn tell_usage(&mut self, turn: &mut Turn<'_, '_>, client: &NodeId, usage: Usage) {
+        let Some(link) = self.link_of(client) else {
+            return;
+        };
+        let topics = usage.topics.into_iter().map(|of| TopicUsage {
+            topic: of.topic,
+            share: of.share,
+            own: of.own,
+            guests: of.guests,
+        });
+        let frame = Frame::CoreUsage {
+            quota: usage.quota,
+            used: usage.used,
+            headers: usage.headers,
+            header_quota: usage.header_quota,
+            topics: topics.collect(),
+        };
+        turn.send(link, &frame);
     }
 
     pub(super) fn core_clients(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
@@ -118,7 +213,7 @@ impl Inner {
             .map(|client| Client {
                 id: client.node,
                 quota: client.quota.bytes,
-                used: client.reserved().saturating_add(client.headers),
+                used: client.reserved(),
                 topics: client.topics,
                 allowed: !client.denied,
                 since: client.since_ms,
@@ -128,21 +223,47 @@ impl Inner {
     }
 
     pub(crate) fn core_use(&mut self, turn: &mut Turn<'_, '_>, request: RequestId, text: &str) {
-        match self.use_core(turn, text) {
+        let core = parse_core(text).and_then(|(at, seed)| self.use_core(turn, &at, seed.as_ref()));
+        self.core_used(turn, request, core);
+    }
+
+    pub(crate) fn core_use_psk(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        address: &str,
+        psk: &CoreInviteSeed,
+    ) {
+        let core = parse_core(address).and_then(|(at, seed)| match seed {
+            None => self.use_core(turn, &at, Some(psk)),
+            Some(_) => Err(Failure::new(
+                Code::Usage,
+                "an operator's invite holds its own key",
+                "give the address of the core node, node1…@host:port, or leave --psk-file out",
+            )),
+        });
+        self.core_used(turn, request, core);
+    }
+
+    fn core_used(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        core: Result<NodeId, Failure>,
+    ) {
+        match core {
             Ok(core) => self.wait(turn, request, What::Core(core), CLAIM_TIMEOUT_MS),
             Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
         }
     }
 
-    fn use_core(&mut self, turn: &mut Turn<'_, '_>, text: &str) -> Result<NodeId, Failure> {
-        let text = text.trim();
-        let (at, invite) = if text.to_ascii_lowercase().starts_with("way:") {
-            let link: CoreLink = text.parse().map_err(from_link)?;
-            let seed = CoreInviteSeed::from_bytes(link.seed);
-            (link.at, Some((seed.token(), *seed.key().as_bytes())))
-        } else {
-            (parse_address(text)?, None)
-        };
+    fn use_core(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        at: &NodeAddress,
+        seed: Option<&CoreInviteSeed>,
+    ) -> Result<NodeId, Failure> {
+        let invite = seed.map(|seed| (seed.token(), *seed.key().as_bytes()));
         if at.node == self.id {
             return Err(Failure::new(Code::Usage, "that is this node itself", ""));
         }
@@ -186,36 +307,21 @@ impl Inner {
     }
 
     pub(super) fn core_list(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
-        let cores = self.mine.list(turn.cx);
-        let cores = cores
-            .into_iter()
-            .map(|core| Core {
-                id: core.core,
-                address: core.addresses.first().cloned().unwrap_or_default(),
-                state: match core.standing {
-                    CoreStanding::Asking => "asking",
-                    CoreStanding::Agreed => "agreed",
-                    CoreStanding::Refused => "refused",
-                    CoreStanding::Leaving => "leaving",
-                }
-                .to_owned(),
-                quota: core.agreed.quota,
-                used: core.agreed.used,
-                linked: core.linked,
-                topics: u32::try_from(
-                    core.topics
-                        .iter()
-                        .filter(|(_, served)| matches!(served, custody::ServedBy::Serving))
-                        .count(),
-                )
-                .unwrap_or(u32::MAX),
-            })
-            .collect();
-        Reply::Cores(cores)
+        Reply::Cores(self.own_cores(turn))
     }
 }
 
-fn from_refusal(refusal: custody::Refusal) -> Failure {
+/// Where a core node is, and the seed where an operator's invite says it.
+fn parse_core(text: &str) -> Result<(NodeAddress, Option<CoreInviteSeed>), Failure> {
+    let text = text.trim();
+    if !text.to_ascii_lowercase().starts_with("way:") {
+        return Ok((parse_address(text)?, None));
+    }
+    let link: CoreLink = text.parse().map_err(from_link)?;
+    Ok((link.at, Some(CoreInviteSeed::from_bytes(link.seed))))
+}
+
+fn from_refusal(refusal: Refusal) -> Failure {
     Failure::new(Code::Refused, refusal.text, "")
 }
 

@@ -79,7 +79,10 @@ impl Inner {
             }
         });
         match sent {
-            Ok(Some(ids)) => self.reply(turn, request, Reply::Sent { ids }),
+            Ok(Some(ids)) => {
+                let warnings = Vec::new();
+                self.reply(turn, request, Reply::Sent { ids, warnings });
+            }
             // Answered when the messages are in an envelope.
             Ok(None) => {}
             Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
@@ -201,7 +204,11 @@ impl Inner {
                     }
                     if batch.messages.is_empty() {
                         self.note_sent(turn, batch.ids.last());
-                        let reply = Reply::Sent { ids: batch.ids };
+                        let id = self.host.keys.topic(batch.local).map(|keys| keys.id);
+                        let warnings =
+                            id.map_or_else(Vec::new, |id| self.core_problems(turn, Some(&id)));
+                        let ids = batch.ids;
+                        let reply = Reply::Sent { ids, warnings };
                         self.reply(turn, batch.request, reply);
                     } else {
                         self.pending.queue.push_front(batch);

@@ -1,5 +1,6 @@
 //! What applications ask, one file for each group of commands.
 
+mod core_words;
 mod cores;
 mod messages;
 mod names;
@@ -51,6 +52,9 @@ impl Inner {
                 self.join(turn, request, &link, name, timeout_ms);
             }
             Command::CoreUse { link } => self.core_use(turn, request, &link),
+            Command::CoreUsePsk { address, psk } => {
+                self.core_use_psk(turn, request, &address, &psk);
+            }
             Command::Send {
                 to,
                 messages,
@@ -98,6 +102,10 @@ impl Inner {
             Command::CoreInvite { quota, uses } => self.core_invite(turn, quota, uses),
             Command::CoreAllow { node, quota } => self.core_allow(turn, &node, quota),
             Command::CoreDeny { node } => self.core_deny(turn, &node),
+            Command::CoreAllowPsk { psk, quota, uses } => {
+                self.core_allow_psk(turn, &psk, quota, uses)
+            }
+            Command::CoreDenyPsk { psk } => self.core_deny_psk(turn, &psk),
             Command::CoreClients => Ok(self.core_clients(turn)),
             Command::CoreLeave { core } => self.core_leave(turn, &core),
             Command::CoreList => Ok(self.core_list(turn)),
@@ -114,6 +122,7 @@ impl Inner {
             Command::JoinLook { .. }
             | Command::Join { .. }
             | Command::CoreUse { .. }
+            | Command::CoreUsePsk { .. }
             | Command::Send { .. }
             | Command::Wait { .. }
             | Command::PingNode { .. } => {

@@ -18,6 +18,7 @@ impl Inner {
                 hint: "free some space; reading, handing over and expiry go on".to_owned(),
             });
         }
+        problems.extend(self.core_problems(turn, None));
         Reply::Status(Status {
             id: self.id,
             name: self.router.name().to_owned(),
@@ -28,6 +29,7 @@ impl Inner {
             store_bytes: self.store_bytes,
             store_limit: self.host.keys.config.store_limit,
             rules: self.router.acl().rules().summary(),
+            cores: self.own_cores(turn),
             problems,
         })
     }

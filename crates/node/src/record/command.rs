@@ -2,6 +2,7 @@
 
 use super::{maybe, maybe_text, read_maybe, read_maybe_text, text};
 use crate::command::{Command, ReadFrom, WaitFor};
+use rights::CoreInviteSeed;
 use wire::Malformed;
 use wire::cbor::{Reader, Writer};
 
@@ -85,6 +86,16 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
         Command::Why { id } => {
             w.array(2).uint(27_u8);
             maybe_text(w, id.as_deref());
+        }
+        Command::CoreAllowPsk { psk, quota, uses } => {
+            w.array(4).uint(28_u8).bytes(psk.as_bytes());
+            w.uint(*quota).uint(*uses);
+        }
+        Command::CoreDenyPsk { psk } => {
+            w.array(2).uint(29_u8).bytes(psk.as_bytes());
+        }
+        Command::CoreUsePsk { address, psk } => {
+            w.array(3).uint(30_u8).text(address).bytes(psk.as_bytes());
         }
     }
 }
@@ -173,8 +184,22 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
         (27, 2) => Command::Why {
             id: read_maybe_text(r)?,
         },
+        (28, 4) => Command::CoreAllowPsk {
+            psk: read_psk(r)?,
+            quota: r.u64("quota")?,
+            uses: r.u32("uses")?,
+        },
+        (29, 2) => Command::CoreDenyPsk { psk: read_psk(r)? },
+        (30, 3) => Command::CoreUsePsk {
+            address: text(r)?,
+            psk: read_psk(r)?,
+        },
         _ => return Err(r.wrong("kind of command")),
     })
+}
+
+fn read_psk(r: &mut Reader<'_>) -> Result<CoreInviteSeed, Malformed> {
+    Ok(CoreInviteSeed::from_bytes(r.array("pre-shared key")?))
 }
 
 fn bare(w: &mut Writer, kind: u8) {

@@ -2,6 +2,7 @@ use super::*;
 use crate::command::{Command, ReadFrom, WaitFor};
 use identity::{Context, Signature};
 use machine::Rng;
+use rights::CoreInviteSeed;
 use router::acl::{Group, Way, Who};
 use router::{Rule, Rules};
 
@@ -77,6 +78,18 @@ fn commands(w: &mut Whim) -> Vec<Command> {
         Command::CoreDeny { node: w.text() },
         Command::CoreUse { link: w.text() },
         Command::CoreLeave { core: w.text() },
+        Command::CoreAllowPsk {
+            psk: CoreInviteSeed::from_bytes(w.0.array()),
+            quota: w.number(),
+            uses: w.small(),
+        },
+        Command::CoreDenyPsk {
+            psk: CoreInviteSeed::from_bytes(w.0.array()),
+        },
+        Command::CoreUsePsk {
+            address: w.text(),
+            psk: CoreInviteSeed::from_bytes(w.0.array()),
+        },
         Command::TopicCreate { name: w.text() },
         Command::TopicInfo { topic: w.text() },
         Command::TopicLeave { topic: w.text() },

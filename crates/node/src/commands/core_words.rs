@@ -1,0 +1,180 @@
+//! What is to be known of one's core nodes: what is used there, what will soon be refused, what is
+//! refused already, and what would help.
+//!
+//! The figures are a core node's word. They are shown and decide nothing.
+
+use crate::command::{Core, CoreShare, Problem};
+use crate::node::{Inner, Turn};
+use custody::{Code, CoreStanding, CoreState, Nearly, ServedBy, Short, TopicShare, Warning};
+use identity::TopicId;
+
+const LARGER: &str =
+    "ask its operator for a larger quota, or use a second core node (`way core use`)";
+
+impl Inner {
+    /// What should be known of this node's core nodes, for a topic or for all.
+    pub(super) fn core_problems(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: Option<&TopicId>,
+    ) -> Vec<Problem> {
+        let warnings = self.mine.warnings(turn.cx, topic);
+        if warnings.is_empty() {
+            return Vec::new();
+        }
+        let labels = self.node_labels(turn);
+        warnings
+            .into_iter()
+            .map(|Warning { core, why }| {
+                let core = labels.show(&core);
+                match why {
+                    Short::Nearly(nearly, percent) => self.nearly_full(&core, nearly, percent),
+                    Short::Ended(code, text) => Problem {
+                        code: "core-refused".to_owned(),
+                        text: format!("the core node {core} takes nothing of this node: {text}"),
+                        hint: refused_hint(code).to_owned(),
+                    },
+                    Short::NotServed(topic, text) => Problem {
+                        code: "core-not-serving".to_owned(),
+                        text: format!(
+                            "the core node {core} does not serve the topic {}: {text}",
+                            self.topic_name(&topic)
+                        ),
+                        hint: LARGER.to_owned(),
+                    },
+                }
+            })
+            .collect()
+    }
+
+    fn nearly_full(&self, core: &str, nearly: Nearly, percent: u64) -> Problem {
+        let (text, hint) = match nearly {
+            Nearly::Bodies => (
+                format!(
+                    "the core node {core} is nearly full: {percent} % of what it keeps for \
+                     messages is used; what does not fit is refused"
+                ),
+                format!("messages make room when they expire; else {LARGER}"),
+            ),
+            Nearly::Headers => (
+                format!(
+                    "the core node {core} is nearly full: {percent} % of what it keeps for \
+                     headers is used, and headers stay as long as their topic"
+                ),
+                format!("leave topics that are over (`way topic leave`), {LARGER}"),
+            ),
+            Nearly::Topic(topic) => (
+                format!(
+                    "the topic {} has used {percent} % of its share at the core node {core}; \
+                     what does not fit is refused",
+                    self.topic_name(&topic)
+                ),
+                format!("messages make room when they expire; else {LARGER}"),
+            ),
+            Nearly::Guests(topic) => (
+                format!(
+                    "others have used {percent} % of what they may use of the topic {} at the \
+                     core node {core}; messages of this node are still taken",
+                    self.topic_name(&topic)
+                ),
+                format!("messages make room when they expire; else {LARGER}"),
+            ),
+        };
+        Problem {
+            code: "core-nearly-full".to_owned(),
+            text,
+            hint,
+        }
+    }
+
+    fn topic_name(&self, topic: &TopicId) -> String {
+        let keys = self.host.keys.local(topic);
+        let keys = keys.and_then(|local| self.host.keys.topic(local));
+        match keys.map(|keys| keys.row.name.clone()) {
+            Some(name) if !name.is_empty() => name,
+            _ => topic.to_string(),
+        }
+    }
+
+    /// This node's core nodes, each with what it uses there and how things stand.
+    pub(super) fn own_cores(&mut self, turn: &mut Turn<'_, '_>) -> Vec<Core> {
+        let cores = self.mine.list(turn.cx);
+        cores.into_iter().map(|core| self.own_core(core)).collect()
+    }
+
+    fn own_core(&self, core: CoreState) -> Core {
+        let serving = core
+            .topics
+            .iter()
+            .filter(|(_, served)| matches!(served, ServedBy::Serving));
+        let topics = u32::try_from(serving.count()).unwrap_or(u32::MAX);
+        let share = |of: TopicShare| CoreShare {
+            topic: of.topic,
+            name: self.topic_name(&of.topic),
+            share: of.share,
+            own: of.own,
+            guests: of.guests,
+        };
+        let (usage, said) = match core.usage {
+            Some((usage, said)) => (Some(usage), Some(said)),
+            None => (None, None),
+        };
+        let refused = matches!(core.standing, CoreStanding::Refused);
+        let refusal = core.refusal.filter(|_| refused);
+        // What it receipted before stays, and nothing was receipted for longer than that.
+        let ended = refusal
+            .as_ref()
+            .is_some_and(|(code, _)| *code == Code::Denied);
+        let held_until = core
+            .refused_ms
+            .filter(|_| ended && core.agreed.max_hold_ms > 0)
+            .map(|since| since.saturating_add(core.agreed.max_hold_ms));
+        Core {
+            id: core.core,
+            address: core.addresses.into_iter().next().unwrap_or_default(),
+            state: word(core.standing).to_owned(),
+            quota: usage
+                .as_ref()
+                .map_or(core.agreed.quota, |usage| usage.quota),
+            used: usage.as_ref().map_or(core.agreed.used, |usage| usage.used),
+            linked: core.linked,
+            topics,
+            headers: usage.as_ref().map_or(0, |usage| usage.headers),
+            header_quota: usage.as_ref().map_or(0, |usage| usage.header_quota),
+            shares: usage
+                .map(|usage| usage.topics.into_iter().map(share).collect())
+                .unwrap_or_default(),
+            said: said.or((core.heard_ms > 0).then_some(core.heard_ms)),
+            refused_since: core.refused_ms.filter(|_| refused),
+            hint: refusal
+                .as_ref()
+                .map(|(code, _)| refused_hint(*code).to_owned()),
+            reason: refusal.map(|(_, text)| text),
+            held_until,
+        }
+    }
+}
+
+const fn word(standing: CoreStanding) -> &'static str {
+    match standing {
+        CoreStanding::Asking => "asking",
+        CoreStanding::Agreed => "agreed",
+        CoreStanding::Refused => "refused",
+        CoreStanding::Leaving => "leaving",
+    }
+}
+
+/// What to do about a core node that refuses to be one.
+const fn refused_hint(code: Code) -> &'static str {
+    match code {
+        Code::Denied => {
+            "what it promised it keeps; use another core node (`way core use`) and leave this one \
+             (`way core leave`), or ask its operator"
+        }
+        Code::NotServed => "ask for the address of a core node, then `way core leave` this one",
+        Code::TooMany | Code::DiskFull | Code::Quota | Code::TooOften => {
+            "it is asked again by itself; use another core node meanwhile (`way core use`)"
+        }
+        _ => "ask its operator for an invite and `way core use` it, or `way core leave` it",
+    }
+}
