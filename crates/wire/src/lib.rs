@@ -24,6 +24,7 @@ mod advert;
 pub mod cbor;
 mod checked;
 mod cut;
+mod difference;
 mod envelope;
 mod epoch;
 pub mod frame;
@@ -49,6 +50,7 @@ pub use advert::{AdvertAddress, AdvertCore, NodeAdvert, check_advert, sign_adver
 pub use cbor::Malformed;
 pub use checked::{Checked, Refused};
 pub use cut::{CutEntry, Range};
+pub use difference::Difference;
 pub use envelope::{
     CheckedBody, Envelope, Evidence, Raw, RawHeader, Verified, check, check_body, check_evidence,
     check_header, sign_envelope,

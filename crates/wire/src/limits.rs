@@ -145,6 +145,12 @@ pub const MAX_RANGES: usize = 256;
 pub const MAX_BODIES: usize = 64;
 /// Receipts in one frame.
 pub const MAX_RECEIPTS: usize = 16;
+/// Receipts told as differences in one frame. More go into the next frame.
+pub const MAX_DIFFERENCES: usize = 64;
+/// A difference between receipts, with the signature. No receipt has longer ones.
+pub const MAX_DIFFERENCE: usize = 32_768;
+/// Receipts asked for in one frame. More are asked for in the next frame.
+pub const MAX_RECEIPT_ASK: usize = 64;
 /// Receipts named in one page of a list of them.
 pub const MAX_SLOT_PAGE: usize = 512;
 /// Pairs of evidence in one frame.

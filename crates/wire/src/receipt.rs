@@ -134,12 +134,7 @@ impl Receipt {
         let counter = r.u64("counter")?;
         f.need(r, 4, "kind")?;
         let kind = ReceiptKind::read(r)?;
-        let mut reading = CutReader::default();
-        let cut = f.list(r, 5, MAX_RECEIPT_CUT, "cut", |r| reading.entry(r))?;
-        let mut last = None;
-        let exceptions = f.list(r, 6, MAX_RECEIPT_EXCEPTIONS, "exceptions", |r| {
-            r.ascending(&mut last, "exceptions", |r| read_exception(r, &cut))
-        })?;
+        let Said { cut, exceptions } = read_said(r, &mut f, (5, 6))?;
         let until = read_until(r, &mut f, 7, kind)?;
         f.need(r, 8, "time")?;
         let time = r.time("time")?;
@@ -155,6 +150,27 @@ impl Receipt {
             time,
         })
     }
+}
+
+/// A cut and what is excepted of it.
+pub(crate) struct Said {
+    pub(crate) cut: Vec<CutEntry>,
+    pub(crate) exceptions: Vec<(u16, u64)>,
+}
+
+/// Reads a cut and its exceptions, in the fields with these keys.
+pub(crate) fn read_said(
+    r: &mut Reader<'_>,
+    f: &mut Fields,
+    keys: (u64, u64),
+) -> Result<Said, Malformed> {
+    let mut reading = CutReader::default();
+    let cut = f.list(r, keys.0, MAX_RECEIPT_CUT, "cut", |r| reading.entry(r))?;
+    let mut last = None;
+    let exceptions = f.list(r, keys.1, MAX_RECEIPT_EXCEPTIONS, "exceptions", |r| {
+        r.ascending(&mut last, "exceptions", |r| read_exception(r, &cut))
+    })?;
+    Ok(Said { cut, exceptions })
 }
 
 /// An exception lies on the chain of an entry of the cut, not beyond it.
@@ -183,7 +199,7 @@ impl Slot {
 }
 
 impl ReceiptKind {
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(match r.at_most(3, "kind of receipt")? {
             0 => Self::Held,
             1 => Self::Carried,
@@ -194,13 +210,13 @@ impl ReceiptKind {
 }
 
 /// A held receipt says until when; no other does.
-fn write_until(w: &mut Writer, key: u64, kind: ReceiptKind, until: u64) {
+pub(crate) fn write_until(w: &mut Writer, key: u64, kind: ReceiptKind, until: u64) {
     if kind == ReceiptKind::Held {
         w.key(key).uint(until);
     }
 }
 
-fn read_until(
+pub(crate) fn read_until(
     r: &mut Reader<'_>,
     f: &mut Fields,
     key: u64,

@@ -2,8 +2,8 @@
 
 use wire::plain::{BoxContents, CoreList, Profile, Title, decode_messages, encode_messages};
 use wire::{
-    Frame, Genesis, Item, MailReceipt, NodeAdvert, Raw, RawHeader, RawStatement, Receipt,
-    ReceiptKind, Ticket, decode_header, decode_items, encode_items,
+    Difference, Frame, Genesis, Item, MailReceipt, NodeAdvert, Raw, RawHeader, RawStatement,
+    Receipt, ReceiptKind, Ticket, decode_header, decode_items, encode_items,
 };
 
 use crate::{rights_samples, samples};
@@ -82,6 +82,14 @@ pub(crate) fn all() -> Vec<Entry> {
             ],
         ),
         (
+            "difference",
+            |b| Difference::decode(b).ok().map(|v| v.encode()),
+            vec![
+                samples::difference(ReceiptKind::Held).encode(),
+                samples::difference(ReceiptKind::Read).encode(),
+            ],
+        ),
+        (
             "mail receipt",
             |b| MailReceipt::decode(b).ok().map(|v| v.encode()),
             vec![samples::mail_receipt().encode()],
@@ -146,5 +154,5 @@ fn the_samples_have_every_type_of_frame() {
         .iter()
         .map(wire::TopicFrame::kind)
         .collect();
-    assert!(topic.into_iter().eq(0..=12));
+    assert!(topic.into_iter().eq(0..=14));
 }

@@ -12,6 +12,7 @@ mod wire_vectors;
 mod cbor;
 mod checks;
 mod decoders;
+mod differences;
 mod documents;
 mod header;
 mod links;

@@ -10,10 +10,10 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use wire::frame::{CorePeer, Subject, TopicUsage};
 use wire::{
-    AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CutEntry, EpochItem, Frame,
-    Genesis, Gift, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress, NodeAdvert,
-    Parameters, Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Slot, Ticket, TopicBox,
-    TopicFrame, TopicPolicy, limits,
+    AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CutEntry, Difference, EpochItem,
+    Frame, Genesis, Gift, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress,
+    NodeAdvert, Parameters, Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Slot,
+    Ticket, TopicBox, TopicFrame, TopicPolicy, limits,
 };
 
 use crate::rights_strategies::{self, budget, form, terms};
@@ -462,7 +462,22 @@ fn topic_frame() -> impl Strategy<Value = TopicFrame> {
             first,
             last
         }),
+        vec(difference(), 0..9).prop_map(|receipts| TopicFrame::Differences { receipts }),
+        slots().prop_map(|slots| TopicFrame::ReceiptAsk { slots }),
     ]
+}
+
+/// Any part of a receipt, from any earlier one.
+pub(crate) fn difference() -> impl Strategy<Value = Difference> {
+    let rest = (any::<u64>(), btree_set(key(), 0..9), any::<u8>());
+    (receipt(), signature(), rest).prop_map(|(mut receipt, signature, (back, gone, chosen))| {
+        receipt.counter = receipt.counter.max(1);
+        let base = back % receipt.counter;
+        let of = |author: &PublicKey| author.as_bytes()[0] <= chosen;
+        let named = |author: &PublicKey| receipt.cut.iter().any(|entry| entry.author == *author);
+        let gone = gone.into_iter().filter(|author| !named(author)).collect();
+        Difference::of(&receipt, signature, base, gone, of)
+    })
 }
 
 fn slots() -> impl Strategy<Value = Vec<Slot>> {

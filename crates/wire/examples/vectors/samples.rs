@@ -7,11 +7,11 @@ use identity::{
 use wire::frame::{CorePeer, Subject, TopicUsage};
 use wire::plain::{BoxContents, CoreEntry, CoreList, Message, Profile, Title};
 use wire::{
-    AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CoreLink, CutEntry, EpochItem,
-    Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink, MailReceipt, Manifest,
-    NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt, ReceiptKind, Slot,
-    Ticket, TopicBox, TopicFrame, TopicPolicy, encode_items, limits, sign_advert, sign_envelope,
-    sign_mail_receipt, sign_receipt,
+    AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CoreLink, CutEntry, Difference,
+    EpochItem, Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink, MailReceipt,
+    Manifest, NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt, ReceiptKind,
+    Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, encode_items, limits, sign_advert,
+    sign_envelope, sign_mail_receipt, sign_receipt,
 };
 
 use crate::rights_samples::gift;
@@ -263,6 +263,16 @@ pub(crate) fn receipt(kind: ReceiptKind) -> Receipt {
     }
 }
 
+/// What a receipt says about the last author that it names, and that another is gone.
+pub(crate) fn difference(kind: ReceiptKind) -> Difference {
+    let receipt = receipt(kind);
+    let last = receipt.cut.last().map(|entry| entry.author);
+    let signature = Signature::from_bytes([9; 64]);
+    let gone = vec![PublicKey::from_bytes([1; 32])];
+    let chosen = |author: &PublicKey| Some(*author) == last;
+    Difference::of(&receipt, signature, receipt.counter - 9, gone, chosen)
+}
+
 pub(crate) fn mail_receipt() -> MailReceipt {
     MailReceipt {
         holder: node().node_id(),
@@ -458,6 +468,16 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
             slots: vec![],
             first: false,
             last: true,
+        },
+        TopicFrame::Differences {
+            receipts: vec![difference(ReceiptKind::Held), difference(ReceiptKind::Read)],
+        },
+        TopicFrame::ReceiptAsk {
+            slots: vec![Slot {
+                holder: author().public(),
+                kind: ReceiptKind::Delivered,
+                counter: NOW,
+            }],
         },
     ]
 }

@@ -3,6 +3,7 @@
 use identity::{EnvelopeId, PublicKey};
 
 use crate::cut::{CutEntry, Range};
+use crate::difference::Difference;
 use crate::envelope::{Raw, RawHeader};
 use crate::frame::Code;
 use crate::receipt::Slot;
@@ -96,5 +97,15 @@ pub enum TopicFrame {
         first: bool,
         /// The last page.
         last: bool,
+    },
+    /// 13: signed receipts, each as what has changed since one that the other side has.
+    Differences {
+        /// At most 64.
+        receipts: Vec<Difference>,
+    },
+    /// 14: asks for receipts as they were signed, where a difference was of no use.
+    ReceiptAsk {
+        /// Strictly ascending, at most 64; the counter is that of the difference.
+        slots: Vec<Slot>,
     },
 }

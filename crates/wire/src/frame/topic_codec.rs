@@ -4,12 +4,13 @@ use identity::{EnvelopeId, PublicKey};
 
 use crate::cbor::{Fields, Malformed, Reader, Writer};
 use crate::cut::{CutReader, Range};
+use crate::difference::Difference;
 use crate::envelope::{Raw, RawHeader};
 use crate::frame::TopicFrame;
 use crate::frame::read::read_reason;
 use crate::limits::{
-    MAX_BODIES, MAX_BODY, MAX_CUT_PAGE, MAX_ENVELOPES, MAX_EVIDENCE, MAX_GENESIS, MAX_NUMBER,
-    MAX_RANGES, MAX_RECEIPTS, MAX_SLOT_PAGE,
+    MAX_BODIES, MAX_BODY, MAX_CUT_PAGE, MAX_DIFFERENCES, MAX_ENVELOPES, MAX_EVIDENCE, MAX_GENESIS,
+    MAX_NUMBER, MAX_RANGES, MAX_RECEIPT_ASK, MAX_RECEIPTS, MAX_SLOT_PAGE,
 };
 use crate::receipt::Slot;
 use crate::signed::RawStatement;
@@ -32,6 +33,8 @@ impl TopicFrame {
             Self::Genesis { .. } => 10,
             Self::Refused { .. } => 11,
             Self::Slots { .. } => 12,
+            Self::Differences { .. } => 13,
+            Self::ReceiptAsk { .. } => 14,
         }
     }
 
@@ -88,7 +91,7 @@ impl TopicFrame {
         }
     }
 
-    /// Types 4 to 11.
+    /// Types 4 to 11, 13 and 14.
     fn write_other(&self, w: &mut Writer) {
         match self {
             Self::BodyWant { ids } => {
@@ -107,6 +110,14 @@ impl TopicFrame {
             Self::Receipts { receipts } => {
                 w.map(Writer::present(receipts))
                     .list(0, receipts, |w, receipt| receipt.write(w));
+            }
+            Self::Differences { receipts } => {
+                w.map(Writer::present(receipts))
+                    .list(0, receipts, |w, receipt| receipt.write(w));
+            }
+            Self::ReceiptAsk { slots } => {
+                w.map(Writer::present(slots))
+                    .list(0, slots, |w, slot| slot.write(w));
             }
             Self::Evidence { pairs } => {
                 w.map(Writer::present(pairs)).list(0, pairs, |w, (a, b)| {
@@ -142,7 +153,7 @@ impl TopicFrame {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.tuple(2, "topic frame")?;
-        let kind = r.at_most(12, "a topic frame of unknown type")?;
+        let kind = r.at_most(14, "a topic frame of unknown type")?;
         let mut f = r.fields("fields of a topic frame")?;
         let frame = match kind {
             0..=3 | 12 => Self::read_sync(kind, r, &mut f)?,
@@ -215,7 +226,7 @@ impl TopicFrame {
         })
     }
 
-    /// Types 4 to 11.
+    /// Types 4 to 11, 13 and 14.
     fn read_other(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
         Ok(match kind {
             4 => Self::BodyWant {
@@ -233,6 +244,17 @@ impl TopicFrame {
             },
             8 => Self::Box(TopicBox::read(r, f)?),
             9 => Self::GenesisAsk,
+            13 => Self::Differences {
+                receipts: f.list(r, 0, MAX_DIFFERENCES, "differences", Difference::read)?,
+            },
+            14 => {
+                let mut last = None;
+                Self::ReceiptAsk {
+                    slots: f.list(r, 0, MAX_RECEIPT_ASK, "slots", |r| {
+                        r.ascending(&mut last, "slots", Slot::read)
+                    })?,
+                }
+            }
             10 => {
                 f.need(r, 0, "genesis")?;
                 Self::Genesis {
