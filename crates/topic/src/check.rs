@@ -1,10 +1,11 @@
 //! What the node has checked on other threads, or inline: pure functions of bytes.
 
+use crate::receipts::kind_of;
 use identity::{EnvelopeId, PublicKey, Signature, TopicId};
 use wire::cbor::{Reader, Writer};
 use wire::{
     Checked, CheckedBody, Envelope, Evidence, Malformed, Raw, RawHeader, RawStatement, Refused,
-    SignedReceipt, TopicBox, Verified,
+    SignedReceipt, Slot, TopicBox, Verified,
 };
 
 /// Something to check. It holds all that is needed, so [`Job::run`] may run anywhere.
@@ -20,6 +21,8 @@ pub(crate) enum Work {
     Envelopes(Vec<Raw>),
     Bodies(Vec<(Envelope, Vec<u8>)>),
     Receipts(Vec<RawStatement>),
+    /// Receipts that were rebuilt of differences, and which they are.
+    Rebuilt(Vec<(Slot, RawStatement)>),
     Evidence(Vec<(RawHeader, RawHeader)>),
     /// A box, its topic, and the device that has to have signed it.
     Box(TopicId, PublicKey, TopicBox),
@@ -39,6 +42,8 @@ pub(crate) enum Results {
     Envelopes(Vec<Result<Checked<Verified>, Refused>>),
     Bodies(Vec<Result<Checked<CheckedBody>, (EnvelopeId, Refused)>>),
     Receipts(Vec<Result<Checked<SignedReceipt>, Refused>>),
+    /// Which one it was, where it does not hold.
+    Rebuilt(Vec<Result<Checked<SignedReceipt>, Slot>>),
     Evidence(Vec<Result<Checked<Evidence>, Refused>>),
     Box(Result<Checked<TopicBox>, Refused>),
 }
@@ -73,6 +78,11 @@ impl Job {
             }),
             Work::Receipts(raws) => items(&mut w, raws, |w, raw| {
                 w.array(2).bytes(&raw.bytes).bytes(raw.signature.as_bytes());
+            }),
+            Work::Rebuilt(rebuilt) => items(&mut w, rebuilt, |w, (slot, raw)| {
+                w.array(5).bytes(slot.holder.as_bytes());
+                w.uint(slot.kind as u8).uint(slot.counter);
+                w.bytes(&raw.bytes).bytes(raw.signature.as_bytes());
             }),
             Work::Evidence(pairs) => items(&mut w, pairs, |w, (a, b)| {
                 w.array(2).bytes(&a.encode()).bytes(&b.encode());
@@ -123,6 +133,19 @@ impl Job {
                 PublicKey::from_bytes(r.array("founder")?),
                 TopicBox::decode(r.bytes(max, "box")?)?,
             ),
+            5 => Work::Rebuilt(read(&mut r, count, |r| {
+                r.tuple(5, "receipt that was rebuilt")?;
+                let holder = PublicKey::from_bytes(r.array("holder")?);
+                let kind = kind_of(r.u8("kind of receipt")?);
+                let slot = Slot {
+                    holder,
+                    kind: kind.ok_or_else(|| r.wrong("kind of receipt"))?,
+                    counter: r.u64("counter")?,
+                };
+                let bytes = r.bytes(max, "statement")?.to_vec();
+                let signature = Signature::from_bytes(r.array("signature")?);
+                Ok((slot, RawStatement { bytes, signature }))
+            })?),
             _ => return Err(r.wrong("kind of job")),
         };
         Ok(Self::new(work, size, last))
@@ -145,6 +168,10 @@ impl Job {
             ),
             Work::Receipts(raws) => {
                 Results::Receipts(raws.into_iter().map(wire::check_receipt).collect())
+            }
+            Work::Rebuilt(rebuilt) => {
+                let check = |(slot, raw)| wire::check_receipt(raw).map_err(|_| slot);
+                Results::Rebuilt(rebuilt.into_iter().map(check).collect())
             }
             Work::Evidence(pairs) => Results::Evidence(
                 pairs
@@ -170,6 +197,7 @@ impl Work {
             Self::Receipts(_) => 2,
             Self::Evidence(_) => 3,
             Self::Box(..) => 4,
+            Self::Rebuilt(_) => 5,
         }
     }
 }
@@ -213,6 +241,11 @@ mod tests {
             bytes: vec![3; 9],
             signature: Signature::from_bytes([4; 64]),
         };
+        let slot = Slot {
+            holder: PublicKey::from_bytes([2; 32]),
+            kind: wire::ReceiptKind::Read,
+            counter: 70_000,
+        };
         let founder = SecretKey::from_seed([6; 32]);
         let sealed = vec![7; wire::limits::BOX_LEN];
         let held = TopicBox::sign(TopicId::from_bytes([5; 32]), &founder, [8; 32], sealed, 9);
@@ -225,10 +258,11 @@ mod tests {
             Job::new(Work::Envelopes(vec![]), 0, true),
             Job::new(Work::Bodies(vec![]), 0, false),
             Job::new(
-                Work::Receipts(vec![statement.clone(), statement]),
+                Work::Receipts(vec![statement.clone(), statement.clone()]),
                 150,
                 false,
             ),
+            Job::new(Work::Rebuilt(vec![(slot, statement)]), 90, false),
             Job::new(Work::Evidence(vec![(header.clone(), header)]), 200, false),
             Job::new(
                 Work::Box(TopicId::from_bytes([5; 32]), founder.public(), held),
@@ -255,7 +289,7 @@ mod tests {
                 assert!(Job::decode(&bytes[..end]).is_err());
             }
             let mut other = bytes.clone();
-            other[1] = 5;
+            other[1] = 6;
             assert!(Job::decode(&other).is_err(), "a kind that there is not");
         }
     }

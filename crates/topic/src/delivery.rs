@@ -368,7 +368,7 @@ impl Topic {
             .put(rows::LINE, rows::key_number(self.local, line), run.encode());
         let shown = match kind {
             RunKind::Gap(_) => Shown::Gap(line),
-            RunKind::Messages | RunKind::Join | RunKind::Leave => Shown::Lines(line),
+            _ => Shown::Lines(line),
         };
         let key = rows::key_bytes(self.local, &[envelope.id.as_bytes()]);
         cx.store.put(rows::SHOWN, key, shown.encode());

@@ -143,6 +143,7 @@ impl Topic {
         let beside = peer.hello_due
             || peer.cut.sending.is_some()
             || !peer.receipts.now.is_empty()
+            || !peer.coming.asks.is_empty()
             || !peer.listing.is_idle()
             || !peer.evidence.is_empty()
             || !peer.boxes.is_empty();

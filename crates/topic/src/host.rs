@@ -1,7 +1,7 @@
 //! What topics ask the node for: keys, and what it wants to hold.
 
 use crate::event::LinkId;
-use identity::{EnvelopeId, NodeId, PublicKey};
+use identity::{EnvelopeId, GrantId, NodeId, PublicKey};
 use machine::Cx;
 use thiserror::Error;
 use wire::plain::Message;
@@ -71,6 +71,13 @@ pub trait Keys {
 
     /// The author key with which this node writes in the topic now.
     fn author(&self, topic: Local) -> Option<PublicKey>;
+
+    /// The grant under which the first envelope of the present author is to be written; nothing for
+    /// the one that it claims, or else the topic's own.
+    fn under(&self, topic: Local) -> Option<GrantId> {
+        let _ = topic;
+        None
+    }
 
     /// The device key of this node in the topic; none for a custodian.
     fn device(&self, topic: Local) -> Option<PublicKey>;

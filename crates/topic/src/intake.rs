@@ -231,6 +231,14 @@ impl Topic {
                         Err(_) => self.misbehaved(env, link, Rule::BadReceipt),
                     }
                 }
+                self.receipts_checked(shared, env, link);
+            }
+            Results::Rebuilt(results) => {
+                for result in results {
+                    let rebuilt = result.map(Checked::into_inner);
+                    self.take_rebuilt(shared, env, link, rebuilt);
+                }
+                self.receipts_checked(shared, env, link);
             }
             Results::Box(result) => match result {
                 Ok(held) => self.take_box(shared, env, Some(link), held),
@@ -583,12 +591,8 @@ impl Topic {
         if receipts.len() > crate::limits::MAX_RECEIPTS_PER_FRAME {
             self.misbehaved(env, link, Rule::TooMuch);
         } else if !receipts.is_empty() && self.may_check(shared, env.cx.now, (link, bytes)) {
-            self.send_job(
-                shared,
-                env,
-                link,
-                Job::new(Work::Receipts(receipts), bytes, false),
-            );
+            let job = Job::new(Work::Receipts(receipts), bytes, false);
+            self.check_receipts(shared, env, link, job);
         }
     }
 }

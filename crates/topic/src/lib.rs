@@ -30,6 +30,7 @@ mod check;
 mod commands;
 mod cost;
 mod delivery;
+mod differences;
 mod draft;
 mod event;
 mod evidence;
@@ -55,6 +56,7 @@ mod topics;
 mod turn;
 mod upkeep;
 mod want;
+mod withdrawn;
 
 pub use check::{Done, Job};
 pub use draft::{

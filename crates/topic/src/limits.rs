@@ -2,6 +2,10 @@
 
 use core::time::Duration;
 
+/// Control envelopes that are looked at for the name or title that stands after another has fallen.
+/// Beyond, older names are not found, and there is none.
+pub const MAX_CONTROL_READ: usize = 1024;
+
 /// Envelopes in one frame. More go into the next frame.
 pub const MAX_ENVELOPES_PER_FRAME: usize = 64;
 
@@ -102,6 +106,18 @@ pub const MAX_SLOTS: usize = 4096;
 
 /// Receipts in one frame. More go into the next frame.
 pub const MAX_RECEIPTS_PER_FRAME: usize = 16;
+
+/// Authors remembered for each slot whom its receipts do not name any more. Beyond, receipts from
+/// before the oldest of them went are told in full.
+pub const MAX_GONE_AUTHORS: usize = 32;
+
+/// Rebuilt receipts of one link that did not hold. Beyond, nothing is rebuilt of what the link gives,
+/// and the receipts themselves are asked for.
+pub const MAX_WRONG_DIFFERENCES: u32 = 64;
+
+/// Slots whose receipts are asked for in full of one peer of a topic. Differences of further ones
+/// that are of no use are dropped: an honest peer has no more slots.
+pub const MAX_RECEIPT_ASKS: usize = MAX_SLOTS;
 
 /// Invite boxes of one topic. Beyond, the one that ends first is dropped.
 pub const MAX_BOXES: usize = 64;

@@ -37,8 +37,19 @@ pub enum LineKind {
     Join,
     /// The device has left.
     Leave,
-    /// It was shown, and is void by now: its author has contradicted itself.
-    Withdrawn,
+    /// It was shown, and is void by now; or the line that says so, which comes when that happens, so
+    /// that whoever has read further learns it.
+    Withdrawn {
+        /// The first line of what was shown; nothing in the place of that itself.
+        of: Option<u64>,
+        /// The device of whoever made it void; nothing when its author contradicted itself.
+        by: Option<PublicKey>,
+    },
+    /// What was withdrawn stands again, in its old place.
+    Restored {
+        /// The first line of it.
+        of: u64,
+    },
     /// The place of messages that cannot be shown.
     Gap {
         /// Why.

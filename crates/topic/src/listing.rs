@@ -101,13 +101,15 @@ impl Topic {
             peer.listing.coming = Some(end);
         }
         let mut has = BTreeSet::new();
+        let mut listed = BTreeSet::new();
         for slot in theirs {
             let key = (slot.holder, slot.kind);
-            if self
-                .slots
-                .counter(&key)
-                .is_some_and(|mine| mine <= slot.counter)
-            {
+            let Some((no, mine)) = self.slots.place(&key) else {
+                continue;
+            };
+            listed.insert(no);
+            peer.has.says(no, slot.counter);
+            if mine <= slot.counter {
                 peer.receipts.has(&key);
                 has.insert(key);
             }
@@ -115,13 +117,13 @@ impl Topic {
         let within = |key: &&SlotKey| {
             after.is_none_or(|after| **key > after) && (last || Some(**key) <= end)
         };
-        for key in self
-            .slots
-            .keys()
-            .filter(within)
-            .filter(|key| !has.contains(*key))
-        {
-            peer.receipts.at_once(*key);
+        for (key, no) in self.slots.numbered().filter(|(key, _)| within(key)) {
+            if !listed.contains(&no) {
+                peer.has.says(no, 0);
+            }
+            if !has.contains(key) {
+                peer.receipts.at_once(*key);
+            }
         }
     }
 }

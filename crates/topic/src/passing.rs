@@ -13,7 +13,6 @@ use core::time::Duration;
 use identity::PublicKey;
 use machine::Time;
 use std::collections::BTreeSet;
-use wire::{CutEntry, Receipt};
 
 /// Receipts that a peer lacks, by how soon it gets them.
 #[derive(Debug, Default)]
@@ -82,16 +81,15 @@ impl Topic {
         };
     }
 
-    /// A receipt is new here: decides who gets it when. `before` is what its slot said.
+    /// A receipt is new here: decides who gets it when. `news` are the authors about whom it says
+    /// what its slot did not say before.
     pub(crate) fn pass(
         &mut self,
         (shared, now): (&mut Shared, Time),
         giver: Option<LinkId>,
-        receipt: &Receipt,
-        before: &[(u64, u64, usize)],
+        slot: SlotKey,
+        news: &BTreeSet<PublicKey>,
     ) {
-        let slot = (receipt.holder, receipt.kind);
-        let news = news(receipt, before);
         let devices: BTreeSet<PublicKey> = news
             .iter()
             .filter_map(|author| self.lace.author(author))
@@ -141,43 +139,4 @@ impl Topic {
             }
         }
     }
-}
-
-/// What a receipt says about each chain, short enough to be kept for every slot: the beginning of
-/// the author's key, the number, and how many are excepted. Two that look alike by chance only cost
-/// time, since whoever is not told now is told later. Sorted.
-pub(crate) type Said = Vec<(u64, u64, usize)>;
-
-pub(crate) fn said(receipt: &Receipt) -> Said {
-    let entries = (0_u16..).zip(&receipt.cut);
-    let mut said: Said = entries
-        .map(|(place, entry)| brief(receipt, place, entry))
-        .collect();
-    said.sort_unstable();
-    said
-}
-
-fn brief(receipt: &Receipt, place: u16, entry: &CutEntry) -> (u64, u64, usize) {
-    let lacks = receipt
-        .exceptions
-        .iter()
-        .filter(|(at, _)| *at == place)
-        .count();
-    let mut key = [0; 8];
-    let (head, _) = entry.author.as_bytes().split_at(key.len());
-    key.copy_from_slice(head);
-    (u64::from_be_bytes(key), entry.number, lacks)
-}
-
-/// The authors about whom a receipt says what was not said before.
-fn news(receipt: &Receipt, before: &[(u64, u64, usize)]) -> BTreeSet<PublicKey> {
-    let entries = (0_u16..).zip(&receipt.cut);
-    entries
-        .filter(|(place, entry)| {
-            before
-                .binary_search(&brief(receipt, *place, entry))
-                .is_err()
-        })
-        .map(|(_, entry)| entry.author)
-        .collect()
 }

@@ -1,5 +1,6 @@
 //! What is known of a peer in one topic, and what is due to it.
 
+use crate::differences::{Coming, Has};
 use crate::event::Peer;
 use crate::limits::{MAX_GONE, MAX_STRANGE_AUTHORS, MAX_WANTED};
 use crate::listing::Listing;
@@ -102,6 +103,10 @@ pub(crate) struct PeerState {
     /// Bodies that it said are gone.
     pub(crate) gone: BTreeSet<EnvelopeId>,
     pub(crate) receipts: Due,
+    /// Which receipts it has.
+    pub(crate) has: Has,
+    /// The differences that it gives.
+    pub(crate) coming: Coming,
     /// The lists of receipts, both ways.
     pub(crate) listing: Listing,
     pub(crate) evidence: BTreeSet<PublicKey>,
@@ -141,6 +146,8 @@ impl PeerState {
             early: BTreeSet::new(),
             gone: BTreeSet::new(),
             receipts: Due::default(),
+            has: Has::default(),
+            coming: Coming::default(),
             listing: Listing::default(),
             evidence: BTreeSet::new(),
             boxes: BTreeSet::new(),
@@ -167,6 +174,7 @@ impl PeerState {
             && self.announce.is_empty()
             && self.owed.is_empty()
             && self.receipts.now.is_empty()
+            && self.coming.asks.is_empty()
             && self.listing.is_idle()
             && self.evidence.is_empty()
             && self.boxes.is_empty()

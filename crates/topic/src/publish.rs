@@ -30,13 +30,14 @@ impl Topic {
         // Another author key than the one that was overtaken.
         self.stale = false;
         let plan = self.plan(shared, env, &draft)?;
-        let grant = self.grant(&draft.payload);
+        let under = env.host.under(self.local);
+        let grant = under.unwrap_or_else(|| self.grant(&draft.payload));
         let header = self
             .lace
             .next_header(&mut env.cx.store, &author, &grant, &plan)
             .map_err(|why| match why {
                 NotWritable::Closed => PublishError::Stale,
-                NotWritable::NoInvite | NotWritable::Full => {
+                NotWritable::NoInvite | NotWritable::Full | NotWritable::Limited => {
                     PublishError::Inadmissible(why.to_string())
                 }
             })?;
@@ -105,7 +106,7 @@ impl Topic {
         })
     }
 
-    /// What an author's first envelope is written under: the claim's grant, or the founder's.
+    /// What an author's first envelope is written under: the claim's grant, or the topic's own.
     fn grant(&self, payload: &Payload) -> GrantId {
         let items: &[Item] = match payload {
             Payload::Items(items) => items,

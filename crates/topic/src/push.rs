@@ -57,6 +57,7 @@ impl Topic {
         more |= self.send_changes(shared, env, link);
         more |= self.send_boxes(shared, env, link);
         more |= self.send_slots(shared, env, link);
+        more |= self.send_receipt_asks(shared, env, link);
         more |= self.send_receipts(shared, env, link);
         if !more {
             return false;

@@ -44,7 +44,8 @@ impl Topic {
                     LineKind::Join
                     | LineKind::Leave
                     | LineKind::Gap { .. }
-                    | LineKind::Withdrawn => 0,
+                    | LineKind::Withdrawn { .. }
+                    | LineKind::Restored { .. } => 0,
                 });
                 page.lines.push(line);
             }
@@ -147,6 +148,11 @@ impl Topic {
             _ => Vec::new(),
         };
         let count = held.envelope.header.count;
+        let by = self.withdrawn_by(env.cx, &run.id);
+        let of = match self.shown(env.cx, &run.id) {
+            Some(Shown::Lines(line) | Shown::Gap(line)) => line,
+            None => 0,
+        };
         (0..run.count)
             .map(|place| Line {
                 n: start.saturating_add(u64::from(place)),
@@ -158,7 +164,9 @@ impl Topic {
                 number: held.envelope.header.number,
                 at: run.at,
                 kind: match run.kind {
-                    _ if !held.effective => LineKind::Withdrawn,
+                    RunKind::Withdrawn => LineKind::Withdrawn { of: Some(of), by },
+                    RunKind::Restored => LineKind::Restored { of },
+                    _ if !held.effective => LineKind::Withdrawn { of: None, by },
                     RunKind::Messages => {
                         let message: Option<Message> =
                             messages.get_mut(usize::from(place)).and_then(Option::take);

@@ -1,5 +1,6 @@
 //! Receipts: one slot for each holder and kind, beside the graph.
 
+use crate::differences::Said;
 use crate::event::{LinkId, Rule};
 use crate::evidence::{Best, RefusedRow, Word};
 use crate::intervals::Intervals;
@@ -7,7 +8,6 @@ use crate::limits::{
     MAX_MISSING_FOR_RECEIPT, MAX_RECEIPT_AUTHORS, MAX_RECEIPTS_PER_FRAME, MAX_SLOTS,
     MAX_STRANGE_SLOTS, RECEIPT_DELAY,
 };
-use crate::passing::{Said, said};
 use crate::rows::{self, Bytes, Phase};
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
@@ -19,7 +19,10 @@ use lace::Coverage;
 use machine::Cx;
 use machine::planted::{Bug, is};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{CutEntry, RawStatement, Receipt, ReceiptKind, Signed, SignedReceipt, Slot, TopicFrame};
+use wire::{
+    CutEntry, Difference, RawStatement, Receipt, ReceiptKind, Signed, SignedReceipt, Slot,
+    TopicFrame,
+};
 
 /// Whose receipt, and what it says.
 pub(crate) type SlotKey = (PublicKey, ReceiptKind);
@@ -27,52 +30,91 @@ pub(crate) type SlotKey = (PublicKey, ReceiptKind);
 /// The receipts that are kept: counters in memory, bytes in the store.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    counters: BTreeMap<SlotKey, u64>,
-    /// What those that came in this life say, in brief.
-    said: BTreeMap<SlotKey, Said>,
+    kept: BTreeMap<SlotKey, Kept>,
+    /// Numbers that slots had which are kept no more.
+    free: Vec<u16>,
+}
+
+/// What is kept of a slot.
+#[derive(Debug)]
+struct Kept {
+    counter: u64,
+    /// A small number for what is remembered of each peer.
+    no: u16,
+    /// What it says, in brief, if it came in this life.
+    said: Option<Box<Said>>,
 }
 
 impl Slots {
     /// Two replicas with equal hashes have the same receipts.
     pub(crate) fn hash(&self) -> [u8; 32] {
-        let mut bytes = Vec::with_capacity(self.counters.len().saturating_mul(41));
-        for ((holder, kind), counter) in &self.counters {
+        let mut bytes = Vec::with_capacity(self.kept.len().saturating_mul(41));
+        for ((holder, kind), kept) in &self.kept {
             bytes.extend_from_slice(holder.as_bytes());
             bytes.push(*kind as u8);
-            bytes.extend_from_slice(&counter.to_be_bytes());
+            bytes.extend_from_slice(&kept.counter.to_be_bytes());
         }
         kdf("receipt slots", &[&bytes])
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.counters.len()
+        self.kept.len()
     }
 
-    /// The counter of a receipt that is kept.
-    pub(crate) fn counter(&self, slot: &SlotKey) -> Option<u64> {
-        self.counters.get(slot).copied()
+    /// The slot's number and the counter of its receipt.
+    pub(crate) fn place(&self, slot: &SlotKey) -> Option<(u16, u64)> {
+        self.kept.get(slot).map(|kept| (kept.no, kept.counter))
+    }
+
+    /// Numbers and counters of all.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.kept.values().map(|kept| (kept.no, kept.counter))
+    }
+
+    /// All slots with their numbers.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (&SlotKey, u16)> {
+        self.kept.iter().map(|(slot, kept)| (slot, kept.no))
+    }
+
+    /// Keeps a slot's receipt of this counter; gives its number.
+    fn keep(&mut self, slot: SlotKey, counter: u64, said: Option<Box<Said>>) -> u16 {
+        if let Some(kept) = self.kept.get_mut(&slot) {
+            (kept.counter, kept.said) = (counter, said);
+            return kept.no;
+        }
+        let new = u16::try_from(self.kept.len()).unwrap_or(u16::MAX);
+        let no = self.free.pop().unwrap_or(new);
+        self.kept.insert(slot, Kept { counter, no, said });
+        no
+    }
+
+    /// Keeps a slot no more; gives the number that it had.
+    fn remove(&mut self, slot: &SlotKey) -> Option<u16> {
+        let no = self.kept.remove(slot)?.no;
+        self.free.push(no);
+        Some(no)
     }
 
     /// A page of the list of them, those after a slot; says whether there are more.
     pub(crate) fn page(&self, after: Option<&SlotKey>) -> (Vec<Slot>, bool) {
         let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after));
-        let mut rest = self.counters.range((from, Bound::Unbounded));
+        let mut rest = self.kept.range((from, Bound::Unbounded));
         let page = rest.by_ref().take(wire::limits::MAX_SLOT_PAGE);
-        let page = page.map(|((holder, kind), counter)| Slot {
+        let page = page.map(|((holder, kind), kept)| Slot {
             holder: *holder,
             kind: *kind,
-            counter: *counter,
+            counter: kept.counter,
         });
         let page = page.collect();
         (page, rest.next().is_some())
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &SlotKey> {
-        self.counters.keys()
+    fn keys(&self) -> impl Iterator<Item = &SlotKey> {
+        self.kept.keys()
     }
 }
 
-const fn kind_of(code: u8) -> Option<ReceiptKind> {
+pub(crate) const fn kind_of(code: u8) -> Option<ReceiptKind> {
     Some(match code {
         0 => ReceiptKind::Held,
         1 => ReceiptKind::Carried,
@@ -85,6 +127,17 @@ const fn kind_of(code: u8) -> Option<ReceiptKind> {
 const fn is_of_node(kind: ReceiptKind) -> bool {
     matches!(kind, ReceiptKind::Held | ReceiptKind::Carried)
 }
+
+/// Receipts that go to a peer together.
+#[derive(Default)]
+struct Batch {
+    receipts: Vec<RawStatement>,
+    differences: Vec<Difference>,
+    bytes: usize,
+}
+
+/// Bytes of receipts and differences that go together, unless one is larger.
+const MAX_BYTES_OF_RECEIPTS: usize = 64 * 1024;
 
 impl Topic {
     fn slot_key(&self, (holder, kind): &SlotKey) -> Vec<u8> {
@@ -101,7 +154,7 @@ impl Topic {
                 Some((PublicKey::from_bytes(key.array()?), kind_of(key.u8()?)?))
             });
             if let (Some(slot), Some(counter)) = (slot, Bytes(&row).u64()) {
-                self.slots.counters.insert(slot, counter);
+                self.slots.keep(slot, counter, None);
             }
         }
     }
@@ -115,7 +168,7 @@ impl Topic {
     }
 
     /// The receipt in a slot.
-    fn slot(&self, cx: &mut Cx<'_>, slot: &SlotKey) -> Option<SignedReceipt> {
+    pub(crate) fn slot(&self, cx: &mut Cx<'_>, slot: &SlotKey) -> Option<SignedReceipt> {
         Signed::<Receipt>::from_stored(self.slot_raw(cx, slot)?).ok()
     }
 
@@ -134,42 +187,67 @@ impl Topic {
             }
             return;
         }
-        let known = self.slots.counters.get(&slot).copied();
-        if known.is_none_or(|counter| counter <= receipt.value.counter)
+        let counter = receipt.value.counter;
+        let known = self.slots.place(&slot);
+        if let Some((no, known)) = known
             && let Some(peer) = giver.and_then(|link| self.peers.get_mut(&link))
         {
-            peer.receipts.has(&slot);
+            peer.has.learn(no, counter);
+            if known <= counter {
+                peer.receipts.has(&slot);
+            }
         }
-        if known.is_some_and(|counter| counter >= receipt.value.counter)
-            || !self.has_room_for(env, &slot)
-        {
+        if known.is_some_and(|(_, known)| known >= counter) || !self.has_room_for(env, &slot) {
             return;
         }
         if !is_of_node(slot.1) && !self.replace_incarnations(env, &slot) {
             return;
         }
-        let before = match self.slots.said.remove(&slot) {
-            Some(before) => before,
-            None => known
-                .and_then(|_| self.slot(env.cx, &slot))
-                .map_or_else(Said::new, |signed| said(&signed.value)),
-        };
-        let mut row = receipt.value.counter.to_be_bytes().to_vec();
+        let (said, news) = self.said_next(env.cx, &receipt.value, known.is_some());
+        let mut row = counter.to_be_bytes().to_vec();
         row.extend_from_slice(&receipt.to_raw().encode());
         env.cx.store.put(rows::SLOT, self.slot_key(&slot), row);
-        self.slots.counters.insert(slot, receipt.value.counter);
-        self.pass((shared, env.cx.now), giver, &receipt.value, &before);
-        self.slots.said.insert(slot, said(&receipt.value));
+        let no = self.slots.keep(slot, counter, Some(Box::new(said)));
+        if let Some(peer) = giver.and_then(|link| self.peers.get_mut(&link)) {
+            peer.has.learn(no, counter);
+        }
+        self.pass((shared, env.cx.now), giver, slot, &news);
         self.learn_from(env, &receipt.value);
+    }
+
+    /// What a receipt that is new here says, and about whom it says what its slot did not say before.
+    fn said_next(
+        &mut self,
+        cx: &mut Cx<'_>,
+        receipt: &Receipt,
+        known: bool,
+    ) -> (Said, BTreeSet<PublicKey>) {
+        let slot = (receipt.holder, receipt.kind);
+        let kept = self.slots.kept.get_mut(&slot);
+        let said = kept.and_then(|kept| kept.said.take());
+        let before = |cx: &mut Cx<'_>| known.then(|| self.slot(cx, &slot)).flatten();
+        let said = said.map(|said| *said);
+        let said = said.or_else(|| Some(Said::first(&before(cx)?.value)));
+        let authors = |receipt: &Receipt| receipt.cut.iter().map(|entry| entry.author).collect();
+        match said {
+            Some(said) => said.next(receipt, || {
+                let before = before(cx);
+                before.map_or_else(Vec::new, |signed| authors(&signed.value))
+            }),
+            None => {
+                let authors: Vec<PublicKey> = authors(receipt);
+                (Said::first(receipt), authors.into_iter().collect())
+            }
+        }
     }
 
     /// Whether a slot may be kept: those of members and of cores that serve the topic, and a few
     /// others whose holder may become known.
-    fn has_room_for(&self, env: &Env<'_, '_>, slot: &SlotKey) -> bool {
-        if self.slots.counters.contains_key(slot) {
+    pub(crate) fn has_room_for(&self, env: &Env<'_, '_>, slot: &SlotKey) -> bool {
+        if self.slots.kept.contains_key(slot) {
             return true;
         }
-        if self.slots.counters.len() >= MAX_SLOTS {
+        if self.slots.len() >= MAX_SLOTS {
             return false;
         }
         let strange = |(holder, kind): &SlotKey| {
@@ -179,14 +257,7 @@ impl Topic {
                 self.lace.author(holder).is_none()
             }
         };
-        !strange(slot)
-            || self
-                .slots
-                .counters
-                .keys()
-                .filter(|slot| strange(slot))
-                .count()
-                < MAX_STRANGE_SLOTS
+        !strange(slot) || self.slots.keys().filter(|slot| strange(slot)).count() < MAX_STRANGE_SLOTS
     }
 
     /// A newer incarnation's slot replaces the older ones of the device; says whether this slot is
@@ -197,7 +268,7 @@ impl Topic {
         };
         let (device, index) = (*author.device(), author.index());
         let mut older = Vec::new();
-        for other in self.slots.counters.keys().filter(|other| other.1 == slot.1) {
+        for other in self.slots.keys().filter(|other| other.1 == slot.1) {
             let Some(author) = self.lace.author(&other.0).filter(|_| other.0 != slot.0) else {
                 continue;
             };
@@ -209,8 +280,11 @@ impl Topic {
             }
         }
         for other in older {
-            self.slots.counters.remove(&other);
-            self.slots.said.remove(&other);
+            if let Some(no) = self.slots.remove(&other) {
+                for peer in self.peers.values_mut() {
+                    peer.has.forget(no);
+                }
+            }
             env.cx.store.delete(rows::SLOT, self.slot_key(&other));
         }
         true
@@ -450,34 +524,60 @@ impl Topic {
             if !shared.has_room(link) {
                 return true;
             }
-            let mut slots = Vec::new();
-            while slots.len() < MAX_RECEIPTS_PER_FRAME
-                && let Some(slot) = peer.receipts.now.pop_first()
-            {
-                slots.push(slot);
+            let Batch {
+                receipts,
+                differences,
+                ..
+            } = self.batch(env, link);
+            if !receipts.is_empty() {
+                shared.frames_left = shared.frames_left.saturating_sub(1);
+                self.say(shared, env, link, TopicFrame::Receipts { receipts });
             }
-            let mut receipts = Vec::new();
-            let mut bytes = 0_usize;
-            for slot in slots {
-                let Some(raw) = self.slot_raw(env.cx, &slot) else {
-                    continue;
-                };
-                let size = raw.bytes.len().saturating_add(80);
-                if !receipts.is_empty() && bytes.saturating_add(size) > 64 * 1024 {
-                    if let Some(peer) = self.peers.get_mut(&link) {
-                        peer.receipts.now.insert(slot);
-                    }
-                    continue;
-                }
-                bytes = bytes.saturating_add(size);
-                receipts.push(raw);
+            if !differences.is_empty() {
+                shared.frames_left = shared.frames_left.saturating_sub(1);
+                let receipts = differences;
+                self.say(shared, env, link, TopicFrame::Differences { receipts });
             }
-            if receipts.is_empty() {
-                continue;
-            }
-            shared.frames_left = shared.frames_left.saturating_sub(1);
-            self.say(shared, env, link, TopicFrame::Receipts { receipts });
         }
+    }
+
+    /// Receipts that are due to a peer, as many as go together.
+    fn batch(&mut self, env: &mut Env<'_, '_>, link: LinkId) -> Batch {
+        let mut batch = Batch::default();
+        while batch.receipts.len() < MAX_RECEIPTS_PER_FRAME
+            && batch.differences.len() < wire::limits::MAX_DIFFERENCES
+            && let Some(peer) = self.peers.get_mut(&link)
+            && let Some(slot) = peer.receipts.now.pop_first()
+        {
+            let Some(kept) = self.slots.kept.get(&slot) else {
+                continue;
+            };
+            let (no, counter) = (kept.no, kept.counter);
+            let base = peer.has.base(no);
+            let said = kept.said.as_deref();
+            let Some(raw) = self.slot_raw(env.cx, &slot) else {
+                continue;
+            };
+            let whole = raw.bytes.len().saturating_add(80);
+            let difference = base.and_then(|base| said?.difference(&raw, base));
+            let difference = difference.map(|difference| (difference.encode().len(), difference));
+            let shorter = difference.filter(|(length, _)| *length < whole);
+            let length = shorter.as_ref().map_or(whole, |(length, _)| *length);
+            let Some(peer) = self.peers.get_mut(&link) else {
+                break;
+            };
+            if batch.bytes > 0 && batch.bytes.saturating_add(length) > MAX_BYTES_OF_RECEIPTS {
+                peer.receipts.now.insert(slot);
+                break;
+            }
+            batch.bytes = batch.bytes.saturating_add(length);
+            peer.has.learn(no, counter);
+            match shorter {
+                Some((_, difference)) => batch.differences.push(difference),
+                None => batch.receipts.push(raw),
+            }
+        }
+        batch
     }
 
     /// Notes that a peer did not take an envelope of this home.

@@ -13,12 +13,13 @@
 //! topic.boxes  local ‖ locator           (nothing)
 //! topic.name   local ‖ device            UTF-8     (no device: the topic's title)
 //! topic.device local ‖ device            0 here | 1 has left
+//! topic.void   local ‖ envelope id       who made void what was shown of it (Void)
 //! ```
 //!
 //! A place is that of an envelope in the local causal order of the topic's lace.
 
 use crate::host::Local;
-use identity::{EnvelopeId, TopicId};
+use identity::{EnvelopeId, PublicKey, TopicId};
 use machine::Table;
 
 /// One row a topic.
@@ -46,15 +47,18 @@ pub const WAITS: Table = Table::new(70, "topic.waits");
 /// Devices that have joined, and whether they have left.
 pub const DEVICE: Table = Table::new(71, "topic.device");
 
+/// Envelopes that were shown and are void.
+pub const VOID: Table = Table::new(72, "topic.void");
+
 /// All tables of topics.
-pub const TABLES: [Table; 12] = [
-    TOPIC, LINE, SHOWN, SLOT, BEST, ACK, REFUSED, BOX, BOXES, NAME, WAITS, DEVICE,
+pub const TABLES: [Table; 13] = [
+    TOPIC, LINE, SHOWN, SLOT, BEST, ACK, REFUSED, BOX, BOXES, NAME, WAITS, DEVICE, VOID,
 ];
 
 /// The tables whose keys begin with a topic's local number, but for the topic's own row, which goes
 /// last when it is forgotten.
-pub(crate) const BY_TOPIC: [Table; 10] = [
-    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE,
+pub(crate) const BY_TOPIC: [Table; 11] = [
+    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE, VOID,
 ];
 
 /// What this node is in a topic.
@@ -189,6 +193,10 @@ pub(crate) enum RunKind {
     Join,
     Leave,
     Gap(GapReason),
+    /// What was shown of the envelope is void by now.
+    Withdrawn,
+    /// It stands again.
+    Restored,
 }
 
 /// Lines that follow one another and come from one envelope.
@@ -209,6 +217,8 @@ impl Run {
             RunKind::Join => (1, 0),
             RunKind::Leave => (2, 0),
             RunKind::Gap(reason) => (3, reason.code()),
+            RunKind::Withdrawn => (4, 0),
+            RunKind::Restored => (5, 0),
         };
         let mut row = vec![kind];
         row.extend_from_slice(self.id.as_bytes());
@@ -231,6 +241,8 @@ impl Run {
             1 => RunKind::Join,
             2 => RunKind::Leave,
             3 => RunKind::Gap(GapReason::from_code(reason)?),
+            4 => RunKind::Withdrawn,
+            5 => RunKind::Restored,
             _ => return None,
         };
         Some(Self {
@@ -270,6 +282,35 @@ impl Shown {
             1 => Self::Lines(bytes.u64()?),
             _ => return None,
         })
+    }
+}
+
+/// Why what was shown of an envelope is void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Void {
+    /// The device of whoever says so; nothing when the author contradicted itself.
+    pub(crate) by: Option<PublicKey>,
+    /// When, as they claim, in milliseconds since 1970.
+    pub(crate) at: u64,
+}
+
+impl Void {
+    /// `at u64 [‖ device]`.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut row = self.at.to_be_bytes().to_vec();
+        row.extend_from_slice(self.by.as_ref().map_or(&[], |by| &by.as_bytes()[..]));
+        row
+    }
+
+    pub(crate) fn decode(row: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(row);
+        let at = bytes.u64()?;
+        let by = match bytes.end() {
+            Some(()) => None,
+            None => Some(PublicKey::from_bytes(bytes.array()?)),
+        };
+        bytes.end()?;
+        Some(Self { by, at })
     }
 }
 
@@ -343,7 +384,7 @@ impl<'a> Bytes<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{GapReason, Phase, Role, Run, RunKind, Shown, TopicRow};
+    use super::{GapReason, Phase, Role, Run, RunKind, Shown, TopicRow, Void};
     use identity::{EnvelopeId, TopicId};
 
     #[test]
@@ -357,6 +398,8 @@ mod tests {
             RunKind::Messages,
             RunKind::Join,
             RunKind::Gap(GapReason::NoKey),
+            RunKind::Withdrawn,
+            RunKind::Restored,
         ] {
             let id = EnvelopeId::from_bytes([4; 32]);
             let run = Run {
@@ -367,6 +410,11 @@ mod tests {
                 count: 1000,
             };
             assert_eq!(Run::decode(&run.encode()), Some(run));
+        }
+        for by in [None, Some(identity::PublicKey::from_bytes([7; 32]))] {
+            let void = Void { by, at: 9 };
+            assert_eq!(Void::decode(&void.encode()), Some(void));
+            assert_eq!(Void::decode(&void.encode()[1..]), None);
         }
         for shown in [Shown::Gap(3), Shown::Lines(u64::MAX)] {
             assert_eq!(Shown::decode(&shown.encode()), Some(shown));

@@ -4,7 +4,8 @@ use crate::delivery::Waiting;
 use crate::event::{LinkId, Output, Rule};
 use crate::host::Local;
 use crate::limits::{
-    EXPIRE_INTERVAL, MAX_BYTES_PER_FRAME, MAX_HOLLOW_ANSWERS, MAX_INADMISSIBLE, MIN_ROOM, RESERVE,
+    EXPIRE_INTERVAL, MAX_BYTES_PER_FRAME, MAX_HOLLOW_ANSWERS, MAX_INADMISSIBLE,
+    MAX_WRONG_DIFFERENCES, MIN_ROOM, RESERVE,
 };
 use crate::parked::Parked;
 use crate::peer::PeerState;
@@ -67,6 +68,7 @@ pub(crate) struct Link {
     pub(crate) blocked: BTreeSet<Local>,
     inadmissible: u32,
     hollow: u32,
+    wrong_differences: u32,
 }
 
 /// What all topics share.
@@ -133,6 +135,33 @@ impl Shared {
         link.inadmissible == MAX_INADMISSIBLE
     }
 
+    /// This much more is to be checked, or waits for checks.
+    pub(crate) fn checks(&mut self, link: LinkId, bytes: usize) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.checking = link.checking.saturating_add(bytes);
+        }
+    }
+
+    /// This much less is.
+    pub(crate) fn checked(&mut self, link: LinkId, bytes: usize) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.checking = link.checking.saturating_sub(bytes);
+        }
+    }
+
+    /// Counts a rebuilt receipt that did not hold.
+    pub(crate) fn note_wrong_difference(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.wrong_differences = link.wrong_differences.saturating_add(1);
+        }
+    }
+
+    /// Whether receipts are still rebuilt of what this link gives.
+    pub(crate) fn takes_differences(&self, link: LinkId) -> bool {
+        let link = self.links.get(&link);
+        link.is_some_and(|link| link.wrong_differences < MAX_WRONG_DIFFERENCES)
+    }
+
     /// Counts an answer without what it was asked for; says whether it was one too many.
     pub(crate) fn note_hollow(&mut self, link: LinkId) -> bool {
         let Some(link) = self.links.get_mut(&link) else {
@@ -188,8 +217,13 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
-    pub(crate) fn load(cx: &mut Cx<'_>, local: Local, mut row: TopicRow) -> Option<Self> {
-        let lace = Lace::open(&mut cx.store, local)?;
+    pub(crate) fn load(
+        cx: &mut Cx<'_>,
+        local: Local,
+        mut row: TopicRow,
+        law: &'static dyn lace::Policy,
+    ) -> Option<Self> {
+        let lace = Lace::open(&mut cx.store, local)?.ruled_by(law);
         row.delivered -= u64::from(is(Bug::DeliverAgain) && row.delivered > 0);
         Some(Self::with_lace(cx, local, row, lace))
     }

@@ -26,7 +26,8 @@ pub enum StateKind {
     Refused,
     /// Its time is over before every member had it.
     Expired,
-    /// Its author has contradicted itself, and nothing that stands names it: nobody is shown it.
+    /// It has been cut off, or its author has contradicted itself and nothing that stands names it:
+    /// nobody is shown it.
     Withdrawn,
 }
 
@@ -132,7 +133,12 @@ impl Topic {
             found.add(StateKind::Expired, By::Home, header.expires);
         }
         if !held.effective {
-            found.add(StateKind::Withdrawn, By::Home, env.cx.wall.as_millis());
+            let void = self.void_of(env.cx, &held.envelope);
+            let by = match void.by {
+                Some(device) => self.by_device(env.cx, device),
+                None => By::Home,
+            };
+            found.add(StateKind::Withdrawn, by, void.at);
         }
         found.states.sort_by_key(|state| (state.kind, state.at));
         Some(States {
@@ -224,10 +230,17 @@ impl Topic {
             .collect()
     }
 
-    /// The devices that take part now.
+    /// The devices that take part now: they stand, have written, and have not left.
     pub(crate) fn members(&self, cx: &mut Cx<'_>) -> BTreeSet<PublicKey> {
-        let devices: BTreeSet<PublicKey> =
-            self.lace.authors().map(|author| *author.device()).collect();
+        let effect = self.lace.held_effect(&mut cx.store);
+        let standing: BTreeSet<PublicKey> =
+            effect.devices.keys().map(|(_, device)| *device).collect();
+        let devices: BTreeSet<PublicKey> = self
+            .lace
+            .authors()
+            .map(|author| *author.device())
+            .filter(|device| standing.contains(device))
+            .collect();
         let left = |cx: &mut Cx<'_>, device: &PublicKey| {
             let key = rows::key_bytes(self.local, &[device.as_bytes()]);
             cx.store

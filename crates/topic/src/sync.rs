@@ -96,6 +96,9 @@ impl Topic {
         }
         if theirs.receipts == mine.receipts {
             peer.receipts = Due::default();
+            for (no, counter) in self.slots.all() {
+                peer.has.says(no, counter);
+            }
         } else {
             peer.listing.begin();
         }
@@ -313,6 +316,7 @@ impl Topic {
             self.release_asked(link, asked);
         }
         self.bodies_given_up(&peer.bodies);
+        shared.checked(link, peer.coming.held_bytes());
         self.parked_by.remove(&link);
         self.parked.forget_link(link);
         self.waiting.look_again();

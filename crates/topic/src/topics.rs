@@ -8,7 +8,7 @@ use crate::peer::PeerState;
 use crate::rows::{self, Phase, Role, TopicRow};
 use crate::state::{Shared, Timer, Topic};
 use identity::TopicId;
-use lace::Lace;
+use lace::{FoundersPolicy, Lace};
 use machine::{Cx, Outbox, Time};
 use std::collections::BTreeMap;
 use wire::{Genesis, TopicFrame};
@@ -42,6 +42,8 @@ pub struct Topics {
     pub(crate) shared: Shared,
     /// Where looking for what has expired goes on.
     pub(crate) sweep_from: Option<Local>,
+    /// The rules of all topics.
+    law: &'static dyn lace::Policy,
 }
 
 impl Topics {
@@ -52,6 +54,7 @@ impl Topics {
             by_id: BTreeMap::new(),
             shared: Shared::default(),
             sweep_from: None,
+            law: &FoundersPolicy,
         };
         for (key, row) in cx.store.prefix(rows::TOPIC, &[], usize::MAX) {
             let local = key.as_slice().try_into().ok().map(Local::from_be_bytes);
@@ -78,12 +81,20 @@ impl Topics {
         topics
     }
 
+    /// Puts all topics under these rules; without this they are under
+    /// [`FoundersPolicy`](lace::FoundersPolicy). A store must always have the same.
+    #[must_use]
+    pub fn ruled_by(mut self, law: &'static dyn lace::Policy) -> Self {
+        self.law = law;
+        self
+    }
+
     /// Begins a topic, its own or one it was invited to or serves. Nothing happens when it is here.
     pub fn create(&mut self, cx: &mut Cx<'_>, local: Local, genesis: &Genesis, role: Role) {
         if self.entries.contains_key(&local) {
             return;
         }
-        let lace = Lace::create(&mut cx.store, local, genesis);
+        let lace = Lace::create(&mut cx.store, local, genesis).ruled_by(self.law);
         let id = lace.id();
         let row = TopicRow::new(id, role);
         let topic = Topic::with_lace(cx, local, row, lace);
@@ -136,7 +147,7 @@ impl Topics {
         if entry.topic.is_none() {
             let row = cx.store.get(rows::TOPIC, &rows::key(local));
             let row = row.and_then(|row| TopicRow::decode(&row)).ok_or(Unknown)?;
-            let topic = Topic::load(cx, local, row).ok_or(Unknown)?;
+            let topic = Topic::load(cx, local, row, self.law).ok_or(Unknown)?;
             // What was due when the last life ended is due again.
             self.shared.work(local, cx.now);
             self.shared

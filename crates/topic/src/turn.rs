@@ -61,6 +61,10 @@ impl Topic {
             TopicFrame::Slots { slots, first, last } => {
                 self.on_slots(env.cx.now, link, &slots, (first, last));
             }
+            TopicFrame::Differences { receipts } => {
+                self.on_differences(shared, env, link, receipts);
+            }
+            TopicFrame::ReceiptAsk { slots } => self.on_receipt_ask(link, &slots),
             TopicFrame::Evidence { pairs } => self.on_evidence(shared, env, link, pairs),
             TopicFrame::Box(held) => self.on_box(shared, env, link, held),
             TopicFrame::GenesisAsk => {
@@ -93,7 +97,9 @@ impl Topic {
 
     /// Delivers, and sends what is due, as far as one turn goes.
     pub(crate) fn work(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>) {
-        let mut more = self.deliver(shared, env);
+        self.rebound(shared, env);
+        let mut more = self.lace.has_work();
+        more |= self.deliver(shared, env);
         let missing_to = self.missing_to;
         let links: Vec<LinkId> = self
             .peers

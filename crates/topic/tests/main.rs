@@ -3,6 +3,7 @@
 mod attacks;
 mod boxes;
 mod delivery;
+mod differences;
 mod net;
 mod quotas;
 mod receipts;

@@ -13,13 +13,15 @@ use super::carriage::home;
 use super::facts::EnvelopeFacts;
 use super::kept_rows::{EXPIRED, Mark, PAYLOADS, QUEUE, Queued, WAITING, after, namers, written};
 use super::mirror::{self, MAIL_MARKS, MAILS, Mirror, Spot, header_of, is_over, narrow};
-use super::peek::{Items, ReceiptHead, Walk, part, receipt_of, short, u32_at, u64_at};
+use super::peek::{
+    Items, ReceiptHead, Walk, difference_of, part, receipt_of, short, u32_at, u64_at,
+};
 use identity::{EnvelopeId, NodeId, TopicId};
 use lace::rows::{HEADER, ID, LACE};
 use machine::{Base, Batch};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use wire::{Class, MailReceipt, Receipt, ReceiptKind};
+use wire::{Class, Difference, MailReceipt, Receipt, ReceiptKind};
 
 /// The name of this promise.
 pub(crate) const DURABILITY: &str = "durability";
@@ -60,14 +62,43 @@ impl Durability {
         disk: &dyn Base,
     ) {
         let id = TopicId::from_bytes(id);
-        for head in items.filter_map(receipt_of) {
+        let heads = items.filter_map(receipt_of);
+        let read = |statement: &[u8]| Receipt::decode(statement).ok();
+        self.promises(mirror, scene, id, heads.map(|head| (head, read)), disk);
+    }
+
+    /// What has changed in receipts about a topic leaves. What has not changed was said before, with
+    /// the receipt that it has changed from.
+    pub(crate) fn differences(
+        &mut self,
+        mirror: &mut Mirror,
+        scene: &mut Scene<'_>,
+        (id, items): ([u8; 32], Items<'_>),
+        disk: &dyn Base,
+    ) {
+        let id = TopicId::from_bytes(id);
+        let heads = items.filter_map(difference_of);
+        let read = |bytes: &[u8]| Some(Difference::decode(bytes).ok()?.news(id));
+        self.promises(mirror, scene, id, heads.map(|head| (head, read)), disk);
+    }
+
+    /// Looks at each receipt of this node, with what reads it.
+    fn promises<'a>(
+        &mut self,
+        mirror: &mut Mirror,
+        scene: &mut Scene<'_>,
+        id: TopicId,
+        heads: impl Iterator<Item = (ReceiptHead<'a>, impl Fn(&[u8]) -> Option<Receipt>)>,
+        disk: &dyn Base,
+    ) {
+        for (head, read) in heads {
             let key = (short(id.as_bytes()), head.kind);
             let said = self.said.get(&key).copied().unwrap_or(0);
             if head.counter <= said || !is_own(mirror, scene, &id, &head) {
                 continue;
             }
             self.said.insert(key, head.counter);
-            let Ok(receipt) = Receipt::decode(head.statement) else {
+            let Some(receipt) = read(head.statement) else {
                 continue;
             };
             if let Err(what) = promise(mirror, scene, &receipt, disk) {

@@ -329,7 +329,13 @@ impl Town {
         let (world, lace) = self.replicas[no as usize]
             .as_mut()
             .expect("it has a replica");
-        world.turn(|cx| f(lace, &mut cx.store))
+        world.turn(|cx| {
+            let result = f(lace, &mut cx.store);
+            while lace.has_work() {
+                lace.work(&mut cx.store);
+            }
+            result
+        })
     }
 
     /// The rows on a node's disk, as one batch.

@@ -53,6 +53,10 @@ impl Home {
                 self.durability
                     .receipts(mirror, scene, (topic, items), disk);
             }
+            Some(Outline::Differences(topic, items)) => {
+                self.durability
+                    .differences(mirror, scene, (topic, items), disk);
+            }
             Some(Outline::Cut(topic, items)) => self.release.cut(mirror, scene, (topic, items)),
             Some(Outline::Serving(topic)) => self.release.serving(mirror, scene, topic),
             Some(Outline::Mail(header)) => mailed(scene, header),

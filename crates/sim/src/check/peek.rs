@@ -140,6 +140,8 @@ pub(crate) enum Outline<'a> {
     Envelopes([u8; 32], Items<'a>),
     /// Receipts about a topic.
     Receipts([u8; 32], Items<'a>),
+    /// What has changed in receipts about a topic.
+    Differences([u8; 32], Items<'a>),
     /// It holds a topic for a client.
     Serving([u8; 32]),
     /// A unicast envelope: its header.
@@ -167,6 +169,7 @@ pub(crate) fn outline(frame: &[u8]) -> Option<Outline<'_>> {
                 1 => Some(Outline::Cut(topic, walk.first_list())),
                 3 => Some(Outline::Envelopes(topic, walk.first_list())),
                 6 => Some(Outline::Receipts(topic, walk.first_list())),
+                13 => Some(Outline::Differences(topic, walk.first_list())),
                 _ => None,
             }
         }
@@ -204,6 +207,28 @@ pub(crate) fn author_of(mut envelope: Walk<'_>) -> Option<([u8; 32], u64)> {
 pub(crate) fn entry_of(mut entry: Walk<'_>) -> Option<([u8; 32], u64)> {
     entry.list()?;
     Some((entry.array()?, entry.uint()?))
+}
+
+/// The head of a receipt that is told as a difference.
+pub(crate) fn difference_of(difference: Walk<'_>) -> Option<ReceiptHead<'_>> {
+    let statement = difference.0;
+    let mut walk = difference;
+    walk.map()?;
+    let mut field = |key: u64| {
+        (walk.uint()? == key).then_some(())?;
+        let value = walk;
+        walk.skip()?;
+        Some(value)
+    };
+    let holder = field(0)?.array()?;
+    let kind = field(1)?.uint()?;
+    let counter = field(2)?.uint()?;
+    Some(ReceiptHead {
+        holder,
+        counter,
+        kind,
+        statement,
+    })
 }
 
 /// A receipt about a topic, so far as to tell whether it is worth decoding.
@@ -268,11 +293,11 @@ pub(crate) fn part(bytes: &[u8], at: usize) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outline, author_of, entry_of, outline, receipt_of};
+    use super::{Outline, author_of, difference_of, entry_of, outline, receipt_of};
     use identity::{EnvelopeId, PublicKey, SecretKey, TopicId};
     use wire::{
-        CutEntry, Frame, MailReceipt, Raw, Receipt, ReceiptKind, TopicFrame, sign_mail_receipt,
-        sign_receipt,
+        CutEntry, Difference, Frame, MailReceipt, Raw, Receipt, ReceiptKind, TopicFrame,
+        sign_mail_receipt, sign_receipt,
     };
 
     fn in_topic(frame: TopicFrame) -> Vec<u8> {
@@ -308,6 +333,21 @@ mod tests {
         assert_eq!((topic, head.counter, head.kind), ([9; 32], 77_777, 0));
         assert_eq!(head.holder, key.public().to_bytes());
         assert!(Receipt::decode(head.statement).is_ok() && items.next().is_none());
+
+        let difference = {
+            let signed = signed.get();
+            Difference::of(&signed.value, signed.signature, 5, Vec::new(), |_| true)
+        };
+        let receipts = vec![difference.clone()];
+        let bytes = in_topic(TopicFrame::Differences { receipts });
+        let Some(Outline::Differences(topic, mut items)) = outline(&bytes) else {
+            panic!("not found");
+        };
+        let head = items.next().and_then(difference_of).expect("a difference");
+        assert_eq!((topic, head.counter, head.kind), ([9; 32], 77_777, 0));
+        assert_eq!(head.holder, key.public().to_bytes());
+        assert_eq!(Difference::decode(head.statement), Ok(difference));
+        assert!(items.next().is_none());
 
         let bytes = in_topic(TopicFrame::Cut {
             entries: vec![entry],

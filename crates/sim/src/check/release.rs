@@ -150,7 +150,7 @@ impl Release {
                     scene.broken(RELEASE, what);
                 }
             }
-            Reply::Sent { ids } => {
+            Reply::Sent { ids, .. } => {
                 let mut last = None;
                 for id in ids
                     .iter()

@@ -17,7 +17,7 @@ use wire::{Frame, TopicFrame};
 pub(crate) const PROMISE: &str = "silence";
 
 /// More kinds of frames than there are.
-const KINDS: usize = 48;
+const KINDS: usize = 64;
 /// Opens a link.
 const HELLO: usize = 0;
 /// Asks for a pong, and the pong.

@@ -37,7 +37,7 @@ const FRAMES: [&str; 30] = [
 ];
 
 /// The frames about a topic, by their own numbers.
-const TOPIC_FRAMES: [&str; 13] = [
+const TOPIC_FRAMES: [&str; 15] = [
     "topic-hello",
     "topic-cut",
     "topic-want",
@@ -51,6 +51,8 @@ const TOPIC_FRAMES: [&str; 13] = [
     "topic-genesis",
     "topic-refused",
     "topic-slots",
+    "topic-differences",
+    "topic-receipt-ask",
 ];
 
 /// Where the numbers of frames about a topic begin.
@@ -61,7 +63,7 @@ const UNKNOWN: u8 = TOPIC_BASE + TOPIC_FRAMES.len() as u8;
 pub(crate) const KINDS: usize = UNKNOWN as usize + 1;
 
 /// The kind of an encoded frame, from a look at its first bytes alone: the number of its type; for
-/// a frame about a topic 32 and the number of that type; 45 for what is no frame.
+/// a frame about a topic 32 and the number of that type; 47 for what is no frame.
 #[must_use]
 pub fn frame_kind(frame: &[u8]) -> u8 {
     // What every encoder writes: an array of two, the number, and then for a topic a map of two
@@ -209,6 +211,10 @@ mod tests {
                     last: true,
                 },
                 "topic-cut",
+            ),
+            (
+                TopicFrame::ReceiptAsk { slots: Vec::new() },
+                "topic-receipt-ask",
             ),
         ];
         for (frame, name) in topic {

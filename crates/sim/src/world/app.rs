@@ -419,7 +419,7 @@ impl Host {
                     self.note(around, Note::Invited { topic, link });
                 }
             }
-            (Asked::Send { step }, Reply::Sent { ids }) => {
+            (Asked::Send { step }, Reply::Sent { ids, .. }) => {
                 for _ in &ids {
                     around.metrics.wrote(around.now);
                 }

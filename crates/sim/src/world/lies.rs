@@ -120,6 +120,11 @@ fn change(kind: LieKind, bytes: &[u8], rng: &mut Rng) -> Option<Vec<u8>> {
                 raw.signature = spoil(raw.signature, rng);
             }
         }
+        (TopicFrame::Differences { receipts }, LieKind::BadSignature) => {
+            for difference in receipts {
+                difference.signature = spoil(difference.signature, rng);
+            }
+        }
         (TopicFrame::Envelopes { envelopes, .. }, LieKind::Withhold) => {
             for raw in envelopes {
                 raw.body = None;

@@ -252,6 +252,7 @@ fn an_own_envelope_waits_for_the_disk() {
             envelope: id_of(&next),
             index: 0,
         }],
+        warnings: Vec::new(),
     };
     assert_eq!(ada.answers(&sent), [""; 0]);
     assert_eq!(
@@ -432,6 +433,7 @@ fn a_cut_and_lines_before_their_time_are_found() {
     );
     let sent = |envelope| Reply::Sent {
         ids: vec![MessageId { envelope, index: 0 }],
+        warnings: Vec::new(),
     };
     assert_eq!(
         ada.answers(&sent(EnvelopeId::from_bytes([6; 32]))),
@@ -815,6 +817,7 @@ fn mail_that_waits_is_kept_and_its_rows_go_with_it() {
             envelope: EnvelopeId::from_bytes([4; 32]),
             index: 0,
         }],
+        warnings: Vec::new(),
     };
     assert_eq!(ada.answers(&sent), [""; 0]);
     assert_eq!(
