@@ -463,7 +463,11 @@ fn shown(line: topic::Line, names: &BTreeMap<PublicKey, String>) -> Line {
         ),
         topic::LineKind::Join => (LineKind::Join, format!("{from_name} joined")),
         topic::LineKind::Leave => (LineKind::Leave, format!("{from_name} left")),
-        topic::LineKind::Withdrawn => (LineKind::Gap, "withdrawn".to_owned()),
+        topic::LineKind::Withdrawn { of: None, .. } => (LineKind::Gap, "withdrawn".to_owned()),
+        topic::LineKind::Withdrawn { of: Some(of), .. } => {
+            (LineKind::Gap, format!("line {of} was withdrawn"))
+        }
+        topic::LineKind::Restored { of } => (LineKind::Gap, format!("line {of} stands again")),
         topic::LineKind::Gap { reason, messages } => {
             let why = match reason {
                 GapReason::Expired => "expired",
