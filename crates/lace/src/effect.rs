@@ -33,6 +33,19 @@ pub struct Standing {
     pub depth: u32,
     /// The composition that holds it; nothing for an invite.
     pub holder: Option<Id>,
+    /// What of it has been taken back.
+    pub over: Over,
+}
+
+/// Rights of a grant that stands, taken back one by one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Over {
+    /// To write content.
+    pub publish: bool,
+    /// To be given the keys.
+    pub read: bool,
+    /// To issue grants and invites, and to end them.
+    pub admit: bool,
 }
 
 /// A device that may act for a holder.

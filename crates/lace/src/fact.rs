@@ -91,10 +91,14 @@ pub trait Facts {
     fn issued(&self, grant: &GrantId) -> Vec<Arc<Fact>>;
     /// The grants and invites that are here of an author, on all its branches.
     fn issued_by(&self, author: AuthorNo) -> Vec<Arc<Fact>>;
+    /// Whether a set has a fact that takes something away: a revocation, a close or an act.
+    fn takes(&self, set: &Set) -> bool;
     /// The facts of a view.
     fn set(&self, view: ViewNo) -> Arc<Set>;
     /// An admitted envelope.
     fn find(&self, id: &EnvelopeId) -> Option<Named>;
+    /// What an admitted envelope names: its previous one, if it has one, and its deps.
+    fn named_by(&self, id: &EnvelopeId) -> Vec<EnvelopeId>;
     /// The grant that an admitted envelope is written under.
     fn under(&self, id: &EnvelopeId) -> Option<GrantId>;
     /// The key of an author.
@@ -148,6 +152,10 @@ impl Facts for Look<'_, '_> {
         self.lace.issued_by(&mut self.store.borrow_mut(), author)
     }
 
+    fn takes(&self, set: &Set) -> bool {
+        self.lace.issues.takes(set)
+    }
+
     fn set(&self, view: ViewNo) -> Arc<Set> {
         self.lace.set_of(&mut self.store.borrow_mut(), view)
     }
@@ -155,6 +163,18 @@ impl Facts for Look<'_, '_> {
     fn find(&self, id: &EnvelopeId) -> Option<Named> {
         let node = self.lace.node(&mut self.store.borrow_mut(), id)?;
         Some(Named::of(*id, &node))
+    }
+
+    fn named_by(&self, id: &EnvelopeId) -> Vec<EnvelopeId> {
+        let mut store = self.store.borrow_mut();
+        let node = self.lace.node(&mut store, id);
+        let spot = node.map(|node| Spot::new(node.author, node.number, id));
+        let Some(stored) = spot.and_then(|spot| self.lace.stored(&mut store, &spot)) else {
+            return Vec::new();
+        };
+        let header = stored.envelope.header;
+        let previous = (header.number > 1).then(|| EnvelopeId::from_bytes(header.previous));
+        previous.into_iter().chain(header.deps).collect()
     }
 
     fn under(&self, id: &EnvelopeId) -> Option<GrantId> {
@@ -296,14 +316,14 @@ impl Lace {
     pub(crate) fn drop_facts(&mut self, store: &mut Staged<'_>, first: u32, count: u16) {
         store.delete(rows::LACE, fact_key(self.local, first));
         self.is_stale(store);
-        let mut memory = self.memory.borrow_mut();
-        for at in 0..u32::from(count) {
-            memory.facts.remove(&first.saturating_add(at));
+        for no in (0..u32::from(count)).map(|at| FactNo(first.saturating_add(at))) {
+            self.memory.borrow_mut().facts.remove(&no.0);
+            self.drop_end(store, no);
         }
     }
 
     /// All facts that are here.
-    pub(crate) fn held_set(&self, store: &mut Staged<'_>) -> Set {
+    pub fn held_set(&self, store: &mut Staged<'_>) -> Set {
         let mut set = Set::default();
         for (key, row) in crate::lace::all_rows(store, self.local, b"f") {
             let first = key.get(5..).and_then(|key| Bytes(key).u32());

@@ -1,6 +1,6 @@
 //! The rules by which the founder's device alone invites, and nobody loses anything but by forking.
 
-use crate::effect::{Effect, Seat, Standing, Why};
+use crate::effect::{Effect, Over, Seat, Standing, Why};
 use crate::fact::{AuthorNo, Facts};
 use crate::known;
 use crate::limits::{FREE_INCARNATIONS, WEEK_MS};
@@ -52,6 +52,7 @@ impl Policy for FoundersPolicy {
             since: genesis.epoch.start,
             depth: 0,
             holder: Some(genesis.root.member()),
+            over: Over::default(),
         };
         effect.grants.insert(own, root);
         let seat = Seat {
@@ -73,6 +74,7 @@ impl Policy for FoundersPolicy {
                         since: fact.created,
                         depth: 1,
                         holder: None,
+                        over: Over::default(),
                     };
                     let known = effect.grants.entry(fact.item).or_insert(standing);
                     known.since = known.since.min(standing.since);

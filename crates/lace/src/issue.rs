@@ -1,8 +1,10 @@
-//! Who issued what: grants and invites by their ids, and by whoever wrote them.
+//! Who issued what: grants and invites by their ids, and by whoever wrote them. And what takes
+//! something away.
 
 use crate::fact::{AuthorNo, Fact, FactNo};
 use crate::lace::Lace;
 use crate::rows::{self, Bytes};
+use crate::set::Set;
 use identity::{EnvelopeId, GrantId};
 use machine::Staged;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +16,8 @@ use wire::Item;
 pub(crate) struct Issues {
     by_item: BTreeMap<(GrantId, EnvelopeId), (FactNo, AuthorNo)>,
     by_author: BTreeSet<(AuthorNo, FactNo)>,
+    /// Revocations, closes and acts.
+    ends: BTreeSet<FactNo>,
 }
 
 /// Whether an item gives somebody something that chains are written under.
@@ -21,7 +25,17 @@ pub(crate) const fn is_issue(item: &Item) -> bool {
     matches!(item, Item::Grant(_) | Item::Invite(_))
 }
 
+/// Whether an item takes something away from somebody.
+const fn is_end(item: &Item) -> bool {
+    matches!(item, Item::Revocation(_) | Item::Close(_) | Item::Act(_))
+}
+
 impl Issues {
+    /// Whether a set has something that takes away.
+    pub(crate) fn takes(&self, set: &Set) -> bool {
+        self.ends.iter().any(|no| set.has(*no))
+    }
+
     fn put(&mut self, key: (GrantId, EnvelopeId), no: FactNo, author: AuthorNo) {
         self.by_item.insert(key, (no, author));
         self.by_author.insert((author, no));
@@ -40,8 +54,12 @@ impl Issues {
 }
 
 impl Lace {
-    /// Notes a fact, if it is a grant or an invite.
+    /// Notes a fact, if it gives something or takes something away.
     pub(crate) fn note_issue(&mut self, store: &mut Staged<'_>, fact: &Fact) {
+        if is_end(&fact.what) {
+            self.issues.ends.insert(fact.no);
+            store.put(rows::LACE, self.end_fact_key(fact.no), []);
+        }
         if !is_issue(&fact.what) {
             return;
         }
@@ -50,6 +68,13 @@ impl Lace {
         store.put(rows::LACE, key, row.as_flattened());
         let key = (fact.item, fact.carrier);
         self.issues.put(key, fact.no, fact.author);
+    }
+
+    /// What is not here takes nothing away.
+    pub(crate) fn drop_end(&mut self, store: &mut Staged<'_>, no: FactNo) {
+        if self.issues.ends.remove(&no) {
+            store.delete(rows::LACE, self.end_fact_key(no));
+        }
     }
 
     /// What is not here cannot be written under: it is noted again with its envelope.
@@ -74,6 +99,10 @@ impl Lace {
             let (no, author) = (FactNo(bytes.u32()?), AuthorNo(bytes.u32()?));
             self.issues.put((grant, carrier), no, author);
         }
+        for (key, _) in crate::lace::all_rows(store, self.local, b"k") {
+            let no = Bytes(key.get(5..)?).u32()?;
+            self.issues.ends.insert(FactNo(no));
+        }
         Some(())
     }
 
@@ -97,6 +126,10 @@ impl Lace {
         let facts = self.issued(store, grant).into_iter();
         let first = facts.min_by_key(|fact| (fact.created, fact.carrier))?;
         Some(first.carrier)
+    }
+
+    fn end_fact_key(&self, no: FactNo) -> Vec<u8> {
+        rows::key(self.local, &[b"k", &no.0.to_be_bytes()])
     }
 
     fn issue_key(&self, grant: &GrantId, carrier: &EnvelopeId) -> Vec<u8> {

@@ -64,7 +64,7 @@ pub use admit::{Admission, Missing, Verdict};
 pub use author::{Author, Counts, Tip};
 pub use body::{AddedBody, Freed, MissingBody};
 pub use cut::{Comparison, Coverage};
-pub use effect::{Bounds, Cut, Effect, EpochStanding, Limit, Seat, Standing, Why};
+pub use effect::{Bounds, Cut, Effect, EpochStanding, Limit, Over, Seat, Standing, Why};
 pub use evidence::Seen;
 pub use fact::{AuthorNo, Fact, FactNo, Facts, Named, ViewNo, is_fact};
 pub use founders::FoundersPolicy;

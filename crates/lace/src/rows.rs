@@ -9,6 +9,7 @@
 //!               local ‖ 's' ‖ author u32 ‖ number ‖ id a branch that stands
 //!               local ‖ 'i' ‖ grant ‖ envelope id      invite (invite.rs)
 //!               local ‖ 'j' ‖ grant ‖ envelope id      a grant or invite: fact u32 ‖ author u32 (issue.rs)
+//!               local ‖ 'k' ‖ fact u32                 (nothing): a revocation, close or act (issue.rs)
 //!               local ‖ 'e' ‖ author key               evidence pair (evidence.rs)
 //!               local ‖ 'f' ‖ first fact u32           the facts of an envelope (fact.rs)
 //!               local ‖ 'v' ‖ view u32                 a view (view.rs)

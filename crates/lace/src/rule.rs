@@ -87,6 +87,34 @@ pub enum Rule {
     /// More messages or bytes than the rate allows in the time that the chain claims.
     #[error("more than its rate allows in the time that it claims")]
     Rate,
+    /// Its grant, one above it, or the right that it needs has been ended in its past.
+    #[error("its grant, or the right that it needs, has been taken back or closed")]
+    Ended,
+    /// It ends what is no grant of its past, or one of somebody over whom its author, or the
+    /// composition that signed it, has no power.
+    #[error("it ends what its author stands neither above nor holds")]
+    Above,
+    /// A cut, or a certificate, names an envelope that neither its carrier names nor one of the 16
+    /// before that on the same chain.
+    #[error("it cuts at an envelope that its author does not name")]
+    Cut,
+    /// A cut leaves less than the past has of those whom it cuts.
+    #[error("its cut does not leave all that its author knows of those whom it cuts")]
+    Reach,
+    /// It closes a grant that has no end, or that was over for less than a day.
+    #[error("it closes a grant before a day has passed since its end")]
+    Early,
+    /// An act follows no state of its past, or those have not signed who must; or what is
+    /// countersigned is not in the past.
+    #[error("an act that follows nothing known, or is not signed by those who must")]
+    Act,
+    /// An act gives a seat to a device that has one in another composition.
+    #[error("it seats a device that belongs to somebody else")]
+    Seated,
+    /// What several sign together is not signed in the newest state of their composition, or not by
+    /// as many devices as it takes.
+    #[error("it is not signed by as many devices of its composition as it takes")]
+    Joint,
 }
 
 impl Rule {
@@ -120,6 +148,14 @@ impl Rule {
             Self::Time => 87,
             Self::Size => 88,
             Self::Rate => 89,
+            Self::Ended => 90,
+            Self::Above => 91,
+            Self::Cut => 92,
+            Self::Reach => 93,
+            Self::Early => 94,
+            Self::Act => 95,
+            Self::Seated => 96,
+            Self::Joint => 97,
         }
     }
 }

@@ -9,10 +9,11 @@ use machine::planted::{Bug, is};
 use wire::{Certificate, Claim, Item, Verified};
 
 use super::chain;
+use super::look::Look;
 
 /// Rules of an author's envelope number 1, whose first item is a certificate.
-pub(super) fn first(past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
-    let header = &envelope.envelope.header;
+pub(super) fn first(look: &Look<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
+    let (past, header) = (look.past, look.header);
     let mut items = envelope.items.iter().flatten();
     let Some(Item::Certificate(certificate)) = items.next() else {
         return Err(Rule::Certificate);
@@ -22,7 +23,13 @@ pub(super) fn first(past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Ru
         _ => None,
     };
     let genesis = past.facts.genesis();
-    let owns = genesis.root.has(&certificate.device);
+    let owns = match look.taken() {
+        Some(effect) => {
+            let seat = (genesis.root.member(), certificate.device);
+            effect.devices.contains_key(&seat)
+        }
+        None => genesis.root.has(&certificate.device),
+    };
     let began = match claim {
         // Who owns the topic needs no invite.
         Some(_) if owns => return Err(Rule::Claim),
@@ -35,13 +42,13 @@ pub(super) fn first(past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Ru
             }
             claimed(past, claim)?
         }
-        None if chain::is_root(header, &header.grant) => {
+        None if look.is_root(&header.grant) => {
             if !owns {
                 return Err(Rule::Holder);
             }
             genesis.epoch.start
         }
-        None => granted(past, &header.grant, certificate)?,
+        None => granted(past, &header.grant)?,
     };
     let weeks = header.created.saturating_sub(began) / WEEK_MS;
     if u64::from(certificate.index) > FREE_INCARNATIONS.saturating_add(weeks) {
@@ -83,14 +90,11 @@ fn claimed(past: &Past<'_>, claim: &Claim) -> Result<u64, Rule> {
     Ok(chain::since(&fact))
 }
 
-/// When a grant began that the device holds.
-fn granted(past: &Past<'_>, grant: &GrantId, certificate: &Certificate) -> Result<u64, Rule> {
+/// When a grant began. That the device belongs to its holder is seen to for every envelope.
+fn granted(past: &Past<'_>, grant: &GrantId) -> Result<u64, Rule> {
     let fact = carrier(past, grant).ok_or(Rule::Chain)?;
     match &fact.what {
-        Item::Grant(item) => {
-            let share = chain::share(past, item, &certificate.device);
-            share.map(|_| chain::since(&fact)).ok_or(Rule::Holder)
-        }
+        Item::Grant(_) => Ok(chain::since(&fact)),
         // An invite is claimed.
         _ => Err(Rule::Claim),
     }

@@ -1,10 +1,11 @@
 //! What a chain is written under, and what that allows to say.
 
 use identity::limits::SHARES;
-use identity::{GrantId, PublicKey};
-use lace::{Admitted, Fact, Past, Rule};
+use identity::{GrantId, Id, PublicKey};
+use lace::{Admitted, Fact, Over, Rule};
 use wire::{Budget, Grant, Header, Interval, InviteKind, Item, Right, Rights, Verified};
 
+use super::look::Look;
 use crate::budget::Rates;
 
 /// Under what kind of grant.
@@ -23,7 +24,11 @@ pub(super) enum Under {
 pub(super) struct Chain {
     pub(super) grant: GrantId,
     pub(super) under: Under,
+    /// The composition that it is written for; nobody under an invite.
+    pub(super) holder: Option<Id>,
     pub(super) rights: Rights,
+    /// What of the rights has been taken back.
+    over: Over,
     pub(super) budget: Budget,
     /// The device's part of the budget, of 256.
     pub(super) share: u16,
@@ -37,37 +42,57 @@ pub(super) const OWNERS: Rights = Rights {
 };
 
 impl Chain {
-    /// What the chain of an envelope is written under. Whoever wrote its number 1 named an envelope
-    /// that carries it, so it is in the past.
-    pub(super) fn of(past: &Past<'_>, header: &Header, admitted: &Admitted) -> Result<Self, Rule> {
-        let grant = admitted.grant;
-        if is_root(header, &grant) {
-            let share = past.facts.genesis().root.share(&admitted.device);
-            return Ok(Self {
-                grant,
-                under: Under::Root,
-                rights: OWNERS,
-                budget: Budget::default(),
-                share: share.ok_or(Rule::Holder)?,
-            });
-        }
-        let issued = past.facts.issued(&grant);
-        let fact = issued.first().ok_or(Rule::Chain)?;
-        let (under, share) = match &fact.what {
-            Item::Grant(item) => {
-                let share = share(past, item, &admitted.device).ok_or(Rule::Holder)?;
-                (Under::Grant, share)
-            }
-            _ => (Under::Invite, SHARES),
+    /// What the chain of an envelope is written under, and its device's share.
+    pub(super) fn of(look: &Look<'_>, admitted: &Admitted) -> Result<Self, Rule> {
+        let chain = Self::under(look, &admitted.grant)?;
+        let share = chain.seat(look, &admitted.device).ok_or(Rule::Holder)?;
+        Ok(Self { share, ..chain })
+    }
+
+    /// What may be written under a grant of the past, by no device in particular. Whoever wrote
+    /// number 1 of a chain named an envelope that carries its grant.
+    pub(super) fn under(look: &Look<'_>, grant: &GrantId) -> Result<Self, Rule> {
+        let standing = match look.taken() {
+            Some(effect) => Some(effect.grants.get(grant).ok_or(Rule::Ended)?),
+            None => None,
         };
-        let (rights, budget) = terms(&fact.what).ok_or(Rule::Chain)?;
-        Ok(Self {
-            grant,
-            under,
-            rights,
-            budget,
-            share,
-        })
+        let over = standing.map(|standing| standing.over).unwrap_or_default();
+        let mut chain = Self {
+            grant: *grant,
+            under: Under::Root,
+            holder: look.holder(grant),
+            rights: OWNERS,
+            over,
+            budget: Budget::default(),
+            share: 0,
+        };
+        if !look.is_root(grant) {
+            let issued = look.past.facts.issued(grant);
+            let fact = issued.first().ok_or(Rule::Chain)?;
+            (chain.rights, chain.budget) = terms(&fact.what).ok_or(Rule::Chain)?;
+            chain.under = match &fact.what {
+                Item::Grant(_) => Under::Grant,
+                _ => Under::Invite,
+            };
+        }
+        Ok(chain)
+    }
+
+    /// The share of a device of whoever holds the grant.
+    fn seat(&self, look: &Look<'_>, device: &PublicKey) -> Option<u16> {
+        let Some(holder) = self.holder else {
+            return Some(SHARES);
+        };
+        if let Some(effect) = look.taken() {
+            return Some(effect.devices.get(&(holder, *device))?.share);
+        }
+        if self.under == Under::Root {
+            return look.past.facts.genesis().root.share(device);
+        }
+        match &look.past.facts.issued(&self.grant).first()?.what {
+            Item::Grant(item) => share(look, item, device),
+            _ => None,
+        }
     }
 
     /// Whether content may be written at the time that it claims.
@@ -86,7 +111,13 @@ impl Chain {
         let header = &envelope.envelope.header;
         for item in envelope.items.iter().flatten() {
             match item {
-                Item::Invite(_) | Item::Grant(_) => self.may(Right::Admit, header.created)?,
+                // Signed by a composition, so that it does not matter who carries it.
+                Item::Grant(_) | Item::Revocation(_) if item.joint().is_some() => {}
+                Item::Invite(_)
+                | Item::Grant(_)
+                | Item::Revocation(_)
+                | Item::Close(_)
+                | Item::Countersign(_) => self.may(Right::Admit, header.created)?,
                 Item::Title(_) if self.under != Under::Root => return Err(Rule::FounderOnly),
                 _ => {}
             }
@@ -99,8 +130,16 @@ impl Chain {
         }
     }
 
-    fn may(&self, right: Right, created: u64) -> Result<(), Rule> {
+    pub(super) fn may(&self, right: Right, created: u64) -> Result<(), Rule> {
         let interval = self.rights.get(right).ok_or(Rule::Right)?;
+        let over = match right {
+            Right::Publish => self.over.publish,
+            Right::Read => self.over.read,
+            Right::Admit => self.over.admit,
+        };
+        if over {
+            return Err(Rule::Ended);
+        }
         if interval.holds(created) {
             Ok(())
         } else {
@@ -120,13 +159,6 @@ pub(super) fn rates(budget: &Budget) -> Rates {
         messages: budget.messages.map(u64::from),
         bytes: budget.bytes.map(u64::from),
     }
-}
-
-/// Whether a grant is the topic's own.
-pub(super) fn is_root(header: &Header, grant: &GrantId) -> bool {
-    header
-        .topic()
-        .is_some_and(|topic| topic.as_bytes() == grant.as_bytes())
 }
 
 /// What a grant or an invite gives.
@@ -168,12 +200,12 @@ pub(super) fn since(fact: &Fact) -> u64 {
     first.unwrap_or(0).max(fact.created)
 }
 
-/// The share of a device in the composition that holds a grant.
-pub(super) fn share(past: &Past<'_>, grant: &Grant, device: &PublicKey) -> Option<u16> {
+/// The share of a device in the composition that holds a grant, where nothing has been taken away.
+fn share(look: &Look<'_>, grant: &Grant, device: &PublicKey) -> Option<u16> {
     if let Some(form) = &grant.form {
         return form.share(device);
     }
-    let effect = past.effect();
+    let effect = look.past.effect();
     let seat = effect.devices.get(&(grant.holder, *device))?;
     Some(seat.share)
 }

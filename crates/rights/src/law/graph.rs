@@ -24,8 +24,16 @@ pub(super) struct Graph<'a> {
     starts: BTreeMap<lace::AuthorNo, Vec<(AuthorNo, EnvelopeId)>>,
     /// Facts that no rule of `eff` looks at.
     others: Vec<(lace::FactNo, Spot)>,
-    /// The composition and the form of every state that the set tells of.
-    states: BTreeMap<ActId, (Id, Form)>,
+    /// Every state that the set tells of.
+    states: BTreeMap<ActId, State>,
+}
+
+/// A state of a composition, as an act or a first form has it.
+pub(super) struct State {
+    pub(super) composition: Id,
+    /// That of the act; 0 for a first form.
+    pub(super) number: u64,
+    pub(super) form: Form,
 }
 
 impl<'a> Graph<'a> {
@@ -50,7 +58,11 @@ impl<'a> Graph<'a> {
                     form: Some(form), ..
                 }) => graph.note_form(form),
                 Item::Act(act) => {
-                    let state = (act.composition, act.form.clone());
+                    let state = State {
+                        composition: act.composition,
+                        number: act.number,
+                        form: act.form.clone(),
+                    };
                     graph.states.insert(act.id(), state);
                 }
                 _ => {}
@@ -96,8 +108,22 @@ impl<'a> Graph<'a> {
     }
 
     fn note_form(&mut self, form: &Form) {
-        let state = (form.member(), form.clone());
+        let state = State {
+            composition: form.member(),
+            number: 0,
+            form: form.clone(),
+        };
         self.states.insert(form.first_state(), state);
+    }
+
+    /// A state by its name.
+    pub(super) fn state(&self, id: &ActId) -> Option<&State> {
+        self.states.get(id)
+    }
+
+    /// Whether the set has an act.
+    pub(super) fn has_act(&self, id: &ActId) -> bool {
+        self.states.get(id).is_some_and(|state| state.number > 0)
     }
 
     /// The numbers of all facts.
@@ -130,7 +156,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Whose envelope this is.
-    fn author(&self, key: lace::AuthorNo, envelope: &EnvelopeId) -> AuthorNo {
+    pub(super) fn author(&self, key: lace::AuthorNo, envelope: &EnvelopeId) -> AuthorNo {
         let starts = self.starts.get(&key).map_or(&[][..], Vec::as_slice);
         let mut on_chain = starts.iter();
         let found = match starts {
@@ -201,7 +227,7 @@ impl Graph<'_> {
     fn joint(&self, joint: Option<&wire::Joint>) -> Option<Joint> {
         let joint = joint?;
         let first = || Id::new(Kind::Member, Scheme::Hash, *joint.under.as_bytes());
-        let by = self.states.get(&joint.under).map(|(by, _)| *by);
+        let by = self.states.get(&joint.under).map(|state| state.composition);
         Some(Joint {
             by: by.unwrap_or_else(first),
             under: joint.under,
@@ -212,7 +238,7 @@ impl Graph<'_> {
     /// Who has signed an act: whoever decides, and whoever is new. The consent of a device that the
     /// form before has already is no vote.
     fn signers(&self, act: &wire::Act) -> BTreeSet<PublicKey> {
-        let before = self.states.get(&act.previous).map(|(_, form)| form);
+        let before = self.states.get(&act.previous).map(|state| &state.form);
         let new = act.signers(Role::New).into_iter();
         let new = new.filter(|key| before.is_none_or(|form| !form.has(key)));
         new.chain(act.signers(Role::Signer)).collect()

@@ -1,28 +1,34 @@
 //! What is given on: out of one's own grant alone, within it, and no more than one's share.
 
-use identity::GrantId;
-use lace::{Facts, Past, Rule};
+use lace::Rule;
 use wire::{Budget, Interval, Item, Rights, Verified};
 
 use super::chain::{self, Chain, Under};
+use super::look::Look;
 use crate::budget::{CarveError, Carving, Issued, Rates};
 use crate::eff::limits::MAX_GRANT_DEPTH;
 
-/// Rules of the grants and invites in an envelope.
-pub(super) fn all(past: &Past<'_>, envelope: &Verified, chain: &Chain) -> Result<(), Rule> {
+/// Rules of the grants and invites in an envelope that its author alone gives.
+pub(super) fn all(look: &Look<'_>, envelope: &Verified, chain: &Chain) -> Result<(), Rule> {
     let created = envelope.envelope.header.created;
     let mut before: Option<Vec<Given>> = None;
-    for item in envelope.items.iter().flatten() {
+    let own = |item: &&Item| !is_joint(item);
+    for item in envelope.items.iter().flatten().filter(own) {
         let Some((rights, budget)) = chain::terms(item) else {
             continue;
         };
-        parent(past, item, chain)?;
+        parent(look, item, chain)?;
         within(chain, &rights, &budget)?;
-        let before = before.get_or_insert_with(|| issued(past));
+        let before = before.get_or_insert_with(|| issued(look));
         carve(before, weight(item), chain, created)?;
         before.push(weight(item));
     }
     Ok(())
+}
+
+/// Whether a composition signed it: then its parent alone bounds it.
+fn is_joint(item: &Item) -> bool {
+    matches!(item, Item::Grant(grant) if grant.joint.is_some())
 }
 
 /// No more than the chain's share, and not too many. An invite that nobody can claim any more
@@ -58,33 +64,19 @@ struct Given {
 }
 
 /// Out of the chain's own grant, and not too deep.
-fn parent(past: &Past<'_>, item: &Item, chain: &Chain) -> Result<(), Rule> {
+fn parent(look: &Look<'_>, item: &Item, chain: &Chain) -> Result<(), Rule> {
     if chain.under == Under::Invite || chain::parent(item) != Some(chain.grant) {
         return Err(Rule::Parent);
     }
-    match depth(past.facts, chain) {
+    match look.depth(&chain.grant) {
         Some(depth) if depth < MAX_GRANT_DEPTH => Ok(()),
         _ => Err(Rule::Parent),
     }
 }
 
-/// How far the grant of a chain is from the topic's own; nothing beyond what any may be.
-fn depth(facts: &dyn Facts, chain: &Chain) -> Option<u32> {
-    let root = GrantId::from_bytes(facts.genesis().topic_id().to_bytes());
-    let mut at = chain.grant;
-    for depth in 0..=MAX_GRANT_DEPTH {
-        if at == root {
-            return Some(depth);
-        }
-        // Each has been let in under its parent, so its parent is here.
-        at = chain::parent(&facts.issued(&at).first()?.what)?;
-    }
-    None
-}
-
 /// No right that the chain has not got, at no time at which it has not, and nothing larger, longer
 /// or farther.
-fn within(chain: &Chain, rights: &Rights, budget: &Budget) -> Result<(), Rule> {
+pub(super) fn within(chain: &Chain, rights: &Rights, budget: &Budget) -> Result<(), Rule> {
     let given = rights.iter().all(|(right, interval)| {
         let own = chain.rights.get(right);
         own.is_some_and(|own| includes(&own, &interval))
@@ -94,6 +86,16 @@ fn within(chain: &Chain, rights: &Rights, budget: &Budget) -> Result<(), Rule> {
         && at_most(own.lifespan, budget.lifespan)
         && at_most(own.hops, budget.hops);
     if given && bounded {
+        Ok(())
+    } else {
+        Err(Rule::Within)
+    }
+}
+
+/// Rates of a grant that no device's share bounds are at most those of its parent.
+pub(super) fn at_most_rates(chain: &Chain, budget: &Budget) -> Result<(), Rule> {
+    let (own, given) = (chain.rates(), chain::rates(budget));
+    if at_most(own.messages, given.messages) && at_most(own.bytes, given.bytes) {
         Ok(())
     } else {
         Err(Rule::Within)
@@ -115,7 +117,8 @@ fn at_most<T: PartialOrd>(bound: Option<T>, given: Option<T>) -> bool {
 
 /// What the author has issued in the past. What it wrote on another branch counts where the past
 /// has it: whoever forks gains nothing.
-fn issued(past: &Past<'_>) -> Vec<Given> {
+fn issued(look: &Look<'_>) -> Vec<Given> {
+    let past = look.past;
     let Some(author) = past
         .previous
         .and_then(|previous| past.facts.find(&previous.id))
@@ -124,8 +127,14 @@ fn issued(past: &Past<'_>) -> Vec<Given> {
     };
     let set = past.set();
     let issued = past.facts.issued_by(author.author).into_iter();
-    let issued = issued.filter(|fact| set.has(fact.no));
-    issued.map(|fact| weight(&fact.what)).collect()
+    let issued = issued.filter(|fact| set.has(fact.no) && !is_joint(&fact.what));
+    let given = issued.map(|fact| {
+        let mut given = weight(&fact.what);
+        let stands = |effect: &lace::Effect| effect.grants.contains_key(&fact.item);
+        given.issued.ended = !look.taken().is_none_or(stands);
+        given
+    });
+    given.collect()
 }
 
 /// Whoever claims an invite writes under it at its rates, so it weighs as often as it has uses.

@@ -6,15 +6,16 @@
 //!
 //! As long as nothing in a past takes anything away, all that was admitted stands: each grant had a
 //! standing parent when it was let in. So admission looks at the grant of the chain and at what the
-//! chain has issued, and asks [`eff`](crate::eff) only where an act could matter. `Law` speaks of
-//! nothing yet that takes away: revocations, closes and acts are inadmissible.
+//! chain has issued, and asks [`eff`](crate::eff) only of pasts with a revocation, a close or an act.
 
 mod begin;
 mod chain;
 mod graph;
 mod issue;
+mod look;
 mod spend;
 mod stand;
+mod take;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ use thiserror::Error;
 use wire::{Budget, Class, Genesis, Grant, Invite, InviteKind, Item, Verified};
 
 use chain::Chain;
+use look::Look;
 
 /// The rules of grants. It has no state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,9 +40,6 @@ pub enum Unenforced {
     /// Grants that name no budget have one.
     #[error("the topic gives everybody a budget, and this version does not know such topics")]
     Budget,
-    /// Several devices own it, or must agree.
-    #[error("several devices own the topic, and this version knows topics of one device alone")]
-    Owners,
 }
 
 impl Unenforced {
@@ -55,9 +54,6 @@ impl Unenforced {
         if !genesis.policy.budget.is_none() {
             return Err(Self::Budget);
         }
-        if genesis.root.devices().len() != 1 {
-            return Err(Self::Owners);
-        }
         Ok(())
     }
 }
@@ -70,19 +66,21 @@ impl Policy for Law {
     fn admit(&self, past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
         Unenforced::look(past.facts.genesis()).map_err(|_| Rule::Unknown)?;
         let header = &envelope.envelope.header;
+        let look = Look::of(past, header);
         let mut admitted = match past.previous {
             Some(previous) => previous.admitted,
-            None => begin::first(past, envelope)?,
+            None => begin::first(&look, envelope)?,
         };
         if admitted.grant != header.grant {
             return Err(Rule::Grant);
         }
-        let chain = Chain::of(past, header, &admitted)?;
+        let chain = Chain::of(&look, &admitted)?;
         match header.class {
             Class::Content => chain.may_publish(header)?,
             _ => chain.may_say(envelope)?,
         }
-        issue::all(past, envelope, &chain)?;
+        issue::all(&look, envelope, &chain)?;
+        take::all(&look, envelope, &chain)?;
         admitted.buckets = spend::after(past.previous, envelope, &chain)?;
         Ok(admitted)
     }
@@ -95,33 +93,26 @@ impl Policy for Law {
 /// Whether the rules speak of an item.
 fn is_judged(item: &Item) -> bool {
     match item {
-        Item::Certificate(certificate) => certificate.branches.is_empty(),
         Item::Invite(Invite { kind, .. }) => match kind {
             InviteKind::WhileAway(gift) => !has_totals(&gift.terms.budget),
             InviteKind::Attended(_) | InviteKind::Device => false,
         },
-        Item::Grant(Grant {
-            holder,
-            budget,
-            joint,
-            ..
-        }) => {
+        Item::Grant(Grant { holder, budget, .. }) => {
             // An engine's key is no composition yet.
-            let composed = holder.kind() == identity::Kind::Member;
-            composed && joint.is_none() && !has_totals(budget)
+            holder.kind() == identity::Kind::Member && !has_totals(budget)
         }
-        Item::Claim(_)
+        Item::Certificate(_)
+        | Item::Claim(_)
         | Item::Leave
         | Item::Sealing(_)
         | Item::Profile(_)
         | Item::Cores(_)
-        | Item::Title(_) => true,
-        Item::Revocation(_)
+        | Item::Title(_)
+        | Item::Revocation(_)
         | Item::Close(_)
         | Item::Act(_)
-        | Item::Epoch(_)
-        | Item::Boxes(_)
-        | Item::Countersign(_) => false,
+        | Item::Countersign(_) => true,
+        Item::Epoch(_) | Item::Boxes(_) => false,
     }
 }
 

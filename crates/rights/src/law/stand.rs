@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use identity::limits::SHARES;
 use identity::{EnvelopeId, Form, GrantId};
-use lace::{AuthorNo, Bounds, Cut, Effect, FactNo, Facts, Limit, Seat, Set, Standing, Why};
+use lace::{AuthorNo, Bounds, Cut, Effect, FactNo, Facts, Limit, Over, Seat, Set, Standing, Why};
 use wire::Item;
 
 use super::chain;
@@ -31,6 +31,7 @@ pub(super) fn effect(facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo,
             since,
             depth: standing.depth,
             holder: standing.holder,
+            over: over(&graph, standing),
         };
         effect.grants.insert(*grant, standing);
     }
@@ -53,6 +54,20 @@ fn stands(graph: &Graph<'_>, standing: &eff::Standing) -> bool {
     };
     let mut revocations = standing.above.iter().chain(&standing.own);
     standing.born && standing.closes.is_empty() && !revocations.any(ends)
+}
+
+/// The rights of a grant that have been taken back.
+fn over(graph: &Graph<'_>, standing: &eff::Standing) -> Over {
+    let mut over = Over::default();
+    for no in standing.above.iter().chain(&standing.own) {
+        if let Some(eff::What::Revocation(it)) = eff::Facts::fact(graph, *no).map(|fact| &fact.what)
+        {
+            over.publish |= it.rights.has(eff::Rights::PUBLISH);
+            over.read |= it.rights.has(eff::Rights::READ);
+            over.admit |= it.rights.has(eff::Rights::ADMIT);
+        }
+    }
+    over
 }
 
 /// What is about no grant does not stand where its author does not, nor from a fork on.

@@ -8,6 +8,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod acts;
+mod ends;
 mod rates;
 mod rules;
 mod standing;

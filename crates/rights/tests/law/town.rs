@@ -1,5 +1,7 @@
 //! A topic under the law, its people, and replicas of its graph.
 
+use std::collections::BTreeSet;
+
 use identity::{EnvelopeId, Form, GrantId, PublicKey, SealingKey, SecretKey, TopicId};
 use lace::{Admission, Lace, Rule};
 use machine::test::World;
@@ -7,8 +9,8 @@ use machine::{Rng, Staged};
 use rights::Law;
 use wire::{
     Budget, Certificate, Checked, Claim, Class, EpochItem, Genesis, Gift, Grant, Header, Interval,
-    Invite, InviteKind, Item, Parameters, Rights, Terms, TopicPolicy, Verified, encode_items,
-    sign_envelope,
+    Invite, InviteKind, Item, Parameters, Revocation, Rights, Terms, TopicPolicy, Verified,
+    encode_items, sign_envelope,
 };
 
 /// 2026-11-20.
@@ -122,6 +124,13 @@ pub(crate) fn created(envelope: &Sealed) -> u64 {
     envelope.get().envelope.header.created
 }
 
+/// The envelopes of these chains, each after its past.
+pub(crate) fn by_past(chains: &[&Pen]) -> Vec<Sealed> {
+    let mut all: Vec<Sealed> = chains.iter().flat_map(|pen| pen.chain.clone()).collect();
+    all.sort_by_key(|it| it.get().envelope.header.generation);
+    all
+}
+
 pub(crate) fn id(envelope: &Sealed) -> EnvelopeId {
     envelope.get().envelope.id
 }
@@ -141,6 +150,28 @@ pub(crate) fn grant_to(parent: GrantId, form: Form, terms: Terms) -> Item {
         form: Some(form),
         joint: None,
     })
+}
+
+/// A revocation of everything outside these chains.
+pub(crate) fn revoke(grant: GrantId, cut: &[&Sealed]) -> Item {
+    revoke_with(grant, cut, |_| {})
+}
+
+pub(crate) fn revoke_with(
+    grant: GrantId,
+    cut: &[&Sealed],
+    change: impl FnOnce(&mut Revocation),
+) -> Item {
+    let cut: BTreeSet<EnvelopeId> = cut.iter().map(|it| id(it)).collect();
+    let mut revocation = Revocation {
+        grant,
+        cut: cut.into_iter().collect(),
+        cascade: false,
+        only: BTreeSet::new(),
+        joint: None,
+    };
+    change(&mut revocation);
+    Item::Revocation(revocation)
 }
 
 /// All three rights, always.
@@ -324,8 +355,8 @@ impl Replica {
     /// A replica that has taken all of these.
     pub(crate) fn with(town: &Town, chains: &[&Pen]) -> Self {
         let mut replica = Self::new(town);
-        for envelope in chains.iter().flat_map(|pen| &pen.chain) {
-            replica.takes(envelope);
+        for envelope in by_past(chains) {
+            replica.takes(&envelope);
         }
         replica
     }
@@ -356,6 +387,27 @@ impl Replica {
 
     pub(crate) fn refuses(&mut self, envelope: &Sealed, rule: Rule) {
         assert_eq!(self.verdict(envelope), Admission::Refused(rule));
+    }
+
+    /// Brings bounds to bear until nothing is left to do.
+    pub(crate) fn settle(&mut self) {
+        while self.lace.has_work() {
+            self.run(|lace, store| lace.work(store));
+        }
+    }
+
+    /// Whether an envelope is effective.
+    pub(crate) fn stands(&mut self, envelope: &Sealed) -> bool {
+        self.settle();
+        let id = id(envelope);
+        self.run(|lace, store| lace.effective(store, &id))
+    }
+
+    /// Whether an envelope is kept.
+    pub(crate) fn keeps(&mut self, envelope: &Sealed) -> bool {
+        self.settle();
+        let id = id(envelope);
+        self.run(|lace, store| lace.kept(store, &id))
     }
 
     pub(crate) fn has(&mut self, envelope: &Sealed) -> bool {
