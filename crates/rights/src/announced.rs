@@ -46,6 +46,12 @@ pub enum EpochFault {
     /// Boxes of another epoch, or more than were announced.
     #[error("boxes that were not announced")]
     Boxes,
+    /// By somebody who may not write then, or not read all of it.
+    #[error("an epoch that is begun by somebody who may not read all of it")]
+    Right,
+    /// The device has begun too many in the day that it claims, or two at once.
+    #[error("more epochs than a device begins in a day")]
+    Often,
 }
 
 /// Those to whom an epoch has to be sealed, as the past of its announcement says.

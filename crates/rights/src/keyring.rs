@@ -291,6 +291,39 @@ impl KeyRing {
         used_up.then_some(EpochReason::USED_UP)
     }
 
+    /// Whether there are clean epochs of which none comes after the other: two parts of the topic have
+    /// each begun one, and whoever joined in one part has nothing of the other's. One that follows both
+    /// is for everybody.
+    #[must_use]
+    pub fn parted(&self) -> bool {
+        // Epochs that a clean one follows, over others that may not be clean.
+        let mut before = BTreeSet::new();
+        let mut ends = 0_usize;
+        for held in self.epochs.iter().rev() {
+            let id = held.epoch.id();
+            if held.clean && !before.contains(&id) {
+                ends = ends.saturating_add(1);
+            }
+            if held.clean || before.contains(&id) {
+                // What an epoch follows has a lower generation, so it comes later here.
+                before.extend(held.follows.iter().map(|followed| followed.epoch));
+            }
+        }
+        // The first epoch comes before all others, whatever they say.
+        let first = self.epochs.first();
+        let others = first.is_some_and(|first| first.clean && !before.contains(&first.epoch.id()));
+        ends.saturating_sub(usize::from(others && ends > 1)) > 1
+    }
+
+    /// The meeting secret by which members recognise one another: that of the newest clean epoch, or
+    /// where it is not held, of the newest of which it is.
+    #[must_use]
+    pub fn recognises(&self) -> Option<(EpochId, MeetingSecret)> {
+        let of = |held: &HeldEpoch| Some((held.epoch.id(), held.meeting()?));
+        let newest = self.newest_clean().and_then(of);
+        newest.or_else(|| self.epochs.iter().rev().find_map(of))
+    }
+
     /// The epoch to write under: the greatest by (generation, id) that is sealed to nobody who has
     /// lost the right. Without one, somebody has to begin one before anybody writes.
     #[must_use]

@@ -25,6 +25,8 @@
 
 mod access;
 mod announce;
+mod announce_law;
+mod announce_recipients;
 mod announced;
 mod at_core;
 mod body;
@@ -53,6 +55,8 @@ mod vault;
 
 pub use access::{Access, AccessRefused};
 pub use announce::{BeginRefused, Call, Entitled, NewEpoch, Portion, begin, can_be_sealed_to};
+pub use announce_law::{Heard, Survey, judge_epochs};
+pub use announce_recipients::Recipients;
 pub use announced::{Announced, BoxFault, EpochFault, Expected, FalseBox, Learnt, is_clean};
 pub use at_core::{AtCore, ShownAtCore, core_token, issue_ticket, judge_ticket};
 pub use body::{Opened, SealRefused, SenderKeys, Subject, open, seal};

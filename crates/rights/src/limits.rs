@@ -70,6 +70,17 @@ pub const SLICE_MS: u64 = DAY_MS;
 /// topic has for it before all that is written falls into the last slice.
 pub const SPARE_SLICES: u8 = 4;
 
+/// Epochs that one device begins in a day of claimed time, at most. More are inadmissible.
+pub const EPOCHS_PER_DAY: usize = 4;
+
+/// Announced epochs of a topic that a node looks at, the newest. Half of what a ring keeps, so that those
+/// of which something is held are never crowded out by them.
+pub const MAX_EPOCHS_HEARD: usize = MAX_EPOCHS / 2;
+
+/// Epochs of which it is found out whether they are clean, the newest. An older one is not written under,
+/// even if it were: then one is begun too many.
+pub const MAX_EPOCHS_JUDGED: usize = wire::limits::MAX_FOLLOWED_EPOCHS;
+
 /// Devices and open invites that one epoch is sealed to, at most: about 0.3 s of an announcer's time and
 /// 180 KB. A topic with more keeps its last epoch until a group key agreement supplies them.
 pub const MAX_ENTITLED: usize = 2_000;

@@ -59,15 +59,25 @@ pub struct Match {
 #[derive(Debug)]
 pub struct Round {
     number: u32,
+    /// Of the first secret of each topic.
     own: BTreeMap<TopicId, Tag>,
-    /// Several topics stand under one tag only if a founder copied another topic's epoch.
-    expected: BTreeMap<Tag, Vec<TopicId>>,
+    /// What the peer's tags stand for, with our own tags under the same secrets. Several topics stand
+    /// under one tag only if a founder copied another topic's epoch.
+    expected: BTreeMap<Tag, Expected>,
+}
+
+/// Topics, and our own tag for each.
+#[derive(Debug, Default)]
+struct Expected {
+    topics: Vec<TopicId>,
+    own: Tag,
 }
 
 impl Round {
     /// Begins round `number` for the topics that this link may share, each with the meeting secret
-    /// of its newest clean epoch. Lists at most [`MAX_TAGS`] of them, from index `from` on (the
-    /// next round goes on there), and expects them all.
+    /// of its newest clean epoch, and for a while after another has begun with that of the one before
+    /// it as well, as an entry of its own behind the first. Lists at most [`MAX_TAGS`] of them, from
+    /// index `from` on (the next round goes on there), and expects them all.
     ///
     /// A round's number must not be used twice on a link with other topics.
     pub fn begin(
@@ -85,21 +95,21 @@ impl Round {
             own: BTreeMap::new(),
             expected: BTreeMap::new(),
         };
+        let mut all = Vec::with_capacity(topics.len());
         for (topic, meeting) in topics {
             let key = Zeroizing::new(kdf("tag", &[meeting.as_bytes()]));
-            round
-                .own
-                .insert(*topic, tag(&key, link.role(), number, link));
+            let own = tag(&key, link.role(), number, link);
+            all.push(own);
+            round.own.entry(*topic).or_insert(own);
             let theirs = tag(&key, link.role().other(), number, link);
             let expected = round.expected.entry(theirs).or_default();
-            if !expected.contains(topic) {
-                expected.push(*topic);
+            // The same for all topics that stand under one tag: it depends on the secret alone.
+            expected.own = own;
+            if !expected.topics.contains(topic) {
+                expected.topics.push(*topic);
             }
         }
-        let listed = topics.iter().skip(from).take(MAX_TAGS);
-        let tags = listed
-            .filter_map(|(topic, _)| round.own.get(topic).copied())
-            .collect();
+        let tags = all.into_iter().skip(from).take(MAX_TAGS).collect();
         Ok((round, fill(tags, rng)))
     }
 
@@ -113,28 +123,36 @@ impl Round {
     /// [`Show`](crate::Show) from us.
     pub fn matches(&self, theirs: &[Tag]) -> Result<Vec<Match>, BadTags> {
         check(theirs)?;
-        Ok(theirs
-            .iter()
-            .flat_map(|tag| self.topics_of(tag))
-            .filter_map(|topic| {
-                Some(Match {
-                    topic: *topic,
-                    tag: *self.own.get(topic)?,
-                })
-            })
-            .collect())
+        let found = theirs.iter().filter_map(|tag| self.expected.get(tag));
+        let each = found.flat_map(|found| {
+            let match_of = |topic: &TopicId| Match {
+                topic: *topic,
+                tag: found.own,
+            };
+            found.topics.iter().map(match_of)
+        });
+        Ok(each.collect())
     }
 
     /// The topics that a tag of the peer stands for: none if it proves nothing.
     #[must_use]
     pub fn topics_of(&self, theirs: &Tag) -> &[TopicId] {
-        self.expected.get(theirs).map_or(&[], Vec::as_slice)
+        let found = self.expected.get(theirs);
+        found.map_or(&[], |found| found.topics.as_slice())
     }
 
-    /// Our own tag for a topic of this round.
+    /// Our own tag for a topic of this round, under its first secret.
     #[must_use]
     pub fn own_tag(&self, topic: TopicId) -> Option<Tag> {
         self.own.get(&topic).copied()
+    }
+
+    /// Our own tag for a topic that the peer has shown under this tag: of the same secret, since it may
+    /// not know a newer one.
+    #[must_use]
+    pub fn answer(&self, topic: TopicId, theirs: &Tag) -> Option<Tag> {
+        let found = self.expected.get(theirs)?;
+        found.topics.contains(&topic).then_some(found.own)
     }
 }
 

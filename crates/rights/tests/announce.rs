@@ -639,6 +639,14 @@ fn two_sides_that_each_removed_somebody_meet_in_one_epoch() {
     let mut both = [one.item.id(), two.item.id()];
     both.sort_unstable();
     assert_eq!(ids, both, "the genesis' is followed already");
+    // Had nobody been removed, both were clean, and still of one part of the topic each.
+    let mut whole = ring.clone();
+    for id in both {
+        whole.mark(id, true);
+    }
+    assert!(whole.parted() && !ring.parted() && !of.ring.parted());
+    whole.mark(both[0], false);
+    assert!(!whole.parted(), "one that is not clean is nobody's");
     let call = Call {
         devices: &[entitled(1, ALL)],
         follows: &ends,
@@ -647,6 +655,12 @@ fn two_sides_that_each_removed_somebody_meet_in_one_epoch() {
     };
     let merged = begin(&call, &mut rng(11)).unwrap();
     assert_eq!(merged.item.follows.len(), 2);
+    whole.mark(both[0], true);
+    let next = Announced::new(merged.item.clone()).unwrap();
+    whole.add(next.epoch().clone(), 8, &merged.item.follows);
+    assert!(!whole.parted(), "it follows both");
+    whole.mark(genesis, true);
+    assert!(!whole.parted(), "all follow the first");
     let (after, announced) = heard(&ring, &merged);
     assert_eq!(after.newest_clean().unwrap().epoch().id(), merged.item.id());
     let learnt = announced.learn(&after, &own(1), ALL);
@@ -702,4 +716,37 @@ fn who_has_only_an_old_meeting_secret_is_not_recognised() {
     assert_eq!(opened(&of.ring, &subject, &body), Opened::NoKey);
     let (heard_of, _) = heard(&of.ring, &new);
     assert_eq!(opened(&heard_of, &subject, &body), Opened::NoKey);
+}
+
+#[test]
+fn who_was_cut_off_is_recognised_by_the_epoch_before_for_as_long_as_it_is_listed() {
+    let of = founded(1);
+    let new = begun(&of, &[entitled(1, ALL)], &[]);
+    let meeting = new.secret.meeting();
+    let older = of.ring.newest_clean().unwrap().meeting().unwrap();
+    let both = [(of.topic, meeting.clone()), (of.topic, older.clone())];
+    let (one, two) = link(1);
+    let (mine, my_tags) = Round::begin(0, &one, &both, 0, &mut rng(5)).unwrap();
+    let old = [(of.topic, older)];
+    let (theirs, their_tags) = Round::begin(0, &two, &old, 0, &mut rng(6)).unwrap();
+    // Each shows under the secret that the other knows.
+    let (to_them, to_me) = (
+        mine.matches(&their_tags).unwrap(),
+        theirs.matches(&my_tags).unwrap(),
+    );
+    assert_eq!((to_them.len(), to_me.len()), (1, 1));
+    assert_eq!(to_me[0].tag, theirs.own_tag(of.topic).unwrap());
+    assert_eq!(theirs.topics_of(&to_them[0].tag), [of.topic]);
+    assert_eq!(mine.topics_of(&to_me[0].tag), [of.topic]);
+    assert_ne!(mine.own_tag(of.topic).unwrap(), to_them[0].tag);
+    // Also where it was shown first.
+    assert_eq!(mine.answer(of.topic, &to_me[0].tag), Some(to_them[0].tag));
+    assert_eq!(mine.answer(of.topic, &[7; 16]), None);
+    let (other, _) = Round::begin(0, &two, &[(of.topic, meeting)], 0, &mut rng(7)).unwrap();
+    let newest = other.own_tag(of.topic).unwrap();
+    assert_eq!(mine.answer(of.topic, &newest), mine.own_tag(of.topic));
+    // A tag of one's own, thrown back, stands for nothing.
+    for tag in &my_tags {
+        assert!(mine.topics_of(tag).is_empty() && mine.answer(of.topic, tag).is_none());
+    }
 }
