@@ -293,9 +293,13 @@ impl OnDisk {
         for (place, stored) in self.all.iter().enumerate() {
             let header = &stored.header;
             let deps = header.deps.iter().filter_map(|dep| self.places.get(dep));
+            let lets_in = |item: &Item| matches!(item, Item::Invite(_));
             let act = match (header.class, granted.remove(&place)) {
                 (Class::Content | Class::Live, _) => Act::Content,
                 (Class::Control, Some(authors)) => Act::Grant(authors),
+                (Class::Control, None) if stored.items.iter().any(lets_in) => {
+                    Act::Grant(Vec::new())
+                }
                 (Class::Control, None) => Act::Control,
             };
             graph.nodes.push(Node {

@@ -11,7 +11,8 @@
 //!   allowed   all of a born author's envelopes, within the cuts of the revocations that stand
 //!   standing  control: allowed, and below the fork unless a cut says what is left
 //!             content: the same, or named by the past of what is kept
-//!   kept      what stands, and its past
+//!   pinned    what lets somebody in, allowed, also beyond the fork: a grant takes nothing
+//!   kept      what stands or is pinned, and its past
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,7 +66,8 @@ pub(crate) type Set = BTreeSet<usize>;
 pub(crate) struct Wording {
     /// What lies beyond a fork is held up by all that is kept, not by unforked authors alone.
     pub(crate) all_name: bool,
-    /// Whoever was let in stays in when the grant turns out to lie beyond its giver's fork.
+    /// Whoever was let in stays in when the grant turns out to lie beyond its giver's fork, and
+    /// what lets somebody in is kept there.
     pub(crate) stays_born: bool,
     /// A cut goes by numbers alone, and the fork counts as well. Wrong; shows that tests bite.
     pub(crate) cut_by_number: bool,
@@ -247,8 +249,12 @@ impl<'a> Judging<'a> {
                 }
             }
         }
-        let mut kept = self.graph.past(effective.iter().copied());
-        kept.extend(&effective);
+        let mut kept = effective.clone();
+        if self.wording.stays_born {
+            let grants = |place: &&usize| matches!(self.graph.nodes[**place].act, Act::Grant(_));
+            kept.extend(self.allowed.values().flatten().filter(grants));
+        }
+        kept.extend(self.graph.past(kept.iter().copied()));
         let live = self.born.difference(&self.cut).copied().collect();
         Outcome {
             effective,
