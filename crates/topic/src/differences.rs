@@ -24,8 +24,8 @@ use wire::{Difference, RawStatement, Receipt, SignedReceipt, Slot, TopicFrame};
 /// hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Brief {
-    author: u64,
-    says: u64,
+    author: u32,
+    says: u32,
     /// The counter of the receipt that said it first.
     since: u64,
 }
@@ -43,14 +43,16 @@ pub(crate) struct Said {
 }
 
 /// Adds a number to a sum that tells lists of numbers apart.
-fn mix(sum: u64, number: u64) -> u64 {
-    (sum.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn mix(sum: u32, number: u64) -> u32 {
+    let add =
+        |sum: u32, byte: &u8| (sum.rotate_left(5) ^ u32::from(*byte)).wrapping_mul(0x9e37_79b9);
+    number.to_be_bytes().iter().fold(sum, add)
 }
 
-fn short(bytes: &[u8; 32]) -> u64 {
-    let (head, _) = bytes.split_at(8);
-    head.iter()
-        .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+fn short(bytes: &[u8; 32]) -> u32 {
+    bytes
+        .first_chunk()
+        .map_or(0, |head| u32::from_be_bytes(*head))
 }
 
 /// What a receipt says about each author, in the order of its cut.
@@ -69,7 +71,10 @@ fn briefs(receipt: &Receipt) -> Vec<(PublicKey, Brief)> {
         let Some((_, brief)) = all.last_mut() else {
             continue;
         };
-        brief.says = mix(mix(brief.says, entry.number), short(entry.id.as_bytes()));
+        brief.says = mix(
+            mix(brief.says, entry.number),
+            u64::from(short(entry.id.as_bytes())),
+        );
         while let Some((_, number)) = exceptions.next_if(|(at, _)| *at <= place) {
             brief.says = mix(brief.says, *number);
         }

@@ -9,3 +9,4 @@ mod quotas;
 mod receipts;
 mod swarm;
 mod sync;
+mod withdrawn;
