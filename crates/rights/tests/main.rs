@@ -11,6 +11,7 @@ mod item;
 mod keys;
 mod link;
 mod model;
+mod model_keys;
 mod model_naive;
 mod model_numbers;
 mod model_people;

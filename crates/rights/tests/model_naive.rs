@@ -265,7 +265,7 @@ impl<'a> Naive<'a> {
         !closed && all.into_iter().all(|(_, cut, _)| holds(cut))
     }
 
-    fn closes(&self, grant: usize) -> Vec<&'a [usize]> {
+    pub(crate) fn closes(&self, grant: usize) -> Vec<&'a [usize]> {
         let closes = self.items().filter_map(|(no, _, item)| match item {
             Item::Close { grant: it, cut } if *it == grant => Some((no, cut.as_slice())),
             _ => None,
@@ -529,8 +529,12 @@ impl<'a> Naive<'a> {
             .copied()
             .flatten();
         let shape = self.world.shape(signed.by, end);
+        let tells = |item: &Item| matches!(item, Item::Act { act, .. } if Some(*act) == end);
+        let told = self.items().filter(|it| tells(it.2));
+        let told = told.fold(0, |told, (_, env, _)| told | one(env));
         self.items().any(|(_, env, item)| {
-            let carries = matches!(item, Item::Act { act, .. } if Some(*act) == end);
+            // Who says again what was known before is no witness.
+            let carries = tells(item) && self.world.envs[env].past & told == 0;
             let it = &self.world.envs[env];
             let holds = (it.past | one(env)) & one(self.world.at[no].0) != 0;
             let of = self.member_of(env);
@@ -715,6 +719,25 @@ pub(crate) fn shown(world: &World, set: Set, judges: &Judges<'_>, along_deps: bo
 }
 
 impl Naive<'_> {
+    /// Whether the carrier of a fact is kept for that alone.
+    pub(crate) fn is_pinned(&self, no: usize) -> bool {
+        let (env, index) = self.world.at[no];
+        match &self.world.envs[env].items[index] {
+            Item::Act { .. } => !self.slips(Slip::ActByCarrier),
+            Item::Revocation { grant, joint, .. } => {
+                let own = self.by(env, joint) == self.world.grants[*grant].holder;
+                (own || joint.is_some()) && self.counts(no)
+            }
+            Item::Grant(grant) => {
+                self.world.grants[*grant].joint.is_some() && self.is_issued(no, *grant)
+            }
+            Item::Certificate { branches, .. } => {
+                !branches.is_empty() && self.narrow(env, Class::Other) & one(env) != 0
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn shown(&self) -> Shown {
         let judges = Judges {
             stands: &|no| !self.without.contains(&no) && self.stands(no),
@@ -723,23 +746,7 @@ impl Naive<'_> {
                 let root = self.world.envs[env].root;
                 self.full(root, Class::Other) & one(env) != 0 && !self.is_forked(env, Class::Other)
             },
-            pinned: &|no| {
-                let (env, index) = self.world.at[no];
-                match &self.world.envs[env].items[index] {
-                    Item::Act { .. } => !self.slips(Slip::ActByCarrier),
-                    Item::Revocation { grant, joint, .. } => {
-                        let own = self.by(env, joint) == self.world.grants[*grant].holder;
-                        (own || joint.is_some()) && self.counts(no)
-                    }
-                    Item::Grant(grant) => {
-                        self.world.grants[*grant].joint.is_some() && self.is_issued(no, *grant)
-                    }
-                    Item::Certificate { branches, .. } => {
-                        !branches.is_empty() && self.narrow(env, Class::Other) & one(env) != 0
-                    }
-                    _ => false,
-                }
-            },
+            pinned: &|no| self.is_pinned(no),
         };
         shown(
             self.world,

@@ -127,6 +127,11 @@ impl Play {
             items,
             node,
         } = said;
+        let deps = if self.world.is_lawful() {
+            self.name_cuts(&it, (previous, deps), &items)
+        } else {
+            deps
+        };
         let draft = Draft {
             key: it.key,
             previous,
@@ -143,6 +148,33 @@ impl Play {
             self.offer(node, env);
             self.settle(node);
         }
+    }
+
+    /// What is cut is named too, mostly by those who mean harm, always by others. It is in the past
+    /// already.
+    fn name_cuts(
+        &mut self,
+        it: &Actor,
+        (previous, deps): (Option<usize>, Set),
+        items: &[Item],
+    ) -> Set {
+        let mut named = deps;
+        for item in items {
+            let cut: &[usize] = match item {
+                Item::Revocation { cut, .. } | Item::Close { cut, .. } => cut,
+                Item::Act { act, .. } => &self.world.acts[*act].cut,
+                Item::Certificate { branches, .. } => branches,
+                _ => &[],
+            };
+            named |= cut.iter().fold(0, |set, env| set | one(*env));
+        }
+        named &= !previous.map_or(0, one);
+        let past = each(deps | previous.map_or(0, one))
+            .fold(0, |past, env| past | one(env) | self.world.envs[env].past);
+        let forgets = self.is_bad(it.device) && self.chance(20);
+        // An act may be carried by somebody whose past does not have what it cuts.
+        let fits = named.count_ones() <= 16 && named & !past == 0;
+        if forgets || !fits { deps } else { named }
     }
 
     /// Grants in a past that hang below a member's.

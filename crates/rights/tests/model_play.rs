@@ -111,6 +111,23 @@ fn merge(into: &mut Known, from: &Known) {
 
 impl Play {
     pub(crate) fn new(seed: u64, slip: Option<Slip>) -> Self {
+        Self::drawn(seed, slip, World::new)
+    }
+
+    /// Under the rules of the law.
+    pub(crate) fn lawful(seed: u64) -> Self {
+        Self::drawn(seed, None, |salt, owners| {
+            let mut world = World::new(salt, owners);
+            world.make_lawful();
+            world
+        })
+    }
+
+    pub(crate) fn drawn(
+        seed: u64,
+        slip: Option<Slip>,
+        world: impl FnOnce(u64, Shape) -> World,
+    ) -> Self {
         let mut bytes = [7; 32];
         bytes[..8].copy_from_slice(&seed.to_be_bytes());
         let mut rng = Rng::from_seed(bytes);
@@ -130,7 +147,7 @@ impl Play {
         };
         let devices = owners.devices.count_ones() as usize;
         let mut play = Self {
-            world: World::new(rng.next_u64(), owners),
+            world: world(rng.next_u64(), owners),
             replicas: vec![Replica::default(); 5],
             slip,
             bad: 0,
@@ -223,9 +240,7 @@ impl Play {
         let actor = self.actors.iter().position(|it| it.grant == 1).unwrap();
         let mut items = self.start(actor, vec![]);
         items.push(self.new_grant_item(1, None));
-        if let Some(row) = self.world.grants.last_mut() {
-            row.until = self.clock + 14;
-        }
+        self.world.end_last_grant(self.clock + 14);
         let (created, node) = (self.clock, self.below(5));
         let said = Said {
             created,
@@ -411,6 +426,7 @@ impl Play {
         known
             && before
             && begun
+            && (!self.world.is_lawful() || self.is_in_time(env))
             && naive.may(it.grant, it.device, class)
             && it
                 .items
@@ -429,7 +445,16 @@ impl Play {
         let it = &self.world.envs[env];
         let holder = self.world.grants[it.grant].holder;
         let may = naive.may(it.grant, it.device, item.class());
-        let in_past = |cut: &[usize]| cut.iter().all(|end| it.past & one(*end) != 0);
+        let near = if self.world.is_lawful() {
+            self.named_near(env)
+        } else {
+            it.past
+        };
+        let in_past = |cut: &[usize]| cut.iter().all(|end| near & one(*end) != 0);
+        let higher = |grant: usize| {
+            !self.world.is_lawful()
+                || self.world.grants[it.grant].depth < self.world.grants[grant].depth
+        };
         let signed = |signed: &Signed| {
             naive.states(signed.by).is_some_and(|states| {
                 let newest = states.acts.last().copied();
@@ -447,8 +472,7 @@ impl Play {
                             parent.holder == Some(joint.by)
                                 && signed(joint)
                                 && naive.is_born(row.parent)
-                                && naive.ends(row.parent, true).is_empty()
-                                && naive.ends(row.parent, false).is_empty()
+                                && self.may_issue_jointly(row.parent, it.created, naive)
                         }
                         None => row.parent == it.grant && may,
                     }
@@ -462,59 +486,132 @@ impl Play {
                 let free = above || self.slip == Some(Slip::RevokedByAnybody);
                 let reaches = match self.slip {
                     Some(Slip::OwnCutAtZero) => true,
-                    _ => self.reaches_all(it.past, cut, naive, |root| {
+                    _ => self.reaches_all(env, cut, naive, |root| {
                         self.world.envs[root].grant == *grant
                     }),
                 };
+                let high = joint.is_some() || higher(*grant) || (own && it.grant == *grant);
                 let legal = if own { reaches } else { free };
                 *grant != 0
                     && (it.grant == *grant || self.holds(it.past, *grant))
                     && in_past(cut)
                     && joint.as_ref().map_or(may, signed)
                     && legal
+                    && high
             }
             Item::Close { grant, cut } => {
                 let row = &self.world.grants[*grant];
                 let above = holder.is_some_and(|by| self.is_above(by, *grant));
                 let mask = naive.mask(cut);
-                let high = each(it.past).all(|env| {
-                    let at = &self.world.envs[env];
-                    at.grant != *grant || at.created > row.until || mask & one(env) != 0
-                });
+                let high = match self.world.is_lawful() {
+                    true => self.reaches_all(env, cut, naive, |root| {
+                        self.world.envs[root].grant == *grant
+                    }),
+                    false => each(it.past).all(|env| {
+                        let at = &self.world.envs[env];
+                        at.grant != *grant || at.created > row.until || mask & one(env) != 0
+                    }),
+                };
                 let late = row.until.saturating_add(DAY) <= it.created;
                 may && above
+                    && higher(*grant)
                     && self.holds(it.past, *grant)
                     && in_past(cut)
                     && late
                     && (high || self.slip == Some(Slip::LowClose))
             }
-            Item::Act { act, signers } => self.act_follows_rules(it.past, (*act, *signers), naive),
+            Item::Act { act, signers } => self.act_follows_rules(env, (*act, *signers), naive),
             Item::Certificate { branches, .. } => it.previous.is_none() && in_past(branches),
             Item::Claim => holder.is_none(),
             Item::Countersign(act) => may && self.has_act(it.past, *act),
         }
     }
 
+    /// What only the law of signed worlds asks of an envelope: when it may be written, and how often
+    /// its device may begin anew.
+    fn is_in_time(&self, env: usize) -> bool {
+        let it = &self.world.envs[env];
+        let until = self.world.grants[it.grant].until;
+        let index = match it.items.first() {
+            Some(Item::Certificate { index, branches }) => {
+                if branches.len() > 8 {
+                    return false;
+                }
+                u64::from(*index)
+            }
+            _ => 0,
+        };
+        let began = each(it.named).filter(|dep| one(*dep) & self.carriers(it.grant) != 0);
+        let began = began.map(|dep| self.world.envs[dep].created).min();
+        let weeks = it.created.saturating_sub(began.unwrap_or(0)) / (7 * DAY);
+        it.created < until && index <= 16 + weeks
+    }
+
+    /// The envelopes that carry a grant.
+    fn carriers(&self, grant: usize) -> Set {
+        let envs = self.world.envs.iter().enumerate();
+        let carry = envs.filter(|(_, env)| {
+            let mut items = env.items.iter();
+            items.any(|item| matches!(item, Item::Grant(it) if *it == grant))
+        });
+        carry.fold(0, |set, (env, _)| set | one(env))
+    }
+
+    fn may_issue_jointly(&self, parent: usize, created: u64, naive: &Naive<'_>) -> bool {
+        let (above, own) = (naive.ends(parent, true), naive.ends(parent, false));
+        if !self.world.is_lawful() {
+            return above.is_empty() && own.is_empty();
+        }
+        let mut ends = above.iter().chain(&own);
+        !ends.any(|end| Class::Rights.ends_with(end.2))
+            && naive.closes(parent).is_empty()
+            && created < self.world.grants[parent].until
+    }
+
+    /// What an envelope names, and the 16 before it on its chain.
+    fn named_near(&self, env: usize) -> Set {
+        let mut named = self.world.envs[env].named;
+        let mut at = env;
+        for _ in 0..16 {
+            let Some(before) = self.world.envs[at].previous else {
+                break;
+            };
+            named |= self.world.envs[before].named;
+            at = before;
+        }
+        named
+    }
+
     fn act_follows_rules(
         &self,
-        past: Set,
+        env: usize,
         (act, signers): (usize, Devices),
         naive: &Naive<'_>,
     ) -> bool {
+        let past = self.world.envs[env].past;
+        let near = if self.world.is_lawful() {
+            self.named_near(env)
+        } else {
+            past
+        };
         let row = &self.world.acts[act];
         // It stands by its own signatures: who carries it once more says nothing new.
         if self.has_act(past, act) {
             return true;
         }
-        let there = row.previous.is_none_or(|act| self.has_act(past, act));
+        let there = match row.previous {
+            Some(act) => self.has_act(past, act),
+            // Its first form is told by a grant.
+            None => !self.world.is_lawful() || self.is_told(past, row.member),
+        };
         let before = self.world.shape(row.member, row.previous);
         let gone = before.devices & !row.shape.devices;
         let new = row.shape.devices & !before.devices;
         there
             && before.signed(signers)
             && signers & new == new
-            && row.cut.iter().all(|end| past & one(*end) != 0)
-            && self.reaches_all(past, &row.cut, naive, |root| {
+            && row.cut.iter().all(|end| near & one(*end) != 0)
+            && self.reaches_all(env, &row.cut, naive, |root| {
                 let at = &self.world.envs[root];
                 gone & (1 << at.device) != 0
                     && self.world.grants[at.grant].holder == Some(row.member)
@@ -532,6 +629,12 @@ impl Play {
         false
     }
 
+    fn is_told(&self, past: Set, member: usize) -> bool {
+        let grants = self.world.grants.iter().enumerate();
+        let mut held = grants.filter(|(_, row)| row.holder == Some(member));
+        member == 0 || held.any(|(grant, _)| self.holds(past, grant))
+    }
+
     pub(crate) fn has_act(&self, past: Set, act: usize) -> bool {
         each(past).any(|env| {
             let mut items = self.world.envs[env].items.iter();
@@ -539,16 +642,21 @@ impl Play {
         })
     }
 
-    /// Whether a cut leaves all that the past has of these authors.
+    /// Whether a cut leaves all that the past has of these authors; where it is written down, all
+    /// control of the past and all that is named.
     pub(crate) fn reaches_all(
         &self,
-        past: Set,
+        env: usize,
         cut: &[usize],
         naive: &Naive<'_>,
         of: impl Fn(usize) -> bool,
     ) -> bool {
         let mask = naive.mask(cut);
-        each(past).all(|env| !of(self.world.envs[env].root) || mask & one(env) != 0)
+        let it = &self.world.envs[env];
+        let seen = |before: &usize| self.world.sees(env, *before);
+        each(it.past)
+            .filter(seen)
+            .all(|env| !of(self.world.envs[env].root) || mask & one(env) != 0)
     }
 
     /// All that was admitted anywhere, and all that is known of forks.

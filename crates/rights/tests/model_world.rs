@@ -1,12 +1,14 @@
 //! A small world of envelopes, as plain sets: at most 128 of them, a set is one number.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use identity::{ActId, EnvelopeId, Form, GrantId, Id, PublicKey};
 use rights::eff::{
     Act, AuthorNo, Certificate, Claim, Class, Close, Fact, FactNo, Facts, Grant, Invite, Joint,
     Revocation, Rights, Root, Spot, What,
 };
+
+pub(crate) use super::model_keys::device_key;
 
 /// A set of envelopes by their numbers in the world.
 pub(crate) type Set = u128;
@@ -25,14 +27,6 @@ pub(crate) fn each(set: Set) -> impl Iterator<Item = usize> {
 pub(crate) fn keys(devices: Devices) -> BTreeSet<PublicKey> {
     let chosen = (0..64).filter(|device| devices & (1 << device) != 0);
     chosen.map(device_key).collect()
-}
-
-pub(crate) fn device_key(device: usize) -> PublicKey {
-    // Scrambled, so that the order of keys is not that of their making.
-    let mut bytes = [0; 32];
-    bytes[0] = (device as u8).wrapping_mul(157);
-    bytes[31] = device as u8;
-    PublicKey::from_bytes(bytes)
 }
 
 /// A composition's devices and how many it takes.
@@ -123,6 +117,8 @@ pub(crate) struct Env {
     pub(crate) previous: Option<usize>,
     pub(crate) generation: u64,
     pub(crate) created: u64,
+    /// Its previous envelope and its deps.
+    pub(crate) named: Set,
     /// Without itself.
     pub(crate) past: Set,
     /// Itself and all before it on its chain.
@@ -145,8 +141,19 @@ pub(crate) struct Draft {
     pub(crate) items: Vec<Item>,
 }
 
+/// Writes down what happens in a world, and gives everything its true id.
+pub(crate) trait Scribe {
+    fn root(&mut self, owners: &Form) -> GrantId;
+    fn grant(&mut self, world: &World, row: &GrantRow) -> GrantId;
+    fn act(&mut self, world: &World, row: &ActRow) -> ActId;
+    fn env(&mut self, world: &World, env: &Env) -> EnvelopeId;
+}
+
 pub(crate) struct World {
     pub(crate) salt: u64,
+    scribe: Option<Box<dyn Scribe>>,
+    lawful: bool,
+    by_id: BTreeMap<EnvelopeId, usize>,
     pub(crate) envs: Vec<Env>,
     pub(crate) facts: Vec<Fact>,
     /// The envelope and the place in it of every fact.
@@ -172,9 +179,26 @@ fn scrambled(salt: u64, kind: u64, number: usize) -> [u8; 32] {
 impl World {
     /// Grant 0 is the root, member 0 holds it.
     pub(crate) fn new(salt: u64, owners: Shape) -> Self {
+        Self::written(salt, owners, None)
+    }
+
+    /// Whether admission follows the rules of the law in all that matters here, as it must where
+    /// everything is written down; else those that are about what stands.
+    pub(crate) const fn is_lawful(&self) -> bool {
+        self.lawful
+    }
+
+    pub(crate) const fn make_lawful(&mut self) {
+        self.lawful = true;
+    }
+
+    pub(crate) fn written(salt: u64, owners: Shape, mut scribe: Option<Box<dyn Scribe>>) -> Self {
         let form = owners.form();
         let id = form.member();
-        let grant = GrantId::from_bytes(scrambled(salt, 1, 0));
+        let grant = match &mut scribe {
+            Some(scribe) => scribe.root(&form),
+            None => GrantId::from_bytes(scrambled(salt, 1, 0)),
+        };
         let row = GrantRow {
             parent: 0,
             holder: Some(0),
@@ -185,6 +209,9 @@ impl World {
         };
         Self {
             salt,
+            lawful: scribe.is_some(),
+            scribe,
+            by_id: BTreeMap::new(),
             envs: Vec::new(),
             facts: Vec::new(),
             at: Vec::new(),
@@ -217,26 +244,56 @@ impl World {
         joint: Option<Signed>,
     ) -> usize {
         let number = self.grants.len();
-        self.grants.push(GrantRow {
+        let mut row = GrantRow {
             parent,
             holder,
             joint,
             until,
             depth: self.grants[parent].depth + 1,
             id: GrantId::from_bytes(scrambled(self.salt, 1, number)),
-        });
+        };
+        if self.lawful {
+            row.until = until.min(self.grants[parent].until);
+        }
+        if let Some(mut scribe) = self.scribe.take() {
+            row.id = scribe.grant(self, &row);
+            self.scribe = Some(scribe);
+        }
+        self.grants.push(row);
         number
+    }
+
+    /// The newest grant, of which nobody knows yet, ends then.
+    pub(crate) fn end_last_grant(&mut self, until: u64) {
+        let Some(mut row) = self.grants.pop() else {
+            return;
+        };
+        row.until = until;
+        if self.lawful {
+            row.until = until.min(self.grants[row.parent].until);
+        }
+        if let Some(mut scribe) = self.scribe.take() {
+            row.id = scribe.grant(self, &row);
+            self.scribe = Some(scribe);
+        }
+        self.grants.push(row);
     }
 
     pub(crate) fn new_act(&mut self, mut row: ActRow) -> usize {
         row.id = ActId::from_bytes(scrambled(self.salt, 2, self.acts.len()));
+        if let Some(mut scribe) = self.scribe.take() {
+            row.id = scribe.act(self, &row);
+            self.scribe = Some(scribe);
+            if let Some(known) = self.acts.iter().position(|act| act.id == row.id) {
+                return known;
+            }
+        }
         self.acts.push(row);
         self.acts.len() - 1
     }
 
     pub(crate) fn new_env(&mut self, draft: Draft) -> usize {
         let number = self.envs.len();
-        let id = EnvelopeId::from_bytes(scrambled(self.salt, 3, number));
         let named = draft.deps | draft.previous.map_or(0, one);
         let mut past = named;
         let mut generation = 0;
@@ -245,7 +302,8 @@ impl World {
             generation = generation.max(self.envs[dep].generation);
         }
         let before = draft.previous.map(|env| self.envs[env].clone());
-        let env = Env {
+        let mut env = Env {
+            named,
             key: draft.key,
             root: before.as_ref().map_or(number, |env| env.root),
             number: before.as_ref().map_or(1, |env| env.number + 1),
@@ -257,8 +315,14 @@ impl World {
             grant: draft.grant,
             device: draft.device,
             items: draft.items,
-            id,
+            id: EnvelopeId::from_bytes(scrambled(self.salt, 3, number)),
         };
+        if let Some(mut scribe) = self.scribe.take() {
+            env.id = scribe.env(self, &env);
+            self.by_id.insert(env.id, number);
+            self.scribe = Some(scribe);
+        }
+        let id = env.id;
         for (index, item) in env.items.iter().enumerate() {
             let no = FactNo(self.facts.len() as u32);
             let what = self.what(item, &env);
@@ -362,9 +426,20 @@ impl World {
 
     /// The envelope of this id.
     pub(crate) fn env_of(&self, id: &EnvelopeId) -> usize {
+        if let Some(number) = self.by_id.get(id) {
+            return *number;
+        }
         let mut number = [0; 8];
         number.copy_from_slice(&id.as_bytes()[24..]);
         u64::from_be_bytes(number) as usize
+    }
+
+    /// Whether an envelope has another in its past, as far as a cut in it must leave that: by the
+    /// rules of the law, control, and what it names itself.
+    pub(crate) fn sees(&self, env: usize, before: usize) -> bool {
+        let (it, other) = (&self.envs[env], &self.envs[before]);
+        let must = !self.lawful || !other.items.is_empty() || it.named & one(before) != 0;
+        it.past & one(before) != 0 && must
     }
 
     /// The facts carried by a set.

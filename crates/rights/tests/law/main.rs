@@ -10,8 +10,20 @@
 
 mod acts;
 mod ends;
+mod model_keys;
+#[path = "../model_naive.rs"]
+mod model_naive;
+#[path = "../model_people.rs"]
+mod model_people;
+#[expect(dead_code, reason = "what other tests of the model ask")]
+#[path = "../model_play.rs"]
+mod model_play;
+#[path = "../model_world.rs"]
+mod model_world;
 mod rates;
 mod rules;
+mod scribe;
 mod standing;
 mod town;
 mod trees;
+mod worlds;

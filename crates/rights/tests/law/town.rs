@@ -346,8 +346,12 @@ pub(crate) struct Replica {
 
 impl Replica {
     pub(crate) fn new(town: &Town) -> Self {
+        Self::of(&town.genesis)
+    }
+
+    pub(crate) fn of(genesis: &Genesis) -> Self {
         let mut world = World::new(1);
-        let lace = world.turn(|cx| Lace::create(&mut cx.store, LOCAL, &town.genesis));
+        let lace = world.turn(|cx| Lace::create(&mut cx.store, LOCAL, genesis));
         let lace = lace.ruled_by(&Law);
         Self { world, lace }
     }
