@@ -20,16 +20,9 @@
 //!
 //! [`Keychain::forget_old`] is called when the clock is confirmed, and daily.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "no policy admits epoch items yet: nothing calls for them"
-    )
-)]
-
 use crate::keychain::Keychain;
-use crate::rows::{EpochRow, NODE, SEALING, VAULT, decode, encode, epoch_key, vault_key};
+use crate::rows::{ANNOUNCING, EPOCH, EpochRow, LOCKED, NODE, SEALING, VAULT};
+use crate::rows::{decode, encode, epoch_key, vault_key};
 use identity::seal::hpke::HpkeSecret;
 use identity::{EpochId, SealingKey};
 use machine::Cx;
@@ -42,8 +35,14 @@ use std::collections::BTreeSet;
 use wire::limits::DAY_MS;
 use wire::{Boxes, EpochReason, Item, NextEpoch};
 
+mod announcing;
+mod locked;
+mod surveyed;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod unfinished;
+
+pub(crate) use announcing::Announcing;
 
 /// What this device wants to announce; topic and followed epochs are the keychain's to say.
 pub(crate) struct Wanted<'a> {
@@ -72,9 +71,7 @@ impl Keychain {
         local: u32,
         ring: &mut KeyRing,
     ) -> Option<()> {
-        let rows = cx
-            .store
-            .prefix(NODE, &vault_key(crate::rows::EPOCH, local), MAX_EPOCHS);
+        let rows = cx.store.prefix(NODE, &vault_key(EPOCH, local), MAX_EPOCHS);
         let known = rows.into_iter().filter_map(|(key, row)| {
             let epoch: [u8; 32] = key.get(5..)?.try_into().ok()?;
             Some((EpochId::from_bytes(epoch), decode::<EpochRow>(&row)?))
@@ -137,11 +134,16 @@ impl Keychain {
 
     /// Deletes all rows about a topic's epochs: also secrets that were drawn and never announced.
     pub(crate) fn remove_epochs(&self, cx: &mut Cx<'_>, local: u32) {
-        let prefix = vault_key(crate::rows::EPOCH, local);
-        for table in [NODE, VAULT] {
+        let rows = [
+            (NODE, EPOCH),
+            (VAULT, EPOCH),
+            (NODE, ANNOUNCING),
+            (NODE, LOCKED),
+        ];
+        for (table, kind) in rows {
             loop {
                 // What is deleted is not found again.
-                let rows = cx.store.prefix(table, &prefix, MAX_EPOCHS);
+                let rows = cx.store.prefix(table, &vault_key(kind, local), MAX_EPOCHS);
                 if rows.is_empty() {
                     break;
                 }
@@ -191,8 +193,13 @@ impl Keychain {
         let before = ids(&keys.ring);
         keys.ring.add(epoch, generation, &item.follows);
         keys.ring.mark(id, false);
+        let mut used = false;
         if let Some(own) = own {
             keys.ring.restore(id, own);
+            // Whoever announces has a box too, which others have recorded, and never opens it.
+            if let Some(sealing) = &mut keys.sealing {
+                used = sealing.opened(&sealing.public(), cx.wall.as_millis());
+            }
         }
         let after = ids(&keys.ring);
         for gone in before.difference(&after) {
@@ -209,6 +216,9 @@ impl Keychain {
         };
         cx.store.put(NODE, epoch_key(local, &id), encode(&row));
         self.write_epoch(cx, local, id);
+        if used {
+            self.write_sealing(cx, local);
+        }
         Ok(())
     }
 
@@ -265,6 +275,7 @@ impl Keychain {
     }
 
     /// Takes an access to an epoch that a reader handed over.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nobody hands keys over yet"))]
     pub(crate) fn key_came(
         &mut self,
         cx: &mut Cx<'_>,

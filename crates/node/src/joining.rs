@@ -442,6 +442,7 @@ impl Inner {
     ) -> Result<(), PublishError> {
         let keys = self.host.keys.topic(local).ok_or(topic::Unknown)?;
         if keys.row.opened && keys.certificate().is_some() {
+            self.ready_to_write(turn, local);
             return Ok(());
         }
         if keys.certificate().is_none() {

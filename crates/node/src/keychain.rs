@@ -361,7 +361,7 @@ fn vault_name(key: &[u8]) -> Vec<u8> {
 impl Keys for Keychain {
     fn open(
         &mut self,
-        _: &mut Cx<'_>,
+        cx: &mut Cx<'_>,
         topic: u32,
         envelope: &Envelope,
         body: &[u8],
@@ -371,7 +371,10 @@ impl Keys for Keychain {
         match rights::open(&mut self.opened, &keys.ring, &subject, body) {
             Opened::Messages(messages) => Ok(messages),
             Opened::Malformed => Err(OpenError::Malformed),
-            Opened::NoKey => Err(OpenError::NoKey),
+            Opened::NoKey => {
+                self.note_locked(cx, topic, envelope, body);
+                Err(OpenError::NoKey)
+            }
         }
     }
 

@@ -87,6 +87,29 @@ pub const MAX_INVITE_MS: u64 = 366 * 24 * 3600 * 1000;
 pub const DEFAULT_INVITE_MS: u64 = 30 * 24 * 3600 * 1000;
 
 /// Addresses of its own that a node tells.
+/// Within how many milliseconds whoever may begin an epoch does so once one is due: each draws a moment,
+/// so that the first one's is heard of before others begin theirs.
+pub const BEGIN_WITHIN_MS: u64 = 5_000;
+
+/// How long an epoch that somebody else has announced is waited for while boxes of it are missing; and how
+/// long before boxes of an own one that were refused are tried again.
+pub const UNFINISHED: Duration = Duration::from_secs(10);
+
+/// How often boxes are tried that are refused. Then the epoch is given up, and another one is due.
+pub const BOXES_TRIED: u32 = 64;
+
+/// Envelopes with boxes that are published at once where somebody waits to write. The rest follows in turns
+/// of their own, and until then nothing can be written.
+pub const BOXES_AT_ONCE: usize = 4;
+
+/// Envelopes that are opened in one turn since their key has come; the rest follows in turns of their own.
+pub const OPENED_PER_TURN: usize = 64;
+
+/// For how long after another epoch has begun, or after a start, members are recognised by the ones
+/// before it as well: those who were cut off meanwhile hear of the new one from whom they meet. Somebody
+/// who was removed finds out for as long that the topic is there.
+pub const WELCOME_OLD_FOR: Duration = Duration::from_secs(600);
+
 pub const MAX_ADDRESSES: usize = 8;
 
 /// Problems listed at once; the oldest goes.

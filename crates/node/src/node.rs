@@ -2,6 +2,7 @@
 
 use crate::commands::Pending;
 use crate::config::Config;
+use crate::epochs::Announcing;
 use crate::host::Host;
 use crate::io::{Advisory, Held, Input, LinkId, Out, Verbatim};
 use crate::joining::Joining;
@@ -14,6 +15,7 @@ use crate::timer::Timer;
 use crate::waiting::Waiting;
 use custody::{Custody, MyCores, MyCoresOutput};
 use identity::NodeId;
+use lace::Policy;
 use machine::{Cx, Effect, Machine, Outbox, Time, Timers};
 use router::Router;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +28,7 @@ pub struct Node(State);
 
 #[derive(Debug)]
 enum State {
-    Asleep(Box<Config>),
+    Asleep(Box<Config>, &'static dyn Policy),
     Awake(Box<Inner>),
 }
 
@@ -43,6 +45,9 @@ pub(crate) struct Inner {
     pub(crate) joining: Joining,
     pub(crate) pending: Pending,
     pub(crate) tidings: Tidings,
+    pub(crate) announcing: Announcing,
+    /// What the rules of all topics are.
+    pub(crate) rules: &'static dyn Policy,
     pub(crate) waiting: Waiting,
     pub(crate) problems: Problems,
     pub(crate) timers: Timers<Timer>,
@@ -101,16 +106,22 @@ impl Node {
     /// A node that will open itself over whatever the store holds.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self(State::Asleep(Box::new(config)))
+        Self::ruled_by(config, &rights::Law)
+    }
+
+    /// The same with other rules for its topics. A home must always have the same.
+    #[must_use]
+    pub fn ruled_by(config: Config, rules: &'static dyn Policy) -> Self {
+        Self(State::Asleep(Box::new(config), rules))
     }
 
     fn wake(&mut self, turn: &mut Turn<'_, '_>) -> &mut Inner {
-        if let State::Asleep(config) = &self.0 {
-            self.0 = State::Awake(Box::new(Inner::open(turn, config)));
+        if let State::Asleep(config, rules) = &self.0 {
+            self.0 = State::Awake(Box::new(Inner::open(turn, config, *rules)));
         }
         match &mut self.0 {
             State::Awake(inner) => inner,
-            State::Asleep(_) => unreachable!("it was just woken"),
+            State::Asleep(..) => unreachable!("it was just woken"),
         }
     }
 }
@@ -120,7 +131,7 @@ impl Node {
     pub(crate) const fn inner(&self) -> Option<&Inner> {
         match &self.0 {
             State::Awake(inner) => Some(inner),
-            State::Asleep(_) => None,
+            State::Asleep(..) => None,
         }
     }
 
@@ -163,6 +174,8 @@ impl Machine for Node {
         let inner = self.wake(&mut turn);
         inner.router.watch_clock(turn.cx, &mut turn.router);
         inner.settle(&mut turn);
+        #[cfg(test)]
+        crate::epochs::tests::done_in(inner, &mut turn);
         inner.take(&mut turn, input);
         inner.settle(&mut turn);
     }
@@ -176,14 +189,14 @@ impl Machine for Node {
 
     fn deadline(&self) -> Option<Time> {
         match &self.0 {
-            State::Asleep(_) => Some(Time::ZERO),
+            State::Asleep(..) => Some(Time::ZERO),
             State::Awake(inner) => inner.deadline(),
         }
     }
 }
 
 impl Inner {
-    fn open(turn: &mut Turn<'_, '_>, config: &Config) -> Self {
+    fn open(turn: &mut Turn<'_, '_>, config: &Config, rules: &'static dyn Policy) -> Self {
         let id = config.node_key.node_id();
         let keys = Keychain::open(turn.cx, config.clone());
         let host = Host {
@@ -207,13 +220,15 @@ impl Inner {
             id,
             host,
             router,
-            topics: Topics::open(turn.cx),
+            topics: Topics::open(turn.cx).ruled_by(rules),
             mine: MyCores::open(turn.cx, &mut turn.mine),
             links: BTreeMap::new(),
             tokens: Tokens::default(),
             joining: Joining::default(),
             pending: Pending::default(),
             tidings: Tidings::default(),
+            announcing: Announcing::default(),
+            rules,
             waiting: Waiting::default(),
             problems: Problems::default(),
             timers: Timers::new(),
@@ -233,6 +248,7 @@ impl Inner {
         inner.open_tokens(turn);
         inner.open_tidings(turn);
         inner.open_joins(turn);
+        inner.open_epochs(turn);
         let confirmed = inner.router.clock_confirmed();
         inner.set_clock(turn, confirmed);
         inner

@@ -21,13 +21,16 @@ use wire::limits::MAX_TAGS;
 use wire::{Code, Frame, Raw};
 
 impl Inner {
-    /// The topics that a link may share, with the secret by which members recognise each.
-    fn shared(&self) -> Vec<(TopicId, MeetingSecret)> {
+    /// The topics that a link may share, with the secrets by which members recognise each.
+    fn shared(&self, now: Time) -> Vec<(TopicId, MeetingSecret)> {
         self.host
             .keys
             .topics()
             .filter(|(_, keys)| keys.is_shown())
-            .filter_map(|(_, keys)| Some((keys.id, keys.ring.newest_clean()?.meeting()?)))
+            .flat_map(|(local, keys)| {
+                let secrets = self.recognised_by(local, now).into_iter();
+                secrets.map(|meeting| (keys.id, meeting))
+            })
             .collect()
     }
 
@@ -35,7 +38,7 @@ impl Inner {
     pub(crate) fn begin_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
         let last = self.links.get(&link).and_then(|state| state.rounds.last());
         let next = last.map_or(0, |round| round.number().saturating_add(1));
-        let topics = self.shared().len();
+        let topics = self.shared(turn.cx.now).len();
         for (number, from) in (next..).zip((0..topics.max(1)).step_by(MAX_TAGS)) {
             self.list_round(turn, link, number, from);
         }
@@ -62,7 +65,7 @@ impl Inner {
     }
 
     fn list_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, number: u32, from: usize) {
-        let shared = self.shared();
+        let shared = self.shared(turn.cx.now);
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -156,11 +159,11 @@ impl Inner {
             state.shown.remove(&local);
         }
         // The peer may have found the topic in a list of ours that we have not matched yet.
-        let own = state
-            .rounds
-            .iter()
-            .rev()
-            .find_map(|round| round.own_tag(shown.topic));
+        let rounds = state.rounds.iter().rev();
+        let own = rounds
+            .clone()
+            .find_map(|round| round.answer(shown.topic, &show.tag))
+            .or_else(|| rounds.clone().find_map(|round| round.own_tag(shown.topic)));
         if let Some(tag) = own {
             self.show(
                 turn,

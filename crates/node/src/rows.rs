@@ -22,6 +22,12 @@ pub(crate) const LAST_SENT: &[u8] = b"last sent";
 pub(crate) const EPOCH: u8 = b'e';
 /// First byte of the key of a vault row with a device's sealing keys in a topic.
 pub(crate) const SEALING: u8 = b's';
+/// First byte of the keys of rows about an own epoch whose boxes are not all published: `b` ‖ local, the
+/// author that announced it; `b` ‖ local ‖ number u16, boxes that are to come.
+pub(crate) const ANNOUNCING: u8 = b'b';
+/// First byte of the keys of rows about bodies that are here and could not be opened: `k` ‖ local ‖ first
+/// half of the epoch's id ‖ slice ‖ envelope.
+pub(crate) const LOCKED: u8 = b'k';
 /// First byte of the key of a vault row with an author's secret key: left out of backups.
 pub const AUTHOR: u8 = b'a';
 

@@ -275,6 +275,7 @@ impl Inner {
                 self.control_item(turn, local, &header, &device, item);
             }
         }
+        self.epochs_changed(turn, local);
         self.join_progress(turn, local);
     }
 
@@ -602,5 +603,6 @@ impl Inner {
         if self.router.clock_confirmed() {
             self.host.keys.forget_old(turn.cx);
         }
+        self.survey_all(turn);
     }
 }

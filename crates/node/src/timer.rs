@@ -23,4 +23,6 @@ pub(crate) enum Timer {
     Tickets,
     /// Boxes that have not been found are asked for again.
     Joins,
+    /// Topics' epochs are looked at: something has changed, one is due, or its boxes are.
+    Epochs,
 }

@@ -1,6 +1,7 @@
 //! Whole nodes in a world without I/O.
 
 mod agreements;
+mod chains;
 mod held;
 mod idle;
 mod liars;
@@ -15,3 +16,6 @@ mod trust;
 mod witness;
 mod world;
 mod worlds;
+
+// Worlds are played inside the crate as well.
+use node as tested;

@@ -1,9 +1,9 @@
 //! Several nodes in one process, joined by links in memory: no clock, no socket, no disk.
 
+use super::tested::command::{Command, Reply, RequestId};
+use super::tested::{Advisory, Config, Held, Input, LinkId, Node, Out};
 use identity::{NodeId, SecretKey};
 use machine::{Batch, Event, Exempt, Kernel, MemoryBase, Rng, Time, WallTime};
-use node::command::{Command, Reply, RequestId};
-use node::{Advisory, Config, Held, Input, LinkId, Node, Out};
 use rights::DeviceSecret;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -108,6 +108,8 @@ pub(crate) struct World {
     /// Batches that were made durable.
     pub(crate) batches: u64,
     pub(crate) trace: bool,
+    /// The rules of topics, in all nodes that start from now on, if they are not the usual ones.
+    pub(crate) rules: Option<&'static dyn lace::Policy>,
     /// The release rule is switched off in all nodes that start from now on.
     #[cfg(feature = "planted")]
     pub(crate) plant: bool,
@@ -137,6 +139,7 @@ impl World {
             tally: None,
             batches: 0,
             trace: std::env::var_os("WORLD_TRACE").is_some(),
+            rules: None,
             #[cfg(feature = "planted")]
             plant: false,
         }
@@ -213,7 +216,11 @@ impl World {
         machine.lives += 1;
         machine.born = self.now;
         let disk = std::mem::take(&mut machine.disk);
-        let node_machine = Node::new(machine.config.clone());
+        let config = machine.config.clone();
+        let node_machine = match self.rules {
+            Some(rules) => Node::ruled_by(config, rules),
+            None => Node::new(config),
+        };
         #[cfg(not(feature = "planted"))]
         let kernel = Kernel::new(node_machine, disk, Rng::from_seed(seed));
         #[cfg(feature = "planted")]

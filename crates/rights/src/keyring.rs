@@ -318,10 +318,9 @@ impl KeyRing {
     /// The meeting secret by which members recognise one another: that of the newest clean epoch, or
     /// where it is not held, of the newest of which it is.
     #[must_use]
-    pub fn recognises(&self) -> Option<(EpochId, MeetingSecret)> {
-        let of = |held: &HeldEpoch| Some((held.epoch.id(), held.meeting()?));
-        let newest = self.newest_clean().and_then(of);
-        newest.or_else(|| self.epochs.iter().rev().find_map(of))
+    pub fn recognises(&self) -> Option<MeetingSecret> {
+        let newest = self.newest_clean().and_then(HeldEpoch::meeting);
+        newest.or_else(|| self.epochs.iter().rev().find_map(HeldEpoch::meeting))
     }
 
     /// The epoch to write under: the greatest by (generation, id) that is sealed to nobody who has

@@ -33,6 +33,23 @@ impl Topics {
         Ok(published)
     }
 
+    /// What could not be opened when it came can be now: if the envelope is shown as a gap, its lines
+    /// follow at the end. Nothing happens otherwise.
+    ///
+    /// # Errors
+    /// [`Unknown`].
+    pub fn opens_now(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        topic: Local,
+        id: &EnvelopeId,
+    ) -> Result<(), Unknown> {
+        let (topic, shared) = self.get(env.cx, topic)?;
+        topic.show_late(env, id);
+        topic.work(shared, env);
+        Ok(())
+    }
+
     /// Reads lines, at most `limit` and [`crate::limits::MAX_READ`].
     ///
     /// # Errors

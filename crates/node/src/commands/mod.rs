@@ -142,6 +142,7 @@ impl Inner {
             Timer::Cores => self.review_cores(turn),
             Timer::Tickets => self.renew_tickets(turn),
             Timer::Joins => self.ask_boxes_again(turn),
+            Timer::Epochs => self.look_at_epochs(turn),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::epochs::Wanted;
 use crate::keychain::Keychain;
+use crate::node::{Inner, Turn};
 use crate::rows::{EPOCH, NODE, SEALING, TopicRow, VAULT, epoch_key, vault_key};
 use identity::seal::hpke::HpkeSecret;
 use identity::{EpochId, GrantId, SecretKey, TopicId};
@@ -12,11 +13,33 @@ use rights::{
     Access, Announced, BoxFault, DeviceSecret, Entitled, KeyRing, OpenCache, Opened, Portion,
     SealingKeys, SenderKeys, Subject, Vault, open_box,
 };
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use topic::Keys as _;
 use wire::limits::DAY_MS;
 use wire::plain::Message;
 use wire::{Class, EpochReason, Genesis, Header, NextEpoch, Parameters};
+
+use crate as tested;
+
+mod meeting;
+#[path = "../../tests/world.rs"]
+#[expect(dead_code, reason = "other tests play other parts of it")]
+mod world;
+
+/// Something that is done inside a node, in a turn of its own.
+type Deed = Box<dyn FnOnce(&mut Inner, &mut Turn<'_, '_>)>;
+
+thread_local! {
+    static NEXT: RefCell<Option<Deed>> = const { RefCell::new(None) };
+}
+
+/// Does what a test has left to be done in the next turn.
+pub(crate) fn done_in(inner: &mut Inner, turn: &mut Turn<'_, '_>) {
+    if let Some(deed) = NEXT.take() {
+        deed(inner, turn);
+    }
+}
 
 const ALL: Portion = Portion::Reads {
     from: 0,

@@ -1,0 +1,471 @@
+//! Announcing epochs: when this device begins one, and what it does about those that others begin.
+//!
+//! Whatever rights depend on has changed: the topic is surveyed anew, in a turn of its own. What is
+//! known of its epochs goes into the keychain; boxes for this device are opened. Then, if there is no
+//! epoch to write under that nobody lost, or two parts of the topic have each begun one, and this
+//! device may, it begins the next: after a moment drawn at random, if none stands by then, so that not
+//! everybody does; before it writes, at once.
+//!
+//! The item and each of the boxes are envelopes of their own. The secret, the item, and rows with the
+//! boxes that are still to come are one commit; each box goes with the deletion of its row. So whoever
+//! stops in between goes on where it stopped. Boxes count on the chain that announced the epoch: under
+//! another author key it is given up, and another one begun.
+
+use crate::keychain::Keychain;
+use crate::limits::{BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, UNFINISHED, WELCOME_OLD_FOR};
+use crate::look::look;
+use crate::node::{Inner, Turn};
+use crate::rows::NODE;
+use crate::timer::Timer;
+use core::time::Duration;
+use identity::EpochId;
+use lace::{Plan, Set};
+use machine::Time;
+use rights::{FalseBox, MeetingSecret, Portion, Recipients, Survey, is_clean};
+use std::collections::{BTreeMap, BTreeSet};
+use topic::{Draft, Payload, PublishError};
+use wire::limits::MAX_HOPS;
+use wire::{Class, EpochReason, Item, NextEpoch};
+
+/// What a node has in mind about its topics' epochs. All of it is found again after a restart.
+#[derive(Debug, Default)]
+pub(crate) struct Announcing {
+    /// Topics in which something has changed.
+    stale: BTreeSet<u32>,
+    /// When to survey a topic though nothing changes.
+    again: BTreeMap<u32, Time>,
+    /// When this device begins an epoch, if none stands by then.
+    due: BTreeMap<u32, Time>,
+    /// An epoch that somebody else has announced without all its boxes yet, and since when.
+    unfinished: BTreeMap<u32, (EpochId, Time)>,
+    /// Until when peers that know no other are recognised by epochs before the newest.
+    before: BTreeMap<u32, Time>,
+    /// How often the next box of an own announcement was refused.
+    refused: BTreeMap<u32, u32>,
+}
+
+impl Announcing {
+    /// The next time at which there is something to do.
+    fn next(&self) -> Option<Time> {
+        self.due.values().chain(self.again.values()).min().copied()
+    }
+}
+
+/// What is being announced.
+struct Planned {
+    created: u64,
+    entitled: Recipients,
+}
+
+impl Inner {
+    /// All topics are surveyed: after a restart, and daily.
+    pub(crate) fn survey_all(&mut self, turn: &mut Turn<'_, '_>) {
+        let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        for local in topics {
+            self.epochs_changed(turn, local);
+        }
+    }
+
+    /// After a start: whoever was met before may have heard of less, or of more.
+    pub(crate) fn open_epochs(&mut self, turn: &mut Turn<'_, '_>) {
+        self.survey_all(turn);
+        let until = turn.cx.now.after(WELCOME_OLD_FOR);
+        let topics = self.announcing.stale.iter();
+        self.announcing.before = topics.map(|local| (*local, until)).collect();
+    }
+
+    /// Something has changed that epochs depend on: an envelope with control has come, or is not
+    /// effective any more.
+    pub(crate) fn epochs_changed(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        if self.knows_epochs(local) {
+            self.announcing.stale.insert(local);
+            self.timers.set_earlier(Timer::Epochs, turn.cx.now);
+        }
+    }
+
+    /// Whether this device takes part in a topic whose rules speak of epochs.
+    fn knows_epochs(&self, local: u32) -> bool {
+        let keys = self.host.keys.topic(local);
+        let keys = keys.filter(|keys| keys.device.is_some() && !keys.row.left);
+        keys.is_some_and(|keys| {
+            let item = NextEpoch {
+                epoch: keys.genesis.epoch.clone(),
+                follows: Vec::new(),
+                boxes: 0,
+                hints: [0; 32],
+                reason: EpochReason::OTHER,
+            };
+            self.rules.speaks_of(&keys.genesis, &Item::Epoch(item))
+        })
+    }
+
+    /// Does what is due about epochs.
+    pub(crate) fn look_at_epochs(&mut self, turn: &mut Turn<'_, '_>) {
+        let now = turn.cx.now;
+        let again: Vec<u32> = due_by(&mut self.announcing.again, now);
+        self.announcing.stale.extend(again);
+        for local in core::mem::take(&mut self.announcing.stale) {
+            self.survey_epochs(turn, local);
+        }
+        let begun: Vec<u32> = self.host.keys.announcing(turn.cx);
+        for local in &begun {
+            self.announce_next(turn, *local);
+        }
+        for local in due_by(&mut self.announcing.due, now) {
+            if !begun.contains(&local) {
+                self.begin_if_none_stands(turn, local);
+            }
+        }
+        if let Some(at) = self.announcing.next() {
+            self.timers.set_earlier(Timer::Epochs, at);
+        }
+    }
+
+    /// Finds out what is known of a topic's epochs, and takes it in.
+    fn survey_epochs(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Survey> {
+        self.announcing.stale.remove(&local);
+        if !self.knows_epochs(local) {
+            return None;
+        }
+        let rules = self.rules;
+        let survey = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let effect = lace.held_effect(store);
+            let held = lace.held_set(store);
+            lace.facts(store, |facts| Survey::of(facts, &held, &effect, rules))
+        })?;
+        let newest = |keys: &Keychain| {
+            let held = keys.topic(local)?.ring.newest_clean()?;
+            Some(held.epoch().id())
+        };
+        let before = newest(&self.host.keys);
+        let evidence = self.host.keys.take_survey(turn.cx, local, &survey);
+        for found in evidence {
+            self.note_false_box(turn, local, &found);
+        }
+        let after = newest(&self.host.keys);
+        if after != before {
+            self.epoch_turned(turn, local);
+        }
+        if self.show_unlocked(turn, local) {
+            self.epochs_changed(turn, local);
+        }
+        self.tell_sealing_key(turn, local, &survey);
+        self.note_due(turn, local);
+        Some(survey)
+    }
+
+    /// Another epoch is written under from now on: core nodes are told its secret, and links are told
+    /// by which tags this node recognises the topic now.
+    fn epoch_turned(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let until = turn.cx.now.after(WELCOME_OLD_FOR);
+        self.announcing.before.insert(local, until);
+        self.want_served(turn, local);
+        self.begin_rounds_soon(turn);
+    }
+
+    /// By which secrets this node recognises the members of a topic on a link: the newest first. Whoever
+    /// was cut off has not heard of the newest.
+    pub(crate) fn recognised_by(&self, local: u32, now: Time) -> Vec<MeetingSecret> {
+        let Some(keys) = self.host.keys.topic(local) else {
+            return Vec::new();
+        };
+        let Some(newest) = keys.ring.recognises() else {
+            return Vec::new();
+        };
+        let until = self.announcing.before.get(&local);
+        let older = until.filter(|until| now < **until);
+        let older = older.map(|_| keys.ring.meeting_secrets()).into_iter();
+        let older: Vec<_> = older
+            .flatten()
+            .filter(|older| older.as_bytes() != newest.as_bytes())
+            .collect();
+        core::iter::once(newest).chain(older).collect()
+    }
+
+    fn note_false_box(&mut self, turn: &mut Turn<'_, '_>, local: u32, found: &FalseBox) {
+        let name = self
+            .host
+            .keys
+            .topic(local)
+            .map(|keys| keys.row.name.clone());
+        let name = name.unwrap_or_default();
+        turn.advise(crate::io::Advisory::Log {
+            event: "false-epoch",
+            text: format!("{}: {}", found.epoch, found.fault),
+        });
+        let text = format!("somebody has begun a key epoch of the topic {name:?} with a false box");
+        let hint = "what is written under it comes as soon as another member hands the key over";
+        self.problems.note("false-epoch", text, hint);
+    }
+
+    /// Others seal to the key that they know of this device: a new one is told when the old one is used
+    /// up, or when what they know is not what this home holds.
+    fn tell_sealing_key(&mut self, turn: &mut Turn<'_, '_>, local: u32, survey: &Survey) {
+        let Some(keys) = self.host.keys.topic(local).filter(|keys| keys.row.opened) else {
+            return;
+        };
+        let Some(device) = keys.device.as_ref().map(|device| device.public()) else {
+            return;
+        };
+        if survey.now.portion(&device).is_none() {
+            return;
+        }
+        self.host.keys.turn_sealing(turn.cx, local);
+        let keys = self
+            .host
+            .keys
+            .topic(local)
+            .and_then(|keys| keys.sealing.as_ref());
+        let Some(sealing) = keys else { return };
+        if survey.now.sealing(&device) != Some(sealing.public()) {
+            let item = Item::Sealing(sealing.public());
+            // What is refused now is tried again with the next survey.
+            let _told = self.publish_items(turn, local, vec![item]);
+        } else if let Some(due) = sealing.turn_due() {
+            let wait = due.saturating_sub(turn.cx.wall.as_millis());
+            let at = turn.cx.now.after(Duration::from_millis(wait));
+            self.announcing.again.insert(local, at);
+        }
+    }
+
+    /// Notes when this device is to begin an epoch, if it has to.
+    fn note_due(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some(keys) = self.host.keys.topic(local) else {
+            return;
+        };
+        if keys.ring.newest_clean().is_some() && !keys.ring.parted() {
+            self.announcing.due.remove(&local);
+        } else if !self.announcing.due.contains_key(&local) {
+            self.draw(turn, local);
+        }
+        if let Some(at) = self.announcing.next() {
+            self.timers.set_earlier(Timer::Epochs, at);
+        }
+    }
+
+    fn draw(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let wait = turn.cx.rng.below(BEGIN_WITHIN_MS);
+        let at = turn.cx.now.after(Duration::from_millis(wait));
+        self.announcing.due.insert(local, at);
+    }
+
+    /// The moment is over: begins an epoch unless one stands, or is about to.
+    fn begin_if_none_stands(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some(survey) = self.survey_epochs(turn, local) else {
+            return;
+        };
+        let Some(reason) = self.why_begin(turn, local) else {
+            return;
+        };
+        self.announcing.due.remove(&local);
+        if self.waits_for_boxes(turn, local, &survey) {
+            self.draw(turn, local);
+            return;
+        }
+        self.begin_epoch(turn, local, &survey, reason);
+    }
+
+    fn why_begin(&self, turn: &Turn<'_, '_>, local: u32) -> Option<EpochReason> {
+        let ring = &self.host.keys.topic(local)?.ring;
+        let due = ring.due(turn.cx.wall.as_millis());
+        due.or_else(|| ring.parted().then_some(EpochReason::MERGED))
+    }
+
+    /// Whether an epoch of somebody else's only lacks boxes, and not for long yet.
+    fn waits_for_boxes(&mut self, turn: &mut Turn<'_, '_>, local: u32, survey: &Survey) -> bool {
+        let coming = |heard: &&rights::Heard| heard.clean && !heard.announced.is_usable();
+        let Some(heard) = survey.epochs.iter().rev().find(coming) else {
+            self.announcing.unfinished.remove(&local);
+            return false;
+        };
+        let (id, now) = (heard.announced.epoch().id(), turn.cx.now);
+        let since = self.announcing.unfinished.entry(local).or_insert((id, now));
+        if since.0 != id {
+            *since = (id, now);
+        }
+        now.since(since.1) < UNFINISHED
+    }
+
+    /// This device has just removed somebody: whoever hears of it is to hear of an epoch with it. To be
+    /// called in the turn in which the removal was published.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "no command removes anybody yet")
+    )]
+    pub(crate) fn renew_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        self.announcing.stale.insert(local);
+        self.ready_to_write(turn, local);
+        self.epochs_changed(turn, local);
+    }
+
+    /// Something is to be written to a topic: if that takes an epoch which has not begun, and this
+    /// device may, it begins it at once.
+    pub(crate) fn ready_to_write(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        if !self.knows_epochs(local) {
+            return;
+        }
+        let stale = self.announcing.stale.contains(&local);
+        let due = |inner: &Self, turn: &Turn<'_, '_>| {
+            let ring = &inner.host.keys.topic(local)?.ring;
+            ring.due(turn.cx.wall.as_millis())
+        };
+        if !stale && due(self, turn).is_none() {
+            return;
+        }
+        let Some(survey) = self.survey_epochs(turn, local) else {
+            return;
+        };
+        if let Some(reason) = due(self, turn) {
+            if self.host.keys.next_boxes(turn.cx, local).is_none() {
+                self.begin_epoch(turn, local, &survey, reason);
+            }
+            for _ in 0..BOXES_AT_ONCE {
+                self.announce_next(turn, local);
+            }
+            self.survey_epochs(turn, local);
+        }
+    }
+
+    /// Begins an epoch, if this device may: the item is published, the boxes follow.
+    fn begin_epoch(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        survey: &Survey,
+        reason: EpochReason,
+    ) {
+        let own = self.host.keys.topic(local);
+        let own = own.filter(|keys| keys.row.opened && keys.certificate().is_some());
+        let device = own.and_then(|keys| keys.device.as_ref().map(|device| device.public()));
+        let reads = device.and_then(|device| survey.now.portion(&device));
+        let now = turn.cx.wall.as_millis();
+        // Others would refuse it.
+        if !matches!(reads, Some(Portion::Reads { from, until: None }) if from <= now) {
+            return;
+        }
+        let Some(planned) = self.plan_epoch(turn, local) else {
+            return;
+        };
+        if !is_clean(&planned.entitled.portions(), &survey.now.portions()) {
+            // There are more ends of the topic than an envelope names: what it does not name yet it
+            // will name after a while.
+            return self.draw(turn, local);
+        }
+        let devices = planned.entitled.entitled(planned.created);
+        let wanted = crate::epochs::Wanted {
+            created: planned.created,
+            boundary: None,
+            devices: &devices,
+            cores: &[],
+            reason,
+        };
+        match self.host.keys.begin_epoch(turn.cx, local, &wanted) {
+            None => {}
+            Some(Err(why)) => {
+                let text = format!("no new key epoch can be begun: {why}");
+                self.problems.note("epoch", text, "");
+            }
+            Some(Ok((item, boxes))) => {
+                let items = vec![Item::Epoch(item.clone())];
+                if self.publish_items(turn, local, items).is_ok() {
+                    self.host.keys.note_boxes(turn.cx, local, &boxes);
+                    self.epochs_changed(turn, local);
+                } else {
+                    self.host.keys.forget_begun(turn.cx, local, item.id());
+                }
+            }
+        }
+    }
+
+    /// Who is entitled in the past of the next envelope of this device, as admission sees it: forks
+    /// that are known here are not known there.
+    fn plan_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Planned> {
+        let author = topic::Keys::author(&self.host, local)?;
+        let rules = self.rules;
+        let plan = Plan {
+            class: Class::Control,
+            now: turn.cx.wall.as_millis(),
+            clock_confirmed: self.router.clock_confirmed(),
+            lifespan: 0,
+            count: 1,
+            hops: MAX_HOPS,
+            answers: Vec::new(),
+        };
+        look(&mut self.topics, turn.cx, local, |lace, store| {
+            let grant = *lace.author(&author)?.grant();
+            let header = lace.next_header(store, &author, &grant, &plan).ok()?;
+            let previous = identity::EnvelopeId::from_bytes(header.previous);
+            let mut past = BTreeSet::new();
+            for id in header.deps.iter().chain([&previous]) {
+                let view = lace.view_of(store, id);
+                past.extend(view.iter().flat_map(|view| view.iter()));
+            }
+            let past = Set::new(past);
+            let entitled = lace.facts(store, |facts| {
+                let effect = rules.effect(facts, &past, &BTreeMap::new());
+                Recipients::of(facts, &past, &effect)
+            });
+            Some(Planned {
+                created: header.created,
+                entitled,
+            })
+        })
+        .flatten()
+    }
+
+    /// Publishes the next boxes of an own announcement, if there are any.
+    fn announce_next(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some((key, author, boxes)) = self.host.keys.next_boxes(turn.cx, local) else {
+            return;
+        };
+        let refused = self.announcing.refused.get(&local).copied().unwrap_or(0);
+        if topic::Keys::author(&self.host, local) != Some(author) || refused >= BOXES_TRIED {
+            // Nobody would count them; another epoch is due.
+            self.announcing.refused.remove(&local);
+            self.host.keys.forget_boxes(turn.cx, local);
+            return self.epochs_changed(turn, local);
+        }
+        match self.publish_items(turn, local, vec![Item::Boxes(boxes)]) {
+            Ok(()) => {
+                self.announcing.refused.remove(&local);
+                turn.cx.store.delete(NODE, key);
+                self.epochs_changed(turn, local);
+            }
+            Err(_) => {
+                // The rate may allow it later.
+                self.announcing
+                    .refused
+                    .insert(local, refused.saturating_add(1));
+                let at = turn.cx.now.after(UNFINISHED);
+                self.announcing.again.insert(local, at);
+            }
+        }
+    }
+
+    fn publish_items(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        items: Vec<Item>,
+    ) -> Result<(), PublishError> {
+        let draft = Draft {
+            payload: Payload::Items(items),
+            lifespan: None,
+            answers: Vec::new(),
+        };
+        self.with_topics(turn, |topics, env| topics.publish(env, local, draft))?;
+        self.note_queued(turn, local);
+        Ok(())
+    }
+}
+
+/// Takes out what is due.
+fn due_by(times: &mut BTreeMap<u32, Time>, now: Time) -> Vec<u32> {
+    let due: Vec<u32> = times
+        .iter()
+        .filter(|(_, at)| **at <= now)
+        .map(|(local, _)| *local)
+        .collect();
+    times.retain(|_, at| *at > now);
+    due
+}
