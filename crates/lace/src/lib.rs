@@ -70,7 +70,6 @@ pub use fact::{AuthorNo, Fact, FactNo, Facts, Named, ViewNo, is_fact};
 pub use founders::FoundersPolicy;
 pub use invite::Invitation;
 pub use lace::Lace;
-pub use member::proves;
 pub use park::ParkedEnvelope;
 pub use place::Place;
 pub use policy::{Admitted, Bucket, Buckets, Past, Policy, Previous};

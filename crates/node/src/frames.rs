@@ -45,7 +45,7 @@ impl Inner {
             }
             Frame::GrantAsk { grant } => self.on_grant_ask(turn, link, grant),
             Frame::GrantProof { grant, envelopes } => {
-                self.on_grant_proof(turn, link, grant, envelopes);
+                self.on_grant_proof(turn, link, grant, &envelopes);
             }
             Frame::AtCore { token, tag, sealed } => {
                 self.on_at_core(turn, link, &AtCore { token, tag, sealed });

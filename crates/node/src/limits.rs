@@ -20,13 +20,8 @@ pub const MAX_ROUND_NUMBER: u32 = 4096;
 /// recognised when the grant has come by sync.
 pub const MAX_PENDING_SHOWS: usize = 16;
 
-/// Envelopes in the proof of a grant.
-pub const MAX_PROOF_ENVELOPES: usize = 4;
-
-/// Bytes in the proof of a grant.
-pub const MAX_PROOF_BYTES: usize = 64 * 1024;
-
-/// Grants that are asked for on one link. Further unknown ones have to come by sync.
+/// How often grants are asked for on one link, and how often they are proved on it. Further unknown ones
+/// have to come by sync. What one answer may cost is bounded by `rights::chain`.
 pub const MAX_GRANT_ASKS: usize = 64;
 
 /// Bytes of a link that may be out for checking before no more is read from it.
@@ -87,6 +82,11 @@ pub const MAX_INVITE_MS: u64 = 366 * 24 * 3600 * 1000;
 pub const DEFAULT_INVITE_MS: u64 = 30 * 24 * 3600 * 1000;
 
 /// Addresses of its own that a node tells.
+pub const MAX_ADDRESSES: usize = 8;
+
+/// Problems listed at once; the oldest goes.
+pub const MAX_PROBLEMS: usize = 64;
+
 /// Within how many milliseconds whoever may begin an epoch does so once one is due: each draws a moment,
 /// so that the first one's is heard of before others begin theirs.
 pub const BEGIN_WITHIN_MS: u64 = 5_000;
@@ -109,11 +109,6 @@ pub const OPENED_PER_TURN: usize = 64;
 /// before it as well: those who were cut off meanwhile hear of the new one from whom they meet. Somebody
 /// who was removed finds out for as long that the topic is there.
 pub const WELCOME_OLD_FOR: Duration = Duration::from_secs(600);
-
-pub const MAX_ADDRESSES: usize = 8;
-
-/// Problems listed at once; the oldest goes.
-pub const MAX_PROBLEMS: usize = 64;
 
 /// Rounds of translation between engines in one turn: a bound on what is a bug when it is reached.
 pub const MAX_SETTLE: usize = 100_000;

@@ -3,7 +3,7 @@
 //! Nothing about a topic flows before its proof. What a show names but this node has not heard of
 //! yet is fetched once, in a bounded answer (`GrantAsk`, `GrantProof`).
 
-use crate::limits::{MAX_PENDING_SHOWS, MAX_ROUNDS};
+use crate::limits::{MAX_GRANT_ASKS, MAX_PENDING_SHOWS, MAX_ROUNDS};
 use custody::CorePeer;
 use identity::{GrantId, NodeId, PublicKey, TopicId};
 use machine::Time;
@@ -37,7 +37,13 @@ pub(crate) struct Link {
     /// Shows whose grant is being asked for.
     pub(crate) pending: Vec<PendingShow>,
     /// Grants that were asked for on this link.
-    pub(crate) asked: BTreeSet<GrantId>,
+    asked: BTreeSet<GrantId>,
+    /// How often any was.
+    asks: usize,
+    /// Those of them that were not answered yet.
+    pub(crate) awaited: BTreeSet<GrantId>,
+    /// How often the peer was answered about grants of this node.
+    pub(crate) answered: usize,
 }
 
 /// A show that is valid but for a grant that is not known here yet.
@@ -81,6 +87,9 @@ impl Link {
             told_peers: BTreeMap::new(),
             pending: Vec::new(),
             asked: BTreeSet::new(),
+            asks: 0,
+            awaited: BTreeSet::new(),
+            answered: 0,
         }
     }
 
@@ -90,6 +99,18 @@ impl Link {
         if self.rounds.len() > MAX_ROUNDS {
             self.rounds.remove(0);
         }
+    }
+
+    /// Whether a grant is to be asked for: once, and once for each time that it was shown anew.
+    pub(crate) fn asks(&mut self, grant: GrantId, anew: bool) -> bool {
+        let first = !self.asked.contains(&grant);
+        if self.asks >= MAX_GRANT_ASKS || !(first || anew) {
+            return false;
+        }
+        self.asks = self.asks.saturating_add(1);
+        self.asked.insert(grant);
+        self.awaited.insert(grant);
+        true
     }
 
     /// Keeps a show until its grant is known; the oldest goes when there are too many.

@@ -2,16 +2,14 @@
 //! secret. Nothing about a topic flows before its proof (docs/spec/secrecy.md).
 
 use crate::io::LinkId;
-use crate::limits::{
-    MAX_GRANT_ASKS, MAX_PROOF_BYTES, MAX_PROOF_ENVELOPES, MAX_ROUND_NUMBER, ROUND_AFTER,
-    SHOW_AGAIN, SHOW_AGAIN_MAX,
-};
+use crate::limits::{MAX_GRANT_ASKS, MAX_ROUND_NUMBER, ROUND_AFTER, SHOW_AGAIN, SHOW_AGAIN_MAX};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::proof::{Link, PendingShow};
 use crate::timer::Timer;
 use identity::{GrantId, NodeId, TopicId};
 use machine::Time;
+use rights::chain::{self, Chain, Checks};
 use rights::{AtCore, Match, MeetingSecret, Round, Show, Shown, ShownAtCore};
 use router::Standing;
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,8 +186,8 @@ impl Inner {
         shown: &Shown,
     ) {
         let claim = shown.claim.as_ref();
-        let member = look(&mut self.topics, turn.cx, local, |lace, _| {
-            lace.is_member(&shown.device, &shown.grant, claim)
+        let member = look(&mut self.topics, turn.cx, local, |lace, store| {
+            lace.is_member(store, &shown.device, &shown.grant, claim)
         });
         if member == Some(true) {
             let peer = Peer::Member {
@@ -209,8 +207,7 @@ impl Inner {
             claim: shown.claim,
             anew,
         });
-        let again = anew && state.asked.contains(&shown.grant);
-        if again || (state.asked.len() < MAX_GRANT_ASKS && state.asked.insert(shown.grant)) {
+        if state.asks(shown.grant, anew) {
             turn.send(link, &Frame::GrantAsk { grant: shown.grant });
         }
     }
@@ -351,13 +348,9 @@ impl Inner {
                 self.judge_shown(turn, link, (local, anew), &shown);
             }
             ShownAtCore::Core(ticket) => {
-                // A ticket names no grant: its device has to be known already, as the founder's or
-                // as one that has written.
-                let stands = look(&mut self.topics, turn.cx, local, |lace, _| {
-                    ticket.device == lace.genesis().founder()
-                        || lace
-                            .authors()
-                            .any(|author| *author.device() == ticket.device)
+                // A ticket names no grant: its device has to be known already, as one that takes part.
+                let stands = look(&mut self.topics, turn.cx, local, |lace, store| {
+                    lace.has_member(store, &ticket.device)
                 });
                 if stands == Some(true) {
                     self.prove(turn, link, local, Peer::Core { node });
@@ -366,24 +359,24 @@ impl Inner {
         }
     }
 
+    /// Only its own grants does a node prove to a peer that was shown them, each a few times.
     pub(crate) fn on_grant_ask(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, grant: GrantId) {
-        let Some(state) = self.links.get(&link) else {
+        let Some(state) = self.links.get_mut(&link) else {
             return;
         };
-        // Only what was shown on this link is proved on it.
-        let shown: Vec<u32> = state
-            .shown
-            .iter()
-            .chain(state.at_core.keys())
-            .copied()
-            .collect();
-        let proof = shown.into_iter().find_map(|local| {
-            let proof = look(&mut self.topics, turn.cx, local, |lace, store| {
-                lace.proof(store, &grant, None)
-            });
-            proof.filter(|envelopes| !envelopes.is_empty())
+        let mut shown = state.shown.iter().chain(state.at_core.keys());
+        let own = shown.find_map(|local| {
+            let standing = self.host.keys.topic(*local)?.standing()?;
+            (standing.grant == grant).then(|| (*local, standing.device.public()))
         });
-        if let Some(envelopes) = proof {
+        let Some((local, device)) = own.filter(|_| state.answered < MAX_GRANT_ASKS) else {
+            return;
+        };
+        state.answered = state.answered.saturating_add(1);
+        let envelopes = look(&mut self.topics, turn.cx, local, |lace, store| {
+            chain::gather(lace, store, &grant, &device)
+        });
+        if let Some(envelopes) = envelopes.flatten() {
             turn.send(link, &Frame::GrantProof { grant, envelopes });
         }
     }
@@ -393,31 +386,42 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         link: LinkId,
         grant: GrantId,
-        envelopes: Vec<Raw>,
+        envelopes: &[Raw],
     ) {
+        let confirmed = self.router.clock_confirmed();
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
-        let bytes: usize = envelopes.iter().map(Raw::encoded_len).sum();
-        let asked = state.asked.contains(&grant);
-        if !asked || envelopes.len() > MAX_PROOF_ENVELOPES || bytes > MAX_PROOF_BYTES {
+        // An answer is looked at once.
+        if !state.awaited.remove(&grant) {
             return;
         }
         let (named, rest) = std::mem::take(&mut state.pending)
             .into_iter()
             .partition(|show: &PendingShow| show.grant == grant);
         state.pending = rest;
-        // Bounded by MAX_PROOF_ENVELOPES and asked for: cheap enough for the node's own thread.
-        let checked: Vec<_> = envelopes
-            .into_iter()
-            .filter_map(|raw| wire::check(raw).ok())
-            .collect();
+        // Nothing has ended by a clock that nobody confirmed.
+        let now = if confirmed {
+            turn.cx.wall.as_millis()
+        } else {
+            0
+        };
+        // Of all that one answer may be for so much is checked, and no more: cheap enough for the
+        // node's own thread.
+        let mut checks = Checks::new();
+        let mut chains: BTreeMap<u32, Option<Chain>> = BTreeMap::new();
         for show in named {
             let Some(keys) = self.host.keys.topic(show.topic) else {
                 continue;
             };
-            let holder = (&show.device, &grant);
-            if lace::proves(&keys.genesis, holder, show.claim.as_ref(), &checked) {
+            let chain = chains.entry(show.topic).or_insert_with(|| {
+                Chain::check(&keys.genesis, &grant, envelopes, &mut checks).ok()
+            });
+            let proved = chain.as_ref().is_some_and(|chain| {
+                let claim = show.claim.as_ref();
+                chain.admits(&show.device, claim, now, &mut checks).is_ok()
+            });
+            if proved {
                 let peer = Peer::Member {
                     device: show.device,
                     grant,

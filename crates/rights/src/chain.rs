@@ -13,6 +13,10 @@
 //!
 //! A chain proves that a grant was given. That it was not taken back, no envelope could prove.
 
+mod gather;
+
+pub use gather::gather;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use identity::seal;
@@ -386,8 +390,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether it tells the form of somebody who holds a grant of the chain, which nothing before
-    /// has told.
+    /// has told. It is of use only before the grant that the chain is for.
     fn tells(&mut self, part: &Part) -> bool {
+        if self.grant == self.target {
+            return false;
+        }
         let mut tells = false;
         for (holder, _) in part.items.iter().filter_map(told) {
             tells |= self.untold.remove(&holder);

@@ -91,3 +91,11 @@ pub const MAX_ENTITLED_CORES: usize = 256;
 /// Bytes of all envelopes of a chain of grants that is shown to a stranger. A longer chain is
 /// refused without a look at it.
 pub const MAX_CHAIN_BYTES: usize = 32 * 1024;
+
+/// Revocations, closes and acts that are looked at for the acts of a composition that is shown to a
+/// stranger, the newest. What only older ones prove the stranger hears from others.
+pub const MAX_ENDS_LOOKED_AT: usize = 1_024;
+
+/// Branches of one author with a number 1 of their own that are looked at for whom it was certified by.
+/// As before.
+pub const MAX_FIRSTS_LOOKED_AT: usize = 8;

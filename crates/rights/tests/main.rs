@@ -4,6 +4,7 @@ mod announce;
 mod at_core;
 mod body;
 mod boxes;
+mod chain;
 mod delegation;
 mod flows;
 mod invite;

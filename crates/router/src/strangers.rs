@@ -197,16 +197,19 @@ impl Router {
         if state.phase == Phase::Closing || state.sorry.len() >= MAX_SORRY {
             return;
         }
-        // Mail waits until this node knows its source; it is offered again by itself.
-        let retry = match subject {
-            Subject::Mail(_) => cx.wall.after(SWEEP_EVERY).as_millis(),
-            Subject::Link | Subject::Topic(_) | Subject::Box(_) => 0,
-        };
-        state.sorry.push(Frame::Refused {
-            subject,
-            code: Code::STRANGER,
-            text: SORRY.to_owned(),
-            retry: retry.min(wire::limits::MAX_TIME_MS),
+        state.sorry.push(match subject {
+            // Mail waits until this node knows its source; it is offered again by itself.
+            Subject::Mail(_) => Frame::Refused {
+                subject,
+                code: Code::STRANGER,
+                text: SORRY.to_owned(),
+                retry: cx
+                    .wall
+                    .after(SWEEP_EVERY)
+                    .as_millis()
+                    .min(wire::limits::MAX_TIME_MS),
+            },
+            Subject::Link | Subject::Topic(_) | Subject::Box(_) => Frame::refused_stranger(),
         });
         self.sorry_soon(cx, link);
     }

@@ -22,6 +22,7 @@ mod model_play;
 mod model_world;
 mod rates;
 mod rules;
+mod shown;
 mod scribe;
 mod standing;
 mod town;
