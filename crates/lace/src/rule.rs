@@ -115,6 +115,13 @@ pub enum Rule {
     /// as many devices as it takes.
     #[error("it is not signed by as many devices of its composition as it takes")]
     Joint,
+    /// An epoch that its device may not begin, not in this form or not so often, or that is not for
+    /// exactly those who are entitled.
+    #[error("an epoch that may not begin so, or is not for exactly those who are entitled to it")]
+    Epoch,
+    /// Boxes that were not announced on their chain, or are for somebody else.
+    #[error("boxes that were not announced, or are for somebody who is not entitled")]
+    Boxes,
 }
 
 impl Rule {
@@ -156,6 +163,8 @@ impl Rule {
             Self::Act => 95,
             Self::Seated => 96,
             Self::Joint => 97,
+            Self::Epoch => 98,
+            Self::Boxes => 99,
         }
     }
 }

@@ -26,6 +26,8 @@ use wire::{Budget, Class, Genesis, Grant, Invite, InviteKind, Item, Verified};
 use chain::Chain;
 use look::Look;
 
+use crate::announce_law::judge_epochs;
+
 /// The rules of grants. It has no state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Law;
@@ -81,6 +83,7 @@ impl Policy for Law {
         }
         issue::all(&look, envelope, &chain)?;
         take::all(&look, envelope, &chain)?;
+        judge_epochs(past, self, envelope).map_err(|_| epochs_rule(envelope))?;
         admitted.buckets = spend::after(past.previous, envelope, &chain)?;
         Ok(admitted)
     }
@@ -111,8 +114,17 @@ fn is_judged(item: &Item) -> bool {
         | Item::Revocation(_)
         | Item::Close(_)
         | Item::Act(_)
-        | Item::Countersign(_) => true,
-        Item::Epoch(_) | Item::Boxes(_) => false,
+        | Item::Countersign(_)
+        | Item::Epoch(_)
+        | Item::Boxes(_) => true,
+    }
+}
+
+/// Boxes stand alone in their envelope, so that it is clear what is at fault.
+fn epochs_rule(envelope: &Verified) -> Rule {
+    match envelope.items.iter().flatten().next() {
+        Some(Item::Boxes(_)) => Rule::Boxes,
+        _ => Rule::Epoch,
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod acts;
 mod ends;
+mod epochs;
 mod model_keys;
 #[path = "../model_naive.rs"]
 mod model_naive;
@@ -22,8 +23,8 @@ mod model_play;
 mod model_world;
 mod rates;
 mod rules;
-mod shown;
 mod scribe;
+mod shown;
 mod standing;
 mod town;
 mod trees;
