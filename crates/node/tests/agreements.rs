@@ -214,8 +214,10 @@ fn a_wrong_key_and_no_key_look_alike() {
         answers.push(answer_to(&mut world, core, liar, claim));
         assert_same_disk(&world, core, &before, "refused claims");
     }
+    let refused = Frame::refused_stranger().encode();
     for answer in &answers {
         assert_eq!(answer, &answers[0]);
+        assert!(answer.iter().any(|(_, bytes)| *bytes == refused));
     }
 }
 
