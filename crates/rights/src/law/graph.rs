@@ -1,6 +1,7 @@
 //! The facts of a lace as [`eff`](crate::eff) reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use identity::{ActId, EnvelopeId, Form, GrantId, Id, Kind, PublicKey, Scheme};
 use lace::Set;
@@ -19,6 +20,8 @@ const NOBODY: AuthorNo = AuthorNo(u32::MAX);
 pub(super) struct Graph<'a> {
     facts: &'a dyn lace::Facts,
     root: Root,
+    /// All of them as the lace has them, ascending: each is looked up once.
+    all: Vec<Arc<lace::Fact>>,
     by_no: BTreeMap<FactNo, Fact>,
     /// For each key its certificates, and the envelopes that carry them.
     starts: BTreeMap<lace::AuthorNo, Vec<(AuthorNo, EnvelopeId)>>,
@@ -46,13 +49,15 @@ impl<'a> Graph<'a> {
                 grant: GrantId::from_bytes(genesis.topic_id().to_bytes()),
                 form: genesis.root.clone(),
             },
+            all: set.iter().filter_map(|no| facts.fact(no)).collect(),
             by_no: BTreeMap::new(),
             starts: BTreeMap::new(),
             others: Vec::new(),
             states: BTreeMap::new(),
         };
         graph.note_form(&genesis.root);
-        for fact in set.iter().filter_map(|no| facts.fact(no)) {
+        let all = core::mem::take(&mut graph.all);
+        for fact in &all {
             match &fact.what {
                 Item::Grant(wire::Grant {
                     form: Some(form), ..
@@ -70,7 +75,7 @@ impl<'a> Graph<'a> {
         }
         let mut before: Option<(EnvelopeId, u16)> = None;
         // Ascending: what an envelope carries follows one another, and comes after its past.
-        for fact in set.iter().filter_map(|no| facts.fact(no)) {
+        for fact in &all {
             let index = match before {
                 Some((carrier, index)) if carrier == fact.carrier => index.saturating_add(1),
                 _ => 0,
@@ -81,7 +86,7 @@ impl<'a> Graph<'a> {
                 starts.push((AuthorNo(fact.no.0), fact.carrier));
             }
             let author = graph.author(fact.author, &fact.carrier);
-            if let Some(what) = graph.what(&fact) {
+            if let Some(what) = graph.what(fact) {
                 let no = FactNo(fact.no.0);
                 let fact = Fact {
                     no,
@@ -104,7 +109,13 @@ impl<'a> Graph<'a> {
                 graph.others.push((fact.no, spot));
             }
         }
+        graph.all = all;
         graph
+    }
+
+    /// All facts as the lace has them, ascending.
+    pub(super) fn told(&self) -> &[Arc<lace::Fact>] {
+        &self.all
     }
 
     fn note_form(&mut self, form: &Form) {

@@ -16,7 +16,7 @@ pub(super) fn effect(facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo,
     let graph = Graph::of(facts, set);
     let all = eff::eff(&graph, &graph.set(), &graph.evidence(evidence));
     let mut effect = Effect::default();
-    let since = begins(facts, &graph);
+    let since = begins(&graph);
     let started = facts.genesis().epoch.start;
     for (grant, standing) in all.grants() {
         if !stands(&graph, standing) {
@@ -36,7 +36,7 @@ pub(super) fn effect(facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo,
         effect.grants.insert(*grant, standing);
     }
     seat_members(&all, &mut effect);
-    seat_guests(facts, &graph, &mut effect);
+    seat_guests(&graph, &mut effect);
     for (fact, why) in all.void() {
         effect.void.insert(FactNo(fact.0), translated(*why));
     }
@@ -137,13 +137,11 @@ fn bounds(limit: Option<eff::Limit<'_>>) -> Bounds {
 }
 
 /// When each grant of a set begins, and the fact that gives it: of several that which began first.
-fn begins(facts: &dyn Facts, graph: &Graph<'_>) -> BTreeMap<GrantId, (u64, FactNo)> {
+fn begins(graph: &Graph<'_>) -> BTreeMap<GrantId, (u64, FactNo)> {
     let mut begins: BTreeMap<GrantId, (u64, FactNo)> = BTreeMap::new();
-    for fact in graph.iter() {
-        if matches!(fact.what, eff::What::Grant(_) | eff::What::Invite(_))
-            && let Some(fact) = facts.fact(FactNo(fact.no.0))
-        {
-            let begin = (chain::since(&fact), fact.no);
+    for fact in graph.told() {
+        if matches!(fact.what, Item::Grant(_) | Item::Invite(_)) {
+            let begin = (chain::since(fact), fact.no);
             let known = begins.entry(fact.item).or_insert(begin);
             *known = begin.min(*known);
         }
@@ -181,13 +179,8 @@ fn seat_members(all: &eff::Effect, effect: &mut Effect) {
 }
 
 /// The devices that have claimed an invite, each a member of its own.
-fn seat_guests(facts: &dyn Facts, graph: &Graph<'_>, effect: &mut Effect) {
-    for fact in graph.iter() {
-        let fact = match fact.what {
-            eff::What::Claim(_) => facts.fact(FactNo(fact.no.0)),
-            _ => None,
-        };
-        let Some(fact) = fact else { continue };
+fn seat_guests(graph: &Graph<'_>, effect: &mut Effect) {
+    for fact in graph.told() {
         let Item::Claim(claim) = &fact.what else {
             continue;
         };
