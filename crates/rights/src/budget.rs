@@ -60,6 +60,8 @@ impl Rates {
 pub struct Issued {
     /// What it lets its holder spend.
     pub rates: Rates,
+    /// When it was issued, by the envelope that carries it, in milliseconds since 1970.
+    pub since: u64,
     /// When it ends, in milliseconds since 1970; `None`: never.
     pub until: Option<u64>,
     /// Whether something in the past of whoever asks has ended all of it.
@@ -68,13 +70,17 @@ pub struct Issued {
 
 impl Issued {
     /// Whether it takes room of its issuer at this claimed time. A grant that ends at `until` is
-    /// over at that time.
+    /// over at that time. What is over, or was taken back, still weighs for as long as its holder's
+    /// full bucket was worth: else one short grant after another would be a full one each time.
     pub(crate) const fn weighs(&self, created: u64) -> bool {
-        let over = match self.until {
-            Some(until) => until <= created,
-            None => false,
+        let gone = match self.until {
+            _ if self.ended => self.since,
+            Some(until) if until > created => return true,
+            Some(until) if until > self.since => until,
+            Some(_) => self.since,
+            None => return true,
         };
-        !self.ended && !over
+        created < gone.saturating_add(BUCKET_MS)
     }
 }
 
@@ -117,6 +123,7 @@ impl Carving {
         let mut unlimited = (false, false);
         let more = Issued {
             rates: *more,
+            since: created,
             until: None,
             ended: false,
         };

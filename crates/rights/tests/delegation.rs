@@ -43,21 +43,32 @@ fn rates() -> impl Strategy<Value = Rates> {
 
 fn tries() -> impl Strategy<Value = Vec<Try>> {
     let one = prop_oneof![
-        6 => (any::<usize>(), rates(), 1_u16..=256, proptest::option::of(1_u64..50)).prop_map(
-            |(at, rates, share, lasts)| Try::Issue { at, rates, share, lasts }
+        6 => (any::<usize>(), rates(), 1_u16..=256, proptest::option::of(0_u64..50)).prop_map(
+            |(at, rates, share, lasts)| Try::Issue {
+                at,
+                rates,
+                share,
+                lasts: lasts.map(|minutes| minutes * MINUTE_MS),
+            }
         ),
         2 => (any::<usize>(), any::<usize>()).prop_map(|(at, which)| Try::End { at, which }),
-        2 => (1_u64..40).prop_map(Try::Wait),
+        2 => (1_u64..40).prop_map(|minutes| Try::Wait(minutes * MINUTE_MS / 2)),
     ];
     proptest::collection::vec(one, 1..120)
 }
 
+/// What is over weighs for ten minutes more, and what was taken back for ten minutes in all.
+fn weighs(it: &Issued, now: u64) -> bool {
+    match it.until.filter(|until| *until <= now) {
+        _ if it.ended => now < it.since + BUCKET_MS,
+        Some(until) => now < until.max(it.since) + BUCKET_MS,
+        None => true,
+    }
+}
+
 /// The sum of what weighs, with the absent as more than everything.
 fn sum(node: &Node, now: u64, of: impl Fn(&Rates) -> Option<u64>) -> u128 {
-    let open = node
-        .issued
-        .iter()
-        .filter(|(_, it)| !it.ended && it.until.is_none_or(|until| until > now));
+    let open = node.issued.iter().filter(|(_, it)| weighs(it, now));
     open.map(|(_, it)| of(&it.rates).map_or(u128::MAX / 1000, u128::from))
         .sum()
 }
@@ -87,7 +98,7 @@ proptest! {
                     let verdict = carving.allows(before, &rates, now);
                     let number = nodes.len();
                     let until = lasts.map(|time| now + time);
-                    let issued = Issued { rates, until, ended: false };
+                    let issued = Issued { rates, since: now, until, ended: false };
                     if verdict.is_ok() {
                         nodes[at].issued.push((number, issued));
                         nodes.push(Node { rates, share, issued: vec![] });
@@ -164,7 +175,7 @@ proptest! {
             prop_assert!(after.messages <= full.messages && after.bytes <= full.bytes);
         }
         let carving = Carving { own: rates, share };
-        let issued = Issued { rates, until: None, ended: false };
+        let issued = Issued { rates, since: elapsed, until: None, ended: false };
         let _ = carving.allows([issued; 3], &rates, elapsed);
     }
 }
@@ -172,10 +183,7 @@ proptest! {
 /// Whether what a chain has issued is within its share.
 fn fits(node: &Node, now: u64) -> bool {
     let part = |rate: u64| u128::from(rate) * u128::from(node.share) / 256;
-    let open = node
-        .issued
-        .iter()
-        .filter(|(_, it)| !it.ended && it.until.is_none_or(|until| until > now));
+    let open = node.issued.iter().filter(|(_, it)| weighs(it, now));
     let messages = node
         .rates
         .messages
@@ -189,10 +197,7 @@ fn fits(node: &Node, now: u64) -> bool {
 
 /// The rates of the open grants below a node that have none below them.
 fn leaves(nodes: &[Node], at: usize, now: u64) -> u128 {
-    let open = nodes[at]
-        .issued
-        .iter()
-        .filter(|(_, it)| !it.ended && it.until.is_none_or(|until| until > now));
+    let open = nodes[at].issued.iter().filter(|(_, it)| weighs(it, now));
     open.map(|(child, it)| {
         let below = leaves(nodes, *child, now);
         below.max(it.rates.messages.map_or(u128::MAX / 1000, u128::from))
@@ -210,6 +215,7 @@ fn messages(rate: u64) -> Rates {
 fn open(rate: u64) -> Issued {
     Issued {
         rates: messages(rate),
+        since: 0,
         until: None,
         ended: false,
     }
@@ -263,12 +269,42 @@ fn what_is_over_or_ended_gives_its_part_back() {
         carving.allows([over], &messages(10), 4),
         Err(CarveError::TooMuch)
     );
-    assert_eq!(carving.allows([over], &messages(10), 5), Ok(()));
+    let late = 5 + BUCKET_MS;
+    assert_eq!(carving.allows([over], &messages(10), late), Ok(()));
     let ended = Issued {
         ended: true,
         ..open(10)
     };
-    assert_eq!(carving.allows([ended], &messages(10), 0), Ok(()));
+    assert_eq!(carving.allows([ended], &messages(10), BUCKET_MS), Ok(()));
+}
+
+/// Grants of a moment, one after another, are each begun with a full bucket.
+#[test]
+fn short_grants_are_no_more_than_one_long_one() {
+    let carving = Carving {
+        own: messages(10),
+        share: 256,
+    };
+    let at = 1000;
+    let over = |until| Issued {
+        since: at,
+        until: Some(until),
+        ..open(10)
+    };
+    let ended = Issued {
+        since: at,
+        ended: true,
+        ..open(10)
+    };
+    // Over in a moment, over before it was issued, taken back at once.
+    for issued in [over(at + 1), over(0), ended] {
+        for now in [at + 1, at + BUCKET_MS - 1] {
+            let verdict = carving.allows([issued], &messages(1), now);
+            assert_eq!(verdict, Err(CarveError::TooMuch), "{issued:?} {now}");
+        }
+        let verdict = carving.allows([issued], &messages(10), at + 1 + BUCKET_MS);
+        assert_eq!(verdict, Ok(()), "{issued:?}");
+    }
 }
 
 #[test]

@@ -20,8 +20,9 @@ pub(super) fn all(look: &Look<'_>, envelope: &Verified, chain: &Chain) -> Result
         parent(look, item, chain)?;
         within(chain, &rights, &budget)?;
         let before = before.get_or_insert_with(|| issued(look));
-        carve(before, weight(item), chain, created)?;
-        before.push(weight(item));
+        let more = weight(item, created);
+        carve(before, more, chain, created)?;
+        before.push(more);
     }
     Ok(())
 }
@@ -129,7 +130,7 @@ fn issued(look: &Look<'_>) -> Vec<Given> {
     let issued = past.facts.issued_by(author.author).into_iter();
     let issued = issued.filter(|fact| set.has(fact.no) && !is_joint(&fact.what));
     let given = issued.map(|fact| {
-        let mut given = weight(&fact.what);
+        let mut given = weight(&fact.what, fact.created);
         let stands = |effect: &lace::Effect| effect.grants.contains_key(&fact.item);
         given.issued.ended = !look.taken().is_none_or(stands);
         given
@@ -138,7 +139,7 @@ fn issued(look: &Look<'_>) -> Vec<Given> {
 }
 
 /// Whoever claims an invite writes under it at its rates, so it weighs as often as it has uses.
-fn weight(item: &Item) -> Given {
+fn weight(item: &Item, since: u64) -> Given {
     let (rights, budget) = chain::terms(item).unwrap_or_default();
     let (uses, open_until) = match item {
         Item::Invite(invite) => (u64::from(invite.uses), Some(invite.until)),
@@ -151,6 +152,7 @@ fn weight(item: &Item) -> Given {
             messages: of(rates.messages),
             bytes: of(rates.bytes),
         },
+        since,
         until: chain::end(&rights),
         ended: false,
     };

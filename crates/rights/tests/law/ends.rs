@@ -360,7 +360,11 @@ fn what_was_taken_back_may_be_given_again() {
     replica.refuses(&more, Rule::Carve);
     let end = bea.issue(&town, &[revoke(give(60).id(), &[])], &[], START + 2);
     replica.takes(&end);
-    replica.takes(&bea.control(&town, &[give(41)], &[], START + 3));
+    // Ten minutes after it was given: so much its holder may have written at once.
+    let due = START + 1 + 10 * MINUTE;
+    let soon = bea.control(&town, &[give(41)], &[], due - 1);
+    replica.refuses(&soon, Rule::Carve);
+    replica.takes(&bea.control(&town, &[give(41)], &[], due));
 }
 
 /// Bea may write until a day has passed.

@@ -294,9 +294,10 @@ fn a_share_is_not_sold_twice() {
     // What is over weighs nothing.
     let mut fresh = Replica::with(&town, &[&owner, &pen]);
     let late = of(41, START + 3 * DAY, &mut town);
-    let early = pen.control(&town, std::slice::from_ref(&late), &[], START + DAY - 1);
+    let due = START + DAY + 10 * MINUTE;
+    let early = pen.control(&town, std::slice::from_ref(&late), &[], due - 1);
     fresh.refuses(&early, Rule::Carve);
-    fresh.takes(&pen.control(&town, &[late], &[], START + DAY));
+    fresh.takes(&pen.control(&town, &[late], &[], due));
 }
 
 #[test]
@@ -316,8 +317,9 @@ fn a_chain_gives_to_sixty_four_at_a_time() {
     let mut replica = Replica::with(&town, &[&owner]);
     let invite = town.invite(root, GUEST).1;
     let written = |created| owner.control(&town, std::slice::from_ref(&invite), &[], created);
-    replica.refuses(&written(START + DAY - 1), Rule::Carve);
-    replica.takes(&written(START + DAY));
+    let due = START + DAY + 10 * MINUTE;
+    replica.refuses(&written(due - 1), Rule::Carve);
+    replica.takes(&written(due));
 }
 
 /// Invites that nobody can claim any more are not counted, but weigh on: some may have been claimed.

@@ -52,14 +52,23 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
     proptest::collection::vec(one, 1..40)
 }
 
+/// What somebody has issued: rates, uses, when, and its end.
+type Given = (Budget, u64, u64, Option<u64>);
+
+/// What is over weighs for ten minutes more.
+fn weighs(given: &Given, now: u64) -> bool {
+    let over = given.3.filter(|end| *end <= now);
+    over.is_none_or(|end| now < end.max(given.2) + 10 * MINUTE)
+}
+
 /// Somebody in the tree.
 struct Person {
     pen: Pen,
     terms: Terms,
     share: u16,
     depth: u32,
-    /// What its chain has issued: rates and end.
-    issued: Vec<(Budget, u64, Option<u64>)>,
+    /// What its chain has issued.
+    issued: Vec<Given>,
 }
 
 fn terms(of: &Try, now: u64) -> Terms {
@@ -117,8 +126,8 @@ fn judged(person: &Person, of: &Try, parent: GrantId, terms: &Terms, now: u64) -
         }
     }
     let uses = u64::from(of.invite.unwrap_or(1));
-    let weighs = |issued: &&(Budget, u64, Option<u64>)| issued.2.is_none_or(|end| end > now);
-    let open: Vec<_> = person.issued.iter().filter(weighs).collect();
+    let all = person.issued.iter();
+    let open: Vec<_> = all.filter(|it| weighs(it, now)).collect();
     for rate in [
         (|budget: &Budget| budget.messages) as fn(&Budget) -> Option<u32>,
         |budget| budget.bytes,
@@ -131,7 +140,7 @@ fn judged(person: &Person, of: &Try, parent: GrantId, terms: &Terms, now: u64) -
         };
         let sum: u64 = open
             .iter()
-            .map(|(budget, uses, _)| u64::from(rate(budget).unwrap()) * uses)
+            .map(|(budget, uses, ..)| u64::from(rate(budget).unwrap()) * uses)
             .sum();
         let bound = u64::from(own) * u64::from(person.share) / 256;
         if sum + u64::from(more) * uses > bound {
@@ -196,7 +205,7 @@ fn play(tries: &[Try]) -> (Town, Vec<Sealed>, Vec<Sealed>) {
         people[by].pen.chain.push(written.clone());
         people[by]
             .issued
-            .push((terms.budget, uses, end(&terms.rights)));
+            .push((terms.budget, uses, now, end(&terms.rights)));
         if of.invite.is_none() {
             let mut pen = town.pen(&device, item.id());
             let first = pen.begin(&town, 0, &[], &[&written], now);
@@ -214,12 +223,9 @@ fn play(tries: &[Try]) -> (Town, Vec<Sealed>, Vec<Sealed>) {
         // What hangs below a chain never is more than it has.
         for person in &people {
             if let Some(own) = person.terms.budget.messages {
-                let open = person
-                    .issued
-                    .iter()
-                    .filter(|it| it.2.is_none_or(|end| end > now));
+                let open = person.issued.iter().filter(|it| weighs(it, now));
                 let sum: u64 = open
-                    .map(|(budget, uses, _)| u64::from(budget.messages.unwrap()) * uses)
+                    .map(|(budget, uses, ..)| u64::from(budget.messages.unwrap()) * uses)
                     .sum();
                 assert!(sum * 256 <= u64::from(own) * u64::from(person.share));
             }
