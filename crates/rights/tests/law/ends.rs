@@ -522,3 +522,42 @@ fn an_item_of_somebody_who_may_not_admit_ends_nothing() {
         replica.refuses(&written, Rule::Right);
     }
 }
+
+/// After a fork the device goes on under another key, and says which branch was its own. It says so
+/// of nothing that it does not name.
+#[test]
+fn a_certificate_chooses_among_branches_that_it_names() {
+    let Cast {
+        mut town,
+        owner,
+        mut bea,
+        cleo,
+    } = cast(414);
+    let cut = cleo.chain[0].clone();
+    let mut twin = bea.clone();
+    let end = bea.issue(&town, &[revoke(cleo.grant, &[&cut])], &[&cut], START + 6);
+    let other = twin.say(&town, &[], START + 6);
+    let mut cleo = cleo;
+    let said = cleo.say(&town, &[], START + 5);
+    let mut replica = Replica::with(&town, &[&owner, &bea, &cleo]);
+    replica.verdict(&other);
+    assert!(!replica.stands(&end) && replica.stands(&said));
+    let mut next = |index, deps: &[&Sealed], branch: &Sealed| {
+        let pen = town.pen(&bea.device, bea.grant);
+        pen.choosing(&town, index, &[branch], deps, START + 7)
+    };
+    let at = &owner.chain[1];
+    let unnamed = next(1, &[at], &end);
+    replica.refuses(&unnamed, Rule::Cut);
+    // An earlier incarnation chooses nothing for a later one.
+    let same = next(0, &[at, &end], &end);
+    replica.takes(&same);
+    assert!(!replica.stands(&end));
+    let later = next(1, &[at, &end], &end);
+    replica.takes(&later);
+    assert!(replica.stands(&end) && !replica.stands(&said) && !replica.stands(&other));
+    // Another certificate that names the other branch too takes nothing back.
+    let both = next(2, &[at, &other], &other);
+    replica.takes(&both);
+    assert!(replica.stands(&end) && replica.stands(&other));
+}

@@ -224,6 +224,21 @@ impl Pen {
         self.control(town, &all, deps, created)
     }
 
+    /// Number 1, which chooses these branches of earlier authors of the device.
+    pub(crate) fn choosing(
+        &self,
+        town: &Town,
+        index: u32,
+        branches: &[&Sealed],
+        deps: &[&Sealed],
+        created: u64,
+    ) -> Sealed {
+        let author = (self.author.public(), index);
+        let branches = branches.iter().map(|it| id(it)).collect();
+        let certificate = Certificate::sign_choosing(town.id, &self.device, author, branches);
+        self.control(town, &[Item::Certificate(certificate)], deps, created)
+    }
+
     /// Number 1.
     pub(crate) fn begin(
         &mut self,
