@@ -73,6 +73,11 @@ pub enum Command {
     /// Topics of this home
     #[command(subcommand)]
     Topic(Topic),
+    /// Who takes part in a topic, by what grant, what that gives, and what was taken back
+    Members {
+        /// A topic
+        topic: String,
+    },
     /// Make a link that lets others join a topic
     Invite(Invite),
     /// Join a topic with a link; says first who invites to what

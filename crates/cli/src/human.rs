@@ -2,6 +2,8 @@
 //!
 //! Whatever comes from others passes [`crate::plain`] first.
 
+pub mod members;
+
 use crate::plain::{block, line};
 use crate::schema;
 use crate::size::Size;

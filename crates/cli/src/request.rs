@@ -93,6 +93,9 @@ pub enum Ask {
     TopicInfo {
         topic: String,
     },
+    Members {
+        topic: String,
+    },
     TopicLeave {
         topic: String,
     },

@@ -103,6 +103,7 @@ fn choose(context: &mut Context, command: Command) -> Outcome {
         Command::Peers => commands::node::peers(context),
         Command::Core(core) => commands::core::run(context, core),
         Command::Topic(topic) => commands::topic::run(context, topic),
+        Command::Members { topic } => commands::topic::members(context, topic),
         Command::Invite(invite) => commands::topic::invite(context, invite),
         Command::Join(join) => commands::topic::join(context, join),
         Command::Send(send) => commands::send::run(context, send),

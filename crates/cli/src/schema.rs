@@ -200,6 +200,50 @@ objects! {
     TopicCore { id: String, address: String, }
     /// An invite, inside [`TopicInfo`].
     TopicInvite { id: String, uses: u32, used: u32, until: String, }
+    /// A line of `way members`.
+    Member { v: Version, id: String, devices: Vec<MemberDevice>, grants: Vec<Grant>, }
+    /// A device of a member, inside [`Member`].
+    MemberDevice {
+        device: String,
+        name: String,
+        own: bool,
+        seated: bool,
+        share: u16,
+        left: bool,
+        envelopes: u64,
+    }
+    /// What a member was given, inside [`Member`].
+    Grant {
+        id: String,
+        kind: String,
+        depth: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        by_name: String,
+        since: String,
+        stands: bool,
+        writes: bool,
+        rights: Vec<GrantRight>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        messages: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<GrantEnd>,
+    }
+    /// A right of a grant, inside [`Grant`].
+    GrantRight {
+        right: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+        over: bool,
+    }
+    /// What ended a grant, inside [`Grant`].
+    GrantEnd { how: String, by: String, by_name: String, at: String, above: bool, }
     /// `way invite`.
     Invite { v: Version, link: String, topic: String, uses: u32, expires: String, }
     /// Who invites to what: asked before a join.

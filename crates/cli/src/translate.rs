@@ -1,5 +1,6 @@
 //! Requests into the node's commands, and its replies into objects.
 
+mod members;
 mod objects;
 
 use crate::failure::{Code, Failure};
@@ -62,6 +63,7 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         Ask::TopicCreate { name } => Command::TopicCreate { name },
         Ask::TopicList => Command::Topics,
         Ask::TopicInfo { topic } => Command::TopicInfo { topic },
+        Ask::Members { topic } => Command::Members { topic },
         Ask::TopicLeave { topic } => Command::TopicLeave { topic },
         Ask::TopicForget { topic } => Command::TopicForget { topic },
         Ask::Invite { topic, uses, until } => Command::Invite { topic, uses, until },
@@ -254,6 +256,7 @@ pub fn answer(asked: &Asked, reply: Reply) -> Answer {
         Reply::Topic { id, name } => Answer::one(&objects::topic_id(id, name)),
         Reply::Topics(topics) => Answer::many(topics, objects::topic),
         Reply::TopicInfo(info) => Answer::one(&objects::topic_info(*info)),
+        Reply::Members(all) => Answer::many(all, members::member),
         Reply::Invited { .. } | Reply::Invitation { .. } => objects::inviting(reply),
         Reply::Sent { ids, warnings } => {
             Answer::many(ids, |id| objects::sent(&asked.to, id)).warning(warnings)

@@ -116,7 +116,7 @@ fn check_kind(
     seen: &mut BTreeSet<String>,
 ) {
     let is_id = |text: &str| {
-        let rest = ["node1", "topic1", "engine1"]
+        let rest = ["node1", "topic1", "engine1", "member1"]
             .iter()
             .find_map(|head| text.strip_prefix(head));
         match rest {
@@ -305,6 +305,7 @@ fn every_command_of_the_table_exists() {
         "core list",
         "topic create N",
         "topic list",
+        "members T",
         "topic info T",
         "topic leave T",
         "topic forget T",

@@ -59,6 +59,61 @@ fn topic_row() -> node::TopicRow {
     }
 }
 
+fn members() -> Vec<node::Member> {
+    let device = |own: bool| node::MemberDevice {
+        device: HEX.into(),
+        name: "bob".into(),
+        own,
+        seated: own,
+        share: if own { 128 } else { 0 },
+        left: !own,
+        envelopes: 3,
+    };
+    let right = |full: bool| node::MemberRight {
+        right: if full {
+            node::Right::Publish
+        } else {
+            node::Right::Admit
+        },
+        from: u64::from(full),
+        until: full.then_some(2),
+        over: full,
+    };
+    let end = |how| node::End {
+        how,
+        by: HEX.into(),
+        by_name: "carol".into(),
+        at: 1,
+        above: true,
+    };
+    let grant = |kind, ended: Option<node::End>| node::MemberGrant {
+        id: HEX.into(),
+        kind,
+        parent: ended.is_some().then(|| HEX.into()),
+        depth: 1,
+        since: 1,
+        stands: ended.is_none(),
+        writes: true,
+        rights: vec![right(true), right(false)],
+        messages: ended.is_some().then_some(10),
+        bytes: ended.is_some().then_some(1000),
+        by: ended.is_some().then(|| HEX.into()),
+        by_name: "carol".into(),
+        ended,
+    };
+    let member = |devices: Vec<node::MemberDevice>, grants| node::Member {
+        id: HEX.into(),
+        devices,
+        grants,
+    };
+    let closed = grant(node::GrantKind::Invite, Some(end(node::Ending::Closed)));
+    let revoked = grant(node::GrantKind::Grant, Some(end(node::Ending::Revoked)));
+    vec![
+        member(vec![device(true)], vec![grant(node::GrantKind::Own, None)]),
+        member(vec![device(true), device(false)], vec![closed, revoked]),
+    ]
+}
+
 fn topic_info() -> node::TopicInfo {
     node::TopicInfo {
         row: topic_row(),
@@ -240,6 +295,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ),
         ("Topic", Reply::Topics(vec![topic_row()])),
         ("TopicInfo", Reply::TopicInfo(Box::new(topic_info()))),
+        ("Member", Reply::Members(members())),
         (
             "Invite",
             Reply::Invited {
@@ -435,6 +491,7 @@ pub(crate) fn asks() -> Vec<Ask> {
         Ask::TopicCreate { name: text() },
         Ask::TopicList,
         Ask::TopicInfo { topic: text() },
+        Ask::Members { topic: text() },
         Ask::TopicLeave { topic: text() },
         Ask::TopicForget { topic: text() },
         Ask::Invite {

@@ -91,6 +91,7 @@ fn commands_print_the_objects_of_the_specification() {
         ("TopicId", "topic create ops"),
         ("Topic", "topic list"),
         ("TopicInfo", "topic info ops"),
+        ("Member", "members ops"),
         ("Done", "topic leave ops"),
         ("Invite", "invite ops --uses 2"),
         ("Sent", "send ops hello"),

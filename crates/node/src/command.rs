@@ -72,6 +72,8 @@ pub enum Command {
     Topics,
     /// `way topic info TOPIC`.
     TopicInfo { topic: TopicRef },
+    /// `way members`: who takes part, by what grants.
+    Members { topic: TopicRef },
     /// `way topic leave TOPIC`: says so to the others and takes part no longer; what is here stays.
     TopicLeave { topic: TopicRef },
     /// `way topic forget TOPIC`: removes everything of a topic that was left, from this home.
@@ -219,6 +221,8 @@ pub enum Reply {
     Topics(Vec<TopicRow>),
     /// To [`Command::TopicInfo`].
     TopicInfo(Box<TopicInfo>),
+    /// To [`Command::Members`]: from the owners of the topic down; last those who stand no more.
+    Members(Vec<Member>),
     /// To [`Command::Invite`].
     Invited {
         link: String,
@@ -460,6 +464,126 @@ pub struct MemberRow {
     pub left: bool,
     /// Envelopes of all its incarnations.
     pub envelopes: u64,
+}
+
+/// A member of a topic: one composition of devices, or a device that has claimed an invite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its id in text.
+    pub id: String,
+    /// Its devices, with those that have lost their seats and have written.
+    pub devices: Vec<MemberDevice>,
+    /// What it was given.
+    pub grants: Vec<MemberGrant>,
+}
+
+/// A device of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberDevice {
+    /// The device key in text.
+    pub device: String,
+    /// The name it gives itself, made distinct.
+    pub name: String,
+    /// Whether it is this device.
+    pub own: bool,
+    /// Whether it may act for the member.
+    pub seated: bool,
+    /// How much of the member's rates it may spend, of 256.
+    pub share: u16,
+    /// Whether it has said that it leaves.
+    pub left: bool,
+    /// Envelopes of all its incarnations.
+    pub envelopes: u64,
+}
+
+/// How somebody came by its rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantKind {
+    /// The topic's own grant.
+    Own,
+    /// Given to the member.
+    Grant,
+    /// Claimed with an invite.
+    Invite,
+}
+
+/// A grant of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberGrant {
+    /// Its id in text.
+    pub id: String,
+    /// What it is.
+    pub kind: GrantKind,
+    /// Out of which it was given, in text.
+    pub parent: Option<String>,
+    /// How far it is from the topic's own; 0 too where it does not stand.
+    pub depth: u32,
+    /// When it began (ms).
+    pub since: u64,
+    /// Whether it stands.
+    pub stands: bool,
+    /// Whether a device of the member writes under it.
+    pub writes: bool,
+    /// What it gives.
+    pub rights: Vec<MemberRight>,
+    /// Messages a minute, if they are limited.
+    pub messages: Option<u32>,
+    /// Bytes a minute, if they are limited.
+    pub bytes: Option<u32>,
+    /// The device that gave it, in text.
+    pub by: Option<String>,
+    /// Its name.
+    pub by_name: String,
+    /// What ended it, or a right of it, as far as that is here.
+    pub ended: Option<End>,
+}
+
+/// Something that somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Write messages.
+    Publish,
+    /// Be given the keys of what is written meanwhile.
+    Read,
+    /// Let others in.
+    Admit,
+}
+
+/// A right of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberRight {
+    /// Which.
+    pub right: Right,
+    /// Its first millisecond; 0 where it has no beginning.
+    pub from: u64,
+    /// Its end (ms).
+    pub until: Option<u64>,
+    /// Whether it has been taken back.
+    pub over: bool,
+}
+
+/// How a grant ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Taken back.
+    Revoked,
+    /// Closed after its time.
+    Closed,
+}
+
+/// What ended a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// How.
+    pub how: Ending,
+    /// The device that did, in text.
+    pub by: String,
+    /// Its name.
+    pub by_name: String,
+    /// When, as it says (ms).
+    pub at: u64,
+    /// Whether it is a grant above this one that was ended.
+    pub above: bool,
 }
 
 /// An invite of a topic.

@@ -10,6 +10,7 @@ mod newcomers;
 mod promised;
 mod rates;
 mod restored;
+mod roll;
 mod story;
 mod told;
 mod trust;

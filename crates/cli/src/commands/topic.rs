@@ -48,6 +48,14 @@ fn words(topic: &schema::TopicId) -> String {
     format!("{}  {}", plain::line(&topic.name), topic.id)
 }
 
+/// `way members`.
+///
+/// # Errors
+/// The node's failure.
+pub fn members(context: &mut Context, topic: String) -> Outcome {
+    context.many(Ask::Members { topic }, human::members::list)
+}
+
 /// `way invite`.
 ///
 /// # Errors

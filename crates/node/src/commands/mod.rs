@@ -2,6 +2,7 @@
 
 mod core_words;
 mod cores;
+mod members;
 mod messages;
 mod names;
 mod peers;
@@ -112,6 +113,7 @@ impl Inner {
             Command::TopicCreate { name } => self.topic_create(turn, &name),
             Command::Topics => Ok(self.topic_list(turn)),
             Command::TopicInfo { topic } => self.topic_info(turn, &topic),
+            Command::Members { topic } => self.members(turn, &topic),
             Command::TopicLeave { topic } => self.topic_leave(turn, &topic),
             Command::TopicForget { topic } => self.topic_forget(turn, &topic),
             Command::Invite { topic, uses, until } => self.invite(turn, &topic, uses, until),

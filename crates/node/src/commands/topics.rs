@@ -451,7 +451,7 @@ fn parse(entry: &CoreEntry, text: &str) -> Option<NodeAddress> {
 }
 
 /// The devices that take part, with the envelopes of all their incarnations.
-fn devices(lace: &Lace) -> BTreeMap<PublicKey, u64> {
+pub(super) fn devices(lace: &Lace) -> BTreeMap<PublicKey, u64> {
     let mut devices = BTreeMap::new();
     for author in lace.authors() {
         *devices.entry(*author.device()).or_default() += author.counts().envelopes;

@@ -97,6 +97,7 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
         Command::CoreUsePsk { address, psk } => {
             w.array(3).uint(30_u8).text(address).bytes(psk.as_bytes());
         }
+        Command::Members { topic } => one(w, 31, topic),
     }
 }
 
@@ -194,6 +195,7 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
             address: text(r)?,
             psk: read_psk(r)?,
         },
+        (31, 2) => Command::Members { topic: text(r)? },
         _ => return Err(r.wrong("kind of command")),
     })
 }

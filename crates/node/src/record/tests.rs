@@ -92,6 +92,7 @@ fn commands(w: &mut Whim) -> Vec<Command> {
         },
         Command::TopicCreate { name: w.text() },
         Command::TopicInfo { topic: w.text() },
+        Command::Members { topic: w.text() },
         Command::TopicLeave { topic: w.text() },
         Command::TopicForget { topic: w.text() },
         Command::Invite {

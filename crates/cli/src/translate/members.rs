@@ -1,0 +1,78 @@
+//! Who takes part in a topic, as objects of the surface.
+
+use ::node::command as node;
+
+use crate::schema::{self, Version};
+use crate::when::rfc3339;
+
+pub(super) fn member(member: node::Member) -> schema::Member {
+    schema::Member {
+        v: Version,
+        id: member.id,
+        devices: member.devices.into_iter().map(device).collect(),
+        grants: member.grants.into_iter().map(grant).collect(),
+    }
+}
+
+fn device(device: node::MemberDevice) -> schema::MemberDevice {
+    schema::MemberDevice {
+        device: device.device,
+        name: device.name,
+        own: device.own,
+        seated: device.seated,
+        share: device.share,
+        left: device.left,
+        envelopes: device.envelopes,
+    }
+}
+
+fn grant(grant: node::MemberGrant) -> schema::Grant {
+    let kind = match grant.kind {
+        node::GrantKind::Own => "own",
+        node::GrantKind::Grant => "grant",
+        node::GrantKind::Invite => "invite",
+    };
+    schema::Grant {
+        id: grant.id,
+        kind: kind.to_owned(),
+        depth: grant.depth,
+        parent: grant.parent,
+        by: grant.by,
+        by_name: grant.by_name,
+        since: rfc3339(grant.since),
+        stands: grant.stands,
+        writes: grant.writes,
+        rights: grant.rights.into_iter().map(right).collect(),
+        messages: grant.messages,
+        bytes: grant.bytes,
+        ended: grant.ended.map(end),
+    }
+}
+
+fn right(right: node::MemberRight) -> schema::GrantRight {
+    let name = match right.right {
+        node::Right::Publish => "publish",
+        node::Right::Read => "read",
+        node::Right::Admit => "admit",
+    };
+    schema::GrantRight {
+        right: name.to_owned(),
+        from: (right.from > 0).then(|| rfc3339(right.from)),
+        until: right.until.map(rfc3339),
+        over: right.over,
+    }
+}
+
+fn end(end: node::End) -> schema::GrantEnd {
+    let how = match end.how {
+        node::Ending::Revoked => "revoked",
+        node::Ending::Closed => "closed",
+    };
+    schema::GrantEnd {
+        how: how.to_owned(),
+        by: end.by,
+        by_name: end.by_name,
+        at: rfc3339(end.at),
+        above: end.above,
+    }
+}

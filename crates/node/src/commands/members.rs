@@ -1,0 +1,344 @@
+//! Who takes part in a topic: each member with its devices, what it was given, until when, and what has
+//! been taken back.
+
+use super::topics::devices;
+use crate::command::{
+    End, Ending, Failure, GrantKind, Member, MemberDevice, MemberGrant, MemberRight, Reply, Right,
+};
+use crate::look::look;
+use crate::node::{Inner, Turn};
+use identity::limits::SHARES;
+use identity::{Form, GrantId, Id, PublicKey};
+use lace::{Effect, Fact, Lace};
+use machine::Staged;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use wire::{Budget, Interval, Item, Rights};
+
+/// Revocations and closes that are looked at for who has ended what, the newest. Of older ones it is
+/// not said.
+const ENDS: usize = 1_024;
+
+/// Grants on the way up from one of which an end is looked for.
+const ABOVE: usize = wire::limits::MAX_GRANT_DEPTH;
+
+impl Inner {
+    pub(super) fn members(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        let keys = self.host.keys.topic(local);
+        let own = keys.and_then(|keys| Some(keys.device.as_ref()?.public()));
+        let people = look(&mut self.topics, turn.cx, local, People::of).unwrap_or_default();
+        let all: BTreeSet<PublicKey> = people
+            .0
+            .iter()
+            .flat_map(|person| person.devices.iter().map(|device| device.key))
+            .chain(people.0.iter().flat_map(Person::named))
+            .collect();
+        let all: Vec<PublicKey> = all.into_iter().collect();
+        let names = self.device_names(turn, local, &all);
+        let named = |key: &PublicKey| names.get(key).cloned().unwrap_or_default();
+        let mut members = Vec::new();
+        for person in people.0 {
+            let mut devices = Vec::new();
+            for of in &person.devices {
+                devices.push(MemberDevice {
+                    device: of.key.to_string(),
+                    name: named(&of.key),
+                    own: Some(of.key) == own,
+                    seated: of.share.is_some(),
+                    share: of.share.unwrap_or(0),
+                    left: self.has_left(turn.cx, local, &of.key),
+                    envelopes: of.envelopes,
+                });
+            }
+            let grants = person.grants.into_iter().map(|given| given.shown(&named));
+            members.push(Member {
+                id: person.id.to_string(),
+                devices,
+                grants: grants.collect(),
+            });
+        }
+        Ok(Reply::Members(members))
+    }
+}
+
+/// The members of a topic, as its graph tells of them.
+#[derive(Default)]
+struct People(Vec<Person>);
+
+struct Person {
+    id: Id,
+    devices: Vec<Device>,
+    grants: Vec<Given>,
+}
+
+struct Device {
+    key: PublicKey,
+    /// Of 256; nothing for one that has no seat.
+    share: Option<u16>,
+    envelopes: u64,
+}
+
+struct Given {
+    grant: MemberGrant,
+    /// Who gave it, and who ended it.
+    by: Option<PublicKey>,
+    ended: Option<(PublicKey, End)>,
+}
+
+impl Person {
+    const fn new(id: Id) -> Self {
+        Self {
+            id,
+            devices: Vec::new(),
+            grants: Vec::new(),
+        }
+    }
+
+    /// Devices that are to be called by their names beside its own.
+    fn named(&self) -> impl Iterator<Item = PublicKey> + '_ {
+        let given = self.grants.iter();
+        given.flat_map(|given| {
+            given
+                .by
+                .into_iter()
+                .chain(given.ended.as_ref().map(|by| by.0))
+        })
+    }
+}
+
+impl Given {
+    fn shown(self, named: &impl Fn(&PublicKey) -> String) -> MemberGrant {
+        let ended = self.ended.map(|(by, end)| End {
+            by: by.to_string(),
+            by_name: named(&by),
+            ..end
+        });
+        MemberGrant {
+            by: self.by.map(|by| by.to_string()),
+            by_name: self.by.as_ref().map_or_else(String::new, named),
+            ended,
+            ..self.grant
+        }
+    }
+}
+
+impl People {
+    fn of(lace: &Lace, store: &mut Staged<'_>) -> Self {
+        let effect = lace.held_effect(store);
+        let wrote = devices(lace);
+        let mut people: BTreeMap<Id, (Person, BTreeSet<GrantId>)> = BTreeMap::new();
+        let person = |id: Id| (Person::new(id), BTreeSet::new());
+        for ((holder, key), seat) in &effect.devices {
+            let (who, grants) = people.entry(*holder).or_insert_with(|| person(*holder));
+            grants.insert(seat.grant);
+            who.devices.push(Device {
+                key: *key,
+                share: Some(seat.share),
+                envelopes: wrote.get(key).copied().unwrap_or(0),
+            });
+        }
+        for (grant, standing) in &effect.grants {
+            if let Some((_, grants)) = standing.holder.and_then(|of| people.get_mut(&of)) {
+                grants.insert(*grant);
+            }
+        }
+        // Whoever has written and stands no more.
+        let seated: BTreeSet<PublicKey> = effect.devices.keys().map(|(_, key)| *key).collect();
+        let fallen = lace
+            .authors()
+            .filter(|author| !seated.contains(author.device()));
+        let fallen: BTreeSet<(PublicKey, GrantId)> = fallen
+            .map(|author| (*author.device(), *author.grant()))
+            .collect();
+        for (key, grant) in fallen {
+            let id = holder(lace, store, &grant).unwrap_or_else(|| Form::one(key).member());
+            let (who, grants) = people.entry(id).or_insert_with(|| person(id));
+            grants.insert(grant);
+            if who.devices.iter().all(|device| device.key != key) {
+                who.devices.push(Device {
+                    key,
+                    share: None,
+                    envelopes: wrote.get(&key).copied().unwrap_or(0),
+                });
+            }
+        }
+        let under = lace
+            .authors()
+            .map(|author| (*author.device(), *author.grant()));
+        let under: BTreeSet<(PublicKey, GrantId)> = under.collect();
+        let ends = lace.ends(store, ENDS);
+        let whole = people.into_values().map(|(mut who, grants)| {
+            for grant in grants {
+                let writes = who
+                    .devices
+                    .iter()
+                    .any(|device| under.contains(&(device.key, grant)));
+                let mut given = given(lace, store, (&effect, &ends), &grant);
+                given.grant.writes = writes;
+                who.grants.push(given);
+            }
+            who.grants
+                .sort_by_key(|given| (given.grant.depth, given.grant.id.clone()));
+            who
+        });
+        let mut whole: Vec<Person> = whole.collect();
+        // From the owners of the topic down; who has nothing any more comes last.
+        whole.sort_by_key(|who| {
+            let stands = who.grants.iter().filter(|given| given.grant.stands);
+            let depth = stands.map(|given| given.grant.depth).min();
+            (depth.is_none(), depth, who.id)
+        });
+        Self(whole)
+    }
+}
+
+/// Who holds a grant that is here and is none of the topic's own; nothing for an invite.
+fn holder(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<Id> {
+    if grant.as_bytes() == lace.genesis().topic_id().as_bytes() {
+        return Some(lace.genesis().root.member());
+    }
+    let issued = lace.facts(store, |facts| facts.issued(grant));
+    match issued.first().map(|fact| &fact.what) {
+        Some(Item::Grant(grant)) => Some(grant.holder),
+        _ => None,
+    }
+}
+
+fn given(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    (effect, ends): (&Effect, &[Arc<Fact>]),
+    grant: &GrantId,
+) -> Given {
+    let standing = effect.grants.get(grant);
+    let over = standing.map(|standing| standing.over).unwrap_or_default();
+    let issued = lace.facts(store, |facts| facts.issued(grant));
+    let fact = issued
+        .into_iter()
+        .min_by_key(|fact| (fact.created, fact.carrier));
+    let item = fact.as_ref().map(|fact| &fact.what);
+    let (kind, rights, budget, parent) = terms(item);
+    let stands = standing.is_some();
+    let right = |right, interval: Option<Interval>, over: bool| {
+        interval.map(|interval| MemberRight {
+            right,
+            from: interval.from,
+            until: interval.until,
+            over: over || !stands,
+        })
+    };
+    let all = [
+        right(Right::Publish, rights.publish, over.publish),
+        right(Right::Read, rights.read, over.read),
+        right(Right::Admit, rights.admit, over.admit),
+    ];
+    let any_over = !stands || over.publish || over.read || over.admit;
+    let ended = if any_over {
+        ended(lace, store, (effect, ends), grant)
+    } else {
+        None
+    };
+    let by = fact.as_ref().and_then(|fact| device_of(lace, store, fact));
+    let since = standing.map(|standing| standing.since);
+    Given {
+        grant: MemberGrant {
+            id: grant.to_string(),
+            kind,
+            parent: parent.map(|parent| parent.to_string()),
+            depth: standing.map_or(0, |standing| standing.depth),
+            since: since
+                .or(fact.as_ref().map(|fact| fact.created))
+                .unwrap_or(0),
+            stands,
+            writes: false,
+            rights: all.into_iter().flatten().collect(),
+            messages: budget.messages,
+            bytes: budget.bytes,
+            by: None,
+            by_name: String::new(),
+            ended: None,
+        },
+        by,
+        ended,
+    }
+}
+
+/// What an item gives; what the topic's own grant does, if there is none.
+fn terms(item: Option<&Item>) -> (GrantKind, Rights, Budget, Option<GrantId>) {
+    match item {
+        Some(Item::Grant(it)) => (GrantKind::Grant, it.rights, it.budget, Some(it.parent)),
+        Some(Item::Invite(it)) => {
+            let gift = it.gift();
+            let terms = gift.map(|gift| (gift.terms.rights, gift.terms.budget));
+            let (rights, budget) = terms.unwrap_or_default();
+            (
+                GrantKind::Invite,
+                rights,
+                budget,
+                gift.map(|gift| gift.parent),
+            )
+        }
+        _ => {
+            let always = Some(Interval::ALWAYS);
+            let rights = Rights {
+                publish: always,
+                read: always,
+                admit: always,
+            };
+            (GrantKind::Own, rights, Budget::default(), None)
+        }
+    }
+}
+
+/// The device in whose name an item was written.
+fn device_of(lace: &Lace, store: &mut Staged<'_>, fact: &Fact) -> Option<PublicKey> {
+    let key = lace.facts(store, |facts| facts.key(fact.author))?;
+    Some(*lace.author(&key)?.device())
+}
+
+/// What ended a grant, or one above it, or a right of it: the first that stands of those that are here.
+fn ended(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    (effect, ends): (&Effect, &[Arc<Fact>]),
+    grant: &GrantId,
+) -> Option<(PublicKey, End)> {
+    let mut above = BTreeSet::from([*grant]);
+    let mut next = Some(*grant);
+    for _ in 0..ABOVE {
+        let Some(at) = next else { break };
+        let issued = lace.facts(store, |facts| facts.issued(&at));
+        next = terms(issued.first().map(|fact| &fact.what)).3;
+        above.extend(next);
+    }
+    let ends = ends.iter().filter_map(|fact| {
+        let (of, how) = match &fact.what {
+            Item::Revocation(it) => (it.grant, Ending::Revoked),
+            Item::Close(it) => (it.grant, Ending::Closed),
+            _ => return None,
+        };
+        let stands = above.contains(&of) && !effect.void.contains_key(&fact.no);
+        stands.then_some((fact, how, of))
+    });
+    let (fact, how, of) = ends.min_by_key(|(fact, ..)| (fact.created, fact.no))?;
+    let end = End {
+        how,
+        by: String::new(),
+        by_name: String::new(),
+        at: fact.created,
+        above: of != *grant,
+    };
+    Some((device_of(lace, store, fact)?, end))
+}
+
+// A share is shown of so many.
+const _: () = assert!(SHARES == 256);
+
+#[cfg(test)]
+#[path = "members_tests.rs"]
+mod tests;
