@@ -36,6 +36,7 @@ use wire::limits::DAY_MS;
 use wire::{Boxes, EpochReason, Item, NextEpoch};
 
 mod announcing;
+mod handing;
 mod locked;
 mod surveyed;
 #[cfg(test)]
@@ -275,7 +276,6 @@ impl Keychain {
     }
 
     /// Takes an access to an epoch that a reader handed over.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nobody hands keys over yet"))]
     pub(crate) fn key_came(
         &mut self,
         cx: &mut Cx<'_>,

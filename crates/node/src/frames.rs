@@ -183,6 +183,11 @@ impl Inner {
             }
             self.prove(turn, link, local, Peer::Core { node });
         }
+        let frame = match frame {
+            TopicFrame::KeysAsk { epochs } => return self.on_keys_ask(turn, link, local, &epochs),
+            TopicFrame::Keys { keys } => return self.on_keys(turn, link, local, &keys),
+            frame => frame,
+        };
         let link = topic::LinkId(link.0);
         self.topic(
             turn,

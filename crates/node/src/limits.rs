@@ -105,10 +105,14 @@ pub const BOXES_AT_ONCE: usize = 4;
 /// Envelopes that are opened in one turn since their key has come; the rest follows in turns of their own.
 pub const OPENED_PER_TURN: usize = 64;
 
-/// For how long after another epoch has begun, or after a start, members are recognised by the ones
-/// before it as well: those who were cut off meanwhile hear of the new one from whom they meet. Somebody
-/// who was removed finds out for as long that the topic is there.
-pub const WELCOME_OLD_FOR: Duration = Duration::from_secs(600);
+/// How long a member that was asked for keys has to answer before another one is asked, at first; doubles.
+pub const KEYS_ASKED_EVERY: Duration = Duration::from_secs(60);
+
+/// The longest time between two such questions, when nobody has the keys.
+pub const KEYS_ASKED_EVERY_MAX: Duration = Duration::from_secs(3_600);
+
+/// How often one device is given keys of a topic. What it asks meanwhile is not answered.
+pub const KEYS_GIVEN_EVERY: Duration = Duration::from_secs(50);
 
 /// Rounds of translation between engines in one turn: a bound on what is a bug when it is reached.
 pub const MAX_SETTLE: usize = 100_000;

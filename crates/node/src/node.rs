@@ -248,7 +248,7 @@ impl Inner {
         inner.open_tokens(turn);
         inner.open_tidings(turn);
         inner.open_joins(turn);
-        inner.open_epochs(turn);
+        inner.survey_all(turn);
         let confirmed = inner.router.clock_confirmed();
         inner.set_clock(turn, confirmed);
         inner

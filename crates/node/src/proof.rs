@@ -25,6 +25,8 @@ pub(crate) struct Link {
     pub(crate) shown_in: BTreeMap<u32, u32>,
     /// Topics that the peer has proved.
     pub(crate) proven: BTreeSet<u32>,
+    /// As which device, where it proved them as a member.
+    pub(crate) members: BTreeMap<u32, PublicKey>,
     /// Topics that were shown to the peer as a core node, and when if it is of no use to show them
     /// again soon; its first frame about one proves that it holds it.
     pub(crate) at_core: BTreeMap<u32, Option<Time>>,
@@ -81,6 +83,7 @@ impl Link {
             shown: BTreeSet::new(),
             shown_in: BTreeMap::new(),
             proven: BTreeSet::new(),
+            members: BTreeMap::new(),
             at_core: BTreeMap::new(),
             shows: 0,
             show_again: Time::ZERO,

@@ -20,13 +20,13 @@ use wire::{Code, Frame, Raw};
 
 impl Inner {
     /// The topics that a link may share, with the secrets by which members recognise each.
-    fn shared(&self, now: Time) -> Vec<(TopicId, MeetingSecret)> {
+    fn shared(&self) -> Vec<(TopicId, MeetingSecret)> {
         self.host
             .keys
             .topics()
             .filter(|(_, keys)| keys.is_shown())
             .flat_map(|(local, keys)| {
-                let secrets = self.recognised_by(local, now).into_iter();
+                let secrets = self.recognised_by(local).into_iter();
                 secrets.map(|meeting| (keys.id, meeting))
             })
             .collect()
@@ -36,7 +36,7 @@ impl Inner {
     pub(crate) fn begin_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
         let last = self.links.get(&link).and_then(|state| state.rounds.last());
         let next = last.map_or(0, |round| round.number().saturating_add(1));
-        let topics = self.shared(turn.cx.now).len();
+        let topics = self.shared().len();
         for (number, from) in (next..).zip((0..topics.max(1)).step_by(MAX_TAGS)) {
             self.list_round(turn, link, number, from);
         }
@@ -63,7 +63,7 @@ impl Inner {
     }
 
     fn list_round(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, number: u32, from: usize) {
-        let shared = self.shared(turn.cx.now);
+        let shared = self.shared();
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -229,6 +229,12 @@ impl Inner {
         let node = state.node;
         let told = state.told_peers.remove(&local);
         self.stands(turn, node, Standing::Member);
+        if let Peer::Member { device, .. } = &peer {
+            if let Some(state) = self.links.get_mut(&link) {
+                state.members.insert(local, *device);
+            }
+            self.member_met(turn, local);
+        }
         if let (Peer::Member { .. }, Some(peers)) = (&peer, told) {
             self.take_core_peers(turn, node, local, peers);
         }

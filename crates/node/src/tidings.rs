@@ -584,6 +584,7 @@ impl Inner {
         self.tidings.forget(local);
         for link in self.links.values_mut() {
             link.proven.remove(&local);
+            link.members.remove(&local);
             link.at_core.remove(&local);
             link.shown.remove(&local);
         }

@@ -1,6 +1,6 @@
 //! How much of an epoch somebody holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use core::ops::Range;
 use identity::seal::hpke::HpkeSecret;
@@ -156,15 +156,20 @@ impl Access {
     /// part. Without any of them it is a member's. Nothing where this is a core node's.
     #[must_use]
     pub fn part(&self, slices: Range<u8>) -> Option<Self> {
+        self.only(&slices.take(MAX_SLICES).collect())
+    }
+
+    /// The same for slices that need not follow one another.
+    pub(crate) fn only(&self, slices: &BTreeSet<u8>) -> Option<Self> {
         let meeting = self.meeting()?;
         let seeds: BTreeMap<u8, SliceSeed> = match self {
             Self::Reader(secret) => slices
-                .take(MAX_SLICES)
-                .map(|slice| (slice, secret.slice_seed(slice)))
+                .iter()
+                .map(|slice| (*slice, secret.slice_seed(*slice)))
                 .collect(),
             Self::Slices(_, seeds) => seeds
                 .iter()
-                .filter(|(slice, _)| slices.contains(*slice))
+                .filter(|(slice, _)| slices.contains(slice))
                 .map(|(slice, seed)| (*slice, seed.clone()))
                 .collect(),
             Self::Member(_) | Self::Core(_) => BTreeMap::new(),

@@ -10,6 +10,7 @@ use wire::{EpochReason, Followed};
 use zeroize::Zeroizing;
 
 use crate::access::{Access, AccessRefused};
+use crate::announce::Portion;
 use crate::boxes::open_older;
 use crate::epoch::{CoreSecret, Epoch, EpochRefused, MeetingSecret};
 use crate::limits::{MAX_EPOCHS, MAX_MEETING_SECRETS, SPARE_SLICES};
@@ -408,6 +409,36 @@ impl KeyRing {
         changed.into_iter().map(|(epoch, _)| epoch).collect()
     }
 
+    /// What is not held of an epoch by somebody who may do this much, apart from what was given up: the
+    /// slices as bits from the lowest, none where M alone is missing.
+    #[must_use]
+    pub fn lacking(&self, epoch: EpochId, portion: Portion) -> Option<u32> {
+        let held = self.by_id(epoch)?;
+        let owed = owed(&held.epoch, portion);
+        let missing = owed.filter(|slice| *slice >= held.kept_from && !held.opens(*slice));
+        let bits = missing.map(bit).fold(0, |bits, bit| bits | bit);
+        (bits != 0 || held.meeting().is_none()).then_some(bits)
+    }
+
+    /// What is handed over to somebody who asks for these slices of these epochs and may do this much: of
+    /// each what it may have, was asked for, and is held here. All of an epoch without an end that cuts
+    /// it short is its whole secret.
+    #[must_use]
+    pub fn hand_over(&self, asked: &[(EpochId, u32)], portion: Portion) -> Vec<(EpochId, Access)> {
+        let part = |(epoch, bits): &(EpochId, u32)| {
+            let held = self.by_id(*epoch)?;
+            let access = held.access.as_ref()?;
+            let all = held.epoch.slices();
+            let allowed = owed(&held.epoch, portion).filter(|slice| bits & bit(*slice) != 0);
+            let allowed: BTreeSet<u8> = allowed.collect();
+            if allowed.len() == usize::from(all) && access.epoch_secret().is_some() {
+                return Some((*epoch, access.clone()));
+            }
+            Some((*epoch, access.only(&allowed)?))
+        };
+        asked.iter().filter_map(part).collect()
+    }
+
     /// What the node keeps of this ring in its vault: each epoch's id and access, oldest first.
     /// Secret: it goes into a sealed row only.
     pub fn secrets(&self) -> impl Iterator<Item = (EpochId, Zeroizing<Vec<u8>>)> {
@@ -423,4 +454,16 @@ impl KeyRing {
     fn position(&self, id: EpochId) -> Option<usize> {
         self.epochs.iter().position(|held| held.epoch.id() == id)
     }
+}
+
+/// The slices that somebody may read.
+fn owed(epoch: &Epoch, portion: Portion) -> core::ops::Range<u8> {
+    match portion {
+        Portion::Reads { from, until } => epoch.slices_within(from, until),
+        Portion::Writes => 0..0,
+    }
+}
+
+fn bit(slice: u8) -> u32 {
+    1_u32.checked_shl(u32::from(slice)).unwrap_or(0)
 }

@@ -3,7 +3,7 @@
 use identity::EpochId;
 use proptest::prelude::*;
 use rights::{
-    Access, AccessRefused, Epoch, EpochSecret, KeyRing, OpenCache, Opened, Subject, open,
+    Access, AccessRefused, Epoch, EpochSecret, KeyRing, OpenCache, Opened, Portion, Subject, open,
 };
 use wire::EpochItem;
 
@@ -262,6 +262,75 @@ fn a_ring_knows_nothing_of_epochs_that_it_does_not_have() {
     );
     assert!(!ring.note_followed(other, 1));
     assert!(ring.by_id(other).is_none());
+}
+
+#[test]
+fn who_asks_is_handed_what_it_may_have_and_no_more() {
+    let of = founded(1);
+    let (secret, epoch) = days(8);
+    let mut ring = of.ring.clone();
+    ring.add(epoch.clone(), 4, &[]);
+    let (id, genesis) = (epoch.id(), of.genesis.epoch.id());
+    ring.restore(id, Access::Reader(secret.clone()));
+    let all = Portion::Reads {
+        from: 0,
+        until: None,
+    };
+    let part = Portion::Reads {
+        from: day(2),
+        until: Some(day(5)),
+    };
+    let opens = |handed: &[(EpochId, Access)]| -> Vec<u8> {
+        let access = handed.iter().find(|(epoch, _)| *epoch == id);
+        let access = access.map(|(_, access)| access).unwrap();
+        (0..40).filter(|slice| access.opens(*slice)).collect()
+    };
+    let asked = [(id, u32::MAX), (genesis, u32::MAX)];
+    let whole = ring.hand_over(&asked, all);
+    assert_eq!(whole.len(), 2);
+    assert!(
+        whole
+            .iter()
+            .all(|(_, access)| access.epoch_secret().is_some())
+    );
+    // An interval, whatever is asked for; of the genesis' one slice without end it gets nothing.
+    let some = ring.hand_over(&asked, part);
+    assert_eq!(opens(&some), [2, 3, 4]);
+    assert!(matches!(some[1], (_, Access::Member(_))));
+    assert_eq!(opens(&ring.hand_over(&[(id, 0b1010)], part)), [3]);
+    assert_eq!(opens(&ring.hand_over(&[(id, 0b1010)], all)), [1, 3]);
+    let writes = ring.hand_over(&asked, Portion::Writes);
+    assert!(
+        writes
+            .iter()
+            .all(|(_, access)| matches!(access, Access::Member(_)))
+    );
+    assert!(
+        ring.hand_over(&[(EpochId::from_bytes([9; 32]), 1)], all)
+            .is_empty()
+    );
+    // Whoever holds a part gives no more than that; a core node nothing; what was given up is gone.
+    let mut partly = public_ring(&of);
+    partly.add(epoch.clone(), 4, &[]);
+    partly.restore(id, Access::Reader(secret.clone()).part(3..6).unwrap());
+    assert_eq!(opens(&partly.hand_over(&asked, all)), [3, 4, 5]);
+    let mut core = public_ring(&of);
+    core.add(epoch.clone(), 4, &[]);
+    core.restore(id, Access::Core(secret.meeting().core()));
+    assert!(core.hand_over(&asked, all).is_empty());
+    ring.give_up(id, 4);
+    assert_eq!(opens(&ring.hand_over(&asked, all)), [4, 5, 6, 7]);
+    // What is asked for is what is missing.
+    assert_eq!(partly.lacking(id, all), Some(0b1100_0111));
+    assert_eq!(partly.lacking(id, Portion::Writes), None);
+    assert_eq!(partly.lacking(genesis, Portion::Writes), Some(0), "M");
+    assert_eq!(partly.lacking(genesis, all), Some(1));
+    assert_eq!(
+        ring.lacking(id, all),
+        None,
+        "nobody asks for what it gave up"
+    );
+    assert_eq!(partly.lacking(id, part), Some(0b0000_0100));
 }
 
 #[test]

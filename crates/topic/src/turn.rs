@@ -71,8 +71,8 @@ impl Topic {
                 let bytes = self.lace.genesis().encode();
                 self.say(shared, env, link, TopicFrame::Genesis { bytes });
             }
-            // Nobody asks for what it has.
-            TopicFrame::Genesis { .. } => {}
+            // Nobody asks for what it has. Keys are the node's.
+            TopicFrame::Genesis { .. } | TopicFrame::KeysAsk { .. } | TopicFrame::Keys { .. } => {}
             TopicFrame::Refused {
                 author,
                 number,

@@ -57,7 +57,8 @@ pub struct SealedTo {
     pub hint: [u8; 8],
     /// The encapsulated key.
     pub enc: [u8; 32],
-    /// The sealed bytes, [`MIN_BOX_SEALED`] to [`MAX_BOX_SEALED`] of them.
+    /// The sealed bytes, [`MIN_BOX_SEALED`] to [`MAX_BOX_SEALED`] of them; in an answer with keys up to
+    /// [`MAX_KEYS_SEALED`](crate::limits::MAX_KEYS_SEALED).
     pub sealed: Vec<u8>,
 }
 
@@ -167,11 +168,15 @@ impl SealedTo {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Self::read_at_most(r, MAX_BOX_SEALED)
+    }
+
+    pub(crate) fn read_at_most(r: &mut Reader<'_>, most: usize) -> Result<Self, Malformed> {
         r.tuple(3, "box")?;
         let hint = r.array("hint")?;
         let enc = r.array("encapsulated key")?;
         let wrong = r.wrong("sealed bytes");
-        let sealed = r.bytes(MAX_BOX_SEALED, "sealed bytes")?.to_vec();
+        let sealed = r.bytes(most, "sealed bytes")?.to_vec();
         if sealed.len() < MIN_BOX_SEALED {
             return Err(wrong);
         }

@@ -151,6 +151,10 @@ pub const MAX_DIFFERENCES: usize = 64;
 pub const MAX_DIFFERENCE: usize = 32_768;
 /// Receipts asked for in one frame. More are asked for in the next frame.
 pub const MAX_RECEIPT_ASK: usize = 64;
+/// Epochs whose keys are asked for in one frame. More are asked for with the next one.
+pub const MAX_KEYS_ASKED: usize = 8;
+/// Sealed bytes in an answer with keys, at most. What does not fit comes with the next one.
+pub const MAX_KEYS_SEALED: usize = 4_096;
 /// Receipts named in one page of a list of them.
 pub const MAX_SLOT_PAGE: usize = 512;
 /// Pairs of evidence in one frame.

@@ -3,17 +3,17 @@
 use core::net::IpAddr;
 
 use identity::{
-    EnvelopeId, Form, GrantId, Id, Kind, NodeId, PublicKey, Scheme, SealingKey, Secret, Signature,
-    TopicId,
+    EnvelopeId, EpochId, Form, GrantId, Id, Kind, NodeId, PublicKey, Scheme, SealingKey, Secret,
+    Signature, TopicId,
 };
-use proptest::collection::{btree_set, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use wire::frame::{CorePeer, Subject, TopicUsage};
 use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CutEntry, Difference, EpochItem,
     Frame, Genesis, Gift, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress,
-    NodeAdvert, Parameters, Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Slot,
-    Ticket, TopicBox, TopicFrame, TopicPolicy, limits,
+    NodeAdvert, Parameters, Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, SealedTo,
+    Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, limits,
 };
 
 use crate::rights_strategies::{self, budget, form, terms};
@@ -100,7 +100,7 @@ fn content() -> impl Strategy<Value = Header> {
         btree_set(id(), 0..=limits::MAX_DEPS),
         prop::option::of(manifest()),
         any::<bool>(),
-        prop::collection::btree_map(
+        btree_map(
             prop_oneof![32_u64..64, 65..=limits::MAX_EXTENSION_KEY],
             crate::cbor::any_value().prop_filter("short", |value| value.len() < 60),
             0..4,
@@ -464,6 +464,21 @@ fn topic_frame() -> impl Strategy<Value = TopicFrame> {
         }),
         vec(difference(), 0..9).prop_map(|receipts| TopicFrame::Differences { receipts }),
         slots().prop_map(|slots| TopicFrame::ReceiptAsk { slots }),
+        btree_map(any::<[u8; 32]>(), any::<u32>(), 0..9).prop_map(|asked| {
+            let asked = asked.into_iter();
+            let epochs = asked.map(|(id, slices)| (EpochId::from_bytes(id), slices));
+            TopicFrame::KeysAsk {
+                epochs: epochs.collect(),
+            }
+        }),
+        (
+            any::<[u8; 8]>(),
+            any::<[u8; 32]>(),
+            vec(any::<u8>(), 17..300)
+        )
+            .prop_map(|(hint, enc, sealed)| TopicFrame::Keys {
+                keys: SealedTo { hint, enc, sealed },
+            }),
     ]
 }
 
@@ -481,7 +496,7 @@ pub(crate) fn difference() -> impl Strategy<Value = Difference> {
 }
 
 fn slots() -> impl Strategy<Value = Vec<Slot>> {
-    prop::collection::btree_map((key(), receipt_kind()), any::<u64>(), 0..9).prop_map(|slots| {
+    btree_map((key(), receipt_kind()), any::<u64>(), 0..9).prop_map(|slots| {
         let slot = |((holder, kind), counter)| Slot {
             holder,
             kind,
@@ -546,7 +561,7 @@ fn link_frame() -> impl Strategy<Value = Frame> {
 }
 
 fn usage() -> impl Strategy<Value = Vec<TopicUsage>> {
-    let topics = prop::collection::btree_map(topic(), any::<[u64; 3]>(), 0..=16);
+    let topics = btree_map(topic(), any::<[u64; 3]>(), 0..=16);
     topics.prop_map(|topics| {
         let usage = |(topic, [share, own, guests]): (_, [u64; 3])| TopicUsage {
             topic,

@@ -409,7 +409,8 @@ impl Inner {
         let inviter = self.router.name().to_owned();
         let keys = self.member(local)?;
         let no_key = || Failure::new(Code::Failed, "this device cannot read the topic", "");
-        let held = keys.ring.newest_clean().ok_or_else(no_key)?;
+        // The one epoch that a joiner can judge. Members hand it the others when it has claimed.
+        let held = keys.ring.by_id(keys.genesis.epoch.id()).ok_or_else(no_key)?;
         let secret = held
             .access()
             .and_then(|access| access.epoch_secret())

@@ -11,8 +11,9 @@
 //! stops in between goes on where it stopped. Boxes count on the chain that announced the epoch: under
 //! another author key it is given up, and another one begun.
 
+use crate::epochs::handing::Handing;
 use crate::keychain::Keychain;
-use crate::limits::{BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, UNFINISHED, WELCOME_OLD_FOR};
+use crate::limits::{BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, UNFINISHED};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::NODE;
@@ -38,8 +39,7 @@ pub(crate) struct Announcing {
     due: BTreeMap<u32, Time>,
     /// An epoch that somebody else has announced without all its boxes yet, and since when.
     unfinished: BTreeMap<u32, (EpochId, Time)>,
-    /// Until when peers that know no other are recognised by epochs before the newest.
-    before: BTreeMap<u32, Time>,
+    pub(super) handing: Handing,
     /// How often the next box of an own announcement was refused.
     refused: BTreeMap<u32, u32>,
 }
@@ -64,14 +64,6 @@ impl Inner {
         for local in topics {
             self.epochs_changed(turn, local);
         }
-    }
-
-    /// After a start: whoever was met before may have heard of less, or of more.
-    pub(crate) fn open_epochs(&mut self, turn: &mut Turn<'_, '_>) {
-        self.survey_all(turn);
-        let until = turn.cx.now.after(WELCOME_OLD_FOR);
-        let topics = self.announcing.stale.iter();
-        self.announcing.before = topics.map(|local| (*local, until)).collect();
     }
 
     /// Something has changed that epochs depend on: an envelope with control has come, or is not
@@ -122,7 +114,7 @@ impl Inner {
     }
 
     /// Finds out what is known of a topic's epochs, and takes it in.
-    fn survey_epochs(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Survey> {
+    pub(super) fn survey_epochs(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Survey> {
         self.announcing.stale.remove(&local);
         if !self.knows_epochs(local) {
             return None;
@@ -135,7 +127,7 @@ impl Inner {
         })?;
         let newest = |keys: &Keychain| {
             let held = keys.topic(local)?.ring.newest_clean()?;
-            Some(held.epoch().id())
+            Some((held.epoch().id(), held.meeting().is_some()))
         };
         let before = newest(&self.host.keys);
         let evidence = self.host.keys.take_survey(turn.cx, local, &survey);
@@ -149,6 +141,9 @@ impl Inner {
         if self.show_unlocked(turn, local) {
             self.epochs_changed(turn, local);
         }
+        if let Some(at) = self.ask_keys(turn, local, &survey) {
+            self.announcing.again.insert(local, at);
+        }
         self.tell_sealing_key(turn, local, &survey);
         self.note_due(turn, local);
         Some(survey)
@@ -157,26 +152,21 @@ impl Inner {
     /// Another epoch is written under from now on: core nodes are told its secret, and links are told
     /// by which tags this node recognises the topic now.
     fn epoch_turned(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let until = turn.cx.now.after(WELCOME_OLD_FOR);
-        self.announcing.before.insert(local, until);
         self.want_served(turn, local);
         self.begin_rounds_soon(turn);
     }
 
     /// By which secrets this node recognises the members of a topic on a link: the newest first. Whoever
     /// was cut off has not heard of the newest.
-    pub(crate) fn recognised_by(&self, local: u32, now: Time) -> Vec<MeetingSecret> {
+    pub(crate) fn recognised_by(&self, local: u32) -> Vec<MeetingSecret> {
         let Some(keys) = self.host.keys.topic(local) else {
             return Vec::new();
         };
         let Some(newest) = keys.ring.recognises() else {
             return Vec::new();
         };
-        let until = self.announcing.before.get(&local);
-        let older = until.filter(|until| now < **until);
-        let older = older.map(|_| keys.ring.meeting_secrets()).into_iter();
+        let older = keys.ring.meeting_secrets();
         let older: Vec<_> = older
-            .flatten()
             .filter(|older| older.as_bytes() != newest.as_bytes())
             .collect();
         core::iter::once(newest).chain(older).collect()
@@ -224,7 +214,8 @@ impl Inner {
         } else if let Some(due) = sealing.turn_due() {
             let wait = due.saturating_sub(turn.cx.wall.as_millis());
             let at = turn.cx.now.after(Duration::from_millis(wait));
-            self.announcing.again.insert(local, at);
+            let again = self.announcing.again.entry(local).or_insert(at);
+            *again = at.min(*again);
         }
     }
 

@@ -22,6 +22,7 @@ use wire::{Class, EpochReason, Genesis, Header, NextEpoch, Parameters};
 
 use crate as tested;
 
+mod handing;
 mod meeting;
 #[path = "../../tests/world.rs"]
 #[expect(dead_code, reason = "other tests play other parts of it")]

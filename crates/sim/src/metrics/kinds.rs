@@ -37,7 +37,7 @@ const FRAMES: [&str; 30] = [
 ];
 
 /// The frames about a topic, by their own numbers.
-const TOPIC_FRAMES: [&str; 15] = [
+const TOPIC_FRAMES: [&str; 17] = [
     "topic-hello",
     "topic-cut",
     "topic-want",
@@ -53,6 +53,8 @@ const TOPIC_FRAMES: [&str; 15] = [
     "topic-slots",
     "topic-differences",
     "topic-receipt-ask",
+    "topic-keys-ask",
+    "topic-keys",
 ];
 
 /// Where the numbers of frames about a topic begin.
@@ -63,7 +65,7 @@ const UNKNOWN: u8 = TOPIC_BASE + TOPIC_FRAMES.len() as u8;
 pub(crate) const KINDS: usize = UNKNOWN as usize + 1;
 
 /// The kind of an encoded frame, from a look at its first bytes alone: the number of its type; for
-/// a frame about a topic 32 and the number of that type; 47 for what is no frame.
+/// a frame about a topic 32 and the number of that type; 49 for what is no frame.
 #[must_use]
 pub fn frame_kind(frame: &[u8]) -> u8 {
     // What every encoder writes: an array of two, the number, and then for a topic a map of two

@@ -1,7 +1,7 @@
 //! One legal value of every format, from fixed seeds.
 
 use identity::{
-    EnvelopeId, Form, GrantId, Id, Kind, PublicKey, Scheme, SealingKey, Secret, SecretKey,
+    EnvelopeId, EpochId, Form, GrantId, Id, Kind, PublicKey, Scheme, SealingKey, Secret, SecretKey,
     Signature, TopicId,
 };
 use wire::frame::{CorePeer, Subject, TopicUsage};
@@ -10,7 +10,7 @@ use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CoreLink, CutEntry, Difference,
     EpochItem, Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink, MailReceipt,
     Manifest, NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt, ReceiptKind,
-    Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, encode_items, limits, sign_advert,
+    SealedTo, Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, encode_items, limits, sign_advert,
     sign_envelope, sign_mail_receipt, sign_receipt,
 };
 
@@ -478,6 +478,19 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
                 kind: ReceiptKind::Delivered,
                 counter: NOW,
             }],
+        },
+        TopicFrame::KeysAsk {
+            epochs: vec![
+                (EpochId::from_bytes([1; 32]), 0),
+                (EpochId::from_bytes([2; 32]), u32::MAX),
+            ],
+        },
+        TopicFrame::Keys {
+            keys: SealedTo {
+                hint: [1; 8],
+                enc: [2; 32],
+                sealed: vec![3; 40],
+            },
         },
     ]
 }

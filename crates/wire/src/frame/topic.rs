@@ -1,10 +1,11 @@
 //! Frames about one topic, between two nodes that have shown it to one another.
 
-use identity::{EnvelopeId, PublicKey};
+use identity::{EnvelopeId, EpochId, PublicKey};
 
 use crate::cut::{CutEntry, Range};
 use crate::difference::Difference;
 use crate::envelope::{Raw, RawHeader};
+use crate::epoch::SealedTo;
 use crate::frame::Code;
 use crate::receipt::Slot;
 use crate::signed::RawStatement;
@@ -107,5 +108,16 @@ pub enum TopicFrame {
     ReceiptAsk {
         /// Strictly ascending, at most 64; the counter is that of the difference.
         slots: Vec<Slot>,
+    },
+    /// 15: asks a member for the keys of epochs.
+    KeysAsk {
+        /// Strictly ascending, at most 8; with the slices, as bits from the lowest. None of them is
+        /// asked for by who only writes.
+        epochs: Vec<(EpochId, u32)>,
+    },
+    /// 16: keys of epochs, sealed to whoever asked.
+    Keys {
+        /// At most 4,096 bytes are sealed, the tag with them.
+        keys: SealedTo,
     },
 }

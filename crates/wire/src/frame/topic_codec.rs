@@ -1,16 +1,18 @@
 //! Frames about a topic to and from bytes.
 
-use identity::{EnvelopeId, PublicKey};
+use identity::{EnvelopeId, EpochId, PublicKey};
 
 use crate::cbor::{Fields, Malformed, Reader, Writer};
 use crate::cut::{CutReader, Range};
 use crate::difference::Difference;
 use crate::envelope::{Raw, RawHeader};
+use crate::epoch::SealedTo;
 use crate::frame::TopicFrame;
 use crate::frame::read::read_reason;
 use crate::limits::{
     MAX_BODIES, MAX_BODY, MAX_CUT_PAGE, MAX_DIFFERENCES, MAX_ENVELOPES, MAX_EVIDENCE, MAX_GENESIS,
-    MAX_NUMBER, MAX_RANGES, MAX_RECEIPT_ASK, MAX_RECEIPTS, MAX_SLOT_PAGE,
+    MAX_KEYS_ASKED, MAX_KEYS_SEALED, MAX_NUMBER, MAX_RANGES, MAX_RECEIPT_ASK, MAX_RECEIPTS,
+    MAX_SLOT_PAGE,
 };
 use crate::receipt::Slot;
 use crate::signed::RawStatement;
@@ -35,6 +37,8 @@ impl TopicFrame {
             Self::Slots { .. } => 12,
             Self::Differences { .. } => 13,
             Self::ReceiptAsk { .. } => 14,
+            Self::KeysAsk { .. } => 15,
+            Self::Keys { .. } => 16,
         }
     }
 
@@ -91,7 +95,7 @@ impl TopicFrame {
         }
     }
 
-    /// Types 4 to 11, 13 and 14.
+    /// Types 4 to 11, and 13 to 16.
     fn write_other(&self, w: &mut Writer) {
         match self {
             Self::BodyWant { ids } => {
@@ -118,6 +122,16 @@ impl TopicFrame {
             Self::ReceiptAsk { slots } => {
                 w.map(Writer::present(slots))
                     .list(0, slots, |w, slot| slot.write(w));
+            }
+            Self::KeysAsk { epochs } => {
+                w.map(Writer::present(epochs))
+                    .list(0, epochs, |w, (epoch, slices)| {
+                        w.array(2).bytes(epoch.as_bytes()).uint(*slices);
+                    });
+            }
+            Self::Keys { keys } => {
+                w.map(1).key(0);
+                keys.write(w);
             }
             Self::Evidence { pairs } => {
                 w.map(Writer::present(pairs)).list(0, pairs, |w, (a, b)| {
@@ -153,7 +167,7 @@ impl TopicFrame {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.tuple(2, "topic frame")?;
-        let kind = r.at_most(14, "a topic frame of unknown type")?;
+        let kind = r.at_most(16, "a topic frame of unknown type")?;
         let mut f = r.fields("fields of a topic frame")?;
         let frame = match kind {
             0..=3 | 12 => Self::read_sync(kind, r, &mut f)?,
@@ -226,7 +240,7 @@ impl TopicFrame {
         })
     }
 
-    /// Types 4 to 11, 13 and 14.
+    /// Types 4 to 11, and 13 to 16.
     fn read_other(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
         Ok(match kind {
             4 => Self::BodyWant {
@@ -255,6 +269,15 @@ impl TopicFrame {
                     })?,
                 }
             }
+            15 => Self::KeysAsk {
+                epochs: read_asked(r, f)?,
+            },
+            16 => {
+                f.need(r, 0, "keys")?;
+                Self::Keys {
+                    keys: SealedTo::read_at_most(r, MAX_KEYS_SEALED)?,
+                }
+            }
             10 => {
                 f.need(r, 0, "genesis")?;
                 Self::Genesis {
@@ -278,6 +301,20 @@ impl TopicFrame {
             }
         })
     }
+}
+
+/// Epochs and slices, one entry an epoch.
+fn read_asked(r: &mut Reader<'_>, f: &mut Fields) -> Result<Vec<(EpochId, u32)>, Malformed> {
+    let mut last: Option<EpochId> = None;
+    f.list(r, 0, MAX_KEYS_ASKED, "epochs", |r| {
+        let wrong = r.wrong("epochs are not ascending");
+        r.tuple(2, "epoch")?;
+        let epoch = EpochId::from_bytes(r.array("epoch")?);
+        if last.replace(epoch).is_some_and(|last| last >= epoch) {
+            return Err(wrong);
+        }
+        Ok((epoch, r.u32("slices")?))
+    })
 }
 
 fn read_id(r: &mut Reader<'_>) -> Result<EnvelopeId, Malformed> {

@@ -47,7 +47,7 @@ impl Policy for Anybody {
 }
 
 /// Does something inside a node.
-fn inside<R: 'static>(
+pub(super) fn inside<R: 'static>(
     world: &mut World,
     node: usize,
     f: impl FnOnce(&mut Inner, &mut Turn<'_, '_>) -> R + 'static,
@@ -63,12 +63,12 @@ fn inside<R: 'static>(
     result.expect("the node is up")
 }
 
-fn local(inner: &Inner) -> u32 {
+pub(super) fn local(inner: &Inner) -> u32 {
     inner.host.keys.topics().next().unwrap().0
 }
 
 /// A world in which everybody has joined by an invite of its own; the first one is the founder.
-fn world(seed: u8, people: usize) -> World {
+pub(super) fn world(seed: u8, people: usize) -> World {
     let mut world = World::new(seed);
     world.rules = Some(&Anybody);
     for n in 0..people {
@@ -107,13 +107,13 @@ fn send(world: &mut World, node: usize, text: &str) -> Reply {
     world.ask(node, command)
 }
 
-fn sent(world: &mut World, node: usize, text: &str) {
+pub(super) fn sent(world: &mut World, node: usize, text: &str) {
     let reply = send(world, node, text);
     assert!(matches!(reply, Reply::Sent { .. }), "{reply:?}");
 }
 
 /// The texts that somebody can read.
-fn texts(world: &mut World, node: usize) -> Vec<String> {
+pub(super) fn texts(world: &mut World, node: usize) -> Vec<String> {
     let command = Command::Read {
         topic: "tea".to_owned(),
         from: ReadFrom::After(0),
@@ -127,7 +127,7 @@ fn texts(world: &mut World, node: usize) -> Vec<String> {
 }
 
 /// The grant by which somebody has joined.
-fn grant(world: &mut World, node: usize) -> GrantId {
+pub(super) fn grant(world: &mut World, node: usize) -> GrantId {
     inside(world, node, |inner, _| {
         let keys = inner.host.keys.topic(local(inner)).unwrap();
         GrantId::from_bytes(keys.row.grant)
@@ -135,7 +135,7 @@ fn grant(world: &mut World, node: usize) -> GrantId {
 }
 
 /// Ends somebody's grant; with an epoch in the same turn, if that is asked for.
-fn remove(world: &mut World, by: usize, grant: GrantId, at_once: bool) {
+pub(super) fn remove(world: &mut World, by: usize, grant: GrantId, at_once: bool) {
     inside(world, by, move |inner, turn| {
         let local = local(inner);
         let item = Item::Revocation(Revocation {
@@ -160,7 +160,7 @@ fn remove(world: &mut World, by: usize, grant: GrantId, at_once: bool) {
 }
 
 /// What is written under, and whether this node opens it.
-fn newest(world: &mut World, node: usize) -> (Option<EpochId>, bool) {
+pub(super) fn newest(world: &mut World, node: usize) -> (Option<EpochId>, bool) {
     inside(world, node, |inner, _| {
         let ring = &inner.host.keys.topic(local(inner)).unwrap().ring;
         let held = ring.newest_clean();
@@ -172,7 +172,7 @@ fn newest(world: &mut World, node: usize) -> (Option<EpochId>, bool) {
 }
 
 /// How many epochs somebody has heard of, and whether an announcement is not finished.
-fn heard(world: &mut World, node: usize) -> (usize, bool) {
+pub(super) fn heard(world: &mut World, node: usize) -> (usize, bool) {
     inside(world, node, |inner, turn| {
         let local = local(inner);
         let open = turn.cx.store.has(NODE, &vault_key(ANNOUNCING, local));
@@ -181,7 +181,7 @@ fn heard(world: &mut World, node: usize) -> (usize, bool) {
     })
 }
 
-fn genesis(world: &mut World, node: usize) -> EpochId {
+pub(super) fn genesis(world: &mut World, node: usize) -> EpochId {
     inside(world, node, |inner, _| {
         let keys = inner.host.keys.topic(local(inner)).unwrap();
         keys.genesis.epoch.id()
@@ -270,6 +270,12 @@ fn two_sides_that_each_removed_somebody_meet_in_one_clean_epoch() {
     assert_eq!(newest(&mut world, 3), two);
     sent(&mut world, 0, "here");
     sent(&mut world, 2, "there");
+    // However long it takes, and whoever starts anew meanwhile.
+    world.pass(Duration::from_secs(3_600));
+    for node in [0, 2] {
+        world.down(node);
+        world.up(node);
+    }
     world.cut.clear();
     world.pass(Duration::from_secs(300));
     let (both, reads) = newest(&mut world, 0);
