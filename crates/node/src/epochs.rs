@@ -59,6 +59,28 @@ pub(crate) struct Wanted<'a> {
     pub(crate) reason: EpochReason,
 }
 
+/// Whether an item may change what is written under, or what this device may have of it. Others only let
+/// somebody in, or say under which key: that is looked up when an epoch begins.
+pub(crate) const fn turn_on(item: &Item) -> bool {
+    match item {
+        Item::Grant(_)
+        | Item::Revocation(_)
+        | Item::Close(_)
+        | Item::Act(_)
+        | Item::Epoch(_)
+        | Item::Boxes(_)
+        | Item::Countersign(_) => true,
+        Item::Certificate(_)
+        | Item::Claim(_)
+        | Item::Invite(_)
+        | Item::Leave
+        | Item::Sealing(_)
+        | Item::Profile(_)
+        | Item::Cores(_)
+        | Item::Title(_) => false,
+    }
+}
+
 impl Keychain {
     /// Where the secrets of epochs come from.
     const fn source() -> impl EpochSource {

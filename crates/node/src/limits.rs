@@ -87,6 +87,10 @@ pub const MAX_ADDRESSES: usize = 8;
 /// Problems listed at once; the oldest goes.
 pub const MAX_PROBLEMS: usize = 64;
 
+/// How long after a change that epochs depend on a topic is surveyed, unless something is to be written: a
+/// look at all that control has said of rights.
+pub const SURVEY_AFTER: Duration = Duration::from_millis(200);
+
 /// Within how many milliseconds whoever may begin an epoch does so once one is due: each draws a moment,
 /// so that the first one's is heard of before others begin theirs.
 pub const BEGIN_WITHIN_MS: u64 = 5_000;

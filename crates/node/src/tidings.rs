@@ -1,6 +1,7 @@
 //! What members tell one another about core nodes, and what follows from it: which core holds what,
 //! tickets between cores; and when members are told something.
 
+use crate::epochs;
 use crate::frames::here;
 use crate::io::LinkId;
 use crate::keychain::{CORES, PROFILE};
@@ -267,15 +268,18 @@ impl Inner {
             let first = |item: &Item| {
                 !matches!(item, Item::Profile(_)) || !std::mem::replace(&mut shown, true)
             };
+            let turns = items.iter().any(epochs::turn_on);
             let items: Vec<Item> = items.into_iter().filter(counts).filter(first).collect();
-            Some((held.envelope.header.clone(), device, items))
+            Some((held.envelope.header.clone(), device, items, turns))
         });
-        if let Some(Some((header, device, items))) = found {
+        if let Some(Some((header, device, items, turns))) = found {
+            if turns {
+                self.epochs_changed(turn, local);
+            }
             for item in &items {
                 self.control_item(turn, local, &header, &device, item);
             }
         }
-        self.epochs_changed(turn, local);
         self.join_progress(turn, local);
     }
 

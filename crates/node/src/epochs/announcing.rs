@@ -13,7 +13,7 @@
 
 use crate::epochs::handing::Handing;
 use crate::keychain::Keychain;
-use crate::limits::{BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, UNFINISHED};
+use crate::limits::{BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, SURVEY_AFTER, UNFINISHED};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::NODE;
@@ -71,7 +71,9 @@ impl Inner {
     pub(crate) fn epochs_changed(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         if self.knows_epochs(local) {
             self.announcing.stale.insert(local);
-            self.timers.set_earlier(Timer::Epochs, turn.cx.now);
+            // Changes come in groups. Who is about to write does not wait.
+            let at = turn.cx.now.after(SURVEY_AFTER);
+            self.timers.set_earlier(Timer::Epochs, at);
         }
     }
 

@@ -13,13 +13,15 @@ use identity::{EpochId, PublicKey};
 use machine::{Cx, Time};
 use rights::limits::MAX_KEYS;
 use rights::{Survey, can_be_sealed_to, open_keys, seal_keys};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::{Frame, SealedTo, TopicFrame};
 
 /// Who was asked for keys, and who has asked.
 #[derive(Debug, Default)]
 pub(crate) struct Handing {
     asked: BTreeMap<u32, Asked>,
+    /// Topics of which this device does not hold all that it may.
+    lacks: BTreeSet<u32>,
     /// When a device was last given keys of a topic.
     given: BTreeMap<(u32, PublicKey), Time>,
 }
@@ -46,8 +48,10 @@ impl Inner {
         let missing = self.host.keys.missing(local, survey);
         if missing.is_empty() {
             self.announcing.handing.asked.remove(&local);
+            self.announcing.handing.lacks.remove(&local);
             return None;
         }
+        self.announcing.handing.lacks.insert(local);
         let now = turn.cx.now;
         let before = self.announcing.handing.asked.get(&local);
         let again = before.map(|asked| asked.at.after(asked.wait));
@@ -82,7 +86,9 @@ impl Inner {
         if let Some(asked) = self.announcing.handing.asked.get_mut(&local) {
             asked.wait = asked.wait.min(KEYS_ASKED_EVERY);
         }
-        self.epochs_changed(turn, local);
+        if self.announcing.handing.lacks.contains(&local) {
+            self.epochs_changed(turn, local);
+        }
     }
 
     /// A member asks for keys: it gets what it may have by what stands here.

@@ -324,7 +324,7 @@ fn about_to_begin() -> World {
         let before = world.disk(0).rows().count();
         world.nodes[0].commits = Commits::Held;
         let (now, batches) = (world.now, world.batches);
-        world.pass(Duration::from_millis(20));
+        world.pass(Duration::from_secs(1));
         assert!(world.now > now && world.batches >= batches);
         let begun = newest(&mut world, 0).1;
         if begun {
