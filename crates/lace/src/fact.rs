@@ -93,6 +93,8 @@ pub trait Facts {
     fn issued_by(&self, author: AuthorNo) -> Vec<Arc<Fact>>;
     /// Whether a set has a fact that takes something away: a revocation, a close or an act.
     fn takes(&self, set: &Set) -> bool;
+    /// The facts of a set that take something away.
+    fn ends(&self, set: &Set) -> Vec<Arc<Fact>>;
     /// The facts of a view.
     fn set(&self, view: ViewNo) -> Arc<Set>;
     /// An admitted envelope.
@@ -154,6 +156,13 @@ impl Facts for Look<'_, '_> {
 
     fn takes(&self, set: &Set) -> bool {
         self.lace.issues.takes(set)
+    }
+
+    fn ends(&self, set: &Set) -> Vec<Arc<Fact>> {
+        let mut store = self.store.borrow_mut();
+        let ends = self.lace.issues.ends_of(set);
+        ends.filter_map(|no| self.lace.fact(&mut store, no))
+            .collect()
     }
 
     fn set(&self, view: ViewNo) -> Arc<Set> {

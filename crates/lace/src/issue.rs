@@ -33,7 +33,12 @@ const fn is_end(item: &Item) -> bool {
 impl Issues {
     /// Whether a set has something that takes away.
     pub(crate) fn takes(&self, set: &Set) -> bool {
-        self.ends.iter().any(|no| set.has(*no))
+        self.ends_of(set).next().is_some()
+    }
+
+    /// What of a set takes away.
+    pub(crate) fn ends_of<'a>(&'a self, set: &'a Set) -> impl Iterator<Item = FactNo> + 'a {
+        self.ends.iter().copied().filter(|no| set.has(*no))
     }
 
     fn put(&mut self, key: (GrantId, EnvelopeId), no: FactNo, author: AuthorNo) {

@@ -112,6 +112,15 @@ impl Past<'_> {
         }
     }
 
+    /// What stands of them, if it has been worked out already.
+    #[must_use]
+    pub fn known_effect(&self) -> Option<Arc<Effect>> {
+        match self.view {
+            PastView::Here(view) => self.lace.memory.borrow_mut().effects.get(&view.0),
+            PastView::New { effect, .. } => effect.get().map(Arc::clone),
+        }
+    }
+
     /// What stands of them, whatever forks are known.
     #[must_use]
     pub fn effect(&self) -> Arc<Effect> {

@@ -23,7 +23,7 @@ pub(super) fn first(look: &Look<'_>, envelope: &Verified) -> Result<Admitted, Ru
         _ => None,
     };
     let genesis = past.facts.genesis();
-    let owns = match look.taken() {
+    let owns = match look.taken_from(&look.root()) {
         Some(effect) => {
             let seat = (genesis.root.member(), certificate.device);
             effect.devices.contains_key(&seat)

@@ -52,11 +52,10 @@ impl Chain {
     /// What may be written under a grant of the past, by no device in particular. Whoever wrote
     /// number 1 of a chain named an envelope that carries its grant.
     pub(super) fn under(look: &Look<'_>, grant: &GrantId) -> Result<Self, Rule> {
-        let standing = match look.taken() {
-            Some(effect) => Some(effect.grants.get(grant).ok_or(Rule::Ended)?),
-            None => None,
+        let over = match look.taken_from(grant) {
+            Some(effect) => effect.grants.get(grant).ok_or(Rule::Ended)?.over,
+            None => Over::default(),
         };
-        let over = standing.map(|standing| standing.over).unwrap_or_default();
         let mut chain = Self {
             grant: *grant,
             under: Under::Root,
@@ -83,7 +82,7 @@ impl Chain {
         let Some(holder) = self.holder else {
             return Some(SHARES);
         };
-        if let Some(effect) = look.taken() {
+        if let Some(effect) = look.taken_from(&self.grant) {
             return Some(effect.devices.get(&(holder, *device))?.share);
         }
         if self.under == Under::Root {

@@ -129,10 +129,11 @@ fn issued(look: &Look<'_>) -> Vec<Given> {
     let set = past.set();
     let issued = past.facts.issued_by(author.author).into_iter();
     let issued = issued.filter(|fact| set.has(fact.no) && !is_joint(&fact.what));
+    let taken = look.taken();
     let given = issued.map(|fact| {
         let mut given = weight(&fact.what, fact.created);
-        let stands = |effect: &lace::Effect| effect.grants.contains_key(&fact.item);
-        given.issued.ended = !look.taken().is_none_or(stands);
+        let mut standing = taken.iter();
+        given.issued.ended = standing.any(|effect| !effect.grants.contains_key(&fact.item));
         given
     });
     given.collect()

@@ -21,8 +21,9 @@ const NAMERS: usize = 16;
 pub(super) struct Look<'a> {
     pub(super) past: &'a Past<'a>,
     pub(super) header: &'a Header,
-    /// What stands of the past, if anything in it takes something away. Else all of it does.
-    taken: Option<Arc<Effect>>,
+    /// Whether anything in the past takes something away. Else all of it stands.
+    takes: bool,
+    ends: OnceCell<Vec<Arc<Fact>>>,
     whole: OnceCell<Whole<'a>>,
 }
 
@@ -34,18 +35,42 @@ pub(super) struct Whole<'a> {
 
 impl<'a> Look<'a> {
     pub(super) fn of(past: &'a Past<'a>, header: &'a Header) -> Self {
-        let taken = past.facts.takes(&past.set()).then(|| past.effect());
         Self {
             past,
             header,
-            taken,
+            takes: past.facts.takes(&past.set()),
+            ends: OnceCell::new(),
             whole: OnceCell::new(),
         }
     }
 
     /// What stands, if not all does.
-    pub(super) fn taken(&self) -> Option<&Effect> {
-        self.taken.as_deref()
+    pub(super) fn taken(&self) -> Option<Arc<Effect>> {
+        self.takes.then(|| self.past.effect())
+    }
+
+    /// What stands, if something may have been taken from this grant or from one above it. Whether it
+    /// has depends on nothing but what ends these grants and on acts of whoever holds them, so that
+    /// most pasts need not be worked out.
+    pub(super) fn taken_from(&self, grant: &GrantId) -> Option<Arc<Effect>> {
+        if !self.takes {
+            return None;
+        }
+        if let Some(known) = self.past.known_effect() {
+            return Some(known);
+        }
+        let above = above(self.past.facts, *grant);
+        let grants: BTreeSet<GrantId> = above.chain([*grant]).collect();
+        let holders: BTreeSet<Id> = grants.iter().filter_map(|it| self.holder(it)).collect();
+        let ends = || self.past.facts.ends(&self.past.set());
+        let mut ends = self.ends.get_or_init(ends).iter();
+        let touches = ends.any(|fact| match &fact.what {
+            Item::Revocation(it) => grants.contains(&it.grant),
+            Item::Close(it) => grants.contains(&it.grant),
+            Item::Act(it) => holders.contains(&it.composition),
+            _ => false,
+        });
+        touches.then(|| self.past.effect())
     }
 
     /// What stands. Few envelopes need all of it, so it is not kept.
@@ -78,6 +103,11 @@ impl<'a> Look<'a> {
     /// Whether a composition holds one of the grants above this one.
     pub(super) fn is_above(&self, by: Id, grant: &GrantId) -> bool {
         above(self.past.facts, *grant).any(|grant| self.holder(&grant) == Some(by))
+    }
+
+    /// The topic's own grant.
+    pub(super) fn root(&self) -> GrantId {
+        root(self.past.facts)
     }
 
     /// Whether a grant is the topic's own.

@@ -6,7 +6,8 @@
 //!
 //! As long as nothing in a past takes anything away, all that was admitted stands: each grant had a
 //! standing parent when it was let in. So admission looks at the grant of the chain and at what the
-//! chain has issued, and asks [`eff`](crate::eff) only of pasts with a revocation, a close or an act.
+//! chain has issued, and asks [`eff`](crate::eff) only where a revocation, a close or an act of the past
+//! may concern these.
 
 mod begin;
 mod chain;
