@@ -208,6 +208,9 @@ impl Inner {
             anew,
         });
         if state.asks(shown.grant, anew) {
+            let node = state.node;
+            // What it answers may be more than a stranger may say.
+            self.stands(turn, node, Standing::Claiming);
             turn.send(link, &Frame::GrantAsk { grant: shown.grant });
         }
     }

@@ -1,7 +1,7 @@
 //! Chains of grants between nodes: who is shown one, and what it may cost.
 
 use crate::liars::{assert_same_disk, heard, hello};
-use crate::story::{found, invite, join, send};
+use crate::story::{found, invite, join, send, texts};
 use crate::world::World;
 use identity::{GrantId, Signature, TopicId};
 use node::limits::MAX_GRANT_ASKS;
@@ -19,7 +19,7 @@ fn unasked(grant: GrantId) -> Vec<u8> {
     let raw = Raw {
         header_bytes: vec![0xa0; 64],
         proof: Signature::from_bytes([7; 64]),
-        body: Some(vec![0x80]),
+        body: Some(vec![0x80; 32]),
     };
     let envelopes = vec![raw; wire::limits::MAX_PROOF_ENVELOPES];
     Frame::GrantProof { grant, envelopes }.encode()
@@ -58,6 +58,41 @@ fn answers(world: &mut World, (alice, bob): (usize, usize), says: Vec<Vec<u8>>) 
     world.pass(Duration::from_secs(5));
     world.tamper = None;
     said.take()
+}
+
+/// Whoever is asked for a proof may say more than a stranger may: tags, a long chain, and what it thinks
+/// that it must say besides.
+#[test]
+fn a_proof_that_was_asked_for_may_be_longer_than_what_strangers_say() {
+    let (mut world, alice, bob, _) = two(143);
+    world.down(bob);
+    let link = invite(&mut world, alice, "tea", 1);
+    let carol = world.add("Carol", false);
+    join(&mut world, carol, &link);
+    world.pass(Duration::from_secs(5));
+    world.down(alice);
+    let asked: Rc<RefCell<usize>> = Rc::default();
+    let tap = Rc::clone(&asked);
+    world.tamper = Some(Box::new(move |from, to, bytes| {
+        let mut all = Vec::new();
+        if (from, to) == (carol, bob)
+            && matches!(Frame::decode(&bytes), Ok(Frame::GrantProof { .. }))
+        {
+            *tap.borrow_mut() += 1;
+            let padding = (0..8).map(|n| unasked(GrantId::from_bytes([n; 32])));
+            all.extend(padding);
+            let len: usize = all.iter().map(Vec::len).sum();
+            assert!(len > 16 * 1024, "{len}");
+        }
+        all.push(bytes);
+        all
+    }));
+    world.up(bob);
+    send(&mut world, carol, "tea", "from somebody new");
+    world.pass(Duration::from_secs(60));
+    assert_eq!(asked.take(), 1, "it is asked once");
+    let said = texts(&mut world, bob, "tea");
+    assert!(said.contains(&"from somebody new".to_owned()), "{said:?}");
 }
 
 fn proofs(frames: &[Frame]) -> Vec<GrantId> {
