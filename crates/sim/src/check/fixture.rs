@@ -205,6 +205,7 @@ impl Town {
     pub(crate) fn hold(&mut self, no: NodeNo) {
         let mut world = World::new(u64::from(no));
         let lace = world.turn(|cx| Lace::create(&mut cx.store, LOCAL, &self.genesis));
+        let lace = lace.ruled_by(&rights::Law);
         self.replicas[no as usize] = Some((world, lace));
     }
 

@@ -240,7 +240,7 @@ pub(crate) fn look<R>(
     f: impl FnOnce(&mut Lace, &mut Staged<'_>) -> R,
 ) -> Option<R> {
     let found = Staged::look(disk, |store| {
-        let mut lace = Lace::open(store, local)?;
+        let mut lace = Lace::open(store, local)?.ruled_by(&rights::Law);
         Some(f(&mut lace, store))
     });
     found.ok().flatten()
