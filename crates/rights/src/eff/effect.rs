@@ -146,15 +146,24 @@ pub(super) enum Reach {
     All,
 }
 
-/// The bounds of an author in one class. Each list of ids is a cut.
+/// What is left of an author.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Cut<'a> {
+    /// The fact that says so: of several closes the first.
+    pub by: Option<FactNo>,
+    /// The last that are left, and those before them on their chains.
+    pub ends: Vec<&'a EnvelopeId>,
+}
+
+/// The bounds of an author in one class.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Limit<'a> {
     /// Nothing of the author stands at all.
     pub unborn: bool,
     /// What lies outside one of them is void.
-    pub hard: Vec<Vec<&'a EnvelopeId>>,
+    pub hard: Vec<Cut<'a>>,
     /// What lies outside one of them is loose.
-    pub soft: Vec<Vec<&'a EnvelopeId>>,
+    pub soft: Vec<Cut<'a>>,
     /// A revocation from above has taken the place of the rule of forks.
     pub forgiven: bool,
     /// Branches that stand beyond the fork.
@@ -275,9 +284,13 @@ impl Effect {
     ) -> Option<Limit<'a>> {
         let bounds = self.bounds(author)?;
         let standing = bounds.standing;
-        let cuts = |list: &'a [FactNo]| -> Vec<Vec<&'a EnvelopeId>> {
-            let ended = list.iter().filter_map(|no| ended_by(facts, *no, class));
-            ended.map(|cut| cut.iter().collect()).collect()
+        let cuts = |list: &'a [FactNo]| -> Vec<Cut<'a>> {
+            let ended = list.iter().filter_map(|no| {
+                let ends = ended_by(facts, *no, class)?.iter().collect();
+                let by = Some(*no);
+                Some(Cut { by, ends })
+            });
+            ended.collect()
         };
         let mut limit = Limit {
             unborn: !standing.born,
@@ -288,13 +301,15 @@ impl Effect {
         };
         limit.forgiven = !limit.hard.is_empty();
         if limit.hard.is_empty() && !standing.closes.is_empty() {
-            limit
-                .hard
-                .push(cuts(&standing.closes).into_iter().flatten().collect());
+            let closes = cuts(&standing.closes);
+            limit.hard.push(Cut {
+                by: closes.first().and_then(|close| close.by),
+                ends: closes.into_iter().flat_map(|close| close.ends).collect(),
+            });
         }
         if let Some(by) = bounds.removed {
-            let cut = by.map_or(&[][..], |no| cut(facts, no));
-            limit.soft.push(cut.iter().collect());
+            let ends = by.map_or(&[][..], |no| cut(facts, no)).iter().collect();
+            limit.soft.push(Cut { by, ends });
         }
         Some(limit)
     }

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use identity::{Form, PublicKey};
 
-pub use effect::{Effect, Limit, Member, Seat, Standing, State, Verdict, Why};
+pub use effect::{Cut, Effect, Limit, Member, Seat, Standing, State, Verdict, Why};
 pub use facts::{
     Act, AuthorNo, Certificate, Claim, Class, Close, Fact, FactNo, Facts, Grant, Invite, Joint,
     Revocation, Rights, Root, Spot, What,

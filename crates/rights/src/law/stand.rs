@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use identity::limits::SHARES;
-use identity::{EnvelopeId, Form, GrantId};
+use identity::{Form, GrantId};
 use lace::{AuthorNo, Bounds, Cut, Effect, FactNo, Facts, Limit, Over, Seat, Set, Standing, Why};
 use wire::Item;
 
 use super::chain;
 use super::graph::Graph;
 use crate::eff;
+use crate::eff::limits::MAX_GRANT_DEPTH;
+
+/// When grants begin, and the facts that give them.
+type Begins = BTreeMap<GrantId, (u64, FactNo)>;
 
 /// What stands, with these forks known.
 pub(super) fn effect(facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo, u64>) -> Effect {
@@ -41,7 +45,7 @@ pub(super) fn effect(facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo,
         effect.void.insert(FactNo(fact.0), translated(*why));
     }
     void_others(&graph, (&all, evidence), &mut effect);
-    limit(&graph, &all, &mut effect);
+    limit((&graph, &all), &since, &mut effect);
     effect.pinned = all.pinned().iter().map(|no| FactNo(no.0)).collect();
     effect
 }
@@ -97,11 +101,13 @@ fn void_others(
 }
 
 /// How far authors stand.
-fn limit(graph: &Graph<'_>, all: &eff::Effect, effect: &mut Effect) {
+fn limit((graph, all): (&Graph<'_>, &eff::Effect), begins: &Begins, effect: &mut Effect) {
     for (key, starts) in graph.starts() {
         let mut limits = Vec::new();
         for (author, first) in starts {
-            let of = |class| bounds(all.limit(graph, *author, class));
+            let grant = all.author(*author).map(|seat| seat.grant);
+            let unborn = || grant.and_then(|grant| unborn_by(all, begins, grant));
+            let of = |class| bounds(all.limit(graph, *author, class), unborn);
             let limit = Limit {
                 first: (starts.len() > 1).then_some(*first),
                 content: of(eff::Class::Content),
@@ -117,14 +123,18 @@ fn limit(graph: &Graph<'_>, all: &eff::Effect, effect: &mut Effect) {
     }
 }
 
-fn bounds(limit: Option<eff::Limit<'_>>) -> Bounds {
-    let cut = |ends: &Vec<&EnvelopeId>| Cut {
-        ends: ends.iter().map(|id| **id).collect(),
-        by: None,
+fn bounds(limit: Option<eff::Limit<'_>>, unborn: impl FnOnce() -> Option<eff::FactNo>) -> Bounds {
+    let cut = |cut: &eff::Cut<'_>| Cut {
+        ends: cut.ends.iter().map(|id| **id).collect(),
+        by: cut.by.map(|no| FactNo(no.0)),
     };
     let Some(limit) = limit.filter(|limit| !limit.unborn) else {
+        let nothing = Cut {
+            ends: Vec::new(),
+            by: unborn().map(|no| FactNo(no.0)),
+        };
         return Bounds {
-            hard: vec![Cut::default()],
+            hard: vec![nothing],
             ..Bounds::default()
         };
     };
@@ -136,9 +146,25 @@ fn bounds(limit: Option<eff::Limit<'_>>) -> Bounds {
     }
 }
 
+/// Why nothing under a grant stands: what has taken the grant, or one above it, from its issuer.
+fn unborn_by(all: &eff::Effect, begins: &Begins, mut grant: GrantId) -> Option<eff::FactNo> {
+    for _ in 0..=MAX_GRANT_DEPTH {
+        let (_, given) = begins.get(&grant)?;
+        grant = match *all.void().get(&eff::FactNo(given.0))? {
+            eff::Why::Revoked(by) | eff::Why::Closed(by) | eff::Why::GivenUp(by) => {
+                return Some(by);
+            }
+            eff::Why::Unseated(by) => return by,
+            eff::Why::Unborn(above) if above != grant => above,
+            _ => return None,
+        };
+    }
+    None
+}
+
 /// When each grant of a set begins, and the fact that gives it: of several that which began first.
-fn begins(graph: &Graph<'_>) -> BTreeMap<GrantId, (u64, FactNo)> {
-    let mut begins: BTreeMap<GrantId, (u64, FactNo)> = BTreeMap::new();
+fn begins(graph: &Graph<'_>) -> Begins {
+    let mut begins = Begins::new();
     for fact in graph.told() {
         if matches!(fact.what, Item::Grant(_) | Item::Invite(_)) {
             let begin = (chain::since(fact), fact.no);

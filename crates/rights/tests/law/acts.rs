@@ -285,6 +285,7 @@ fn an_act_in_the_hands_of_whom_it_removes_stands() {
         );
         // What others have built upon stands; the rest does not.
         assert!(replica.stands(&named) && !replica.stands(&unnamed));
+        assert_eq!(replica.fallen_by(&unnamed), Some(id(&carried)));
         replica.refuses(&control, Rule::Holder);
         let effect = replica.run(|lace, store| lace.held_effect(store));
         let seat = |pen: &Pen| (before.member(), pen.device.public());

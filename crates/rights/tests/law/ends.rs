@@ -118,9 +118,15 @@ fn what_a_revoked_administrator_issues_outside_the_cut_falls_with_all_below() {
     let mut replica = Replica::with(&town, &[&owner, &bea, &cleo, &dora]);
     assert!(replica.stands(&said));
     let item = revoke(bea.grant, &[&cut]);
-    replica.takes(&owner.issue(&town, &[item], &[&cut], START + 9));
+    let end = owner.issue(&town, &[item], &[&cut], START + 9);
+    replica.takes(&end);
     assert!(!replica.stands(&said));
     assert!(replica.stands(&cleos));
+    // Who asks hears which item it was, also of those below.
+    for fallen in [&at, &said, &dora.chain[0]] {
+        assert_eq!(replica.fallen_by(fallen), Some(id(&end)));
+    }
+    assert_eq!(replica.fallen_by(&cleos), None);
     let effect = replica.run(|lace, store| lace.held_effect(store));
     assert!(!effect.grants.contains_key(&to_dora.id()));
     assert!(!effect.grants.contains_key(&bea.grant));
@@ -327,6 +333,7 @@ fn a_holder_ends_its_own_grant_behind_all_that_it_knows() {
     replica.takes(&away);
     assert!(replica.stands(&said) && replica.stands(&answer));
     assert!(!replica.stands(&unheard));
+    assert_eq!(replica.fallen_by(&unheard), Some(id(&away)));
     // Control outside of the cut is void, and whom it let in is let in anew.
     assert!(!replica.stands(&before) && replica.keeps(&before));
     let effect = replica.run(|lace, store| lace.held_effect(store));
@@ -420,6 +427,7 @@ fn a_close_leaves_what_was_written_in_time() {
     assert!(replica.stands(&late));
     replica.takes(&closed);
     assert!(replica.stands(&said) && !replica.stands(&late));
+    assert_eq!(replica.fallen_by(&late), Some(id(&closed)));
     owner.chain.push(closed.clone());
     let next = bea.content(&town, (1, 20), &[&closed], START + DAY - 1);
     replica.refuses(&next, Rule::Ended);

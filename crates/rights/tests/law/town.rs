@@ -422,6 +422,14 @@ impl Replica {
         self.run(|lace, store| lace.effective(store, &id))
     }
 
+    /// The envelope that carries the item because of which another is not effective.
+    pub(crate) fn fallen_by(&mut self, envelope: &Sealed) -> Option<EnvelopeId> {
+        self.settle();
+        let id = id(envelope);
+        let fact = self.run(|lace, store| lace.fallen_by(store, &id))?;
+        Some(fact.carrier)
+    }
+
     /// Whether an envelope is kept.
     pub(crate) fn keeps(&mut self, envelope: &Sealed) -> bool {
         self.settle();
