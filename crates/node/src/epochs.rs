@@ -362,6 +362,16 @@ impl Keychain {
         Some(next)
     }
 
+    /// Draws another sealing key in the place of one that others may have a copy of: to be announced with
+    /// this very commit.
+    pub(crate) fn replace_sealing(&mut self, cx: &mut Cx<'_>, local: u32) {
+        let keys = self.topics.get_mut(&local);
+        if let Some(sealing) = keys.and_then(|keys| keys.sealing.as_mut()) {
+            sealing.turn(cx.wall.as_millis(), cx.rng);
+            self.write_sealing(cx, local);
+        }
+    }
+
     /// Gives up what is older than each topic's history, by a clock that is confirmed: the rows that
     /// held it are replaced in this commit, and with it go the keys under which it came here.
     pub(crate) fn forget_old(&mut self, cx: &mut Cx<'_>) {

@@ -473,7 +473,8 @@ impl Inner {
                 .seal_to_readers(turn.cx, local, TITLE, &title);
             items.extend(sealed.map(Item::Title));
         }
-        items.extend(sealing.filter(|_| founder).map(Item::Sealing));
+        // What a later author of the device tells is found out from what the topic knows.
+        items.extend(sealing.filter(|_| founder && first).map(Item::Sealing));
         items.extend(self.tiding_items(turn, local));
         let told = self.told_hash(turn, local);
         let draft = Draft {
@@ -486,6 +487,7 @@ impl Inner {
             row.opened = true;
             row.told = told;
         });
+        self.epochs_changed(turn, local);
         Ok(())
     }
 }

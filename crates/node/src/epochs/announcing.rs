@@ -40,6 +40,8 @@ pub(crate) struct Announcing {
     /// An epoch that somebody else has announced without all its boxes yet, and since when.
     unfinished: BTreeMap<u32, (EpochId, Time)>,
     pub(super) handing: Handing,
+    /// Topics in which this device has replaced a sealing key that the others do not know, in this life.
+    replaced: BTreeSet<u32>,
     /// How often the next box of an own announcement was refused.
     refused: BTreeMap<u32, u32>,
 }
@@ -202,14 +204,27 @@ impl Inner {
         if survey.now.portion(&device).is_none() {
             return;
         }
-        self.host.keys.turn_sealing(turn.cx, local);
+        let told = survey.now.sealing(&device);
+        let known = self
+            .host
+            .keys
+            .topic(local)
+            .and_then(|keys| keys.sealing.as_ref());
+        let other = known.is_some_and(|own| told.is_some_and(|told| told != own.public()));
+        if other && self.announcing.replaced.insert(local) {
+            // This home was set back, or another one of the device is in the place of this: whoever has
+            // a copy of it has the key that it holds.
+            self.host.keys.replace_sealing(turn.cx, local);
+        } else {
+            self.host.keys.turn_sealing(turn.cx, local);
+        }
         let keys = self
             .host
             .keys
             .topic(local)
             .and_then(|keys| keys.sealing.as_ref());
         let Some(sealing) = keys else { return };
-        if survey.now.sealing(&device) != Some(sealing.public()) {
+        if told != Some(sealing.public()) {
             let item = Item::Sealing(sealing.public());
             // What is refused now is tried again with the next survey.
             let _told = self.publish_items(turn, local, vec![item]);

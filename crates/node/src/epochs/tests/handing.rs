@@ -136,3 +136,50 @@ fn keys_that_were_not_asked_for_are_not_looked_at() {
     world.pass(Duration::from_secs(5));
     assert_eq!(texts(&mut world, 0), ["undisturbed"]);
 }
+
+#[test]
+fn a_home_that_was_set_back_tells_a_key_that_no_copy_of_it_has() {
+    for node in [0, 1] {
+        let mut world = world(53, 4);
+        let sealing = move |world: &mut World| {
+            inside(world, node, |inner, _| {
+                let keys = inner.host.keys.topic(local(inner)).unwrap();
+                keys.sealing.as_ref().unwrap().public()
+            })
+        };
+        let copied = sealing(&mut world);
+        let copy = world.disk(node).clone();
+        // Since the copy was made a box was opened, and the key has turned.
+        let removed = grant(&mut world, 3);
+        remove(&mut world, 0, removed, true);
+        world.pass(Duration::from_secs(86_500));
+        let turned = sealing(&mut world);
+        assert_ne!(turned, copied);
+        world.down(node);
+        world.set_disk(node, copy);
+        world.nodes[node].config.stale = true;
+        world.up(node);
+        world.nodes[node].config.stale = false;
+        world.pass(Duration::from_secs(10));
+        sent(&mut world, node, "back again");
+        world.pass(Duration::from_secs(200));
+        let now = sealing(&mut world);
+        assert!(now != copied && now != turned, "node {node}");
+        let epoch = newest(&mut world, 2);
+        assert!(epoch.1);
+        assert_eq!(newest(&mut world, node), epoch, "it has its keys again");
+        // It tells that key once.
+        world.pass(Duration::from_secs(300));
+        assert_eq!(sealing(&mut world), now);
+        let told = inside(&mut world, 2, move |inner, turn| {
+            let local = local(inner);
+            let survey = inner.survey_epochs(turn, local).unwrap();
+            survey.now.entitled(turn.cx.wall.as_millis())
+        });
+        assert!(told.iter().any(|device| device.to == now));
+        assert!(
+            told.iter()
+                .all(|device| device.to != copied && device.to != turned)
+        );
+    }
+}
