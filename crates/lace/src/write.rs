@@ -27,8 +27,9 @@ pub struct Plan {
     pub count: u16,
     /// Most hops.
     pub hops: u8,
-    /// What it answers or overwrites: named before the heads are. What is not admitted, or of a
-    /// closed author, is left out.
+    /// What it answers or overwrites, or cuts at: named before the heads are. What is not admitted
+    /// is left out. So is what a closed author has written, but for control: whoever takes something
+    /// from a closed author names the branches that it leaves.
     pub answers: Vec<EnvelopeId>,
 }
 
@@ -81,7 +82,8 @@ impl Lace {
         }
         for id in &plan.answers {
             let node = self.node(store, id);
-            if node.is_some_and(|node| self.is_open(node.author)) {
+            let cuts = plan.class == Class::Control;
+            if node.is_some_and(|node| cuts || self.is_open(node.author)) {
                 deps.push(*id);
             }
         }

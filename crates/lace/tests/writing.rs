@@ -88,3 +88,25 @@ fn time_never_goes_back_and_an_unconfirmed_clock_is_not_claimed() {
     assert_eq!(write(&mut replica, 0, false), START + DAY);
     assert_eq!(write(&mut replica, START + 2 * DAY, true), START + 2 * DAY);
 }
+
+/// Whoever takes something from an author that has forked says which branch it leaves, and names it;
+/// nobody else names a closed author.
+#[test]
+fn control_names_the_branch_of_a_closed_author_that_it_leaves() {
+    let pair = Pair::new(53);
+    let mut replica = pair.replica(1);
+    let [one, two] = ["one", "two"].map(|text| pair.founder_says(&pair.invited, &[], text));
+    replica.admitted(&one);
+    replica.verdict(&two);
+    replica.settle();
+    let (author, grant) = (pair.guest.public(), pair.topic.grant);
+    for class in [Class::Content, Class::Control] {
+        let plan = Plan {
+            answers: vec![id_of(&one)],
+            ..plan(class, START)
+        };
+        let header = replica.run(|lace, store| lace.next_header(store, &author, &grant, &plan));
+        let names = header.expect("may write").deps.contains(&id_of(&one));
+        assert_eq!(names, class == Class::Control);
+    }
+}
