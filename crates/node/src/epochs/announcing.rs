@@ -296,10 +296,6 @@ impl Inner {
 
     /// This device has just removed somebody: whoever hears of it is to hear of an epoch with it. To be
     /// called in the turn in which the removal was published.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no command removes anybody yet")
-    )]
     pub(crate) fn renew_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         self.announcing.stale.insert(local);
         self.ready_to_write(turn, local);
