@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::rate::PerMinute;
 use crate::size::Size;
 use crate::when::{Patience, Since, When};
 
@@ -78,6 +79,10 @@ pub enum Command {
         /// A topic
         topic: String,
     },
+    /// Give a member of a topic more rights, out of your own
+    Grant(Grant),
+    /// Take back what a member of a topic was given; what it wrote so far stands
+    Revoke(Revoke),
     /// Make a link that lets others join a topic
     Invite(Invite),
     /// Join a topic with a link; says first who invites to what
@@ -274,6 +279,61 @@ pub struct Invite {
     /// Until when it may be used: RFC 3339, or from now (+2d)
     #[arg(long, value_name = "T", default_value = "+7d")]
     pub until: When,
+}
+
+/// `way grant`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("rights").required(true).multiple(true).args(["publish", "read", "admit"]))]
+pub struct Grant {
+    /// A topic
+    pub topic: String,
+    /// A member: a name, an id, the key of a device, or a unique prefix of one
+    pub member: String,
+    /// It may write messages
+    #[arg(long)]
+    pub publish: bool,
+    /// It is given the keys of what is written
+    #[arg(long)]
+    pub read: bool,
+    /// It may let others in and give them of its rights, and take that back
+    #[arg(long)]
+    pub admit: bool,
+    /// From when on: RFC 3339, or from now (+2d) [default: always]
+    #[arg(long, value_name = "T")]
+    pub from: Option<When>,
+    /// Until when: RFC 3339, or from now (+2d) [default: without end]
+    #[arg(long, value_name = "T")]
+    pub until: Option<When>,
+    /// No more messages than this, such as 10/min
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<PerMinute>,
+    /// No more bytes than this, such as 2MiB/min
+    #[arg(long, value_name = "RATE")]
+    pub bytes: Option<PerMinute>,
+}
+
+/// `way revoke`.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// A topic
+    pub topic: String,
+    /// A member: a name, an id, the key of a device, or a unique prefix of one
+    pub member: String,
+    /// Only the right to write messages
+    #[arg(long)]
+    pub publish: bool,
+    /// Only the right to be given keys of what is written from now on
+    #[arg(long)]
+    pub read: bool,
+    /// Only the right to let others in
+    #[arg(long)]
+    pub admit: bool,
+    /// What it wrote after this message falls too: `now`, or the id of one of its messages
+    #[arg(long, value_name = "ID", default_value = "now")]
+    pub cut: String,
+    /// What it gave to others ends with it
+    #[arg(long)]
+    pub cascade: bool,
 }
 
 /// `way join`.

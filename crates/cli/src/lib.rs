@@ -27,6 +27,7 @@ pub mod passphrase;
 pub mod plain;
 pub mod psk;
 pub mod qr;
+pub mod rate;
 pub mod request;
 pub mod run;
 pub mod schema;

@@ -96,6 +96,22 @@ pub enum Ask {
     Members {
         topic: String,
     },
+    Grant {
+        topic: String,
+        member: String,
+        rights: Vec<Right>,
+        from: Option<u64>,
+        until: Option<u64>,
+        messages: Option<u32>,
+        bytes: Option<u32>,
+    },
+    Revoke {
+        topic: String,
+        member: String,
+        only: Vec<Right>,
+        cut: Option<String>,
+        cascade: bool,
+    },
     TopicLeave {
         topic: String,
     },
@@ -191,6 +207,16 @@ impl Text {
             Self::Bytes { base64 } => data_encoding::BASE64.decode(base64.as_bytes()).ok(),
         }
     }
+}
+
+/// What somebody may do in a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the three rights of `way grant`")]
+pub enum Right {
+    Publish,
+    Read,
+    Admit,
 }
 
 /// What to wait for.

@@ -104,6 +104,8 @@ fn choose(context: &mut Context, command: Command) -> Outcome {
         Command::Core(core) => commands::core::run(context, core),
         Command::Topic(topic) => commands::topic::run(context, topic),
         Command::Members { topic } => commands::topic::members(context, topic),
+        Command::Grant(grant) => commands::giving::grant(context, grant),
+        Command::Revoke(revoke) => commands::giving::revoke(context, revoke),
         Command::Invite(invite) => commands::topic::invite(context, invite),
         Command::Join(join) => commands::topic::join(context, join),
         Command::Send(send) => commands::send::run(context, send),

@@ -244,6 +244,10 @@ objects! {
     }
     /// What ended a grant, inside [`Grant`].
     GrantEnd { how: String, by: String, by_name: String, at: String, above: bool, }
+    /// `way grant`.
+    Granted { v: Version, grant: String, member: String, }
+    /// `way revoke`.
+    Revoked { v: Version, grants: Vec<String>, member: String, others: u32, }
     /// `way invite`.
     Invite { v: Version, link: String, topic: String, uses: u32, expires: String, }
     /// Who invites to what: asked before a join.

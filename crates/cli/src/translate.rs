@@ -64,6 +64,7 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         Ask::TopicList => Command::Topics,
         Ask::TopicInfo { topic } => Command::TopicInfo { topic },
         Ask::Members { topic } => Command::Members { topic },
+        Ask::Grant { .. } | Ask::Revoke { .. } => members::giving(ask),
         Ask::TopicLeave { topic } => Command::TopicLeave { topic },
         Ask::TopicForget { topic } => Command::TopicForget { topic },
         Ask::Invite { topic, uses, until } => Command::Invite { topic, uses, until },
@@ -257,6 +258,7 @@ pub fn answer(asked: &Asked, reply: Reply) -> Answer {
         Reply::Topics(topics) => Answer::many(topics, objects::topic),
         Reply::TopicInfo(info) => Answer::one(&objects::topic_info(*info)),
         Reply::Members(all) => Answer::many(all, members::member),
+        Reply::Granted { .. } | Reply::Revoked { .. } => members::given(reply),
         Reply::Invited { .. } | Reply::Invitation { .. } => objects::inviting(reply),
         Reply::Sent { ids, warnings } => {
             Answer::many(ids, |id| objects::sent(&asked.to, id)).warning(warnings)

@@ -2,7 +2,7 @@
 //! once not.
 
 use ::node::command::{self as node, LineKind, Reply, WaitFor};
-use cli::request::{Ask, End, From, Text, WaitState};
+use cli::request::{Ask, End, From, Right, Text, WaitState};
 use cli::schema::{self, Version, to_line};
 use cli::translate::{Asked, answer};
 use identity::{EnvelopeId, NodeId, TopicId};
@@ -297,6 +297,21 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("TopicInfo", Reply::TopicInfo(Box::new(topic_info()))),
         ("Member", Reply::Members(members())),
         (
+            "Granted",
+            Reply::Granted {
+                grant: "ab".repeat(32),
+                member: members()[0].id.clone(),
+            },
+        ),
+        (
+            "Revoked",
+            Reply::Revoked {
+                grants: vec!["ab".repeat(32)],
+                member: members()[0].id.clone(),
+                others: 2,
+            },
+        ),
+        (
             "Invite",
             Reply::Invited {
                 link: "way:join/x".into(),
@@ -492,6 +507,22 @@ pub(crate) fn asks() -> Vec<Ask> {
         Ask::TopicList,
         Ask::TopicInfo { topic: text() },
         Ask::Members { topic: text() },
+        Ask::Grant {
+            topic: text(),
+            member: text(),
+            rights: vec![Right::Publish, Right::Read, Right::Admit],
+            from: Some(1),
+            until: Some(2),
+            messages: Some(10),
+            bytes: Some(1_000),
+        },
+        Ask::Revoke {
+            topic: text(),
+            member: text(),
+            only: vec![Right::Read],
+            cut: Some(text()),
+            cascade: true,
+        },
         Ask::TopicLeave { topic: text() },
         Ask::TopicForget { topic: text() },
         Ask::Invite {

@@ -92,6 +92,8 @@ fn commands_print_the_objects_of_the_specification() {
         ("Topic", "topic list"),
         ("TopicInfo", "topic info ops"),
         ("Member", "members ops"),
+        ("Granted", "grant ops bob --publish --rate 10/min"),
+        ("Revoked", "revoke ops bob --read"),
         ("Done", "topic leave ops"),
         ("Invite", "invite ops --uses 2"),
         ("Sent", "send ops hello"),

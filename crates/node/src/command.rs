@@ -74,6 +74,23 @@ pub enum Command {
     TopicInfo { topic: TopicRef },
     /// `way members`: who takes part, by what grants.
     Members { topic: TopicRef },
+    /// `way grant TOPIC MEMBER`: gives these rights, and no more than so much a minute.
+    Grant {
+        topic: TopicRef,
+        member: String,
+        rights: Vec<AskedRight>,
+        messages: Option<u32>,
+        bytes: Option<u32>,
+    },
+    /// `way revoke TOPIC MEMBER`: takes back these rights, or all. What the member wrote stands, or
+    /// what it wrote up to a message does; with `cascade` what it gave to others ends too.
+    Revoke {
+        topic: TopicRef,
+        member: String,
+        only: Vec<Right>,
+        cut: Option<String>,
+        cascade: bool,
+    },
     /// `way topic leave TOPIC`: says so to the others and takes part no longer; what is here stays.
     TopicLeave { topic: TopicRef },
     /// `way topic forget TOPIC`: removes everything of a topic that was left, from this home.
@@ -223,6 +240,18 @@ pub enum Reply {
     TopicInfo(Box<TopicInfo>),
     /// To [`Command::Members`]: from the owners of the topic down; last those who stand no more.
     Members(Vec<Member>),
+    /// To [`Command::Grant`].
+    Granted {
+        grant: String,
+        member: String,
+    },
+    /// To [`Command::Revoke`]: what was taken back, and how many others who had claimed the same
+    /// invite were given grants of their own.
+    Revoked {
+        grants: Vec<String>,
+        member: String,
+        others: u32,
+    },
     /// To [`Command::Invite`].
     Invited {
         link: String,
@@ -547,6 +576,17 @@ pub enum Right {
     Read,
     /// Let others in.
     Admit,
+}
+
+/// A right that is to be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskedRight {
+    /// Which.
+    pub right: Right,
+    /// Its first millisecond; 0 for no beginning.
+    pub from: u64,
+    /// Its end (ms).
+    pub until: Option<u64>,
 }
 
 /// A right of a grant.

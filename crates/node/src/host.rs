@@ -3,7 +3,7 @@
 use crate::io::LinkId;
 use crate::keychain::Keychain;
 use custody::{Custody, Deposit};
-use identity::{NodeId, PublicKey};
+use identity::{GrantId, NodeId, PublicKey};
 use machine::Cx;
 use router::Acl;
 use router::acl::{No, Way};
@@ -65,6 +65,10 @@ impl Keys for Host {
 
     fn author(&self, topic: u32) -> Option<PublicKey> {
         self.keys.author(topic)
+    }
+
+    fn under(&self, topic: u32) -> Option<GrantId> {
+        self.keys.under(topic)
     }
 
     fn device(&self, topic: u32) -> Option<PublicKey> {

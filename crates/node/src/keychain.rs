@@ -415,6 +415,10 @@ impl Keys for Keychain {
         Some(self.topics.get(&topic)?.author.as_ref()?.author.public())
     }
 
+    fn under(&self, topic: u32) -> Option<GrantId> {
+        Some(GrantId::from_bytes(self.topics.get(&topic)?.row.grant))
+    }
+
     fn device(&self, topic: u32) -> Option<PublicKey> {
         Some(self.topics.get(&topic)?.device.as_ref()?.public())
     }

@@ -21,6 +21,7 @@ mod config;
 mod epochs;
 mod figures;
 mod frames;
+mod grants;
 mod host;
 mod io;
 mod joining;

@@ -276,6 +276,9 @@ impl Inner {
             if turns {
                 self.epochs_changed(turn, local);
             }
+            if items.iter().any(crate::grants::turn_on) {
+                self.grants_changed(turn, local);
+            }
             for item in &items {
                 self.control_item(turn, local, &header, &device, item);
             }

@@ -1,5 +1,6 @@
 //! Whole nodes in a world without I/O.
 
+mod giving;
 mod agreements;
 mod chains;
 mod held;

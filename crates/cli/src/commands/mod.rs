@@ -1,6 +1,7 @@
 //! What each command does: ask the node, print the answer.
 
 pub mod core;
+pub mod giving;
 pub mod home;
 pub mod node;
 pub mod read;

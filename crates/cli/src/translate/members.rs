@@ -2,6 +2,8 @@
 
 use ::node::command as node;
 
+use super::{Answer, objects};
+use crate::request::{self, Ask};
 use crate::schema::{self, Version};
 use crate::when::rfc3339;
 
@@ -11,6 +13,75 @@ pub(super) fn member(member: node::Member) -> schema::Member {
         id: member.id,
         devices: member.devices.into_iter().map(device).collect(),
         grants: member.grants.into_iter().map(grant).collect(),
+    }
+}
+
+/// What a request to give or to take means.
+pub(super) fn giving(ask: Ask) -> node::Command {
+    let right = |right: request::Right| match right {
+        request::Right::Publish => node::Right::Publish,
+        request::Right::Read => node::Right::Read,
+        request::Right::Admit => node::Right::Admit,
+    };
+    match ask {
+        Ask::Grant {
+            topic,
+            member,
+            rights,
+            from,
+            until,
+            messages,
+            bytes,
+        } => node::Command::Grant {
+            topic,
+            member,
+            rights: rights
+                .into_iter()
+                .map(|asked| node::AskedRight {
+                    right: right(asked),
+                    from: from.unwrap_or(0),
+                    until,
+                })
+                .collect(),
+            messages,
+            bytes,
+        },
+        Ask::Revoke {
+            topic,
+            member,
+            only,
+            cut,
+            cascade,
+        } => node::Command::Revoke {
+            topic,
+            member,
+            only: only.into_iter().map(right).collect(),
+            cut,
+            cascade,
+        },
+        _ => node::Command::Status,
+    }
+}
+
+/// What was given or taken.
+pub(super) fn given(reply: node::Reply) -> Answer {
+    match reply {
+        node::Reply::Granted { grant, member } => Answer::one(&schema::Granted {
+            v: Version,
+            grant,
+            member,
+        }),
+        node::Reply::Revoked {
+            grants,
+            member,
+            others,
+        } => Answer::one(&schema::Revoked {
+            v: Version,
+            grants,
+            member,
+            others,
+        }),
+        _ => Answer::one(&objects::done()),
     }
 }
 

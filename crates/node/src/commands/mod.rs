@@ -2,6 +2,7 @@
 
 mod core_words;
 mod cores;
+mod giving;
 mod members;
 mod messages;
 mod names;
@@ -16,6 +17,7 @@ use crate::command::{Code, Command, Failure, Reply, RequestId};
 use crate::io::Held;
 use crate::node::{Inner, Turn};
 use crate::timer::Timer;
+use wire::Budget;
 
 impl Failure {
     /// A failure with what to do next.
@@ -114,6 +116,27 @@ impl Inner {
             Command::Topics => Ok(self.topic_list(turn)),
             Command::TopicInfo { topic } => self.topic_info(turn, &topic),
             Command::Members { topic } => self.members(turn, &topic),
+            Command::Grant {
+                topic,
+                member,
+                rights,
+                messages,
+                bytes,
+            } => {
+                let budget = Budget {
+                    messages,
+                    bytes,
+                    ..Budget::default()
+                };
+                self.give(turn, (&topic, &member), &rights, budget)
+            }
+            Command::Revoke {
+                topic,
+                member,
+                only,
+                cut,
+                cascade,
+            } => self.revoke(turn, (&topic, &member), &only, (cut.as_deref(), cascade)),
             Command::TopicLeave { topic } => self.topic_leave(turn, &topic),
             Command::TopicForget { topic } => self.topic_forget(turn, &topic),
             Command::Invite { topic, uses, until } => self.invite(turn, &topic, uses, until),

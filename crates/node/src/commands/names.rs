@@ -197,14 +197,14 @@ impl Inner {
     }
 }
 
-fn is_prefix(text: &str, id: &impl Display) -> bool {
+pub(super) fn is_prefix(text: &str, id: &impl Display) -> bool {
     let id = id.to_string();
     let shared = id.find('1').map_or(0, |at| at + 3);
     let text = text.to_ascii_lowercase();
     text.len() >= shared + MIN_PREFIX && id.starts_with(&text)
 }
 
-fn one<T: Copy>(found: &[T], shown: Vec<String>, none: &str, list: &str) -> Result<T, Failure> {
+pub(super) fn one<T: Copy>(found: &[T], shown: Vec<String>, none: &str, list: &str) -> Result<T, Failure> {
     match found {
         [one] => Ok(*one),
         [] => Err(Failure::new(

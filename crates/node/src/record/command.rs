@@ -1,7 +1,7 @@
 //! Commands as bytes: a list of a number and the fields in their order.
 
 use super::{maybe, maybe_text, read_maybe, read_maybe_text, text};
-use crate::command::{Command, ReadFrom, WaitFor};
+use crate::command::{AskedRight, Command, ReadFrom, Right, WaitFor};
 use rights::CoreInviteSeed;
 use wire::Malformed;
 use wire::cbor::{Reader, Writer};
@@ -98,11 +98,42 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
             w.array(3).uint(30_u8).text(address).bytes(psk.as_bytes());
         }
         Command::Members { topic } => one(w, 31, topic),
+        Command::Grant {
+            topic,
+            member,
+            rights,
+            messages,
+            bytes,
+        } => {
+            w.array(6).uint(32_u8).text(topic).text(member);
+            w.array(rights.len());
+            for ask in rights {
+                w.array(3).uint(right(ask.right)).uint(ask.from);
+                maybe(w, ask.until);
+            }
+            maybe(w, *messages);
+            maybe(w, *bytes);
+        }
+        Command::Revoke {
+            topic,
+            member,
+            only,
+            cut,
+            cascade,
+        } => {
+            w.array(6).uint(33_u8).text(topic).text(member);
+            w.array(only.len());
+            for asked in only {
+                w.uint(right(*asked));
+            }
+            maybe_text(w, cut.as_deref());
+            w.bool(*cascade);
+        }
     }
 }
 
 pub(super) fn read(r: &mut Reader<'_>) -> Result<Command, Malformed> {
-    let fields = r.list(5, "command")?;
+    let fields = r.list(6, "command")?;
     let kind = r.u8("kind of command")?;
     Ok(match (kind, fields) {
         (0, 1) => Command::Status,
@@ -196,6 +227,20 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
             psk: read_psk(r)?,
         },
         (31, 2) => Command::Members { topic: text(r)? },
+        (32, 6) => Command::Grant {
+            topic: text(r)?,
+            member: text(r)?,
+            rights: read_asked(r)?,
+            messages: read_maybe_small(r)?,
+            bytes: read_maybe_small(r)?,
+        },
+        (33, 6) => Command::Revoke {
+            topic: text(r)?,
+            member: text(r)?,
+            only: read_rights(r)?,
+            cut: read_maybe_text(r)?,
+            cascade: r.bool("cascade")?,
+        },
         _ => return Err(r.wrong("kind of command")),
     })
 }
@@ -217,6 +262,53 @@ fn read_messages(r: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, Malformed> {
     (0..count)
         .map(|_| r.bytes(usize::MAX, "message").map(<[u8]>::to_vec))
         .collect()
+}
+
+/// Rights in one list: each once.
+const MAX_RIGHTS: usize = 3;
+
+const fn right(right: Right) -> u8 {
+    match right {
+        Right::Publish => 0,
+        Right::Read => 1,
+        Right::Admit => 2,
+    }
+}
+
+fn read_right(r: &mut Reader<'_>) -> Result<Right, Malformed> {
+    Ok(match r.u8("right")? {
+        0 => Right::Publish,
+        1 => Right::Read,
+        2 => Right::Admit,
+        _ => return Err(r.wrong("right")),
+    })
+}
+
+fn read_rights(r: &mut Reader<'_>) -> Result<Vec<Right>, Malformed> {
+    let count = r.list(MAX_RIGHTS, "rights")?;
+    (0..count).map(|_| read_right(r)).collect()
+}
+
+fn read_asked(r: &mut Reader<'_>) -> Result<Vec<AskedRight>, Malformed> {
+    let count = r.list(MAX_RIGHTS, "rights")?;
+    (0..count)
+        .map(|_| {
+            r.tuple(3, "right")?;
+            Ok(AskedRight {
+                right: read_right(r)?,
+                from: r.u64("from")?,
+                until: read_maybe(r)?,
+            })
+        })
+        .collect()
+}
+
+fn read_maybe_small(r: &mut Reader<'_>) -> Result<Option<u32>, Malformed> {
+    let wrong = r.wrong("a rate");
+    let number = read_maybe(r)?;
+    number
+        .map(|number| u32::try_from(number).map_err(|_| wrong))
+        .transpose()
 }
 
 const fn wait_for(state: WaitFor) -> u8 {

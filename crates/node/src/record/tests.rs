@@ -1,5 +1,5 @@
 use super::*;
-use crate::command::{Command, ReadFrom, WaitFor};
+use crate::command::{AskedRight, Command, ReadFrom, Right, WaitFor};
 use identity::{Context, Signature};
 use machine::Rng;
 use rights::CoreInviteSeed;
@@ -93,6 +93,24 @@ fn commands(w: &mut Whim) -> Vec<Command> {
         Command::TopicCreate { name: w.text() },
         Command::TopicInfo { topic: w.text() },
         Command::Members { topic: w.text() },
+        Command::Grant {
+            topic: w.text(),
+            member: w.text(),
+            rights: vec![AskedRight {
+                right: Right::Admit,
+                from: w.number(),
+                until: w.maybe(Whim::number),
+            }],
+            messages: w.maybe(Whim::small),
+            bytes: w.maybe(Whim::small),
+        },
+        Command::Revoke {
+            topic: w.text(),
+            member: w.text(),
+            only: vec![Right::Publish, Right::Read],
+            cut: w.maybe(Whim::text),
+            cascade: w.bool(),
+        },
         Command::TopicLeave { topic: w.text() },
         Command::TopicForget { topic: w.text() },
         Command::Invite {

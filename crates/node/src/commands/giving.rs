@@ -1,0 +1,455 @@
+//! Giving rights to members of a topic, and taking them back.
+//!
+//! What may be given and taken is for the law of the topic to say. Here it is found out who is meant,
+//! what they hold, and which of their envelopes a cut leaves.
+
+use super::names::{is_prefix, one};
+use super::topics::from_publish;
+use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
+use crate::look::look;
+use crate::node::{Inner, Turn};
+use identity::{EnvelopeId, Form, GrantId, Id, PublicKey};
+use lace::{Author, Lace};
+use machine::Staged;
+use std::collections::BTreeSet;
+use topic::{Draft, Payload};
+use wire::{Budget, Grant, Interval, Item, Revocation, Right, Rights, Terms};
+
+/// Envelopes that one control envelope names for a cut. Its other deps are for heads.
+const NAMED_AT_ONCE: usize = 12;
+
+/// Most envelopes that a cut names: as many as a carrier and its envelopes before can name. A member
+/// who has written under more keys is revoked by somebody else's shorter cut, or in steps.
+const MAX_NAMED: usize = NAMED_AT_ONCE * 8;
+
+/// Most others who have claimed the same invite and get a grant of their own when it is taken back.
+/// An invite that more have claimed is not taken back.
+const MAX_OTHERS: usize = 24;
+
+/// Fewest digits that stand for the key of a device.
+const MIN_KEY: usize = 8;
+
+/// Somebody who takes part.
+struct Target {
+    holder: Id,
+    devices: BTreeSet<PublicKey>,
+    held: Vec<Holding>,
+}
+
+/// A grant that somebody holds, or an invite that it has claimed.
+struct Holding {
+    grant: GrantId,
+    /// Nothing for the topic's own.
+    terms: Option<Terms>,
+    chains: Vec<Chain>,
+    /// Devices that write under it, or have claimed it.
+    users: BTreeSet<PublicKey>,
+}
+
+/// An author under a grant.
+#[derive(Clone, Copy)]
+struct Chain {
+    author: PublicKey,
+    device: PublicKey,
+    index: u32,
+    /// Its newest envelope that stands.
+    end: EnvelopeId,
+}
+
+/// What a cut leaves of a member.
+#[derive(Clone, Copy)]
+enum Leaves {
+    All,
+    /// This envelope and what its device wrote before.
+    UpTo(Chain),
+}
+
+impl Inner {
+    /// `way grant`.
+    pub(super) fn give(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        (topic, member): (&str, &str),
+        asked: &[AskedRight],
+        budget: Budget,
+    ) -> Result<Reply, Failure> {
+        let (local, own) = self.giver(topic)?;
+        let rights = rights_of(asked)?;
+        let target = self.target(turn, local, member)?;
+        let mut devices = target.devices.iter();
+        let (Some(device), None) = (devices.next(), devices.next()) else {
+            return Err(Failure::new(
+                Code::Failed,
+                "this member has several devices, and this version gives to members of one",
+                "",
+            ));
+        };
+        let item = given(own, *device, Terms { rights, budget });
+        let grant = item.id().to_string();
+        self.say_items(turn, local, vec![item], &BTreeSet::new())?;
+        Ok(Reply::Granted {
+            grant,
+            member: target.holder.to_string(),
+        })
+    }
+
+    /// `way revoke`.
+    pub(super) fn revoke(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        (topic, member): (&str, &str),
+        only: &[Named],
+        (cut, cascade): (Option<&str>, bool),
+    ) -> Result<Reply, Failure> {
+        let (local, own) = self.giver(topic)?;
+        let target = self.target(turn, local, member)?;
+        let leaves = match cut {
+            Some(id) => Leaves::UpTo(self.last_of(turn, local, &target, id)?),
+            None => Leaves::All,
+        };
+        let only: BTreeSet<Right> = only.iter().copied().map(right).collect();
+        let (mut items, mut named) = (Vec::new(), BTreeSet::new());
+        let (mut revoked, mut others) = (Vec::new(), 0);
+        for holding in target.held.iter() {
+            let Some(terms) = holding.terms else {
+                return Err(Failure::new(
+                    Code::Refused,
+                    "this member owns the topic: no grant is above its own",
+                    "",
+                ));
+            };
+            let beside: Vec<&PublicKey> = holding.users.difference(&target.devices).collect();
+            if beside.len() > MAX_OTHERS {
+                let text = format!(
+                    "{} others have claimed the same invite, and at most {MAX_OTHERS} can be given \
+                     grants of their own",
+                    beside.len()
+                );
+                return Err(Failure::new(Code::Failed, text, ""));
+            }
+            others += beside.len();
+            items.extend(beside.into_iter().map(|device| given(own, *device, terms)));
+            let left = cut_of(&target, holding, leaves);
+            named.extend(left.iter().copied());
+            revoked.push(holding.grant.to_string());
+            items.push(Item::Revocation(Revocation {
+                grant: holding.grant,
+                cut: left.into_iter().collect(),
+                cascade,
+                only: only.clone(),
+                joint: None,
+            }));
+        }
+        if revoked.is_empty() {
+            return Err(Failure::new(
+                Code::Failed,
+                "nothing that this member was given stands",
+                "`way members` shows who holds what",
+            ));
+        }
+        if named.len() > MAX_NAMED {
+            let text = format!("this member has written under more than {MAX_NAMED} keys");
+            return Err(Failure::new(
+                Code::Failed,
+                text,
+                "give --cut with an older message",
+            ));
+        }
+        self.say_items(turn, local, items, &named)?;
+        // Whoever hears of it hears of keys that the member has not, too.
+        self.renew_epoch(turn, local);
+        Ok(Reply::Revoked {
+            grants: revoked,
+            member: target.holder.to_string(),
+            others: u32::try_from(others).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// The topic, and the grant out of which this device gives.
+    fn giver(&self, topic: &str) -> Result<(u32, GrantId), Failure> {
+        let local = self.find_topic(topic)?;
+        let keys = self.member(local)?;
+        if keys.row.left {
+            return Err(Failure::new(
+                Code::Refused,
+                "this node has left the topic",
+                "",
+            ));
+        }
+        Ok((local, GrantId::from_bytes(keys.row.grant)))
+    }
+
+    /// The member that a person means: by its id, the key of a device, a unique prefix of one, or a
+    /// name.
+    fn target(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        text: &str,
+    ) -> Result<Target, Failure> {
+        let seats = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let effect = lace.held_effect(store);
+            effect.devices.keys().copied().collect::<Vec<_>>()
+        })
+        .unwrap_or_default();
+        let holder = self.find_member(turn, local, &seats, text)?;
+        let devices = seats.iter().filter(|(of, _)| *of == holder);
+        let devices: BTreeSet<PublicKey> = devices.map(|(_, device)| *device).collect();
+        let held = look(&mut self.topics, turn.cx, local, |lace, store| {
+            holdings(lace, store, holder, &devices)
+        });
+        Ok(Target {
+            holder,
+            held: held.unwrap_or_default(),
+            devices,
+        })
+    }
+
+    fn find_member(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        seats: &[(Id, PublicKey)],
+        text: &str,
+    ) -> Result<Id, Failure> {
+        let devices: Vec<PublicKey> = seats.iter().map(|(_, device)| *device).collect();
+        let names = self.device_names(turn, local, &devices);
+        let called = |fits: &dyn Fn(&str) -> bool| -> BTreeSet<Id> {
+            let named = seats.iter().filter(|(_, device)| {
+                let name = names.get(device).map_or("", String::as_str);
+                !name.is_empty() && fits(name)
+            });
+            named.map(|(holder, _)| *holder).collect()
+        };
+        let mut found = called(&|name| name == text);
+        if found.is_empty() {
+            // As it was given, before a piece of the key was added to tell it from others.
+            let given = |name: &str| {
+                name.rsplit_once('·')
+                    .is_some_and(|(given, _)| given == text)
+            };
+            found = called(&given);
+        }
+        if found.is_empty() {
+            let key = text.to_ascii_lowercase();
+            let fits = |(holder, device): &&(Id, PublicKey)| {
+                is_prefix(text, holder)
+                    || (key.len() >= MIN_KEY && device.to_string().starts_with(&key))
+            };
+            found = seats
+                .iter()
+                .filter(fits)
+                .map(|(holder, _)| *holder)
+                .collect();
+        }
+        let found: Vec<Id> = found.into_iter().collect();
+        let shown = found.iter().map(|holder| {
+            let devices = seats.iter().filter(|(of, _)| of == holder);
+            let names = devices.filter_map(|(_, device)| names.get(device).cloned());
+            format!("{holder} {}", names.collect::<Vec<_>>().join(" "))
+        });
+        one(
+            &found,
+            shown.collect(),
+            &format!("nobody who takes part is called {text:?}"),
+            "`way members`",
+        )
+    }
+
+    /// The chain of the message up to which a member's stand, ending there.
+    fn last_of(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        target: &Target,
+        text: &str,
+    ) -> Result<Chain, Failure> {
+        let (message, of) = self.find_message(turn, text)?;
+        let id = message.envelope;
+        let found = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let envelope = lace.header(store, &id).filter(|_| of == Some(local))?;
+            let author = lace.author(&envelope.header.author)?;
+            Some(Chain {
+                author: envelope.header.author,
+                device: *author.device(),
+                index: author.index(),
+                end: id,
+            })
+        });
+        let found = found.flatten();
+        found
+            .filter(|chain| target.devices.contains(&chain.device))
+            .ok_or_else(|| {
+                Failure::new(
+                    Code::NotFound,
+                    "that message is none of this member's in this topic",
+                    "`way read --json` shows ids and authors",
+                )
+            })
+    }
+
+    /// Publishes items in one envelope, which names these for a cut; before it, if they are many,
+    /// envelopes that name the rest.
+    fn say_items(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        items: Vec<Item>,
+        named: &BTreeSet<EnvelopeId>,
+    ) -> Result<(), Failure> {
+        self.open_author(turn, local).map_err(from_publish)?;
+        let named: Vec<EnvelopeId> = named.iter().copied().collect();
+        let mut parts: Vec<Vec<EnvelopeId>> =
+            named.chunks(NAMED_AT_ONCE).map(<[_]>::to_vec).collect();
+        let last = parts.pop().unwrap_or_default();
+        let sealing = self.host.keys.topic(local);
+        let sealing = sealing.and_then(|keys| Some(keys.sealing.as_ref()?.public()));
+        for answers in parts {
+            // It says nothing new: it is there for what it names.
+            let again = sealing.map(Item::Sealing).into_iter().collect();
+            self.say(turn, local, again, answers)?;
+        }
+        self.say(turn, local, items, last)
+    }
+
+    fn say(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        items: Vec<Item>,
+        answers: Vec<EnvelopeId>,
+    ) -> Result<(), Failure> {
+        let draft = Draft {
+            payload: Payload::Items(items),
+            lifespan: None,
+            answers,
+        };
+        self.with_topics(turn, |topics, env| topics.publish(env, local, draft))
+            .map_err(from_publish)?;
+        self.note_queued(turn, local);
+        Ok(())
+    }
+}
+
+/// What a member holds of what stands, and who else writes under the same.
+fn holdings(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    holder: Id,
+    devices: &BTreeSet<PublicKey>,
+) -> Vec<Holding> {
+    let effect = lace.held_effect(store);
+    let mut grants: BTreeSet<GrantId> = BTreeSet::new();
+    let held = effect.grants.iter();
+    grants.extend(
+        held.filter(|(_, it)| it.holder == Some(holder))
+            .map(|(id, _)| *id),
+    );
+    let seats = effect.devices.iter();
+    grants.extend(
+        seats
+            .filter(|((of, _), _)| *of == holder)
+            .map(|(_, seat)| seat.grant),
+    );
+    let under = lace
+        .authors()
+        .filter(|author| devices.contains(author.device()));
+    grants.extend(under.map(|author| *author.grant()));
+    grants.retain(|grant| effect.grants.contains_key(grant));
+    let one = |grant: GrantId| {
+        let issued = lace.facts(store, |facts| facts.issued(&grant));
+        let terms = issued.first().and_then(|fact| match &fact.what {
+            Item::Grant(item) => Some(Terms {
+                rights: item.rights,
+                budget: item.budget,
+            }),
+            Item::Invite(item) => item.gift().map(|gift| gift.terms),
+            _ => None,
+        });
+        let authors = lace.authors().filter(|author| *author.grant() == grant);
+        let authors: Vec<&Author> = authors.collect();
+        let chains = authors.iter().filter_map(|author| {
+            Some(Chain {
+                author: *author.key(),
+                device: *author.device(),
+                index: author.index(),
+                end: author.tip()?.id,
+            })
+        });
+        Holding {
+            grant,
+            terms,
+            chains: chains.collect(),
+            users: authors.iter().map(|author| *author.device()).collect(),
+        }
+    };
+    grants.into_iter().map(one).collect()
+}
+
+/// What is left of the chains under a grant: all of others', and of the member's own what is to be.
+fn cut_of(target: &Target, holding: &Holding, leaves: Leaves) -> BTreeSet<EnvelopeId> {
+    let left = holding.chains.iter().filter_map(|chain| match leaves {
+        Leaves::UpTo(last) if target.devices.contains(&chain.device) => {
+            if chain.author == last.author {
+                Some(last.end)
+            } else {
+                // What the device wrote under later keys came after.
+                (chain.device != last.device || chain.index < last.index).then_some(chain.end)
+            }
+        }
+        _ => Some(chain.end),
+    });
+    left.collect()
+}
+
+/// A grant to a member of one device.
+fn given(parent: GrantId, device: PublicKey, terms: Terms) -> Item {
+    let form = Form::one(device);
+    Item::Grant(Grant {
+        parent,
+        holder: form.member(),
+        rights: terms.rights,
+        budget: terms.budget,
+        welcomes: None,
+        form: Some(form),
+        joint: None,
+    })
+}
+
+const fn right(named: Named) -> Right {
+    match named {
+        Named::Publish => Right::Publish,
+        Named::Read => Right::Read,
+        Named::Admit => Right::Admit,
+    }
+}
+
+fn rights_of(asked: &[AskedRight]) -> Result<Rights, Failure> {
+    let mut rights = Rights::default();
+    for ask in asked {
+        if ask.until.is_some_and(|until| until <= ask.from) {
+            return Err(Failure::new(
+                Code::Usage,
+                "a right that ends before it begins",
+                "give an --until after its --from",
+            ));
+        }
+        let interval = Some(Interval {
+            from: ask.from,
+            until: ask.until,
+        });
+        match ask.right {
+            Named::Publish => rights.publish = interval,
+            Named::Read => rights.read = interval,
+            Named::Admit => rights.admit = interval,
+        }
+    }
+    if rights == Rights::default() {
+        return Err(Failure::new(
+            Code::Usage,
+            "a grant gives at least one right",
+            "say --publish, --read or --admit",
+        ));
+    }
+    Ok(rights)
+}

@@ -1,0 +1,217 @@
+//! Giving rights to members, and taking them back.
+
+use crate::story::{found, invite, join, send, texts, wait};
+use crate::world::World;
+use node::command::{AskedRight, Code, Command, Failure, Reply, Right, WaitFor};
+use std::time::Duration;
+
+const TEA: &str = "tea";
+
+/// Alice has founded a topic, in which Bob and Cleo take part by one invite.
+fn three(seed: u8) -> (World, [usize; 3]) {
+    let mut world = World::new(seed);
+    let people = ["Alice", "Bob", "Cleo"].map(|name| world.add(name, false));
+    let [alice, bob, cleo] = people;
+    found(&mut world, alice, TEA);
+    let link = invite(&mut world, alice, TEA, 2);
+    join(&mut world, bob, &link);
+    join(&mut world, cleo, &link);
+    world.pass(Duration::from_secs(20));
+    (world, people)
+}
+
+fn revoke(
+    world: &mut World,
+    node: usize,
+    member: &str,
+    only: &[Right],
+    cut: Option<String>,
+) -> Reply {
+    let command = Command::Revoke {
+        topic: TEA.to_owned(),
+        member: member.to_owned(),
+        only: only.to_vec(),
+        cut,
+        cascade: false,
+    };
+    world.ask(node, command)
+}
+
+fn grant(world: &mut World, node: usize, member: &str, rights: &[Right]) -> Reply {
+    let ask = |right: &Right| AskedRight {
+        right: *right,
+        from: 0,
+        until: None,
+    };
+    let command = Command::Grant {
+        topic: TEA.to_owned(),
+        member: member.to_owned(),
+        rights: rights.iter().map(ask).collect(),
+        messages: None,
+        bytes: None,
+    };
+    world.ask(node, command)
+}
+
+fn failure(reply: Reply) -> Failure {
+    match reply {
+        Reply::Failed(failure) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn delivered(world: &mut World, node: usize, text: &str) {
+    let id = send(world, node, TEA, text);
+    let reached = wait(world, node, &id, WaitFor::Delivered, None);
+    assert!(
+        matches!(reached, Reply::Reached { .. }),
+        "{text}: {reached:?}"
+    );
+}
+
+#[test]
+fn whoever_is_revoked_neither_writes_nor_reads_on() {
+    let (mut world, [alice, bob, cleo]) = three(41);
+    delivered(&mut world, bob, "before");
+    let reply = revoke(&mut world, alice, "Bob", &[], None);
+    let Reply::Revoked { grants, others, .. } = reply else {
+        panic!("{reply:?}");
+    };
+    assert_eq!(
+        (grants.len(), others),
+        (1, 1),
+        "Cleo claimed the same invite"
+    );
+    world.pass(Duration::from_secs(30));
+    // Cleo goes on, under a grant of her own.
+    delivered(&mut world, cleo, "I am still here");
+    delivered(&mut world, alice, "good");
+    world.pass(Duration::from_secs(30));
+    let last = send(&mut world, alice, TEA, "between us");
+    let reached = wait(&mut world, alice, &last, WaitFor::Delivered, Some(1));
+    assert!(
+        matches!(reached, Reply::Reached { of: 1, .. }),
+        "{reached:?}"
+    );
+    let command = Command::Send {
+        to: TEA.to_owned(),
+        messages: vec![b"after".to_vec()],
+        expires: None,
+        best_effort: false,
+    };
+    let refused = failure(world.ask(bob, command));
+    assert!(refused.message.contains("cut off"), "{refused:?}");
+    world.pass(Duration::from_secs(60));
+    for node in [alice, cleo] {
+        let texts = texts(&mut world, node, TEA);
+        assert!(texts.contains(&"before".to_owned()), "it was said before");
+        assert!(texts.contains(&"between us".to_owned()));
+        assert!(!texts.contains(&"after".to_owned()));
+    }
+    let texts = texts(&mut world, bob, TEA);
+    assert!(!texts.contains(&"between us".to_owned()), "{texts:?}");
+}
+
+#[test]
+fn what_was_said_after_a_message_falls_with_it() {
+    let (mut world, [alice, bob, cleo]) = three(42);
+    let first = send(&mut world, bob, TEA, "first");
+    wait(&mut world, bob, &first, WaitFor::Delivered, None);
+    delivered(&mut world, bob, "second");
+    world.pass(Duration::from_secs(5));
+    let reply = revoke(&mut world, alice, "Bob", &[], Some(first));
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(30));
+    for node in [alice, cleo] {
+        assert_eq!(texts(&mut world, node, TEA), ["first"]);
+    }
+}
+
+#[test]
+fn who_is_given_more_goes_on_under_that() {
+    let (mut world, [alice, bob, cleo]) = three(43);
+    let all = [Right::Publish, Right::Read, Right::Admit];
+    let refused = failure(grant(&mut world, bob, "Cleo", &all));
+    assert!(!refused.message.is_empty());
+    let reply = grant(&mut world, alice, "Bob", &all);
+    let Reply::Granted { member, .. } = reply else {
+        panic!("{reply:?}");
+    };
+    world.pass(Duration::from_secs(30));
+    delivered(&mut world, bob, "under my own");
+    let Reply::Members(members) = world.ask(
+        alice,
+        Command::Members {
+            topic: TEA.to_owned(),
+        },
+    ) else {
+        panic!("no members");
+    };
+    let bob_now = members
+        .iter()
+        .find(|it| it.id == member)
+        .expect("he is there");
+    let writes = bob_now.grants.iter().filter(|grant| grant.writes);
+    assert!(
+        writes.clone().any(|grant| grant.rights.len() == 3),
+        "{bob_now:?}"
+    );
+    // He gives of his own, and takes that back.
+    let reply = grant(&mut world, bob, "Cleo", &all);
+    assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(30));
+    delivered(&mut world, cleo, "me too");
+    world.pass(Duration::from_secs(10));
+    // Cleo holds an invite of Alice's as well, which is not Bob's to take.
+    let refused = failure(revoke(&mut world, bob, "Cleo", &[], None));
+    assert!(!refused.message.is_empty(), "{refused:?}");
+    // What Alice gave she takes, and what hangs under it ends with `cascade`, or stays.
+    let reply = revoke(&mut world, alice, "Bob", &[], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(60));
+    delivered(&mut world, cleo, "still here");
+}
+
+#[test]
+fn who_may_not_read_writes_on() {
+    let (mut world, [alice, bob, cleo]) = three(44);
+    delivered(&mut world, bob, "hello");
+    let reply = revoke(&mut world, alice, "Bob", &[Right::Read], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(60));
+    let secret = send(&mut world, alice, TEA, "not for Bob");
+    wait(&mut world, alice, &secret, WaitFor::Delivered, None);
+    send(&mut world, bob, TEA, "I write on");
+    world.pass(Duration::from_secs(60));
+    let heard = texts(&mut world, cleo, TEA);
+    assert!(heard.contains(&"I write on".to_owned()), "{heard:?}");
+    assert!(heard.contains(&"not for Bob".to_owned()), "{heard:?}");
+    let heard = texts(&mut world, bob, TEA);
+    assert!(!heard.contains(&"not for Bob".to_owned()), "{heard:?}");
+}
+
+#[test]
+fn what_cannot_be_given_or_taken_is_said() {
+    let (mut world, [alice, bob, _]) = three(45);
+    let code = |reply: Reply| failure(reply).code;
+    assert_eq!(code(grant(&mut world, alice, "Bob", &[])), Code::Usage);
+    assert_eq!(
+        code(grant(&mut world, alice, "Dora", &[Right::Read])),
+        Code::NotFound
+    );
+    assert_eq!(
+        code(revoke(&mut world, alice, "Alice", &[], None)),
+        Code::Refused
+    );
+    assert_eq!(
+        code(revoke(&mut world, bob, "Alice", &[], None)),
+        Code::Refused
+    );
+    let own = send(&mut world, alice, TEA, "mine");
+    let other = revoke(&mut world, alice, "Bob", &[], Some(own));
+    assert_eq!(code(other), Code::NotFound);
+    let taken = failure(revoke(&mut world, bob, "Cleo", &[], None));
+    assert!(!taken.message.is_empty());
+    // Nothing of all that has changed anything.
+    delivered(&mut world, bob, "as before");
+}
