@@ -135,7 +135,9 @@ fn signed(look: &Look<'_>, joint: &Joint) -> Result<Id, Rule> {
 /// A grant that a composition signs, out of one that it holds; no share of a device bounds it.
 fn granted(look: &Look<'_>, grant: &Grant, joint: &Joint) -> Result<(), Rule> {
     let by = signed(look, joint)?;
-    let depth = look.depth(&grant.parent);
+    // What is not in the past may be here or not.
+    let is_known = look.is_root(&grant.parent) || look.given(&grant.parent).is_some();
+    let depth = look.depth(&grant.parent).filter(|_| is_known);
     let is_deep = depth.is_none_or(|depth| depth >= MAX_GRANT_DEPTH);
     if is_deep || look.holder(&grant.parent) != Some(by) {
         return Err(Rule::Parent);

@@ -466,6 +466,29 @@ fn several_give_together_what_none_could_alone_whoever_carries_it() {
     replica.takes(&board.pens[0].control(&board.town, &[own], &[&at], START + 8));
 }
 
+/// A grant that the composition has elsewhere, of which the carrier's past tells nothing, is none: not
+/// everybody knows it.
+#[test]
+fn several_give_nothing_out_of_what_is_not_in_the_past() {
+    let mut board = board(510);
+    let dora = board.town.key();
+    let under = board.form.first_state();
+    let [a, b, _] = board.keys.clone();
+    let again = grant_to(board.town.root(), board.form.clone(), ALL);
+    let town = &board.town;
+    let at = board
+        .owner
+        .issue(town, std::slice::from_ref(&again), &[], START + 3);
+    board.grant = again.id();
+    let item = board.gives(&dora.public(), some(10), under, &[&a, &b]);
+    let carry = |deps: &[&Sealed]| {
+        let item = std::slice::from_ref(&item);
+        board.reader.control(&board.town, item, deps, START + 5)
+    };
+    board.replica().refuses(&carry(&[]), Rule::Parent);
+    board.replica().takes(&carry(&[&at]));
+}
+
 #[test]
 fn several_end_together_what_hangs_below_them_and_nothing_else() {
     let mut board = board(507);
