@@ -349,7 +349,15 @@ impl Play {
             devices: self.world.shape(member, newest).devices & willing,
         };
         if self.chance(50) && self.world.grants.len() < 18 {
-            Some(self.new_grant_item(it.grant, Some(signed)))
+            let mut parent = it.grant;
+            if self.world.is_lawful() && self.chance(40) {
+                // Whatever the composition has, known or not.
+                let grants = self.world.grants.iter().enumerate();
+                let held = grants.filter(|(_, row)| row.holder == Some(member));
+                let held: Vec<usize> = held.map(|(grant, _)| grant).collect();
+                parent = self.pick(&held).unwrap_or(parent);
+            }
+            Some(self.new_grant_item(parent, Some(signed)))
         } else if self.chance(20) && it.grant != 0 {
             self.revocation(it.grant, past, Some(signed))
         } else {

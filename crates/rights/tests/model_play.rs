@@ -471,6 +471,7 @@ impl Play {
                         Some(joint) => {
                             parent.holder == Some(joint.by)
                                 && signed(joint)
+                                && (!self.world.is_lawful() || self.knows(it.past, row.parent))
                                 && naive.is_born(row.parent)
                                 && self.may_issue_jointly(row.parent, it.created, naive)
                         }
@@ -545,6 +546,11 @@ impl Play {
         let began = began.map(|dep| self.world.envs[dep].created).min();
         let weeks = it.created.saturating_sub(began.unwrap_or(0)) / (7 * DAY);
         it.created < until && index <= 16 + weeks
+    }
+
+    /// Whether a past has a grant.
+    fn knows(&self, past: Set, grant: usize) -> bool {
+        grant == 0 || self.holds(past, grant)
     }
 
     /// The envelopes that carry a grant.
