@@ -410,7 +410,10 @@ impl Inner {
         let keys = self.member(local)?;
         let no_key = || Failure::new(Code::Failed, "this device cannot read the topic", "");
         // The one epoch that a joiner can judge. Members hand it the others when it has claimed.
-        let held = keys.ring.by_id(keys.genesis.epoch.id()).ok_or_else(no_key)?;
+        let held = keys
+            .ring
+            .by_id(keys.genesis.epoch.id())
+            .ok_or_else(no_key)?;
         let secret = held
             .access()
             .and_then(|access| access.epoch_secret())
@@ -497,6 +500,14 @@ impl Seen {
 /// A failure to publish, in words.
 pub(super) fn from_publish(why: topic::PublishError) -> Failure {
     let code = match why {
+        // Somebody has been removed, and this device may not begin the epoch that follows.
+        topic::PublishError::NoKey => {
+            let hint = "a member who may read the topic without end begins new keys within seconds of \
+                        hearing of it; try again then";
+            let text =
+                "somebody who was removed has the topic's keys, and no new ones are here yet";
+            return Failure::new(Code::NotYet, text, hint);
+        }
         topic::PublishError::NotMember => Code::Refused,
         topic::PublishError::Unknown(_) => Code::NotFound,
         _ => Code::Failed,
