@@ -157,6 +157,15 @@ impl Inner {
         self.release_member(turn, node);
     }
 
+    /// A device takes part no more: no link is kept with its node for this topic's sake. What it said
+    /// of itself stays, for those who read what it wrote.
+    pub(crate) fn member_fell(&mut self, turn: &mut Turn<'_, '_>, local: u32, device: &PublicKey) {
+        if let Some(before) = self.said_before(turn, local, device) {
+            self.tidings.members.remove(local, device);
+            self.release_member(turn, before.node());
+        }
+    }
+
     /// The router needs an advert that it has had no room for: it is told the newest that members of
     /// topics have told.
     pub(crate) fn tell_router(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {

@@ -25,6 +25,9 @@ pub(crate) struct Link {
     pub(crate) shown_in: BTreeMap<u32, u32>,
     /// Topics that the peer has proved.
     pub(crate) proven: BTreeSet<u32>,
+    /// Topics in which the device by which it proved them takes part no more: it is no core node that
+    /// holds them either.
+    pub(crate) fallen: BTreeSet<u32>,
     /// As which device, where it proved them as a member.
     pub(crate) members: BTreeMap<u32, PublicKey>,
     /// Topics that were shown to the peer as a core node, and when if it is of no use to show them
@@ -83,6 +86,7 @@ impl Link {
             shown: BTreeSet::new(),
             shown_in: BTreeMap::new(),
             proven: BTreeSet::new(),
+            fallen: BTreeSet::new(),
             members: BTreeMap::new(),
             at_core: BTreeMap::new(),
             shows: 0,

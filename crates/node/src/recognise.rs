@@ -7,8 +7,9 @@ use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::proof::{Link, PendingShow};
 use crate::timer::Timer;
-use identity::{GrantId, NodeId, TopicId};
-use machine::Time;
+use identity::{GrantId, NodeId, PublicKey, TopicId};
+use lace::Lace;
+use machine::{Staged, Time};
 use rights::chain::{self, Chain, Checks};
 use rights::{AtCore, Match, MeetingSecret, Round, Show, Shown, ShownAtCore};
 use router::Standing;
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use topic::Peer;
 use wire::frame::Subject;
 use wire::limits::MAX_TAGS;
-use wire::{Code, Frame, Raw};
+use wire::{Code, Envelope, Frame, Raw};
 
 impl Inner {
     /// The topics that a link may share, with the secrets by which members recognise each.
@@ -186,16 +187,26 @@ impl Inner {
         shown: &Shown,
     ) {
         let claim = shown.claim.as_ref();
-        let member = look(&mut self.topics, turn.cx, local, |lace, store| {
-            lace.is_member(store, &shown.device, &shown.grant, claim)
+        let found = look(&mut self.topics, turn.cx, local, |lace, store| {
+            // Who was given another grant may not have heard of it yet.
+            let member = lace.is_member(store, &shown.device, &shown.grant, claim)
+                || lace.has_member(store, &shown.device);
+            (member, has_ended(lace, store, &shown.grant))
         });
-        if member == Some(true) {
+        let Some((member, ended)) = found else {
+            return;
+        };
+        if member {
             let peer = Peer::Member {
                 device: shown.device,
                 grant: shown.grant,
             };
             self.begin_anew(link, local, anew);
             return self.prove(turn, link, local, peer);
+        }
+        if ended {
+            // No chain of envelopes tells what has ended since.
+            return;
         }
         let Some(state) = self.links.get_mut(&link) else {
             return;
@@ -229,6 +240,7 @@ impl Inner {
         if !state.proven.insert(local) {
             return;
         }
+        state.fallen.remove(&local);
         let node = state.node;
         let told = state.told_peers.remove(&local);
         self.stands(turn, node, Standing::Member);
@@ -255,6 +267,28 @@ impl Inner {
         );
     }
 
+    /// The device by which a peer has proved a topic takes part there no more. The link stays where
+    /// there are other reasons for it.
+    pub(crate) fn unprove(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: LinkId,
+        local: u32,
+        device: &PublicKey,
+    ) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        state.proven.remove(&local);
+        state.members.remove(&local);
+        state.told_peers.remove(&local);
+        state.pending.retain(|show| show.topic != local);
+        // What it is called a core node for was its own word.
+        state.at_core.remove(&local);
+        state.fallen.insert(local);
+        self.member_fell(turn, local, device);
+    }
+
     /// Shows this device to a linked core node, in every topic that it holds as far as is known.
     pub(crate) fn show_at_core(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
         let Some(state) = self.links.get(&link) else {
@@ -267,7 +301,8 @@ impl Inner {
         let just = |at: &Option<Time>| at.is_some_and(|at| now.since(at) < SHOW_AGAIN);
         let held = held.filter(|(local, cores)| {
             let shown = state.at_core.get(local).is_some_and(just);
-            cores.contains_key(&node) && !state.proven.contains(local) && !shown
+            let proven = state.proven.contains(local) || state.fallen.contains(local);
+            cores.contains_key(&node) && !proven && !shown
         });
         let topics: Vec<u32> = held.map(|(local, _)| *local).collect();
         let mut waits = false;
@@ -430,7 +465,12 @@ impl Inner {
                 let claim = show.claim.as_ref();
                 chain.admits(&show.device, claim, now, &mut checks).is_ok()
             });
-            if proved {
+            let mut ended = || {
+                look(&mut self.topics, turn.cx, show.topic, |lace, store| {
+                    has_ended(lace, store, &grant) || rests_on_ended(lace, store, envelopes)
+                })
+            };
+            if proved && ended() == Some(false) {
                 let peer = Peer::Member {
                     device: show.device,
                     grant,
@@ -459,4 +499,30 @@ impl Inner {
             self.timers.set_earlier(Timer::ShowAgain, next);
         }
     }
+}
+
+/// Whether a grant is known here and does not stand.
+fn has_ended(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> bool {
+    let standing = lace.held_effect(store).grants.contains_key(grant);
+    !standing && lace.facts(store, |facts| !facts.issued(grant).is_empty())
+}
+
+/// Whether what a chain gives was given under a grant that is known here and lets nobody in any more.
+/// What was given before that ended is here: whoever ends a grant names what is left of it.
+fn rests_on_ended(lace: &Lace, store: &mut Staged<'_>, envelopes: &[Raw]) -> bool {
+    let effect = lace.held_effect(store);
+    envelopes.iter().any(|raw| {
+        let Ok(envelope) = Envelope::from_stored(raw.header_bytes.clone(), raw.proof) else {
+            return true;
+        };
+        if lace.contains(store, &envelope.id) {
+            // What it gives is known here, and judged where it is used.
+            return false;
+        }
+        let under = &envelope.header.grant;
+        match effect.grants.get(under) {
+            Some(standing) => standing.over.admit,
+            None => has_ended(lace, store, under),
+        }
+    })
 }

@@ -313,6 +313,11 @@ impl Inner {
                 }
             }
             topic::Output::Control { topic, id } => self.control(turn, topic, id),
+            topic::Output::Unproven {
+                link,
+                topic,
+                device,
+            } => self.unprove(turn, LinkId(link.0), topic, &device),
             topic::Output::Receipts { topic } => self.receipts_changed(turn, topic),
             topic::Output::OwnChainAhead { topic, number, .. } => {
                 self.host.keys.give_up_author(turn.cx, topic);

@@ -5,10 +5,10 @@ use crate::world::World;
 use node::command::{AskedRight, Code, Command, Failure, Reply, Right, WaitFor};
 use std::time::Duration;
 
-const TEA: &str = "tea";
+pub(crate) const TEA: &str = "tea";
 
 /// Alice has founded a topic, in which Bob and Cleo take part by one invite.
-fn three(seed: u8) -> (World, [usize; 3]) {
+pub(crate) fn three(seed: u8) -> (World, [usize; 3]) {
     let mut world = World::new(seed);
     let people = ["Alice", "Bob", "Cleo"].map(|name| world.add(name, false));
     let [alice, bob, cleo] = people;
@@ -20,7 +20,7 @@ fn three(seed: u8) -> (World, [usize; 3]) {
     (world, people)
 }
 
-fn revoke(
+pub(crate) fn revoke(
     world: &mut World,
     node: usize,
     member: &str,
@@ -37,7 +37,7 @@ fn revoke(
     world.ask(node, command)
 }
 
-fn grant(world: &mut World, node: usize, member: &str, rights: &[Right]) -> Reply {
+pub(crate) fn grant(world: &mut World, node: usize, member: &str, rights: &[Right]) -> Reply {
     let ask = |right: &Right| AskedRight {
         right: *right,
         from: 0,

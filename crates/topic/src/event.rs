@@ -122,6 +122,16 @@ pub enum Output {
         /// The envelope.
         id: EnvelopeId,
     },
+    /// A peer proved the topic by a device that takes part no more: its frames are taken no more, and
+    /// it is sent none. It may prove the topic again.
+    Unproven {
+        /// The link.
+        link: LinkId,
+        /// The topic.
+        topic: Local,
+        /// The device.
+        device: PublicKey,
+    },
     /// The evidence about envelopes of this home has changed.
     Receipts {
         /// The topic.

@@ -506,6 +506,7 @@ impl Topic {
         if header.class == Class::Content {
             shared.expire_by(env.cx, header.expires);
         }
+        self.note_rights(env.cx, &envelope);
         if header.class == Class::Control {
             env.out.push(Output::Control {
                 topic: self.local,
@@ -534,6 +535,7 @@ impl Topic {
             peer.due.remove(&author);
         }
         self.waiting.look_again();
+        self.rights_changed = true;
         env.out.push(Output::Problem {
             topic: self.local,
             code: "forked",

@@ -34,6 +34,7 @@ mod differences;
 mod draft;
 mod event;
 mod evidence;
+mod fallen;
 mod figures;
 mod host;
 mod intake;

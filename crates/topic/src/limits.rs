@@ -168,6 +168,10 @@ pub const EXPIRE_LONGEST: Duration = Duration::from_secs(3600);
 /// How long a topic without a peer and without work stays in memory.
 pub const IDLE_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Newest facts that take something away whose envelopes are given to a peer that takes part no more.
+/// Where more were needed, it learns of it from others or not at all.
+pub const MAX_LAST_WORDS: usize = 4;
+
 /// Bodies of which one peer may say that they are gone. Beyond, it is not asked for bodies any more
 /// on that link.
 pub const MAX_GONE: usize = 4096;

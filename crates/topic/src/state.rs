@@ -210,6 +210,8 @@ pub(crate) struct Topic {
     pub(crate) stale: bool,
     /// Ids whose check has failed: a planted defect alone remembers any.
     pub(crate) bad: Memory,
+    /// Who takes part may have changed in this turn.
+    pub(crate) rights_changed: bool,
     /// Lines were added in this turn.
     pub(crate) new_lines: bool,
     /// Evidence about own envelopes changed in this turn.
@@ -251,6 +253,7 @@ impl Topic {
             bodies_declined: 0,
             stale: false,
             bad: Memory::default(),
+            rights_changed: false,
             new_lines: false,
             new_receipts: false,
         };

@@ -98,6 +98,7 @@ impl Topic {
     /// Delivers, and sends what is due, as far as one turn goes.
     pub(crate) fn work(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>) {
         self.rebound(shared, env);
+        self.part_with_fallen(shared, env);
         let mut more = self.lace.has_work();
         more |= self.deliver(shared, env);
         let missing_to = self.missing_to;

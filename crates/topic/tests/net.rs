@@ -443,6 +443,7 @@ impl Net {
             Output::Misbehaved { rule, .. } => self.nodes[node].problems.push(rule),
             Output::OwnChainAhead { number, .. } => self.nodes[node].ahead.push(number),
             Output::Changed { topic, .. } => assert_eq!(topic, TOPIC),
+            Output::Unproven { topic, .. } => assert_eq!(topic, TOPIC),
             Output::Control { .. } | Output::Receipts { .. } | Output::Problem { .. } => {}
         }
     }

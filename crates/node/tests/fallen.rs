@@ -1,0 +1,194 @@
+//! Devices that take part no more, on links that stand.
+
+use crate::giving::{TEA, revoke, three};
+use crate::story::{found, invite, join, send, texts, use_core, wait};
+use crate::world::World;
+use node::command::{Command, Reply, Right, WaitFor};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+use wire::{Frame, TopicFrame};
+
+/// Who said what of a topic to whom.
+type Said = Rc<RefCell<Vec<(usize, usize, TopicFrame)>>>;
+
+/// Notes all frames of topics from now on.
+fn listen(world: &mut World) -> Said {
+    let said = Said::default();
+    let tap = Rc::clone(&said);
+    world.tamper = Some(Box::new(move |from, to, bytes| {
+        if let Ok(Frame::Topic { frame, .. }) = Frame::decode(&bytes) {
+            tap.borrow_mut().push((from, to, frame));
+        }
+        vec![bytes]
+    }));
+    said
+}
+
+fn envelopes(frame: &TopicFrame) -> Vec<wire::Header> {
+    let TopicFrame::Envelopes { envelopes, .. } = frame else {
+        return Vec::new();
+    };
+    let read = |raw: &wire::Raw| wire::decode_header(&raw.header_bytes).expect("honest");
+    envelopes.iter().map(read).collect()
+}
+
+fn is_content(header: &wire::Header) -> bool {
+    header.class == wire::Class::Content
+}
+
+#[test]
+fn whoever_is_revoked_is_told_that_and_nothing_after_it_on_the_same_link() {
+    let (mut world, [alice, bob, cleo]) = three(51);
+    let link = world.link(alice, bob).expect("they are linked");
+    world.link(cleo, bob).expect("they are linked");
+    let said = listen(&mut world);
+    let reply = revoke(&mut world, alice, "Bob", &[], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    // At once, before anything has come apart or another epoch has begun.
+    send(&mut world, alice, TEA, "not for Bob");
+    send(&mut world, cleo, TEA, "nor this");
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.link(alice, bob), Some(link), "the link stands");
+    let frames = said.take();
+    let to_bob = |frame: &&(usize, usize, TopicFrame)| frame.1 == bob;
+    let told: Vec<wire::Header> = frames
+        .iter()
+        .filter(to_bob)
+        .flat_map(|(.., frame)| envelopes(frame))
+        .collect();
+    assert!(!told.is_empty(), "he hears what took it from him");
+    assert!(!told.iter().any(is_content), "{told:?}");
+    // Nobody says anything about the topic to him from now on, whatever happens there.
+    let said = listen(&mut world);
+    for (node, text) in [(alice, "one"), (cleo, "two")] {
+        let id = send(&mut world, node, TEA, text);
+        let reached = wait(&mut world, node, &id, WaitFor::Delivered, Some(1));
+        assert!(
+            matches!(reached, Reply::Reached { of: 1, .. }),
+            "{reached:?}"
+        );
+    }
+    world.pass(Duration::from_secs(600));
+    let frames = said.take();
+    let told: Vec<_> = frames.iter().filter(to_bob).collect();
+    assert!(told.is_empty(), "{told:?}");
+    assert!(!texts(&mut world, bob, TEA).contains(&"one".to_owned()));
+}
+
+/// Bob's program does as if he had not heard: what he writes goes to Alice on the link that stands.
+#[test]
+fn what_a_revoked_member_gives_is_not_kept() {
+    let (mut world, [alice, bob, cleo]) = three(52);
+    let deaf = Rc::new(Cell::new(true));
+    let on = Rc::clone(&deaf);
+    let gave = Rc::new(Cell::new(0));
+    let count = Rc::clone(&gave);
+    let heard = Rc::new(Cell::new(0));
+    let told = Rc::clone(&heard);
+    world.tamper = Some(Box::new(move |from, to, bytes| {
+        let topic = matches!(Frame::decode(&bytes), Ok(Frame::Topic { .. }));
+        if topic && from == bob {
+            count.set(count.get() + 1);
+        }
+        if topic && to == bob {
+            told.set(told.get() + 1);
+            if on.get() {
+                return vec![];
+            }
+        }
+        vec![bytes]
+    }));
+    let reply = revoke(&mut world, alice, "Bob", &[], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(2));
+    gave.set(0);
+    heard.set(0);
+    for node in [alice, cleo] {
+        world.checks.insert(node, 0);
+    }
+    let before = world.disk(alice).clone();
+    let command = Command::Send {
+        to: TEA.to_owned(),
+        messages: vec![b"after".to_vec()],
+        expires: None,
+        best_effort: false,
+    };
+    assert!(matches!(world.ask(bob, command), Reply::Sent { .. }));
+    world.pass(Duration::from_secs(2));
+    assert!(gave.get() > 0, "he says it");
+    assert_eq!(world.checks.get(&alice), Some(&0), "nobody looks at it");
+    crate::liars::assert_same_disk(&world, alice, &before, "what a revoked member gave");
+    world.pass(Duration::from_secs(300));
+    for node in [alice, cleo] {
+        assert!(!texts(&mut world, node, TEA).contains(&"after".to_owned()));
+    }
+    assert_eq!(heard.get(), 0, "nobody answers");
+    deaf.set(false);
+    // He lists and shows himself anew, on the same link and on others: by the same grant.
+    for node in [alice, cleo] {
+        if let Some(link) = world.link(bob, node) {
+            world.tear(link);
+        }
+    }
+    world.pass(Duration::from_secs(300));
+    for node in [alice, cleo] {
+        assert!(!texts(&mut world, node, TEA).contains(&"after".to_owned()));
+    }
+    assert_eq!(heard.get(), 0, "nobody answers him");
+}
+
+#[test]
+fn core_nodes_serve_on_and_serve_nobody_who_was_revoked() {
+    let mut world = World::new(53);
+    let core = world.add("core", true);
+    let people = ["Alice", "Bob", "Cleo"].map(|name| world.add(name, false));
+    let [alice, bob, cleo] = people;
+    use_core(&mut world, alice, core);
+    found(&mut world, alice, TEA);
+    world.pass(Duration::from_secs(2));
+    let link = invite(&mut world, alice, TEA, 2);
+    join(&mut world, bob, &link);
+    join(&mut world, cleo, &link);
+    world.pass(Duration::from_secs(30));
+    for (a, b) in [(alice, bob), (alice, cleo), (bob, cleo)] {
+        world.cut_off(a, b);
+    }
+    let reply = revoke(&mut world, alice, "Bob", &[], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(5));
+    world.link(core, bob).expect("the link stands");
+    let said = listen(&mut world);
+    let id = send(&mut world, alice, TEA, "through the core");
+    let reached = wait(&mut world, alice, &id, WaitFor::Delivered, Some(1));
+    assert!(
+        matches!(reached, Reply::Reached { of: 1, .. }),
+        "{reached:?}"
+    );
+    world.pass(Duration::from_secs(60));
+    assert!(texts(&mut world, cleo, TEA).contains(&"through the core".to_owned()));
+    let frames = said.take();
+    let told: Vec<_> = frames.iter().filter(|frame| frame.1 == bob).collect();
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn who_may_not_read_any_more_takes_part_on_the_same_link() {
+    let (mut world, [alice, bob, cleo]) = three(54);
+    let link = world.link(alice, bob).expect("they are linked");
+    let reply = revoke(&mut world, alice, "Bob", &[Right::Read], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(10));
+    let said = listen(&mut world);
+    send(&mut world, bob, TEA, "I write on");
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.link(alice, bob), Some(link), "the link stands");
+    let frames = said.take();
+    let taken = frames.iter().any(|(from, to, frame)| {
+        (*from, *to) == (bob, alice) && envelopes(frame).iter().any(is_content)
+    });
+    assert!(taken, "he gives it on it");
+    for node in [alice, cleo] {
+        assert!(texts(&mut world, node, TEA).contains(&"I write on".to_owned()));
+    }
+}
