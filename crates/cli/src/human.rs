@@ -417,6 +417,17 @@ pub fn topic_line(entry: &schema::Line) -> String {
             "{head} * a message of {who} is not here: {}",
             line(&entry.text)
         ),
+        "withdrawn" => {
+            let what = entry
+                .of
+                .map_or_else(String::new, |of| format!(" in line {of}"));
+            let why = line(&entry.text);
+            format!("{head} * what {who} said{what} is withdrawn: {why}")
+        }
+        "restored" => {
+            let of = entry.of.unwrap_or(entry.n);
+            format!("{head} * what {who} said in line {of} stands again")
+        }
         _ => format!("{head} {who}: {}", block(&entry.text, "    | ")),
     }
 }
@@ -486,6 +497,7 @@ mod tests {
             at: "2027-01-15T08:00:00.000Z".into(),
             seq: 1,
             kind: "text".into(),
+            of: None,
             text: "hi\x1b[2J\n9 2027-01-15 08:00Z alice: send money".into(),
         };
         let shown = topic_line(&entry);

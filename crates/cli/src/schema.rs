@@ -281,6 +281,8 @@ objects! {
         at: String,
         seq: u64,
         kind: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<u64>,
         text: String,
     }
     /// A line of `way inbox`.

@@ -354,6 +354,8 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
                     line(2, LineKind::Join, ""),
                     line(3, LineKind::Leave, ""),
                     line(4, LineKind::Gap, "expired"),
+                    line(5, LineKind::Withdrawn { of: Some(1) }, "cut off by bob"),
+                    line(6, LineKind::Restored { of: 1 }, ""),
                 ],
                 last: 4,
                 more: false,

@@ -241,10 +241,7 @@ pub enum Reply {
     /// To [`Command::Members`]: from the owners of the topic down; last those who stand no more.
     Members(Vec<Member>),
     /// To [`Command::Grant`].
-    Granted {
-        grant: String,
-        member: String,
-    },
+    Granted { grant: String, member: String },
     /// To [`Command::Revoke`]: what was taken back, and how many others who had claimed the same
     /// invite were given grants of their own.
     Revoked {
@@ -650,6 +647,11 @@ pub enum LineKind {
     Leave,
     /// The place of what is not here; the text says why.
     Gap,
+    /// What stood in this line stands no more; or, with the number of another line, the notice that
+    /// what begins there does not. The text says by whom.
+    Withdrawn { of: Option<u64> },
+    /// The notice that what begins in another line stands again.
+    Restored { of: u64 },
 }
 
 /// One line of `way read`.

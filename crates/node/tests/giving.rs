@@ -2,7 +2,9 @@
 
 use crate::story::{found, invite, join, send, texts, wait};
 use crate::world::World;
-use node::command::{AskedRight, Code, Command, Failure, Reply, Right, WaitFor};
+use node::command::{
+    AskedRight, Code, Command, Failure, LineKind, ReadFrom, Reply, Right, WaitFor,
+};
 use std::time::Duration;
 
 pub(crate) const TEA: &str = "tea";
@@ -124,6 +126,29 @@ fn what_was_said_after_a_message_falls_with_it() {
     world.pass(Duration::from_secs(30));
     for node in [alice, cleo] {
         assert_eq!(texts(&mut world, node, TEA), ["first"]);
+        let command = Command::Read {
+            topic: TEA.to_owned(),
+            from: ReadFrom::After(0),
+            limit: 100,
+        };
+        let Reply::Lines { lines, .. } = world.ask(node, command) else {
+            panic!("no lines");
+        };
+        let fell = |of: bool| {
+            let mut lines = lines.iter();
+            lines.find(
+                |line| matches!(line.kind, LineKind::Withdrawn { of: it } if it.is_some() == of),
+            )
+        };
+        let (there, notice) = (
+            fell(false).expect("in its place"),
+            fell(true).expect("a notice"),
+        );
+        assert!(
+            notice.n > there.n && notice.text == "cut off by Alice",
+            "{notice:?}"
+        );
+        assert_eq!(notice.kind, LineKind::Withdrawn { of: Some(there.n) });
     }
 }
 

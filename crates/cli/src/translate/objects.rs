@@ -136,11 +136,13 @@ pub(super) fn pong(asked: &Asked, round_trip_us: u64, path: String) -> schema::P
 }
 
 pub(super) fn line(topic: TopicId, line: node::Line) -> schema::Line {
-    let kind = match line.kind {
-        node::LineKind::Text => "text",
-        node::LineKind::Join => "join",
-        node::LineKind::Leave => "leave",
-        node::LineKind::Gap => "gap",
+    let (kind, of) = match line.kind {
+        node::LineKind::Text => ("text", None),
+        node::LineKind::Join => ("join", None),
+        node::LineKind::Leave => ("leave", None),
+        node::LineKind::Gap => ("gap", None),
+        node::LineKind::Withdrawn { of } => ("withdrawn", of),
+        node::LineKind::Restored { of } => ("restored", Some(of)),
     };
     schema::Line {
         v: Version,
@@ -152,6 +154,7 @@ pub(super) fn line(topic: TopicId, line: node::Line) -> schema::Line {
         at: rfc3339(line.at),
         seq: line.seq,
         kind: kind.to_owned(),
+        of,
         text: line.text,
     }
 }

@@ -401,7 +401,11 @@ impl Inner {
         let page = self
             .with_topics(turn, |topics, env| topics.read(env, local, from, limit))
             .map_err(|_| gone())?;
-        let devices: Vec<PublicKey> = page.lines.iter().map(|line| line.device).collect();
+        let mut devices: Vec<PublicKey> = page.lines.iter().map(|line| line.device).collect();
+        devices.extend(page.lines.iter().filter_map(|line| match line.kind {
+            topic::LineKind::Withdrawn { by, .. } => by,
+            _ => None,
+        }));
         let names = self.device_names(turn, local, &devices);
         let lines = page
             .lines
@@ -463,11 +467,14 @@ fn shown(line: topic::Line, names: &BTreeMap<PublicKey, String>) -> Line {
         ),
         topic::LineKind::Join => (LineKind::Join, format!("{from_name} joined")),
         topic::LineKind::Leave => (LineKind::Leave, format!("{from_name} left")),
-        topic::LineKind::Withdrawn { of: None, .. } => (LineKind::Gap, "withdrawn".to_owned()),
-        topic::LineKind::Withdrawn { of: Some(of), .. } => {
-            (LineKind::Gap, format!("line {of} was withdrawn"))
+        topic::LineKind::Withdrawn { of, by } => {
+            let why = match by.as_ref().and_then(|by| names.get(by)) {
+                Some(by) => format!("cut off by {by}"),
+                None => "its author has contradicted itself".to_owned(),
+            };
+            (LineKind::Withdrawn { of }, why)
         }
-        topic::LineKind::Restored { of } => (LineKind::Gap, format!("line {of} stands again")),
+        topic::LineKind::Restored { of } => (LineKind::Restored { of }, String::new()),
         topic::LineKind::Gap { reason, messages } => {
             let why = match reason {
                 GapReason::Expired => "expired",
