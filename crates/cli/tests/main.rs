@@ -3,6 +3,7 @@
 mod crash;
 mod docs;
 mod fake;
+mod giving;
 mod life;
 mod people;
 mod privacy;

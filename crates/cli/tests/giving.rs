@@ -1,0 +1,95 @@
+//! Rights that are given and taken: real processes, real sockets.
+
+use std::time::Duration;
+
+use crate::people::{Person, World};
+
+/// Asks until it is so; a process that never comes there fails the test.
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    for _ in 0..300 {
+        if so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("never: {what}");
+}
+
+fn stands(of: &Person, topic: &str, name: &str) -> Vec<String> {
+    let members = of.json("Member", &["members", topic]);
+    let named = members
+        .into_iter()
+        .find(|it| it["devices"][0]["name"] == name);
+    let Some(member) = named else {
+        return Vec::new();
+    };
+    let grants = member["grants"].as_array().unwrap().clone();
+    let standing = grants.into_iter().filter(|grant| grant["stands"] == true);
+    let rights = standing.flat_map(|grant| grant["rights"].as_array().unwrap().clone());
+    rights
+        .map(|right| right["right"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn who_is_revoked_reads_and_writes_no_more_and_the_others_go_on() {
+    let world = World::new();
+    let [alice, bob, cleo] = ["alice", "bob", "cleo"].map(|name| world.up(name));
+    alice.creates("garden");
+    let link = alice.invites("garden", "2");
+    bob.joins(&link);
+    cleo.joins(&link);
+    bob.way(&["send", "garden", "before", "--wait", "delivered"]);
+    assert_eq!(stands(&alice, "garden", "bob"), ["publish", "read"]);
+    let taken = alice.object("Revoked", &["revoke", "garden", "bob"]);
+    assert_eq!(taken["others"], 1, "cleo came by the same link");
+    until("bob hears it", || {
+        bob.tries(&["send", "garden", "after"]).code != 0
+    });
+    until("cleo goes on", || {
+        cleo.tries(&["send", "garden", "still here"]).code == 0
+    });
+    until("alice hears cleo", || alice.texts("garden").len() == 2);
+    alice.way(&["send", "garden", "between us", "--wait", "delivered"]);
+    for person in [&alice, &cleo] {
+        assert_eq!(
+            person.texts("garden"),
+            ["before", "still here", "between us"]
+        );
+        assert_eq!(stands(person, "garden", "bob"), [""; 0]);
+    }
+    // His own lines stay his; a restart changes nothing.
+    bob.down();
+    bob.up(&["--listen", "127.0.0.1:0"]);
+    assert!(!bob.texts("garden").contains(&"between us".to_owned()));
+    let (code, message) = bob.fails(&["send", "garden", "again"], 1);
+    assert_eq!(code, "failed", "{message}");
+}
+
+#[test]
+fn who_is_given_more_gives_of_it() {
+    let world = World::new();
+    let [alice, bob, cleo] = ["alice", "bob", "cleo"].map(|name| world.up(name));
+    alice.creates("garden");
+    let link = alice.invites("garden", "2");
+    bob.joins(&link);
+    cleo.joins(&link);
+    until("bob knows cleo", || {
+        !stands(&bob, "garden", "cleo").is_empty()
+    });
+    bob.fails(&["grant", "garden", "cleo", "--admit"], 1);
+    let all = ["--publish", "--read", "--admit"];
+    alice.object("Granted", &[&["grant", "garden", "bob"][..], &all].concat());
+    until("bob may admit", || {
+        bob.tries(&[&["grant", "garden", "cleo", "--rate", "10/min"][..], &all].concat())
+            .code
+            == 0
+    });
+    until("alice hears of it", || {
+        stands(&alice, "garden", "cleo").contains(&"admit".to_owned())
+    });
+    cleo.way(&["send", "garden", "thanks", "--wait", "delivered"]);
+    // Whose the topic is keeps it, and whoever is not there cannot be named.
+    alice.fails(&["revoke", "garden", "alice"], 5);
+    bob.fails(&["revoke", "garden", "dora"], 6);
+}
