@@ -1,8 +1,12 @@
 //! Under which of its grants a device writes.
 //!
-//! Whoever joined by an invite may be given a grant later, and what it was given may be taken back.
-//! A chain is written under one grant from its beginning, so going on under another needs another
-//! author key.
+//! Whoever joined by an invite may be given a grant later, and what it was given may be taken back, or
+//! be over. A chain is written under one grant from its beginning, so going on under another needs
+//! another author key.
+//!
+//! A grant is somebody else's doing: nobody is moved to one that holds less. So a device goes over
+//! only to what gives, at this moment, every right that it has and more, with a budget that is no
+//! tighter; or to anything, when what it writes under gives nothing any more.
 
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -10,31 +14,39 @@ use identity::{GrantId, Id, PublicKey};
 use lace::{Effect, Lace};
 use machine::Staged;
 use std::collections::BTreeSet;
-use wire::{Item, Right, Rights};
+use wire::{Budget, Item, Right, Rights, Terms};
+
+/// What a grant gives at a moment.
+#[derive(Debug, Default)]
+struct Now {
+    rights: BTreeSet<Right>,
+    budget: Budget,
+}
 
 impl Inner {
-    /// What grants stand may have changed: this device goes on under another if that gives it more,
-    /// or if what it wrote under stands no more.
-    pub(crate) fn grants_changed(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+    /// What grants stand may have changed, or what time it is: this device goes on under another
+    /// where that is better. Says whether it has.
+    pub(crate) fn grants_changed(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> bool {
         let keys = self.host.keys.topic(local).filter(|keys| !keys.row.left);
         let Some((keys, device)) = keys.and_then(|keys| Some((keys, keys.device.as_ref()?))) else {
-            return;
+            return false;
         };
+        let claimed = keys.joined_by().map(|claim| claim.grant);
         let (device, present) = (device.public(), GrantId::from_bytes(keys.row.grant));
+        let now = turn.cx.wall.as_millis();
         let better = look(&mut self.topics, turn.cx, local, |lace, store| {
-            better(lace, store, &device, present)
+            better(lace, store, (&device, now), (present, claimed))
         });
         let Some(grant) = better.flatten() else {
-            return;
+            return false;
         };
         self.host.keys.update(turn.cx, local, |row| {
             row.grant = *grant.as_bytes();
-            row.claim.clear();
-            row.invite_at = [0; 32];
         });
         self.host.keys.give_up_author(turn.cx, local);
-        // Where it cannot be now, it is with the next that is written.
-        drop(self.open_author(turn, local));
+        // Where it cannot begin now, it does with the next that is written.
+        drop(self.begin_writing(turn, local));
+        true
     }
 }
 
@@ -46,20 +58,18 @@ pub(crate) const fn turn_on(item: &Item) -> bool {
     )
 }
 
-/// The grant under which a device had better write, if it is not the present one: none gives more
-/// rights, of several the one nearest to the topic's own.
+/// The grant under which a device had better write, if it is not the present one: of several the one
+/// with most rights, and of these the one nearest to the topic's own.
 fn better(
     lace: &Lace,
     store: &mut Staged<'_>,
-    device: &PublicKey,
-    present: GrantId,
+    (device, now): (&PublicKey, u64),
+    (present, claimed): (GrantId, Option<GrantId>),
 ) -> Option<GrantId> {
-    let effect = lace.held_effect(store);
-    let worth = |grant: &GrantId, store: &mut Staged<'_>| worth(lace, store, &effect, grant);
-    let own = lace.genesis().root.has(device);
-    if own || effect.devices.len() < 2 {
+    if lace.genesis().root.has(device) {
         return None;
     }
+    let effect = lace.held_effect(store);
     let holders: BTreeSet<Id> = effect
         .devices
         .keys()
@@ -67,38 +77,76 @@ fn better(
         .map(|(holder, _)| *holder)
         .collect();
     let held = effect.grants.iter();
-    let held = held.filter(|(_, it)| it.holder.is_some_and(|of| holders.contains(&of)));
-    let best = held.map(|(grant, it)| {
-        let depth = u32::MAX - it.depth;
-        (worth(grant, store), depth, *grant)
+    let held = held.filter(|(grant, it)| {
+        it.holder.is_some_and(|of| holders.contains(&of)) || Some(**grant) == claimed
     });
-    let (best, _, grant) = best.max()?;
-    (grant != present && best > worth(&present, store)).then_some(grant)
+    let has = gives(lace, store, (&effect, now), &present);
+    let better = held.filter_map(|(grant, it)| {
+        let other = gives(lace, store, (&effect, now), grant);
+        let more = other.rights.is_superset(&has.rights) && other.rights != has.rights;
+        let fits = has.rights.is_empty() || is_within(&has.budget, &other.budget);
+        let depth = u32::MAX - it.depth;
+        (more && fits).then_some((other.rights.len(), depth, *grant))
+    });
+    better.max().map(|(_, _, grant)| grant)
 }
 
-/// How many rights of a grant stand.
-fn worth(lace: &Lace, store: &mut Staged<'_>, effect: &Effect, grant: &GrantId) -> usize {
-    let Some(standing) = effect.grants.get(grant) else {
-        return 0;
+/// What a grant gives now.
+fn gives(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    (effect, now): (&Effect, u64),
+    grant: &GrantId,
+) -> Now {
+    let Some(terms) = left_of(lace, store, effect, grant) else {
+        return Now::default();
     };
+    let rights = terms.rights.iter().filter(|(_, time)| time.holds(now));
+    Now {
+        rights: rights.map(|(right, _)| right).collect(),
+        budget: terms.budget,
+    }
+}
+
+/// What a grant or an invite that is here says that it gives; nothing for the topic's own.
+fn terms_of(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<Terms> {
     let issued = lace.facts(store, |facts| facts.issued(grant));
-    let rights = issued
-        .first()
-        .map_or_else(Rights::default, |fact| match &fact.what {
-            Item::Grant(item) => item.rights,
-            Item::Invite(item) => item
-                .gift()
-                .map_or_else(Rights::default, |gift| gift.terms.rights),
-            _ => Rights::default(),
-        });
-    let over = standing.over;
-    let stands = |right| {
-        let taken = match right {
-            Right::Publish => over.publish,
-            Right::Read => over.read,
-            Right::Admit => over.admit,
-        };
-        !taken
-    };
-    rights.iter().filter(|(right, _)| stands(*right)).count()
+    match &issued.first()?.what {
+        Item::Grant(item) => Some(Terms {
+            rights: item.rights,
+            budget: item.budget,
+        }),
+        Item::Invite(item) => item.gift().map(|gift| gift.terms),
+        _ => None,
+    }
+}
+
+/// What is left of a grant or an invite; nothing if no right is.
+pub(crate) fn left_of(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    effect: &Effect,
+    grant: &GrantId,
+) -> Option<Terms> {
+    let over = effect.grants.get(grant)?.over;
+    let mut terms = terms_of(lace, store, grant)?;
+    let rights = &mut terms.rights;
+    rights.publish = rights.publish.filter(|_| !over.publish);
+    rights.read = rights.read.filter(|_| !over.read);
+    rights.admit = rights.admit.filter(|_| !over.admit);
+    (terms.rights != Rights::default()).then_some(terms)
+}
+
+/// Whether a budget allows all that another does.
+fn is_within(less: &Budget, more: &Budget) -> bool {
+    fn one<T: Ord>(less: Option<T>, more: Option<T>) -> bool {
+        more.is_none_or(|most| less.is_some_and(|less| less <= most))
+    }
+    one(less.messages, more.messages)
+        && one(less.bytes, more.bytes)
+        && one(less.largest, more.largest)
+        && one(less.lifespan, more.lifespan)
+        && one(less.hops, more.hops)
+        && one(less.total_envelopes, more.total_envelopes)
+        && one(less.total_bytes, more.total_bytes)
 }

@@ -434,8 +434,19 @@ impl Inner {
         }
     }
 
-    /// Makes sure that this device has an author whose first envelope is published.
+    /// Makes sure that this device has an author whose first envelope is published, under the grant
+    /// that is best now.
     pub(crate) fn open_author(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+    ) -> Result<(), PublishError> {
+        self.grants_changed(turn, local);
+        self.begin_writing(turn, local)
+    }
+
+    /// Makes sure that this device has an author whose first envelope is published.
+    pub(crate) fn begin_writing(
         &mut self,
         turn: &mut Turn<'_, '_>,
         local: u32,

@@ -35,20 +35,25 @@ pub(crate) struct TopicKeys {
 impl TopicKeys {
     /// Who this device is in the topic: what it shows to peers.
     pub(crate) fn standing(&self) -> Option<Standing> {
-        let claim = match Item::decode(&self.row.claim) {
-            Ok(Item::Claim(claim)) => Some(claim),
-            _ => None,
-        };
+        let grant = GrantId::from_bytes(self.row.grant);
         Some(Standing {
             device: self.device.clone()?,
-            grant: GrantId::from_bytes(self.row.grant),
-            claim,
+            grant,
+            claim: self.joined_by().filter(|claim| claim.grant == grant),
         })
     }
 
-    /// The claim by which this device joined.
+    /// The claim under which this device writes.
     pub(crate) fn claim(&self) -> Option<Claim> {
         self.standing()?.claim
+    }
+
+    /// The claim by which this device joined, under whatever it writes by now.
+    pub(crate) fn joined_by(&self) -> Option<Claim> {
+        match Item::decode(&self.row.claim) {
+            Ok(Item::Claim(claim)) => Some(claim),
+            _ => None,
+        }
     }
 
     /// Whether this device shows itself in the topic: it takes part, or has left and others still

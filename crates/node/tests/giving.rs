@@ -55,7 +55,7 @@ pub(crate) fn grant(world: &mut World, node: usize, member: &str, rights: &[Righ
     world.ask(node, command)
 }
 
-fn failure(reply: Reply) -> Failure {
+pub(crate) fn failure(reply: Reply) -> Failure {
     match reply {
         Reply::Failed(failure) => failure,
         other => panic!("{other:?}"),
@@ -187,9 +187,16 @@ fn who_is_given_more_goes_on_under_that() {
     world.pass(Duration::from_secs(30));
     delivered(&mut world, cleo, "me too");
     world.pass(Duration::from_secs(10));
-    // Cleo holds an invite of Alice's as well, which is not Bob's to take.
+    // Cleo holds an invite of Alice's as well, which is not Bob's to take: she goes back to that.
+    let reply = revoke(&mut world, bob, "Cleo", &[], None);
+    assert!(
+        matches!(&reply, Reply::Revoked { grants, .. } if grants.len() == 1),
+        "{reply:?}"
+    );
+    world.pass(Duration::from_secs(30));
+    delivered(&mut world, cleo, "as before");
     let refused = failure(revoke(&mut world, bob, "Cleo", &[], None));
-    assert!(!refused.message.is_empty(), "{refused:?}");
+    assert_eq!(refused.code, Code::Refused, "{refused:?}");
     // What Alice gave she takes, and what hangs under it ends with `cascade`, or stays.
     let reply = revoke(&mut world, alice, "Bob", &[], None);
     assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
@@ -239,4 +246,141 @@ fn what_cannot_be_given_or_taken_is_said() {
     assert!(!taken.message.is_empty());
     // Nothing of all that has changed anything.
     delivered(&mut world, bob, "as before");
+}
+
+#[test]
+fn what_was_taken_from_one_is_not_given_back_with_anothers_end() {
+    let (mut world, [alice, bob, cleo]) = three(46);
+    delivered(&mut world, bob, "hello");
+    delivered(&mut world, cleo, "hello too");
+    let reply = revoke(&mut world, alice, "Bob", &[Right::Read], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(40));
+    let reply = revoke(&mut world, alice, "Cleo", &[], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(60));
+    send(&mut world, alice, TEA, "for nobody else");
+    world.pass(Duration::from_secs(60));
+    for node in [bob, cleo] {
+        let texts = texts(&mut world, node, TEA);
+        assert!(!texts.contains(&"for nobody else".to_owned()), "{texts:?}");
+    }
+    send(&mut world, bob, TEA, "I may still write");
+    world.pass(Duration::from_secs(30));
+    assert!(texts(&mut world, alice, TEA).contains(&"I may still write".to_owned()));
+}
+
+#[test]
+fn nobody_is_moved_to_a_grant_that_holds_less() {
+    let (mut world, [alice, bob, cleo]) = three(47);
+    let now = world.wall().as_millis();
+    let ask = |right, from, until| AskedRight { right, from, until };
+    let all = |from, until| {
+        [Right::Publish, Right::Read, Right::Admit].map(|right| ask(right, from, until))
+    };
+    let give = |world: &mut World, rights: [AskedRight; 3], messages| {
+        let command = Command::Grant {
+            topic: TEA.to_owned(),
+            member: "Bob".to_owned(),
+            rights: rights.to_vec(),
+            messages,
+            bytes: None,
+        };
+        let reply = world.ask(alice, command);
+        assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
+        world.pass(Duration::from_secs(20));
+    };
+    // One message a minute, or not yet: Bob writes on as he could.
+    give(&mut world, all(0, None), Some(1));
+    give(&mut world, all(now + 86_400_000, None), None);
+    for n in 0..20 {
+        send(&mut world, bob, TEA, &format!("{n}"));
+    }
+    // For ten minutes he may admit; then he writes on by the invite that he came by.
+    give(&mut world, all(0, Some(now + 600_000)), None);
+    let reply = grant(&mut world, bob, "Cleo", &[Right::Read]);
+    assert!(
+        matches!(reply, Reply::Failed(_)),
+        "out of a grant that ends: {reply:?}"
+    );
+    world.pass(Duration::from_secs(660));
+    delivered(&mut world, bob, "still here");
+    assert!(texts(&mut world, cleo, TEA).contains(&"19".to_owned()));
+}
+
+#[test]
+fn a_name_that_reads_like_anothers_key_is_nobodys() {
+    let (mut world, [alice, bob, cleo]) = three(48);
+    let command = Command::Members {
+        topic: TEA.to_owned(),
+    };
+    let Reply::Members(members) = world.ask(alice, command) else {
+        panic!("no members");
+    };
+    let bobs = members.iter().flat_map(|member| &member.devices);
+    let key = bobs
+        .filter(|device| device.name == "Bob")
+        .map(|device| device.device[..8].to_owned());
+    let key = key.last().expect("he is there");
+    let name = key.clone();
+    assert_eq!(world.ask(cleo, Command::SetName { name }), Reply::Done);
+    world.pass(Duration::from_secs(120));
+    let reply = failure(grant(&mut world, alice, &key, &[Right::Admit]));
+    assert_eq!(reply.code, Code::Ambiguous, "{reply:?}");
+    delivered(&mut world, bob, "as before");
+}
+
+#[test]
+fn the_links_of_whoever_is_revoked_end_too() {
+    let (mut world, [alice, bob, _]) = three(49);
+    let all = [Right::Publish, Right::Read, Right::Admit];
+    grant(&mut world, alice, "Bob", &all);
+    world.pass(Duration::from_secs(30));
+    delivered(&mut world, bob, "under my own");
+    let made = world.ask(
+        bob,
+        Command::Invite {
+            topic: TEA.to_owned(),
+            uses: 1,
+            until: None,
+        },
+    );
+    let Reply::Invited { link, .. } = made else {
+        panic!("{made:?}");
+    };
+    world.pass(Duration::from_secs(20));
+    let reply = revoke(&mut world, alice, "Bob", &[], None);
+    let Reply::Revoked { grants, .. } = &reply else {
+        panic!("{reply:?}");
+    };
+    assert_eq!(
+        grants.len(),
+        3,
+        "what he had, what he came by, and what he gave: {grants:?}"
+    );
+    world.pass(Duration::from_secs(60));
+    // Somebody new takes Bob's link, with Bob's help.
+    let dora = world.add("Dora", false);
+    let command = Command::Join {
+        link,
+        name: None,
+        timeout_ms: 30_000,
+    };
+    let _ = world.ask(dora, command);
+    world.pass(Duration::from_secs(60));
+    send(&mut world, alice, TEA, "between us");
+    world.pass(Duration::from_secs(60));
+    for node in [bob, dora] {
+        let read = Command::Read {
+            topic: TEA.to_owned(),
+            from: ReadFrom::After(0),
+            limit: 500,
+        };
+        if let Reply::Lines { lines, .. } = world.ask(node, read) {
+            assert!(
+                lines.iter().all(|line| line.text != "between us"),
+                "{lines:?}"
+            );
+        }
+    }
 }

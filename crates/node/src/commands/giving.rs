@@ -6,10 +6,11 @@
 use super::names::{is_prefix, one};
 use super::topics::from_publish;
 use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
+use crate::grants;
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use identity::{EnvelopeId, Form, GrantId, Id, PublicKey};
-use lace::{Author, Lace};
+use lace::{Author, Effect, Lace};
 use machine::Staged;
 use std::collections::BTreeSet;
 use topic::{Draft, Payload};
@@ -39,10 +40,16 @@ struct Target {
 /// A grant that somebody holds, or an invite that it has claimed.
 struct Holding {
     grant: GrantId,
-    /// Nothing for the topic's own.
+    /// What is left of it; nothing for the topic's own.
     terms: Option<Terms>,
+    /// Whether it is the topic's own.
+    is_root: bool,
+    /// Whether the one who revokes gave it, or something above it.
+    is_below: bool,
+    /// An invite that the member gave and somebody may still claim, which ends with its own rights.
+    is_given: bool,
     chains: Vec<Chain>,
-    /// Devices that write under it, or have claimed it.
+    /// Devices that write under it and hold no grant that gives as much.
     users: BTreeSet<PublicKey>,
 }
 
@@ -75,7 +82,7 @@ impl Inner {
     ) -> Result<Reply, Failure> {
         let (local, own) = self.giver(topic)?;
         let rights = rights_of(asked)?;
-        let target = self.target(turn, local, member)?;
+        let target = self.target(turn, (local, own), member)?;
         let mut devices = target.devices.iter();
         let (Some(device), None) = (devices.next(), devices.next()) else {
             return Err(Failure::new(
@@ -102,7 +109,7 @@ impl Inner {
         (cut, cascade): (Option<&str>, bool),
     ) -> Result<Reply, Failure> {
         let (local, own) = self.giver(topic)?;
-        let target = self.target(turn, local, member)?;
+        let target = self.target(turn, (local, own), member)?;
         let leaves = match cut {
             Some(id) => Leaves::UpTo(self.last_of(turn, local, &target, id)?),
             None => Leaves::All,
@@ -110,14 +117,16 @@ impl Inner {
         let only: BTreeSet<Right> = only.iter().copied().map(right).collect();
         let (mut items, mut named) = (Vec::new(), BTreeSet::new());
         let (mut revoked, mut others) = (Vec::new(), 0);
-        for holding in target.held.iter() {
-            let Some(terms) = holding.terms else {
-                return Err(Failure::new(
-                    Code::Refused,
-                    "this member owns the topic: no grant is above its own",
-                    "",
-                ));
-            };
+        if target.held.iter().any(|holding| holding.is_root) {
+            return Err(Failure::new(
+                Code::Refused,
+                "this member owns the topic: no grant is above its own",
+                "",
+            ));
+        }
+        let ends_admission = only.is_empty() || only.contains(&Right::Admit);
+        let ends = |holding: &&Holding| holding.is_below && (!holding.is_given || ends_admission);
+        for holding in target.held.iter().filter(ends) {
             let beside: Vec<&PublicKey> = holding.users.difference(&target.devices).collect();
             if beside.len() > MAX_OTHERS {
                 let text = format!(
@@ -127,8 +136,10 @@ impl Inner {
                 );
                 return Err(Failure::new(Code::Failed, text, ""));
             }
-            others += beside.len();
-            items.extend(beside.into_iter().map(|device| given(own, *device, terms)));
+            if let Some(terms) = holding.terms {
+                others += beside.len();
+                items.extend(beside.into_iter().map(|device| given(own, *device, terms)));
+            }
             let left = cut_of(&target, holding, leaves);
             named.extend(left.iter().copied());
             revoked.push(holding.grant.to_string());
@@ -136,24 +147,27 @@ impl Inner {
                 grant: holding.grant,
                 cut: left.into_iter().collect(),
                 cascade,
-                only: only.clone(),
+                only: if holding.is_given {
+                    BTreeSet::new()
+                } else {
+                    only.clone()
+                },
                 joint: None,
             }));
         }
         if revoked.is_empty() {
             return Err(Failure::new(
-                Code::Failed,
-                "nothing that this member was given stands",
-                "`way members` shows who holds what",
+                Code::Refused,
+                "nothing stands of what this device, or whoever it gave to, has given this member",
+                "`way members` shows who holds what, and by whom",
             ));
         }
         if named.len() > MAX_NAMED {
-            let text = format!("this member has written under more than {MAX_NAMED} keys");
-            return Err(Failure::new(
-                Code::Failed,
-                text,
-                "give --cut with an older message",
-            ));
+            let text = format!(
+                "this member, and whoever came by the same invites, have written under more than \
+                 {MAX_NAMED} keys"
+            );
+            return Err(Failure::new(Code::Failed, text, ""));
         }
         self.say_items(turn, local, items, &named)?;
         // Whoever hears of it hears of keys that the member has not, too.
@@ -184,7 +198,7 @@ impl Inner {
     fn target(
         &mut self,
         turn: &mut Turn<'_, '_>,
-        local: u32,
+        (local, own): (u32, GrantId),
         text: &str,
     ) -> Result<Target, Failure> {
         let seats = look(&mut self.topics, turn.cx, local, |lace, store| {
@@ -196,7 +210,7 @@ impl Inner {
         let devices = seats.iter().filter(|(of, _)| *of == holder);
         let devices: BTreeSet<PublicKey> = devices.map(|(_, device)| *device).collect();
         let held = look(&mut self.topics, turn.cx, local, |lace, store| {
-            holdings(lace, store, holder, &devices)
+            holdings(lace, store, own, (holder, &devices))
         });
         Ok(Target {
             holder,
@@ -221,7 +235,15 @@ impl Inner {
             });
             named.map(|(holder, _)| *holder).collect()
         };
-        let mut found = called(&|name| name == text);
+        let key = text.to_ascii_lowercase();
+        let fits = |(holder, device): &&(Id, PublicKey)| {
+            is_prefix(text, holder)
+                || (key.len() >= MIN_KEY && device.to_string().starts_with(&key))
+        };
+        let by_key = seats.iter().filter(fits).map(|(holder, _)| *holder);
+        // People choose their names: one that reads like another's key makes that ambiguous.
+        let mut found: BTreeSet<Id> = by_key.collect();
+        found.extend(called(&|name| name == text));
         if found.is_empty() {
             // As it was given, before a piece of the key was added to tell it from others.
             let given = |name: &str| {
@@ -229,18 +251,6 @@ impl Inner {
                     .is_some_and(|(given, _)| given == text)
             };
             found = called(&given);
-        }
-        if found.is_empty() {
-            let key = text.to_ascii_lowercase();
-            let fits = |(holder, device): &&(Id, PublicKey)| {
-                is_prefix(text, holder)
-                    || (key.len() >= MIN_KEY && device.to_string().starts_with(&key))
-            };
-            found = seats
-                .iter()
-                .filter(fits)
-                .map(|(holder, _)| *holder)
-                .collect();
         }
         let found: Vec<Id> = found.into_iter().collect();
         let shown = found.iter().map(|holder| {
@@ -331,59 +341,106 @@ impl Inner {
     }
 }
 
-/// What a member holds of what stands, and who else writes under the same.
+/// What a member holds of what stands, the invites that it gave, and who else writes under the same.
 fn holdings(
     lace: &Lace,
     store: &mut Staged<'_>,
-    holder: Id,
-    devices: &BTreeSet<PublicKey>,
+    own: GrantId,
+    (holder, devices): (Id, &BTreeSet<PublicKey>),
 ) -> Vec<Holding> {
     let effect = lace.held_effect(store);
     let mut grants: BTreeSet<GrantId> = BTreeSet::new();
     let held = effect.grants.iter();
-    grants.extend(
-        held.filter(|(_, it)| it.holder == Some(holder))
-            .map(|(id, _)| *id),
-    );
+    let held = held.filter(|(_, it)| it.holder == Some(holder));
+    grants.extend(held.map(|(id, _)| *id));
     let seats = effect.devices.iter();
-    grants.extend(
-        seats
-            .filter(|((of, _), _)| *of == holder)
-            .map(|(_, seat)| seat.grant),
-    );
-    let under = lace
-        .authors()
-        .filter(|author| devices.contains(author.device()));
+    let seats = seats.filter(|((of, _), _)| *of == holder);
+    grants.extend(seats.map(|(_, seat)| seat.grant));
+    let under = lace.authors();
+    let under = under.filter(|author| devices.contains(author.device()));
     grants.extend(under.map(|author| *author.grant()));
-    grants.retain(|grant| effect.grants.contains_key(grant));
-    let one = |grant: GrantId| {
-        let issued = lace.facts(store, |facts| facts.issued(&grant));
-        let terms = issued.first().and_then(|fact| match &fact.what {
-            Item::Grant(item) => Some(Terms {
-                rights: item.rights,
-                budget: item.budget,
-            }),
-            Item::Invite(item) => item.gift().map(|gift| gift.terms),
+    // Whoever gave an invite knows its link, and could come back by it.
+    let invites = effect.grants.iter().filter(|(_, it)| it.holder.is_none());
+    let given = invites.filter(|(grant, _)| {
+        let issued = lace.facts(store, |facts| facts.issued(grant));
+        let mut carriers = issued
+            .iter()
+            .filter_map(|fact| lace.header(store, &fact.carrier));
+        carriers.any(|carrier| {
+            let author = lace.author(&carrier.header.author);
+            author.is_some_and(|author| devices.contains(author.device()))
+        })
+    });
+    let given: BTreeSet<GrantId> = given.map(|(grant, _)| *grant).collect();
+    let all = grants.union(&given).copied();
+    let all = all.filter(|grant| effect.grants.contains_key(grant));
+    all.map(|grant| Holding {
+        is_given: !grants.contains(&grant),
+        ..holding(lace, store, &effect, (own, grant))
+    })
+    .collect()
+}
+
+fn holding(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    effect: &Effect,
+    (own, grant): (GrantId, GrantId),
+) -> Holding {
+    let authors = lace.authors().filter(|author| *author.grant() == grant);
+    let authors: Vec<&Author> = authors.collect();
+    let chains = authors.iter().filter_map(|author| {
+        Some(Chain {
+            author: *author.key(),
+            device: *author.device(),
+            index: author.index(),
+            end: author.tip()?.id,
+        })
+    });
+    let terms = grants::left_of(lace, store, effect, &grant);
+    // Who has a grant that gives as much needs no other.
+    let is_served = |device: &PublicKey, store: &mut Staged<'_>| {
+        let member = Form::one(*device).member();
+        let held = effect.grants.iter();
+        let mut held = held.filter(|(other, it)| it.holder == Some(member) && **other != grant);
+        held.any(|(other, _)| {
+            let has = grants::left_of(lace, store, effect, other);
+            has.zip(terms).is_some_and(|(has, terms)| has == terms)
+        })
+    };
+    let users: BTreeSet<PublicKey> = authors.iter().map(|author| *author.device()).collect();
+    let seated = |device: &PublicKey| effect.devices.keys().any(|(_, seated)| seated == device);
+    let users = users.into_iter().filter(|device| seated(device));
+    let users: Vec<PublicKey> = users.collect();
+    let users = users.into_iter().filter(|device| !is_served(device, store));
+    Holding {
+        grant,
+        users: users.collect(),
+        chains: chains.collect(),
+        is_root: grant.as_bytes() == lace.id().as_bytes(),
+        is_below: is_below(lace, store, own, grant),
+        is_given: false,
+        terms,
+    }
+}
+
+/// Whether a grant was given out of another, or out of one that was.
+fn is_below(lace: &Lace, store: &mut Staged<'_>, own: GrantId, grant: GrantId) -> bool {
+    let mut at = grant;
+    for _ in 0..=wire::limits::MAX_GRANT_DEPTH {
+        let issued = lace.facts(store, |facts| facts.issued(&at));
+        let parent = issued.first().and_then(|fact| match &fact.what {
+            Item::Grant(item) => Some(item.parent),
+            Item::Invite(item) => item.gift().map(|gift| gift.parent),
             _ => None,
         });
-        let authors = lace.authors().filter(|author| *author.grant() == grant);
-        let authors: Vec<&Author> = authors.collect();
-        let chains = authors.iter().filter_map(|author| {
-            Some(Chain {
-                author: *author.key(),
-                device: *author.device(),
-                index: author.index(),
-                end: author.tip()?.id,
-            })
-        });
-        Holding {
-            grant,
-            terms,
-            chains: chains.collect(),
-            users: authors.iter().map(|author| *author.device()).collect(),
+        match parent {
+            Some(parent) if parent == own => return true,
+            Some(parent) => at = parent,
+            None => return false,
         }
-    };
-    grants.into_iter().map(one).collect()
+    }
+    false
 }
 
 /// What is left of the chains under a grant: all of others', and of the member's own what is to be.
