@@ -318,10 +318,10 @@ fn a_name_that_reads_like_anothers_key_is_nobodys() {
         panic!("no members");
     };
     let bobs = members.iter().flat_map(|member| &member.devices);
-    let key = bobs
+    let mut key = bobs
         .filter(|device| device.name == "Bob")
         .map(|device| device.device[..8].to_owned());
-    let key = key.last().expect("he is there");
+    let key = key.next_back().expect("he is there");
     let name = key.clone();
     assert_eq!(world.ask(cleo, Command::SetName { name }), Reply::Done);
     world.pass(Duration::from_secs(120));
