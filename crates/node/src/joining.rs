@@ -201,12 +201,11 @@ impl Inner {
         let joiners = std::mem::take(&mut look.joiners);
         for request in lookers {
             self.waiting.done(request);
-            let founder = found.genesis.founder();
             let reply = Reply::Invitation {
                 topic: found.topic,
                 topic_name: found.title.clone(),
                 inviter_name: found.inviter.clone(),
-                inviter: founder.to_string(),
+                inviter: found.device.to_string(),
                 expires: found.invite.until,
             };
             self.reply(turn, request, reply);
@@ -319,6 +318,7 @@ impl Inner {
             grant: *found.grant.as_bytes(),
             claim: claim.encode(),
             invite_at: *found.invite_at.as_bytes(),
+            inviter: found.device.to_bytes(),
             ways,
             ..TopicRow::custodian(found.topic, found.genesis.encode())
         };
@@ -400,12 +400,24 @@ impl Inner {
         if !keys.row.opened {
             // A home that was set back writes again only when somebody asks it to.
             let began = keys.row.next_index > 0 && keys.certificate().is_none();
-            let ready = keys.invite_at().is_some_and(|at| {
+            let (at, inviter) = (keys.invite_at(), keys.row.inviter);
+            let by = at.and_then(|at| {
                 look(&mut self.topics, turn.cx, local, |lace, store| {
-                    lace.contains(store, &at)
+                    let carrier = lace.header(store, &at)?;
+                    Some(*lace.author(&carrier.header.author)?.device())
                 })
-                .unwrap_or(false)
+                .flatten()
             });
+            let ready = by.is_some_and(|device| *device.as_bytes() == inviter);
+            if by.is_some() && !ready {
+                // Whoever has the link can make a box, and not give the invite that is in it.
+                let text = format!("the invite to {name:?} was not given by whoever made its box");
+                self.problems.note(
+                    "false-invite",
+                    text,
+                    "`way topic forget` it, and ask whoever invited you for a new link",
+                );
+            }
             if !ready || began || self.open_author(turn, local).is_err() {
                 return;
             }

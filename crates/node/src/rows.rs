@@ -71,6 +71,9 @@ pub(crate) struct TopicRow {
     /// Whether others still have to hear what this device wrote before it left.
     #[cbor(n(12), default)]
     pub(crate) leaving: bool,
+    /// The device that invited this one, as the box said; zeros for the founder.
+    #[cbor(n(13), default, with = "minicbor::bytes")]
+    pub(crate) inviter: [u8; 32],
     /// The genesis.
     #[cbor(n(11), with = "minicbor::bytes")]
     pub(crate) genesis: Vec<u8>,
@@ -179,6 +182,7 @@ impl TopicRow {
             left: false,
             leaving: false,
             ways: Vec::new(),
+            inviter: [0; 32],
             genesis,
         }
     }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use wire::{Frame, TopicFrame};
 
 /// Who said what of a topic to whom.
-type Said = Rc<RefCell<Vec<(usize, usize, TopicFrame)>>>;
+pub(crate) type Said = Rc<RefCell<Vec<(usize, usize, TopicFrame)>>>;
 
 /// Notes all frames of topics from now on.
-fn listen(world: &mut World) -> Said {
+pub(crate) fn listen(world: &mut World) -> Said {
     let said = Said::default();
     let tap = Rc::clone(&said);
     world.tamper = Some(Box::new(move |from, to, bytes| {

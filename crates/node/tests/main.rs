@@ -3,6 +3,7 @@
 mod giving;
 mod agreements;
 mod chains;
+mod doors;
 mod fallen;
 mod held;
 mod idle;

@@ -76,15 +76,20 @@ impl InviteSeed {
     /// (from 1), until when (ms since 1970). Its grant is the item's id.
     #[must_use]
     pub fn item(&self, topic: TopicId, uses: u32, until: u64) -> Invite {
+        let parent = GrantId::from_bytes(topic.to_bytes());
+        let terms = Terms::GUEST;
+        self.item_under(Gift { terms, parent }, uses, until)
+    }
+
+    /// The control item that gives this invite out of any grant.
+    #[must_use]
+    pub fn item_under(&self, gift: Gift, uses: u32, until: u64) -> Invite {
         Invite {
             key: self.signing_key().public(),
             sealing: self.sealing_key().public(),
             uses,
             until,
-            kind: InviteKind::WhileAway(Gift {
-                terms: Terms::GUEST,
-                parent: GrantId::from_bytes(topic.to_bytes()),
-            }),
+            kind: InviteKind::WhileAway(gift),
         }
     }
 
@@ -121,8 +126,8 @@ impl InviteSeed {
     }
 
     /// Opens a box and compares everything in it that can be compared: so what comes out is a topic
-    /// that its founder's device invites to by this very link, with the keys that its genesis
-    /// announces.
+    /// to which a device invites by this very link, with the keys that its genesis announces. Whether
+    /// that device may let anybody in is seen in the topic: there its invite is admitted or not.
     pub fn open_box(&self, sealed: &[u8]) -> Result<Invitation, BoxRefused> {
         if sealed.len() != BOX_LEN {
             return Err(BoxRefused::Closed);
@@ -154,7 +159,7 @@ pub enum BoxRefused {
     /// Opens, but its contents are not those of a box, or not signed by the device they name.
     #[error("a box whose contents cannot be read")]
     Malformed,
-    /// Signed by a device that may not invite to this topic.
+    /// Holds an invite out of the topic's own grant, by a device that does not have it.
     #[error("a box by a device that may not invite to the topic")]
     NotInviter,
     /// Holds the invite of another link.
@@ -182,6 +187,8 @@ pub struct Invitation {
     pub title: String,
     /// The inviter's name, as it says.
     pub inviter: String,
+    /// The inviter's device.
+    pub device: PublicKey,
     /// Where the topic can be found.
     pub cores: Vec<CoreEntry>,
     /// The topic's keys, unlocked.
@@ -194,14 +201,19 @@ impl Invitation {
         contents: BoxContents,
         secret: EpochSecret,
     ) -> Result<Self, BoxRefused> {
-        // In this format the founder's device alone invites.
-        if contents.device != contents.genesis.founder() {
-            return Err(BoxRefused::NotInviter);
-        }
         let invite = contents.invite;
         let topic = contents.genesis.topic_id();
-        if invite != seed.item(topic, invite.uses, invite.until) {
+        let InviteKind::WhileAway(gift) = invite.kind else {
             return Err(BoxRefused::OtherInvite);
+        };
+        if invite != seed.item_under(gift, invite.uses, invite.until) {
+            return Err(BoxRefused::OtherInvite);
+        }
+        // Out of the topic's own grant only its founder's device gives. Of any other the joiner finds
+        // in the topic whose invite it is.
+        let own = gift.parent.as_bytes() == topic.as_bytes();
+        if own && !contents.genesis.root.has(&contents.device) {
+            return Err(BoxRefused::NotInviter);
         }
         let mut ring = KeyRing::new(topic, &contents.genesis).map_err(|_| BoxRefused::Keys)?;
         ring.unlock(contents.epoch, Access::Reader(secret))
@@ -214,6 +226,7 @@ impl Invitation {
             invite_at: contents.invite_at,
             title: contents.title,
             inviter: contents.inviter,
+            device: contents.device,
             cores: contents.cores,
             ring,
         })

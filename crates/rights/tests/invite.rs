@@ -1,9 +1,10 @@
 //! Invites to a topic.
 
-use identity::{EnvelopeId, EpochId, Form, SecretKey};
+use identity::{EnvelopeId, EpochId, Form, GrantId, SecretKey};
 use rights::{BoxRefused, Founded, InviteSeed, found, grant_of, no_box};
 use wire::limits::{BOX_LEN, BOX_PLAIN_LEN};
 use wire::plain::{BoxContents, CoreEntry};
+use wire::{Gift, InviteKind, Terms};
 
 use crate::support::{DAY, NOW, author, flips, founded, node, rng};
 
@@ -129,8 +130,30 @@ fn a_box_with_false_contents_is_refused() {
     // Another topic's genesis under this founder's signature.
     assert_eq!(
         refusal(&|b| b.genesis = other.genesis.clone()),
-        BoxRefused::NotInviter
+        BoxRefused::Keys
     );
+    // An invite whose claimer would have to wait for somebody.
+    assert_eq!(
+        refusal(&|b| b.invite.kind = InviteKind::Device),
+        BoxRefused::OtherInvite
+    );
+}
+
+#[test]
+fn whoever_holds_a_grant_invites_out_of_it() {
+    let of = founded(1);
+    let bob = SecretKey::from_seed([8; 32]);
+    let gift = Gift {
+        terms: Terms::GUEST,
+        parent: GrantId::from_bytes([5; 32]),
+    };
+    let mut contents = unsigned(&of, &seed());
+    contents.invite = seed().item_under(gift, 1, NOW.as_millis() + DAY);
+    contents.sign(&bob);
+    let sealed = seed().seal_box(&contents, &mut rng(5)).unwrap();
+    let found = seed().open_box(&sealed).unwrap();
+    assert_eq!((found.topic, found.device), (of.topic, bob.public()));
+    assert_eq!(found.grant, grant_of(&contents.invite));
 }
 
 #[test]
@@ -194,10 +217,19 @@ fn a_genesis_that_copies_anothers_founder_gives_no_way_in() {
     let mut fake = found(&device, NOW, of.genesis.parameters, &mut rng(9)).unwrap();
     fake.genesis.root = Form::one(of.device.public());
     let mut contents = unsigned(&fake, &seed());
+    contents.invite = seed().item(fake.genesis.topic_id(), 3, NOW.as_millis() + DAY);
     contents.sign(&fake.device);
     let sealed = seed().seal_box(&contents, &mut rng(5)).unwrap();
     assert_eq!(
         seed().open_box(&sealed).unwrap_err(),
         BoxRefused::NotInviter
     );
+    // Out of a grant that it makes up: it is seen as the inviter that it is, and nobody has given it
+    // that grant in the topic.
+    let mut contents = unsigned(&fake, &seed());
+    contents.sign(&fake.device);
+    let sealed = seed().seal_box(&contents, &mut rng(5)).unwrap();
+    let found = seed().open_box(&sealed).unwrap();
+    assert_eq!(found.device, fake.device.public());
+    assert_ne!(found.device, fake.genesis.founder());
 }

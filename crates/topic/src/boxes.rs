@@ -4,13 +4,16 @@
 use crate::check::{Job, Work};
 use crate::event::{LinkId, Rule};
 use crate::host::Local;
-use crate::limits::{MAX_BOX, MAX_BOX_AHEAD_MS, MAX_BOXES};
+use crate::limits::{MAX_BOX, MAX_BOX_AHEAD_MS, MAX_BOXES, MAX_EARLY_BOXES};
 use crate::rows::{self, Bytes};
 use crate::state::{Shared, Topic};
 use crate::topics::Env;
 use identity::seal::kdf;
+use identity::{GrantId, Id, PublicKey};
+use lace::Facts;
 use machine::Cx;
-use wire::{Checked, TopicBox, TopicFrame};
+use std::collections::BTreeMap;
+use wire::{Checked, Item, TopicBox, TopicFrame};
 
 /// The row of a box. Only boxes whose signature holds are written.
 pub(crate) fn decode(row: &[u8]) -> Option<(Local, TopicBox)> {
@@ -25,8 +28,45 @@ fn encode(topic: Local, held: &TopicBox) -> Vec<u8> {
     row
 }
 
-fn rank(held: &TopicBox) -> (u64, [u8; 32]) {
-    (held.until, held.hash())
+/// What is known in memory of a box that is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Kept {
+    /// Until when it stands, milliseconds since 1970.
+    pub(crate) until: u64,
+    /// The hash of its contents.
+    hash: [u8; 32],
+    /// Whose it is.
+    device: PublicKey,
+}
+
+impl Kept {
+    fn of(held: &TopicBox) -> Self {
+        Self {
+            until: held.until,
+            hash: held.hash(),
+            device: held.device,
+        }
+    }
+
+    /// Whether another box under the same locator does not take its place. Nobody's box is replaced
+    /// by another's: a locator is no secret to those who keep boxes.
+    fn stays(&self, other: &Self) -> bool {
+        self.device != other.device || (self.until, self.hash) >= (other.until, other.hash)
+    }
+}
+
+/// Nobody who lets people in displaces another's boxes by many of its own.
+fn first_to_go(boxes: &BTreeMap<[u8; 32], Kept>) -> Option<[u8; 32]> {
+    let mut of: BTreeMap<PublicKey, usize> = BTreeMap::new();
+    for kept in boxes.values() {
+        let count = of.entry(kept.device).or_default();
+        *count = count.saturating_add(1);
+    }
+    let most = of.iter().max_by_key(|(_, count)| **count);
+    let most = most.map(|(device, _)| *device)?;
+    let theirs = boxes.iter().filter(|(_, kept)| kept.device == most);
+    let first = theirs.min_by_key(|(loc, kept)| (kept.until, kept.hash, **loc));
+    first.map(|(loc, _)| *loc)
 }
 
 impl Topic {
@@ -41,7 +81,7 @@ impl Topic {
             };
             let row = cx.store.get(rows::BOX, &loc);
             if let Some((_, held)) = row.and_then(|row| decode(&row)) {
-                self.boxes.insert(loc, rank(&held));
+                self.boxes.insert(loc, Kept::of(&held));
             }
         }
     }
@@ -49,10 +89,10 @@ impl Topic {
     /// Two replicas with equal hashes have the same boxes.
     pub(crate) fn boxes_hash(&self) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(self.boxes.len().saturating_mul(72));
-        for (loc, (until, hash)) in &self.boxes {
+        for (loc, kept) in &self.boxes {
             bytes.extend_from_slice(loc);
-            bytes.extend_from_slice(&until.to_be_bytes());
-            bytes.extend_from_slice(hash);
+            bytes.extend_from_slice(&kept.until.to_be_bytes());
+            bytes.extend_from_slice(&kept.hash);
         }
         kdf("boxes", &[&bytes])
     }
@@ -63,9 +103,9 @@ impl Topic {
         shared.clock_confirmed && (until <= now || until - now > MAX_BOX_AHEAD_MS)
     }
 
-    /// Takes a box that the founder has signed. Of two with one locator stands the one that ends
-    /// later, then that with the greater hash, so that all replicas agree; of too many goes the one
-    /// that ends first.
+    /// Takes a box that its device has signed. Of two of a device with one locator stands the one that
+    /// ends later, then that with the greater hash, so that all replicas agree; of too many goes one
+    /// of the device that has most, of these the one that ends first.
     pub(crate) fn take_box(
         &mut self,
         shared: &Shared,
@@ -77,12 +117,17 @@ impl Topic {
         let loc = held.loc;
         let own = giver.is_none();
         if own && held.until <= env.cx.wall.as_millis() {
-            self.remove_box(env.cx, &loc);
+            let own = |known: &&Kept| known.device == held.device;
+            if self.boxes.get(&loc).filter(own).is_some() {
+                self.remove_box(env.cx, &loc);
+            }
             return;
         }
-        let rank = rank(&held);
-        let known = self.boxes.get(&loc).is_some_and(|known| *known >= rank);
-        if known || Self::is_out_of_time(shared, env, held.until) {
+        let kept = Kept::of(&held);
+        let known = self.boxes.get(&loc);
+        if known.is_some_and(|known| known.stays(&kept))
+            || Self::is_out_of_time(shared, env, held.until)
+        {
             return;
         }
         // A locator belongs to one topic: nobody replaces another topic's box.
@@ -98,17 +143,52 @@ impl Topic {
         env.cx
             .store
             .put(rows::BOXES, rows::key_bytes(self.local, &[&loc]), []);
-        self.boxes.insert(loc, rank);
-        while self.boxes.len() > MAX_BOXES {
-            let first = self.boxes.iter().min_by_key(|(loc, rank)| (**rank, **loc));
-            let Some(first) = first.map(|(loc, _)| *loc) else {
-                break;
-            };
+        self.boxes.insert(loc, kept);
+        while self.boxes.len() > MAX_BOXES
+            && let Some(first) = first_to_go(&self.boxes)
+        {
             self.remove_box(env.cx, &first);
         }
         for (link, peer) in &mut self.peers {
             if Some(*link) != giver {
                 peer.boxes.insert(loc);
+            }
+        }
+    }
+
+    /// Whether a device may let people in, by what stands here: a grant that it holds gives that right.
+    /// An invite that it has claimed gives it to nobody.
+    pub(crate) fn lets_in(&self, cx: &mut Cx<'_>, device: &PublicKey) -> bool {
+        let effect = self.lace.held_effect(&mut cx.store);
+        let seats = effect.devices.iter();
+        let seats: Vec<(Id, GrantId)> = seats
+            .filter(|((_, seated), _)| seated == device)
+            .map(|((holder, _), seat)| (*holder, seat.grant))
+            .collect();
+        let own = |grant: &GrantId, of: Option<Id>| {
+            let holds = |(holder, seat): &(Id, GrantId)| of == Some(*holder) || seat == grant;
+            seats.iter().any(holds)
+        };
+        let held = effect.grants.iter();
+        let mut held = held.filter(|(grant, it)| own(grant, it.holder) && !it.over.admit);
+        held.any(|(grant, _)| self.admits(cx, grant))
+    }
+
+    /// Whether a grant was given with the right to let people in.
+    fn admits(&self, cx: &mut Cx<'_>, grant: &GrantId) -> bool {
+        let gives = |item: &Item| match item {
+            Item::Grant(item) => item.rights.admit.is_some(),
+            _ => false,
+        };
+        let issued = |facts: &dyn Facts| facts.issued(grant).iter().any(|fact| gives(&fact.what));
+        grant.as_bytes() == self.id.as_bytes() || self.lace.facts(&mut cx.store, issued)
+    }
+
+    /// Who may let people in may have changed: boxes that came too early are looked at once more.
+    pub(crate) fn look_at_early_boxes(&mut self, shared: &mut Shared, env: &mut Env<'_, '_>) {
+        for (link, held) in std::mem::take(&mut self.early_boxes) {
+            if self.peers.contains_key(&link) {
+                self.on_box(shared, env, link, held);
             }
         }
     }
@@ -126,7 +206,7 @@ impl Topic {
         let over: Vec<[u8; 32]> = self
             .boxes
             .iter()
-            .filter(|(_, (until, _))| Self::is_over(shared, cx, *until))
+            .filter(|(_, kept)| Self::is_over(shared, cx, kept.until))
             .map(|(loc, _)| *loc)
             .collect();
         for loc in over {
@@ -148,15 +228,23 @@ impl Topic {
             return;
         }
         let known = self.boxes.get(&held.loc);
-        if known.is_some_and(|known| *known >= rank(&held))
+        if known.is_some_and(|known| known.stays(&Kept::of(&held)))
             || Self::is_out_of_time(shared, env, held.until)
         {
             return;
         }
+        if !self.lets_in(env.cx, &held.device) {
+            // What says that it does may be on its way; that it does not cannot be held against
+            // whoever passes its box on.
+            if self.early_boxes.len() >= MAX_EARLY_BOXES {
+                self.early_boxes.pop_front();
+            }
+            self.early_boxes.push_back((link, held));
+            return;
+        }
         let bytes = held.sealed.len();
         if self.may_check(shared, env.cx.now, (link, bytes)) {
-            let founder = self.lace.genesis().founder();
-            let work = Work::Box(self.id, founder, held);
+            let work = Work::Box(self.id, held);
             self.send_job(shared, env, link, Job::new(work, bytes, false));
         }
     }
@@ -190,5 +278,39 @@ impl Topic {
                 self.say(shared, env, link, TopicFrame::Box(held));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(device: u8, until: u64) -> Kept {
+        Kept {
+            until,
+            hash: [3; 32],
+            device: PublicKey::from_bytes([device; 32]),
+        }
+    }
+
+    #[test]
+    fn nobody_replaces_anothers_box() {
+        let own = kept(1, 50);
+        assert!(!own.stays(&kept(1, 51)) && own.stays(&kept(1, 50)) && own.stays(&kept(1, 49)));
+        for until in [1, 50, u64::MAX] {
+            assert!(own.stays(&kept(2, until)), "{until}");
+        }
+    }
+
+    #[test]
+    fn nobody_displaces_anothers_boxes_by_many() {
+        let mut boxes: BTreeMap<[u8; 32], Kept> = BTreeMap::new();
+        boxes.insert([0; 32], kept(1, 5));
+        boxes.insert([1; 32], kept(1, 6));
+        for n in 2..=66 {
+            boxes.insert([n; 32], kept(2, u64::from(n) * 100));
+        }
+        assert_eq!(first_to_go(&boxes), Some([2; 32]));
+        assert_eq!(first_to_go(&BTreeMap::new()), None);
     }
 }

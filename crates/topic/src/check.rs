@@ -24,8 +24,8 @@ pub(crate) enum Work {
     /// Receipts that were rebuilt of differences, and which they are.
     Rebuilt(Vec<(Slot, RawStatement)>),
     Evidence(Vec<(RawHeader, RawHeader)>),
-    /// A box, its topic, and the device that has to have signed it.
-    Box(TopicId, PublicKey, TopicBox),
+    /// A box, and its topic.
+    Box(TopicId, TopicBox),
 }
 
 /// The results of a [`Job`]; only [`Job::run`] makes one. Results of one link are best brought back
@@ -45,7 +45,7 @@ pub(crate) enum Results {
     /// Which one it was, where it does not hold.
     Rebuilt(Vec<Result<Checked<SignedReceipt>, Slot>>),
     Evidence(Vec<Result<Checked<Evidence>, Refused>>),
-    Box(Result<Checked<TopicBox>, Refused>),
+    Box(Result<Box<Checked<TopicBox>>, Refused>),
 }
 
 impl Job {
@@ -87,8 +87,8 @@ impl Job {
             Work::Evidence(pairs) => items(&mut w, pairs, |w, (a, b)| {
                 w.array(2).bytes(&a.encode()).bytes(&b.encode());
             }),
-            Work::Box(topic, founder, held) => {
-                w.array(3).bytes(topic.as_bytes()).bytes(founder.as_bytes());
+            Work::Box(topic, held) => {
+                w.array(2).bytes(topic.as_bytes());
                 w.bytes(&held.encode());
             }
         }
@@ -128,9 +128,8 @@ impl Job {
                 let first = RawHeader::decode(r.bytes(max, "header")?)?;
                 Ok((first, RawHeader::decode(r.bytes(max, "header")?)?))
             })?),
-            4 if count == 3 => Work::Box(
+            4 if count == 2 => Work::Box(
                 TopicId::from_bytes(r.array("topic")?),
-                PublicKey::from_bytes(r.array("founder")?),
                 TopicBox::decode(r.bytes(max, "box")?)?,
             ),
             5 => Work::Rebuilt(read(&mut r, count, |r| {
@@ -179,7 +178,7 @@ impl Job {
                     .map(|(a, b)| wire::check_evidence(a, b))
                     .collect(),
             ),
-            Work::Box(topic, founder, held) => Results::Box(wire::check_box(topic, &founder, held)),
+            Work::Box(topic, held) => Results::Box(wire::check_box(topic, held).map(Box::new)),
         };
         Done {
             results,
@@ -264,11 +263,7 @@ mod tests {
             ),
             Job::new(Work::Rebuilt(vec![(slot, statement)]), 90, false),
             Job::new(Work::Evidence(vec![(header.clone(), header)]), 200, false),
-            Job::new(
-                Work::Box(TopicId::from_bytes([5; 32]), founder.public(), held),
-                2_200,
-                false,
-            ),
+            Job::new(Work::Box(TopicId::from_bytes([5; 32]), held), 2_200, false),
         ]
     }
 

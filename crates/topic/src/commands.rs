@@ -212,7 +212,7 @@ impl Topics {
         !self.entries.contains_key(&topic)
     }
 
-    /// Puts an invite box, to be kept by every member, with the signature of the founder's device
+    /// Puts an invite box, to be kept by every member, signed by this device, which lets people in
     /// ([`TopicBox::sign`]); a time that has passed removes it here.
     ///
     /// # Errors
@@ -225,9 +225,10 @@ impl Topics {
     ) -> Result<(), PutBoxError> {
         self.shared.frames_left = MAX_FRAMES_PER_TURN;
         let (topic, shared) = self.get(env.cx, topic)?;
-        let founder = topic.lace.genesis().founder();
-        let held =
-            wire::check_box(topic.id, &founder, held).map_err(|_| PutBoxError::NotFounder)?;
+        if !topic.lets_in(env.cx, &held.device) {
+            return Err(PutBoxError::NotInviter);
+        }
+        let held = wire::check_box(topic.id, held).map_err(|_| PutBoxError::NotInviter)?;
         topic.take_box(shared, env, None, held);
         topic.work(shared, env);
         Ok(())

@@ -87,9 +87,9 @@ pub enum PutBoxError {
     /// See [`Unknown`].
     #[error(transparent)]
     Unknown(#[from] Unknown),
-    /// No member would keep it: the founder's device has not signed it for this topic.
-    #[error("the box is not signed by the founder of the topic")]
-    NotFounder,
+    /// No member would keep it: it is not signed, for this topic, by a device that may let people in.
+    #[error("the box is not signed by a device that may let people in")]
+    NotInviter,
 }
 
 /// An invite box that members keep for joiners.

@@ -199,6 +199,6 @@ pub enum Rule {
     BadCut,
     /// Evidence that proves nothing.
     BadEvidence,
-    /// An invite's box that the founder did not sign.
+    /// An invite's box that the device which it names did not sign.
     BadBox,
 }

@@ -31,6 +31,7 @@ impl Topic {
         if !std::mem::take(&mut self.rights_changed) {
             return;
         }
+        self.look_at_early_boxes(shared, env);
         let effect = self.lace.held_effect(&mut env.cx.store);
         let mut fallen = Vec::new();
         for (link, peer) in &self.peers {

@@ -241,7 +241,7 @@ impl Topic {
                 self.receipts_checked(shared, env, link);
             }
             Results::Box(result) => match result {
-                Ok(held) => self.take_box(shared, env, Some(link), held),
+                Ok(held) => self.take_box(shared, env, Some(link), *held),
                 Err(_) => self.misbehaved(env, link, Rule::BadBox),
             },
             Results::Evidence(results) => {

@@ -168,6 +168,10 @@ pub const EXPIRE_LONGEST: Duration = Duration::from_secs(3600);
 /// How long a topic without a peer and without work stays in memory.
 pub const IDLE_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Boxes kept in memory whose devices are not known here to let anybody in: the grant that they do by
+/// may be on its way. Of more the oldest goes, and comes again with the next greeting.
+pub const MAX_EARLY_BOXES: usize = 8;
+
 /// Newest facts that take something away whose envelopes are given to a peer that takes part no more.
 /// Where more were needed, it learns of it from others or not at all.
 pub const MAX_LAST_WORDS: usize = 4;

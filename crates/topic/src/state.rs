@@ -1,5 +1,6 @@
 //! A topic that is in use, and what all topics share.
 
+use crate::boxes::Kept;
 use crate::delivery::Waiting;
 use crate::event::{LinkId, Output, Rule};
 use crate::host::Local;
@@ -17,7 +18,8 @@ use identity::{EnvelopeId, PublicKey, TopicId};
 use lace::Lace;
 use machine::planted::{Bug, Memory, is};
 use machine::{Cx, Time, Timers};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use wire::TopicBox;
 
 /// What can be due, and for which topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -186,8 +188,10 @@ pub(crate) struct Topic {
     pub(crate) ways: BTreeMap<PublicKey, LinkId>,
     /// When this home last issued a receipt.
     pub(crate) issued: Option<Time>,
-    /// Locators of the invite boxes, until when they stand, and hashes of their contents.
-    pub(crate) boxes: BTreeMap<[u8; 32], (u64, [u8; 32])>,
+    /// The invite boxes that are here, by locator.
+    pub(crate) boxes: BTreeMap<[u8; 32], Kept>,
+    /// Boxes that came before it was known here that their devices let people in.
+    pub(crate) early_boxes: VecDeque<(LinkId, TopicBox)>,
     /// From whom each author's envelopes are being fetched.
     pub(crate) asked: BTreeMap<PublicKey, LinkId>,
     /// Bodies that are being fetched from some peer.
@@ -242,6 +246,7 @@ impl Topic {
             ways: BTreeMap::new(),
             issued: None,
             boxes: BTreeMap::new(),
+            early_boxes: VecDeque::new(),
             asked: BTreeMap::new(),
             asked_bodies: BTreeSet::new(),
             missing_to: 0,

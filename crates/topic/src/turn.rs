@@ -12,7 +12,7 @@ impl Topic {
     /// Before which time (milliseconds since 1970) nothing here expires.
     pub(crate) fn keeps_until(&self, cx: &mut Cx<'_>) -> u64 {
         let body = self.lace.next_expiry(&mut cx.store);
-        let sealed = self.boxes.values().map(|(until, _)| *until).min();
+        let sealed = self.boxes.values().map(|kept| kept.until).min();
         body.into_iter().chain(sealed).min().unwrap_or(u64::MAX)
     }
 

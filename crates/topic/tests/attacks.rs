@@ -314,6 +314,7 @@ fn frames_beyond_their_limits_are_not_looked_at() {
             sealed: vec![1; 5000],
             until: 1,
             signature: Signature::from_bytes([0; 64]),
+            device: key.public(),
         }),
     );
     assert_eq!(net.nodes[0].problems, [Rule::TooMuch; 3]);

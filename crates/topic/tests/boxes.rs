@@ -1,5 +1,5 @@
-//! Invite boxes: whoever joins finds them with every member, and nobody but the founder makes,
-//! replaces or displaces one.
+//! Invite boxes: whoever joins finds them with every member, and nobody but who lets people in
+//! makes one, and nobody replaces or displaces another's.
 
 use crate::net::{DAY, Net, TOPIC};
 use core::time::Duration;
@@ -20,6 +20,12 @@ fn member(net: &Net) -> SecretKey {
 fn made(net: &Net, key: &SecretKey, loc: [u8; 32], fill: u8, until: u64) -> TopicBox {
     let sealed = vec![fill; wire::limits::BOX_LEN];
     TopicBox::sign(net.topic_id(), key, loc, sealed, until)
+}
+
+/// A box that names the founder as its device, whoever signed it.
+fn posing(net: &Net, held: TopicBox) -> TopicBox {
+    let device = founder(net).public();
+    TopicBox { device, ..held }
 }
 
 fn put(net: &mut Net, node: usize, held: TopicBox) -> Result<(), PutBoxError> {
@@ -81,8 +87,8 @@ fn a_member_cannot_replace_or_make_a_box() {
     let other = TopicId::from_bytes([9; 32]);
     let sealed = vec![9; wire::limits::BOX_LEN];
     let forged = [
-        made(&net, &liar, LOC, 9, until + 1),
-        made(&net, &liar, [8; 32], 9, until + 1),
+        posing(&net, made(&net, &liar, LOC, 9, until + 1)),
+        posing(&net, made(&net, &liar, [8; 32], 9, until + 1)),
         TopicBox {
             until: until + 1,
             ..good.clone()
@@ -103,6 +109,12 @@ fn a_member_cannot_replace_or_make_a_box() {
         net.frame(0, puppet, TopicFrame::Box(held));
     }
     assert_eq!(net.nodes[0].problems, vec![Rule::BadBox; lies]);
+    // Under its own name nobody looks at them: it lets nobody in, as far as is known.
+    for loc in [LOC, [8; 32]] {
+        let held = made(&net, &liar, loc, 9, until + 1);
+        net.frame(0, puppet, TopicFrame::Box(held));
+    }
+    assert_eq!(net.nodes[0].problems.len(), lies);
     net.settle();
     for node in 0..3 {
         assert_eq!(kept(&mut net, node, LOC), Some((1, until)));
@@ -116,6 +128,8 @@ fn a_member_cannot_displace_boxes_by_many_that_end_later() {
     let liar = member(&net);
     for n in 0..200_u8 {
         let held = made(&net, &liar, [n; 32], 9, until + 300 * DAY);
+        net.frame(0, puppet, TopicFrame::Box(held.clone()));
+        let held = posing(&net, held);
         net.frame(0, puppet, TopicFrame::Box(held));
     }
     assert_eq!(net.nodes[0].problems.len(), 200);
@@ -189,7 +203,7 @@ fn no_end_is_too_far_for_a_clock_that_nobody_confirms() {
 fn a_member_puts_no_box_of_its_own() {
     let (mut net, _, until) = with_box(8);
     let held = made(&net, &member(&net), [8; 32], 9, until);
-    assert_eq!(put(&mut net, 1, held), Err(PutBoxError::NotFounder));
+    assert_eq!(put(&mut net, 1, held), Err(PutBoxError::NotInviter));
     assert_eq!(kept(&mut net, 1, [8; 32]), None);
     // Whoever invited takes it back at home with an end that has passed.
     let over = made(&net, &founder(&net), LOC, 1, 1);

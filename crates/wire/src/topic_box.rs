@@ -6,8 +6,9 @@ use crate::cbor::{Fields, Malformed, Reader, Writer};
 use crate::checked::{Checked, Refused};
 use crate::frame::read::read_box;
 
-/// Sealed bytes under a locator, signed by the device that may invite: in this format the founder's.
-/// Without the signature any member could take an invite away from all others.
+/// Sealed bytes under a locator, signed by the device that invites. Whether that device may let
+/// anybody in is for whoever keeps the box to find out in the topic. Without the signature any member
+/// could take an invite away from all others.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TopicBox {
     /// 0: where joiners ask for it.
@@ -18,6 +19,8 @@ pub struct TopicBox {
     pub until: u64,
     /// 3: of the inviting device.
     pub signature: Signature,
+    /// 4: the inviting device.
+    pub device: PublicKey,
 }
 
 impl TopicBox {
@@ -34,14 +37,17 @@ impl TopicBox {
             sealed,
             until,
             signature: Signature::from_bytes([0; 64]),
+            device: device.public(),
         };
         made.signature = device.sign(Context::TopicBox, &made.statement(topic));
         made
     }
 
-    /// Whether the device signed it for this topic.
-    pub fn verify(&self, topic: TopicId, device: &PublicKey) -> Result<(), BadSignature> {
-        device.verify(Context::TopicBox, &self.statement(topic), &self.signature)
+    /// Whether the device that it names signed it for this topic.
+    pub fn verify(&self, topic: TopicId) -> Result<(), BadSignature> {
+        let statement = self.statement(topic);
+        self.device
+            .verify(Context::TopicBox, &statement, &self.signature)
     }
 
     /// Of two boxes with one locator and one end that with the greater hash stands.
@@ -55,6 +61,7 @@ impl TopicBox {
             &self.loc,
             &self.until.to_be_bytes(),
             &self.hash(),
+            self.device.as_bytes(),
         ]
         .concat()
     }
@@ -76,11 +83,12 @@ impl TopicBox {
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
-        w.map(4).key(0).bytes(&self.loc).key(1).bytes(&self.sealed);
+        w.map(5).key(0).bytes(&self.loc).key(1).bytes(&self.sealed);
         w.key(2)
             .uint(self.until)
             .key(3)
             .bytes(self.signature.as_bytes());
+        w.key(4).bytes(self.device.as_bytes());
     }
 
     pub(crate) fn read(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
@@ -91,21 +99,20 @@ impl TopicBox {
         let until = r.time("until")?;
         f.need(r, 3, "signature")?;
         let signature = Signature::from_bytes(r.array("signature")?);
+        f.need(r, 4, "device")?;
+        let device = PublicKey::from_bytes(r.array("device")?);
         Ok(Self {
             loc,
             sealed,
             until,
             signature,
+            device,
         })
     }
 }
 
-/// Checks that the device which may invite to a topic signed a box. Pure.
-pub fn check_box(
-    topic: TopicId,
-    device: &PublicKey,
-    raw: TopicBox,
-) -> Result<Checked<TopicBox>, Refused> {
-    raw.verify(topic, device)?;
+/// Checks that the device which a box names signed it. Pure.
+pub fn check_box(topic: TopicId, raw: TopicBox) -> Result<Checked<TopicBox>, Refused> {
+    raw.verify(topic)?;
     Ok(Checked::new(raw))
 }

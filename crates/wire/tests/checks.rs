@@ -248,10 +248,9 @@ fn claims_are_for_their_topic_invite_and_device() {
 
 #[test]
 fn a_box_is_for_its_topic_locator_end_and_bytes() {
-    let founder = device().public();
     let good = samples::topic_box();
     let home = samples::genesis().topic_id();
-    assert!(check_box(home, &founder, good.clone()).is_ok());
+    assert!(check_box(home, good.clone()).is_ok());
     let mut sealed = good.sealed.clone();
     sealed[2047] ^= 1;
     let mut signature = good.signature.to_bytes();
@@ -273,9 +272,16 @@ fn a_box_is_for_its_topic_locator_end_and_bytes() {
             signature: Signature::from_bytes(signature),
             ..good.clone()
         },
-        // A member who is not the founder.
-        TopicBox::sign(home, &core(), good.loc, good.sealed.clone(), good.until),
-        // The founder's box of another topic.
+        // Another device poses as the one that invites, or takes its box for its own.
+        TopicBox {
+            device: device().public(),
+            ..TopicBox::sign(home, &core(), good.loc, good.sealed.clone(), good.until)
+        },
+        TopicBox {
+            device: core().public(),
+            ..good.clone()
+        },
+        // The inviter's box of another topic.
         TopicBox::sign(
             TopicId::from_bytes([1; 32]),
             &device(),
@@ -284,7 +290,7 @@ fn a_box_is_for_its_topic_locator_end_and_bytes() {
             good.until,
         ),
     ] {
-        let found = check_box(home, &founder, changed);
+        let found = check_box(home, changed);
         assert_eq!(found, Err(Refused::Signature(BadSignature)));
     }
     assert_eq!(TopicBox::decode(&good.encode()), Ok(good));

@@ -431,13 +431,14 @@ fn topic_frame() -> impl Strategy<Value = TopicFrame> {
             .prop_map(|bodies| TopicFrame::Bodies { bodies }),
         vec(statement(), 0..9).prop_map(|receipts| TopicFrame::Receipts { receipts }),
         vec((raw_header(), raw_header()), 0..9).prop_map(|pairs| TopicFrame::Evidence { pairs }),
-        (any::<Bytes>(), sealed_box(), time(), signature()).prop_map(
-            |(loc, sealed, until, signature)| {
+        (any::<Bytes>(), sealed_box(), time(), signature(), key()).prop_map(
+            |(loc, sealed, until, signature, device)| {
                 TopicFrame::Box(TopicBox {
                     loc,
                     sealed,
                     until,
                     signature,
+                    device,
                 })
             }
         ),

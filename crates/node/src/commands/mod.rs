@@ -3,6 +3,7 @@
 mod core_words;
 mod cores;
 mod giving;
+mod inviting;
 mod members;
 mod messages;
 mod names;

@@ -238,13 +238,11 @@ impl Inner {
         until: Option<u64>,
     ) -> Result<Reply, Failure> {
         let local = self.find_topic(topic)?;
-        let keys = self.member(local)?;
-        let id = keys.id;
-        if !keys.is_founder() || keys.row.left {
+        if self.member(local)?.row.left {
             return Err(Failure::new(
                 Code::Refused,
-                "only the device that founded a topic invites to it, in this version",
-                "ask its founder for an invite",
+                "this node has left the topic",
+                "",
             ));
         }
         let now = turn.cx.wall.as_millis();
@@ -271,8 +269,9 @@ impl Inner {
             ));
         }
         self.open_author(turn, local).map_err(from_publish)?;
+        let gift = self.guest_gift(turn, local)?;
         let seed = InviteSeed::generate(turn.cx.rng);
-        let item = seed.item(id, uses, until);
+        let item = seed.item_under(gift, uses, until);
         let draft = Draft {
             payload: Payload::Items(vec![Item::Invite(item)]),
             lifespan: None,
