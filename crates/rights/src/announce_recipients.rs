@@ -60,6 +60,16 @@ impl Recipients {
                 claimed.entry(claim.grant).or_default().insert(claim.device);
             }
         }
+        // A device has one seat, and what all its claims give.
+        for (grant, devices) in &claimed {
+            let Some(standing) = effect.grants.get(grant) else {
+                continue;
+            };
+            let rights = left(facts, grant, standing);
+            for device in devices {
+                found.take(*device, &rights, sealing.get(device).copied(), None);
+            }
+        }
         for (grant, standing) in &effect.grants {
             let Some(Item::Invite(invite)) = issued(facts, grant).map(|fact| fact.what.clone())
             else {

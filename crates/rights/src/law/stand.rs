@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use identity::limits::SHARES;
-use identity::{Form, GrantId};
+use identity::{EnvelopeId, Form, GrantId, Id, PublicKey};
 use lace::{AuthorNo, Bounds, Cut, Effect, FactNo, Facts, Limit, Over, Seat, Set, Standing, Why};
 use wire::Item;
 
@@ -12,8 +12,16 @@ use super::graph::Graph;
 use crate::eff;
 use crate::eff::limits::MAX_GRANT_DEPTH;
 
+/// When a grant begins and the place of the fact that gives it, the same at everybody, and its
+/// number here.
+type Begin = (u64, (u64, EnvelopeId), FactNo);
+
 /// When grants begin, and the facts that give them.
-type Begins = BTreeMap<GrantId, (u64, FactNo)>;
+type Begins = BTreeMap<GrantId, Begin>;
+
+/// Where a claim stands among those of its device: the depth of the invite, then the generation and
+/// the id of the envelope, and the id of the claim.
+type Place = (u32, u64, EnvelopeId, GrantId);
 
 /// What stands, with these forks known.
 pub(super) fn effect(facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo, u64>) -> Effect {
@@ -27,7 +35,7 @@ pub(super) fn effect(facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo,
             continue;
         }
         let (by, since) = match since.get(grant) {
-            Some((since, by)) => (Some(*by), *since),
+            Some((since, _, by)) => (Some(*by), *since),
             None => (None, started),
         };
         let standing = Standing {
@@ -149,7 +157,7 @@ fn bounds(limit: Option<eff::Limit<'_>>, unborn: impl FnOnce() -> Option<eff::Fa
 /// Why nothing under a grant stands: what has taken the grant, or one above it, from its issuer.
 fn unborn_by(all: &eff::Effect, begins: &Begins, mut grant: GrantId) -> Option<eff::FactNo> {
     for _ in 0..=MAX_GRANT_DEPTH {
-        let (_, given) = begins.get(&grant)?;
+        let (_, _, given) = begins.get(&grant)?;
         grant = match *all.void().get(&eff::FactNo(given.0))? {
             eff::Why::Revoked(by) | eff::Why::Closed(by) | eff::Why::GivenUp(by) => {
                 return Some(by);
@@ -167,7 +175,8 @@ fn begins(graph: &Graph<'_>) -> Begins {
     let mut begins = Begins::new();
     for fact in graph.told() {
         if matches!(fact.what, Item::Grant(_) | Item::Invite(_)) {
-            let begin = (chain::since(fact), fact.no);
+            let place = (fact.generation, fact.carrier);
+            let begin = (chain::since(fact), place, fact.no);
             let known = begins.entry(fact.item).or_insert(begin);
             *known = begin.min(*known);
         }
@@ -204,21 +213,31 @@ fn seat_members(all: &eff::Effect, effect: &mut Effect) {
     }
 }
 
-/// The devices that have claimed an invite, each a member of its own.
+/// The devices that have claimed an invite, each a member of its own. One that has claimed several
+/// has the seat of the least depth, and of those the one whose claim comes first by what everybody
+/// sees of it: the numbers of facts are another node's own.
 fn seat_guests(graph: &Graph<'_>, effect: &mut Effect) {
+    let mut seats: BTreeMap<(Id, PublicKey), (Place, Seat)> = BTreeMap::new();
     for fact in graph.told() {
         let Item::Claim(claim) = &fact.what else {
             continue;
         };
-        if !effect.grants.contains_key(&claim.grant) {
+        let Some(standing) = effect.grants.get(&claim.grant) else {
             continue;
-        }
+        };
         let seat = Seat {
             by: Some(fact.no),
             grant: claim.grant,
             share: SHARES,
         };
+        let place = (standing.depth, fact.generation, fact.carrier, fact.item);
         let device = (Form::one(claim.device).member(), claim.device);
+        let known = seats.entry(device).or_insert((place, seat));
+        if place < known.0 {
+            *known = (place, seat);
+        }
+    }
+    for (device, (_, seat)) in seats {
         effect.devices.entry(device).or_insert(seat);
     }
 }

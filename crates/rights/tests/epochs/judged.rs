@@ -510,3 +510,51 @@ fn who_repeats_an_announcement_moves_nothing() {
     assert!(matches!(here.verdict(&right), Admission::Admitted { .. }));
     assert!(survey(&mut here).epochs[0].announced.is_usable());
 }
+
+/// A device that has claimed two invites has what both give, whichever was heard of first.
+#[test]
+fn two_claims_of_a_device_are_judged_the_same_everywhere() {
+    let mut hall = Hall::new(71);
+    let all = Terms::GUEST;
+    let write = Terms {
+        rights: Rights {
+            read: None,
+            ..all.rights
+        },
+        ..all
+    };
+    let one = hall.town.invite(hall.town.root(), all);
+    let two = hall.town.invite(hall.town.root(), write);
+    let at = hall
+        .owner
+        .issue(&hall.town, &[one.1.clone(), two.1.clone()], &[], START);
+    let first = hall.town.guest(&one, &at);
+    let mut second = hall.town.pen(&first.device, two.1.id());
+    let claim = second.claim(&hall.town, &two.0, START);
+    second.begin(&hall.town, 1, &[claim], &[&at], START);
+    let mut verdicts = Vec::new();
+    for order in [[&first, &second], [&second, &first]] {
+        let mut here = replica(&hall.town, &[&hall.owner]);
+        for pen in order {
+            here.takes(&pen.chain[0]);
+        }
+        let portion = survey(&mut here).now.portion(&first.device.public());
+        // An epoch by that device, which has both in its past.
+        let new = hall.epoch(&[to(key(1)), to(SealingKey::from_bytes(GUESTS))], START + 1);
+        let said = announce(
+            &hall.town,
+            &first,
+            &new,
+            &[&first, &second, &hall.owner],
+            START + 1,
+        );
+        verdicts.push((portion, here.verdict(&said)));
+    }
+    assert_eq!(
+        std::mem::discriminant(&verdicts[0].1),
+        std::mem::discriminant(&verdicts[1].1)
+    );
+    assert_eq!(verdicts[0].0, verdicts[1].0);
+    assert_eq!(verdicts[0].0, Some(WHOLE));
+    assert!(matches!(verdicts[0].1, Admission::Admitted { .. }));
+}
