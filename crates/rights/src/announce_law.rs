@@ -13,6 +13,7 @@ use wire::limits::DAY_MS;
 use wire::{Boxes, Item, NextEpoch, Verified};
 
 use crate::announce::Portion;
+use crate::announce_clean::{Now, Then, keeps_clean};
 use crate::announce_recipients::{Chains, Recipients, left};
 use crate::announced::{Announced, EpochFault, Expected};
 use crate::epoch::Epoch;
@@ -132,8 +133,8 @@ fn judge_boxes(
     let (fact, item) = begins
         .min_by_key(|(fact, _)| fact.number)
         .ok_or(EpochFault::Boxes)?;
-    let (_, then) = then(facts, policy, fact);
-    let entitled = then.entitled(fact.created);
+    let then = Then::of(facts, policy, facts.set(fact.view));
+    let entitled = then.recipients.entitled(fact.created);
     let expected = Expected::of(entitled.iter().map(|device| &device.to));
     let mut so_far = Announced::new(item.clone()).map_err(|_| EpochFault::Form)?;
     for fact in &chain {
@@ -146,13 +147,8 @@ fn judge_boxes(
     expected.judge_boxes(&so_far, boxes)
 }
 
-/// Who was entitled in the past of an announcement, and that past.
-fn then(facts: &dyn Facts, policy: &dyn Policy, fact: &Fact) -> (Arc<Set>, Recipients) {
-    let set = facts.set(fact.view);
-    let effect = policy.effect(facts, &set, &BTreeMap::new());
-    let recipients = Recipients::of(facts, &set, &effect);
-    (set, recipients)
-}
+/// An announcement as its envelope carries it.
+type Carried<'a> = (Arc<Fact>, &'a NextEpoch);
 
 /// An epoch of which a node has heard.
 #[derive(Clone, Debug)]
@@ -185,8 +181,15 @@ impl Survey {
     pub fn of(facts: &dyn Facts, held: &Set, effect: &Effect, policy: &dyn Policy) -> Self {
         let now = Recipients::of(facts, held, effect);
         let all: Vec<Arc<Fact>> = held.iter().filter_map(|no| facts.fact(no)).collect();
-        let mut found = first_carriers(&all);
-        found.sort_by_key(|(fact, item)| (fact.generation, item.id()));
+        let stands = |fact: &Fact| !effect.void.contains_key(&fact.no);
+        let as_now = Now {
+            held,
+            effect,
+            recipients: &now,
+        };
+        let mut found = announcements(facts, &all, &stands);
+        // What does not stand comes last: nobody who was removed crowds out what does.
+        found.sort_by_key(|(fact, item)| (stands(fact), fact.generation, item.id()));
         let older = found.len().saturating_sub(MAX_EPOCHS_HEARD);
         found.drain(..older);
         let judged = found.len().saturating_sub(MAX_EPOCHS_JUDGED);
@@ -195,9 +198,9 @@ impl Survey {
             let Some(announced) = gather(facts, &all, &fact, item) else {
                 continue;
             };
-            let clean = at >= judged && !effect.void.contains_key(&fact.no) && {
-                let (past, then) = then(facts, policy, &fact);
-                now.keep_clean(facts, (&then, &past), held)
+            let clean = at >= judged && stands(&fact) && {
+                let then = Then::of(facts, policy, facts.set(fact.view));
+                keeps_clean(facts, policy, &then, as_now)
             };
             epochs.push(Heard {
                 announced,
@@ -205,32 +208,56 @@ impl Survey {
                 clean,
             });
         }
-        let none = Set::new(core::iter::empty::<FactNo>());
-        let begun = policy.effect(facts, &none, &BTreeMap::new());
-        let founders = Recipients::of(facts, &none, &begun);
+        epochs.sort_by_key(|heard| (heard.generation, heard.announced.epoch().id()));
+        let none = Arc::new(Set::new(core::iter::empty::<FactNo>()));
+        let founders = Then::of(facts, policy, none);
         Self {
             epochs,
-            genesis_clean: now.keep_clean(facts, (&founders, &none), held),
+            genesis_clean: keeps_clean(facts, policy, &founders, as_now),
             now,
         }
     }
 }
 
-/// Each epoch with the fact that announced it first: who repeats another's item announces nothing.
-fn first_carriers(all: &[Arc<Fact>]) -> Vec<(Arc<Fact>, &NextEpoch)> {
-    let mut found: BTreeMap<EpochId, (&Arc<Fact>, &NextEpoch)> = BTreeMap::new();
+/// Each epoch with the fact that announced it.
+///
+/// Who repeats another's item announces nothing: neither who has heard of it, nor who stands no more.
+/// Of those who have not heard of one another all but one repeat it too, and nobody can tell who did
+/// not: that one counts whose boxes have come, and of several the first.
+fn announcements<'a>(
+    facts: &dyn Facts,
+    all: &'a [Arc<Fact>],
+    stands: &dyn Fn(&Fact) -> bool,
+) -> Vec<Carried<'a>> {
+    let mut carriers: BTreeMap<EpochId, Vec<Carried<'a>>> = BTreeMap::new();
     for fact in all {
-        let Item::Epoch(item) = &fact.what else {
-            continue;
-        };
-        let place = |fact: &Fact| (fact.generation, fact.carrier);
-        let known = found.entry(item.id()).or_insert((fact, item));
-        if place(fact) < place(known.0) {
-            *known = (fact, item);
+        if let Item::Epoch(item) = &fact.what {
+            let carried = (Arc::clone(fact), item);
+            carriers.entry(item.id()).or_default().push(carried);
         }
     }
-    let each = found.into_values();
-    each.map(|(fact, item)| (Arc::clone(fact), item)).collect()
+    let first = |mut each: Vec<Carried<'a>>| {
+        if each.iter().any(|(fact, _)| stands(fact)) {
+            each.retain(|(fact, _)| stands(fact));
+        }
+        each.sort_by_key(|(fact, _)| (fact.generation, fact.carrier));
+        let mut told: Vec<Carried<'a>> = Vec::new();
+        for (fact, item) in each {
+            let past = facts.set(fact.view);
+            if !told.iter().any(|(earlier, _)| past.has(earlier.no)) {
+                told.push((fact, item));
+            }
+        }
+        if told.len() < 2 {
+            return told.pop();
+        }
+        let is_usable = |(fact, item): &Carried<'a>| {
+            gather(facts, all, fact, item).is_some_and(|announced| announced.is_usable())
+        };
+        // Of equals the first.
+        told.into_iter().min_by_key(|told| !is_usable(told))
+    };
+    carriers.into_values().filter_map(first).collect()
 }
 
 /// An announcement with the boxes that follow it on its chain.

@@ -12,7 +12,6 @@ use lace::{AuthorNo, Effect, Fact, Facts, Set, Standing};
 use wire::{Interval, InviteKind, Item, Rights};
 
 use crate::announce::{Entitled, Portion};
-use crate::announced::is_clean;
 
 /// A device, or whoever holds the link of an invite.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -149,58 +148,10 @@ impl Recipients {
     pub fn sealing(&self, device: &PublicKey) -> Option<SealingKey> {
         self.0.get(device)?.to
     }
-
-    /// Whether nobody who may have got an epoch's secret has lost since what it had then: nobody of
-    /// those who were entitled in the `past` of its announcement, nor of those whom other facts that
-    /// are held have let in since. `self` are those who are entitled now.
-    ///
-    /// Whom both were let in and removed elsewhere counts too, though it may never have got it: then
-    /// an epoch is begun too many, and none too few.
-    #[must_use]
-    pub fn keep_clean(&self, facts: &dyn Facts, (then, past): (&Self, &Set), held: &Set) -> bool {
-        let mut had = then.portions();
-        let since = held.iter().filter(|no| !past.has(*no));
-        for fact in since.filter_map(|no| facts.fact(no)) {
-            for (who, portion) in let_in(facts, &fact.what) {
-                had.entry(who).or_insert(portion);
-            }
-        }
-        is_clean(&had, &self.portions())
-    }
-}
-
-/// Whom an item gives a place, with what it gives.
-fn let_in(facts: &dyn Facts, item: &Item) -> Vec<(PublicKey, Portion)> {
-    let given = |rights: Option<Rights>| rights.as_ref().and_then(portion);
-    match item {
-        Item::Grant(grant) => {
-            let portion = given(Some(grant.rights));
-            let form = grant.form.iter().flat_map(|form| form.devices());
-            form.filter_map(|device| Some((device.key, portion?)))
-                .collect()
-        }
-        Item::Claim(claim) => {
-            let rights = issued(facts, &claim.grant).and_then(|fact| rights_of(&fact.what));
-            let portion = given(rights).map(|portion| (claim.device, portion));
-            portion.into_iter().collect()
-        }
-        Item::Invite(invite) if matches!(invite.kind, InviteKind::WhileAway(_)) => {
-            let portion = given(rights_of(item)).map(|portion| (invite.key, portion));
-            portion.into_iter().collect()
-        }
-        // What the composition may do its other grants say; that it has a place counts here.
-        Item::Act(act) => {
-            let devices = act.form.devices().iter();
-            devices
-                .map(|device| (device.key, Portion::Writes))
-                .collect()
-        }
-        _ => Vec::new(),
-    }
 }
 
 /// A grant or an invite, wherever it is carried: all carriers have the same.
-fn issued(facts: &dyn Facts, grant: &GrantId) -> Option<Arc<Fact>> {
+pub(crate) fn issued(facts: &dyn Facts, grant: &GrantId) -> Option<Arc<Fact>> {
     facts.issued(grant).into_iter().next()
 }
 
@@ -241,7 +192,8 @@ pub(crate) fn left(facts: &dyn Facts, grant: &GrantId, standing: &Standing) -> R
     }
 }
 
-fn portion(rights: &Rights) -> Option<Portion> {
+/// What rights allow to do with the content.
+pub(crate) fn portion(rights: &Rights) -> Option<Portion> {
     let reads = rights.read.map(|read| Portion::Reads {
         from: read.from,
         until: read.until,

@@ -25,6 +25,7 @@
 
 mod access;
 mod announce;
+mod announce_clean;
 mod announce_law;
 mod announce_recipients;
 mod announced;

@@ -60,11 +60,11 @@ const WHOLE: Portion = Portion::Reads {
 /// What guests of a town announce with their claims.
 const GUESTS: [u8; 32] = [3; 32];
 
-fn key(n: u8) -> SealingKey {
+pub(crate) fn key(n: u8) -> SealingKey {
     HpkeSecret::from_bytes([n; 32]).public()
 }
 
-fn to(key: SealingKey) -> Entitled {
+pub(crate) fn to(key: SealingKey) -> Entitled {
     Entitled {
         to: key,
         portion: WHOLE,
@@ -72,13 +72,13 @@ fn to(key: SealingKey) -> Entitled {
 }
 
 /// A town whose owner has told the sealing key 1.
-struct Hall {
-    town: Town,
-    owner: Pen,
+pub(crate) struct Hall {
+    pub(crate) town: Town,
+    pub(crate) owner: Pen,
 }
 
 impl Hall {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut town = Town::new(seed);
         let mut owner = town.owners();
         owner.issue(&town, &[Item::Sealing(key(1))], &[], START);
@@ -86,7 +86,7 @@ impl Hall {
     }
 
     /// A guest under an invite of its own, which tells the sealing key `n`.
-    fn guest(&mut self, n: u8, terms: Terms) -> (Pen, GrantId) {
+    pub(crate) fn guest(&mut self, n: u8, terms: Terms) -> (Pen, GrantId) {
         let invite = self.town.invite(self.town.root(), terms);
         let at = self
             .owner
@@ -98,7 +98,7 @@ impl Hall {
     }
 
     /// The owner removes somebody, having heard all of these.
-    fn revoke(&mut self, grant: GrantId, only: &[Right], heard: &[&Pen]) {
+    pub(crate) fn revoke(&mut self, grant: GrantId, only: &[Right], heard: &[&Pen]) {
         let deps: Vec<&Sealed> = heard.iter().filter_map(|pen| pen.chain.last()).collect();
         let mut cut: Vec<_> = deps.iter().map(|dep| id(dep)).collect();
         cut.sort_unstable();
@@ -114,7 +114,7 @@ impl Hall {
     }
 
     /// An epoch for these.
-    fn epoch(&self, devices: &[Entitled], at: u64) -> NewEpoch {
+    pub(crate) fn epoch(&self, devices: &[Entitled], at: u64) -> NewEpoch {
         let call = Call {
             topic: self.town.id,
             created: at,
@@ -137,7 +137,7 @@ fn announce(town: &Town, pen: &Pen, new: &NewEpoch, heard: &[&Pen], at: u64) -> 
     pen.control(town, &[Item::Epoch(new.item.clone())], &deps, at)
 }
 
-fn replica(town: &Town, pens: &[&Pen]) -> Replica {
+pub(crate) fn replica(town: &Town, pens: &[&Pen]) -> Replica {
     let mut replica = Replica::new(town);
     replica.lace = replica.lace.ruled_by(&WithEpochs);
     // Each after what it names.
@@ -149,7 +149,7 @@ fn replica(town: &Town, pens: &[&Pen]) -> Replica {
     replica
 }
 
-fn survey(replica: &mut Replica) -> Survey {
+pub(crate) fn survey(replica: &mut Replica) -> Survey {
     replica.run(|lace, store| {
         let effect = lace.held_effect(store);
         let held = lace.held_set(store);

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod clean;
 mod judged;
 #[path = "../law/town.rs"]
 #[expect(dead_code, reason = "other tests play other parts of it")]
