@@ -3,7 +3,7 @@
 use identity::GrantId;
 use lace::Admission;
 use rights::Entitled;
-use wire::{Item, Terms};
+use wire::{Item, Right, Terms};
 
 use crate::judged::{Hall, key, replica, survey, to};
 use crate::town::{DAY, Pen, START, Sealed};
@@ -124,8 +124,10 @@ fn whoever_was_let_in_while_a_removal_had_fallen_makes_an_epoch_unclean() {
     bob.issue(&hall.town, &[ends], &[], START + 1);
     hall.begins(&[to(key(1))], &[&bob], START + 2);
     assert!(is_clean_with(&hall, &[&alice, &bob, &eve]));
-    // Alice has not heard of it, and removes Bob.
-    let fall = crate::town::revoke(bobs, &[&at]);
+    // Alice has not heard of it, and takes from Bob the right to let in and to remove.
+    let fall = crate::town::revoke_with(bobs, &[&at], |it| {
+        it.only.insert(Right::Admit);
+    });
     alice.issue(
         &hall.town,
         &[fall],
