@@ -18,6 +18,7 @@ pub struct World {
     base: MemoryBase,
     rng: Rng,
     turns: u64,
+    reads: u64,
 }
 
 impl World {
@@ -38,6 +39,7 @@ impl World {
             base,
             rng: Rng::from_seed(bytes),
             turns: 0,
+            reads: 0,
         }
     }
 
@@ -56,6 +58,7 @@ impl World {
             rng: &mut self.rng,
         };
         let result = f(&mut cx);
+        self.reads = self.reads.saturating_add(cx.store.used.reads);
         let writes = cx.store.writes;
         let writes = writes
             .into_iter()
@@ -79,6 +82,12 @@ impl World {
     #[must_use]
     pub const fn base(&self) -> &MemoryBase {
         &self.base
+    }
+
+    /// Reads of the store in all turns so far: what work costs, whatever the machine.
+    #[must_use]
+    pub const fn reads(&self) -> u64 {
+        self.reads
     }
 
     /// Ends this life; what is committed remains.

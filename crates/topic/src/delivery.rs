@@ -4,6 +4,7 @@ use crate::OpenError;
 use crate::limits::{BODY_PATIENCE, MAX_DELIVERIES_PER_TURN, MAX_WAITING};
 use crate::rows::{self, GapReason, Run, RunKind, Shown};
 use crate::state::{Shared, Timer, Topic};
+use crate::told::About;
 use crate::topics::Env;
 use identity::EnvelopeId;
 use lace::{Body, Held, Place};
@@ -74,6 +75,11 @@ impl Waiting {
         }
     }
 
+    /// Whether what has this place waits.
+    pub(crate) fn holds(&self, n: u64) -> bool {
+        self.by_place.contains_key(&n)
+    }
+
     /// What peers have, or say, has changed.
     pub(crate) fn look_again(&mut self) {
         self.dirty = true;
@@ -140,7 +146,8 @@ impl Topic {
     }
 
     fn consider(&mut self, shared: &Shared, env: &mut Env<'_, '_>, place: Place) {
-        // What is void has no lines. Should it stand again, it gets another place.
+        // What is void has no lines. Should it stand again, it gets another place, or if it was kept
+        // all the time, `show_risen` is called.
         let held = self.lace.envelope(&mut env.cx.store, &place.id);
         let Some(held) = held.filter(|held| held.effective) else {
             return;
@@ -260,6 +267,19 @@ impl Topic {
         }
     }
 
+    /// What was void stands again in the place that it has had all the time, and that has been passed
+    /// over, or was shown.
+    pub(crate) fn show_risen(&mut self, shared: &Shared, env: &mut Env<'_, '_>, id: &EnvelopeId) {
+        let Some(held) = self.lace.envelope(&mut env.cx.store, id) else {
+            return;
+        };
+        if self.shown(env.cx, id).is_some() {
+            self.show(env, &held);
+        } else if let Some(place) = self.lace.by_place(&mut env.cx.store, held.n) {
+            self.consider(shared, env, place);
+        }
+    }
+
     pub(crate) fn shown(&self, cx: &mut Cx<'_>, id: &EnvelopeId) -> Option<Shown> {
         let row = cx
             .store
@@ -267,13 +287,19 @@ impl Topic {
         Shown::decode(&row)
     }
 
-    /// Gives an envelope its lines. Nothing when it has them: an envelope may get a second place in
-    /// the order, and a body may come twice.
+    /// Gives an envelope its lines. None when it has them: an envelope may get a second place in the
+    /// order, and a body may come twice. What it says of names and farewells counts again all the same.
     fn show(&mut self, env: &mut Env<'_, '_>, held: &Held) {
         let envelope = &held.envelope;
         let before = self.shown(env.cx, &envelope.id);
         let again = matches!(before, Some(Shown::Lines(_))) && !is(Bug::DeliverAgain);
-        if again || !held.effective {
+        if !held.effective {
+            return;
+        }
+        if again {
+            if envelope.header.class == Class::Control {
+                self.tell_held(env, held);
+            }
             return;
         }
         let Body::Here(body) = &held.body else {
@@ -301,38 +327,23 @@ impl Topic {
         let Some(device) = self.device_of(envelope) else {
             return;
         };
-        let key = rows::key_bytes(self.local, &[device.as_bytes()]);
+        let newer = self.is_newer(env.cx, About::Here(device), envelope);
+        let mut here = self.is_here(env.cx, &device) == Some(true);
         for (index, item) in (0_u16..).zip(items) {
             match item {
                 Item::Certificate(_) => {
-                    let known = env.cx.store.get(rows::DEVICE, &key);
-                    if known.is_none_or(|row| row != [0]) {
-                        env.cx.store.put(rows::DEVICE, key.clone(), [0]);
+                    if newer && !here {
+                        here = true;
                         self.add_run(env.cx, envelope, RunKind::Join, (index, 1));
                     }
                 }
                 Item::Leave => {
-                    env.cx.store.put(rows::DEVICE, key.clone(), [1]);
+                    here = false;
                     self.add_run(env.cx, envelope, RunKind::Leave, (index, 1));
                 }
-                Item::Profile(_) => {
-                    let plain = env.host.open_item(env.cx, self.local, envelope, item);
-                    let profile = plain.and_then(|plain| wire::plain::Profile::decode(&plain).ok());
-                    if let Some(profile) = profile {
-                        env.cx
-                            .store
-                            .put(rows::NAME, key.clone(), profile.name.into_bytes());
-                    }
-                }
-                Item::Title(_) => {
-                    let plain = env.host.open_item(env.cx, self.local, envelope, item);
-                    let title = plain.and_then(|plain| wire::plain::Title::decode(&plain).ok());
-                    if let Some(title) = title {
-                        let key = rows::key(self.local);
-                        env.cx.store.put(rows::NAME, key, title.name.into_bytes());
-                    }
-                }
-                Item::Claim(_)
+                Item::Profile(_)
+                | Item::Title(_)
+                | Item::Claim(_)
                 | Item::Invite(_)
                 | Item::Sealing(_)
                 | Item::Cores(_)
@@ -345,6 +356,7 @@ impl Topic {
                 | Item::Countersign(_) => {}
             }
         }
+        self.tell(env, envelope, items);
     }
 
     /// A gap stands for an envelope once; what is shown already says enough.

@@ -53,6 +53,7 @@ pub mod rows;
 mod state;
 mod states;
 mod sync;
+mod told;
 mod topics;
 mod turn;
 mod upkeep;

@@ -13,6 +13,7 @@
 //! topic.boxes  local ‖ locator           (nothing)
 //! topic.name   local ‖ device            UTF-8     (no device: the topic's title)
 //! topic.device local ‖ device            0 here | 1 has left
+//!              either key ‖ 0            generation u64 ‖ envelope id: by which it is known
 //! topic.void   local ‖ envelope id       who made void what was shown of it (Void)
 //! ```
 //!

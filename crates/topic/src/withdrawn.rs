@@ -1,13 +1,14 @@
 //! What was shown and stands no more, or stands again: told once, in a line of its own.
 
-use crate::limits::MAX_CONTROL_READ;
 use crate::rows::{self, Run, RunKind, Shown, Void};
 use crate::state::{Shared, Topic};
+use crate::told::Untold;
 use crate::topics::Env;
 use identity::{EnvelopeId, PublicKey};
 use lace::{Admission, Changed};
 use machine::Cx;
-use wire::{Class, Envelope, Item};
+use std::collections::{BTreeMap, BTreeSet};
+use wire::{Class, Envelope};
 
 impl Topic {
     /// Lets the graph find out what stands, as far as one turn goes.
@@ -22,35 +23,59 @@ impl Topic {
                 }
             }
         }
-        for Changed { id, .. } in self.lace.take_changes() {
-            self.note_change(env, &id);
+        let changes = self.lace.take_changes();
+        if self.is_member() && !changes.is_empty() {
+            self.note_changes(shared, env, &changes);
         }
     }
 
-    /// An envelope has become void, or effective again.
-    fn note_change(&mut self, env: &mut Env<'_, '_>, id: &EnvelopeId) {
-        if !self.is_member() {
-            return;
+    /// Envelopes have become void, or effective again. However many they are, and whatever they say,
+    /// what stands instead of what fell is looked for once.
+    fn note_changes(&mut self, shared: &Shared, env: &mut Env<'_, '_>, changes: &[Changed]) {
+        let mut untold = Untold::default();
+        let mut risen: BTreeMap<u64, EnvelopeId> = BTreeMap::new();
+        let mut seen: BTreeSet<EnvelopeId> = BTreeSet::new();
+        for Changed { id, .. } in changes {
+            let known = !seen.insert(*id);
+            let Some(envelope) = self.lace.header(&mut env.cx.store, id).filter(|_| !known) else {
+                continue;
+            };
+            let effective = self.lace.effective(&mut env.cx.store, id);
+            let control = envelope.header.class == Class::Control;
+            if control && !effective {
+                self.untell(env.cx, &envelope, &mut untold);
+            }
+            let lines = matches!(self.shown(env.cx, id), Some(Shown::Lines(_)));
+            if lines {
+                self.note_change(env.cx, &envelope, effective);
+            }
+            if effective
+                && (control || !lines)
+                && let Some(held) = self.lace.envelope(&mut env.cx.store, id)
+            {
+                risen.insert(held.n, *id);
+            }
         }
-        let Some(envelope) = self.lace.header(&mut env.cx.store, id) else {
-            return;
-        };
-        let effective = self.lace.effective(&mut env.cx.store, id);
-        if envelope.header.class == Class::Control && !effective {
-            self.tell_again(env, &envelope);
+        // In their order, which is a causal one.
+        for (n, id) in risen {
+            if self.is_delivered(n) {
+                self.show_risen(shared, env, &id);
+            }
         }
-        let Some(Shown::Lines(_)) = self.shown(env.cx, id) else {
-            return;
-        };
-        let key = rows::key_bytes(self.local, &[id.as_bytes()]);
-        let void = env.cx.store.has(rows::VOID, &key);
+        self.tell_instead(env, &untold);
+    }
+
+    /// What has lines has become void, or effective again.
+    fn note_change(&mut self, cx: &mut Cx<'_>, envelope: &Envelope, effective: bool) {
+        let key = rows::key_bytes(self.local, &[envelope.id.as_bytes()]);
+        let void = cx.store.has(rows::VOID, &key);
         if !effective && !void {
-            let void = self.void_of(env.cx, &envelope);
-            env.cx.store.put(rows::VOID, key, void.encode());
-            self.add_notice(env.cx, *id, RunKind::Withdrawn, void.at);
+            let void = self.void_of(cx, envelope);
+            cx.store.put(rows::VOID, key, void.encode());
+            self.add_notice(cx, envelope.id, RunKind::Withdrawn, void.at);
         } else if effective && void {
-            env.cx.store.delete(rows::VOID, key);
-            self.add_notice(env.cx, *id, RunKind::Restored, envelope.header.created);
+            cx.store.delete(rows::VOID, key);
+            self.add_notice(cx, envelope.id, RunKind::Restored, envelope.header.created);
         }
     }
 
@@ -91,77 +116,5 @@ impl Topic {
         cx.store.put(rows::LINE, key, run.encode());
         self.row.next_line = line.saturating_add(1);
         self.new_lines = true;
-    }
-
-    /// Names, the title and farewells of an envelope that is void now: what stands instead is what
-    /// was said before.
-    fn tell_again(&self, env: &mut Env<'_, '_>, envelope: &Envelope) {
-        let items = self.items(env.cx, &envelope.id);
-        let device = self.device_of(envelope);
-        for item in &items {
-            let key = match (item, device) {
-                (Item::Title(_), _) => rows::key(self.local).to_vec(),
-                (Item::Profile(_), Some(device)) => {
-                    rows::key_bytes(self.local, &[device.as_bytes()])
-                }
-                (Item::Leave, Some(device)) => {
-                    let key = rows::key_bytes(self.local, &[device.as_bytes()]);
-                    env.cx.store.put(rows::DEVICE, key, [0]);
-                    continue;
-                }
-                _ => continue,
-            };
-            let of = matches!(item, Item::Profile(_)).then_some(device).flatten();
-            match self.newest_name(env, of) {
-                Some(name) => env.cx.store.put(rows::NAME, key, name.into_bytes()),
-                None => env.cx.store.delete(rows::NAME, key),
-            }
-        }
-    }
-
-    fn items(&self, cx: &mut Cx<'_>, id: &EnvelopeId) -> Vec<Item> {
-        match self.lace.envelope(&mut cx.store, id).map(|held| held.body) {
-            Some(lace::Body::Here(body)) => wire::decode_items(&body).unwrap_or_default(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// The newest name that a device gave itself, or title without a device, in what stands.
-    fn newest_name(&self, env: &mut Env<'_, '_>, device: Option<PublicKey>) -> Option<String> {
-        let places = self
-            .lace
-            .newest_control(&mut env.cx.store, MAX_CONTROL_READ);
-        for place in places {
-            let Some(held) = self.lace.envelope(&mut env.cx.store, &place.id) else {
-                continue;
-            };
-            let own = device.is_none() || self.device_of(&held.envelope) == device;
-            let lace::Body::Here(body) = &held.body else {
-                continue;
-            };
-            if !held.effective || !own {
-                continue;
-            }
-            for item in wire::decode_items(body).unwrap_or_default().iter().rev() {
-                let meant = match item {
-                    Item::Title(_) => device.is_none(),
-                    Item::Profile(_) => device.is_some(),
-                    _ => false,
-                };
-                let plain = if meant {
-                    env.host.open_item(env.cx, self.local, &held.envelope, item)
-                } else {
-                    None
-                };
-                let name = plain.and_then(|plain| match item {
-                    Item::Title(_) => wire::plain::Title::decode(&plain).ok().map(|it| it.name),
-                    _ => wire::plain::Profile::decode(&plain).ok().map(|it| it.name),
-                });
-                if name.is_some() {
-                    return name;
-                }
-            }
-        }
-        None
     }
 }

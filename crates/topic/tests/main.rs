@@ -9,4 +9,5 @@ mod quotas;
 mod receipts;
 mod swarm;
 mod sync;
+mod told;
 mod withdrawn;
