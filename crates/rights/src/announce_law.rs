@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use identity::EpochId;
+use identity::{EpochId, PublicKey};
 use lace::{Effect, Fact, FactNo, Facts, Past, Policy, Previous, Set};
 use wire::limits::DAY_MS;
 use wire::{Boxes, Item, NextEpoch, Verified};
@@ -157,6 +157,8 @@ pub struct Heard {
     pub announced: Announced,
     /// The generation of the envelope that announced it.
     pub generation: u64,
+    /// When that envelope claims to have been made, ms since 1970.
+    pub created: u64,
     /// Whether its announcement stands, and nobody to whom it was sealed has lost the right. It may
     /// be written under once all its boxes have come, too.
     pub clean: bool,
@@ -205,6 +207,7 @@ impl Survey {
             epochs.push(Heard {
                 announced,
                 generation: fact.generation,
+                created: fact.created,
                 clean,
             });
         }
@@ -216,6 +219,18 @@ impl Survey {
             genesis_clean: keeps_clean(facts, policy, &founders, as_now),
             now,
         }
+    }
+
+    /// Whether anything of an epoch is for somebody by time: a right of it lasted when the epoch was
+    /// announced. What it may have of it [`Recipients::portion`] says.
+    #[must_use]
+    pub fn is_for(&self, who: &PublicKey, epoch: &Epoch) -> bool {
+        let mut heard = self.epochs.iter();
+        let heard = heard.find(|heard| heard.announced.epoch().id() == epoch.id());
+        // The first one begins with the topic; of others that are too old to be here it is a day off
+        // at most.
+        let created = heard.map_or(epoch.start(), |heard| heard.created);
+        self.now.lasts(who, created)
     }
 }
 

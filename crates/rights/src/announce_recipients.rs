@@ -25,6 +25,13 @@ struct Recipient {
     invite: Option<(u64, bool)>,
 }
 
+impl Recipient {
+    /// Whether a right to write or to read ends after this time, ms since 1970.
+    fn lasts(&self, at: u64) -> bool {
+        self.ends.is_none_or(|ends| ends > at)
+    }
+}
+
 /// Everybody who may read or write, as a set of facts says: devices under their own keys, invites
 /// that can be used while their inviter is away under theirs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -129,9 +136,8 @@ impl Recipients {
     #[must_use]
     pub fn entitled(&self, created: u64) -> Vec<Entitled> {
         let open = |found: &&Recipient| {
-            let lasts = found.ends.is_none_or(|ends| ends > created);
             let claimable = |(until, full): (u64, bool)| created <= until && !full;
-            lasts && found.invite.is_none_or(claimable)
+            found.lasts(created) && found.invite.is_none_or(claimable)
         };
         let open = self.0.values().filter(open);
         open.filter_map(|found| {
@@ -141,6 +147,12 @@ impl Recipients {
             })
         })
         .collect()
+    }
+
+    /// Whether a right of a device to write or to read ends after this time, ms since 1970.
+    #[must_use]
+    pub fn lasts(&self, who: &PublicKey, at: u64) -> bool {
+        self.0.get(who).is_some_and(|found| found.lasts(at))
     }
 
     /// The newest sealing key that a device has told.

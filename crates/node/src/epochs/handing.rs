@@ -124,7 +124,13 @@ impl Inner {
         let Some(keys) = self.host.keys.topic(local) else {
             return;
         };
-        let handed = keys.ring.hand_over(asked, portion);
+        // Of what was announced when its time was over it gets nothing, M neither.
+        let its = |(epoch, _): &&(EpochId, u32)| {
+            let held = keys.ring.by_id(*epoch);
+            held.is_some_and(|held| survey.is_for(&device, held.epoch()))
+        };
+        let asked: Vec<(EpochId, u32)> = asked.iter().filter(its).copied().collect();
+        let handed = keys.ring.hand_over(&asked, portion);
         let topic = keys.id;
         if handed.is_empty() {
             return;
@@ -179,14 +185,21 @@ impl Keychain {
         let Some(keys) = self.topics.get(&local) else {
             return Vec::new();
         };
-        let device = keys.device.as_ref().map(|device| device.public());
-        let Some(portion) = device.and_then(|device| survey.now.portion(&device)) else {
+        let Some(device) = keys.device.as_ref().map(|device| device.public()) else {
             return Vec::new();
+        };
+        let Some(portion) = survey.now.portion(&device) else {
+            return Vec::new();
+        };
+        let its = |epoch: &EpochId| {
+            let held = keys.ring.by_id(*epoch);
+            held.is_some_and(|held| survey.is_for(&device, held.epoch()))
         };
         let usable = survey.epochs.iter().rev();
         let usable = usable.filter(|heard| heard.announced.is_usable());
         let usable = usable.map(|heard| heard.announced.epoch().id());
         let all = usable.chain([keys.genesis.epoch.id()]);
+        let all = all.filter(its);
         let missing = all.filter_map(|epoch| Some((epoch, keys.ring.lacking(epoch, portion)?)));
         let mut missing: Vec<_> = missing.take(MAX_KEYS).collect();
         missing.sort_unstable();

@@ -2,8 +2,8 @@
 
 use identity::GrantId;
 use lace::Admission;
-use rights::Entitled;
-use wire::{Item, Right, Terms};
+use rights::{Entitled, Portion};
+use wire::{Interval, Item, Right, Rights, Terms};
 
 use crate::judged::{Hall, key, replica, survey, to};
 use crate::town::{DAY, Pen, START, Sealed};
@@ -181,4 +181,42 @@ fn a_copy_from_an_older_past_moves_nothing() {
     };
     assert!(heard.announced.is_usable() && heard.clean);
     assert_eq!(heard.generation, generation(&right));
+}
+
+/// Whoever's time was over when an epoch was announced is handed nothing of it, and what was announced
+/// in its time as before.
+#[test]
+fn an_epoch_is_for_nobody_whose_time_was_over() {
+    let mut hall = Hall::new(73);
+    let until = Some(Interval {
+        from: 0,
+        until: Some(START + DAY),
+    });
+    let rights = Rights {
+        read: until,
+        publish: until,
+        admit: None,
+    };
+    let terms = Terms {
+        rights,
+        ..Terms::GUEST
+    };
+    let (ada, _) = hall.guest(2, terms);
+    let both = [to(key(1)), to(key(2))];
+    let both = both.map(|to| Entitled {
+        portion: Portion::Writes,
+        ..to
+    });
+    hall.begins(&both, &[&ada], START + DAY - 1);
+    hall.begins(&both[..1], &[], START + DAY);
+    let found = survey(&mut replica(&hall.town, &[&hall.owner, &ada]));
+    let (ada, owner) = (ada.device.public(), hall.owner.device.public());
+    let [early, late] = [0, 1].map(|at: usize| found.epochs[at].announced.epoch());
+    assert!(found.is_for(&ada, early));
+    assert!(!found.is_for(&ada, late));
+    assert!(found.is_for(&owner, early) && found.is_for(&owner, late));
+    assert!(
+        !found.is_for(&hall.town.key().public(), early),
+        "a stranger"
+    );
 }
