@@ -1,10 +1,10 @@
 //! Whole nodes in a world without I/O.
 
-mod giving;
 mod agreements;
 mod chains;
 mod doors;
 mod fallen;
+mod giving;
 mod held;
 mod idle;
 mod liars;

@@ -204,7 +204,12 @@ pub(super) fn is_prefix(text: &str, id: &impl Display) -> bool {
     text.len() >= shared + MIN_PREFIX && id.starts_with(&text)
 }
 
-pub(super) fn one<T: Copy>(found: &[T], shown: Vec<String>, none: &str, list: &str) -> Result<T, Failure> {
+pub(super) fn one<T: Copy>(
+    found: &[T],
+    shown: Vec<String>,
+    none: &str,
+    list: &str,
+) -> Result<T, Failure> {
     match found {
         [one] => Ok(*one),
         [] => Err(Failure::new(
