@@ -52,7 +52,7 @@ pub struct Call<'a> {
     pub devices: &'a [Entitled],
     /// The sealing keys of the core nodes that serve the topic.
     pub cores: &'a [SealingKey],
-    /// The epochs that it follows, with their meeting secrets ([`KeyRing::ends`]).
+    /// The epochs that it follows, with their meeting secrets ([`KeyRing::ends`](crate::KeyRing::ends)).
     pub follows: &'a [(EpochId, MeetingSecret)],
     /// Why.
     pub reason: EpochReason,

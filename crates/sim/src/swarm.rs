@@ -11,7 +11,7 @@
 //!   reach a common node, or a traveller among them has visited everybody.
 //! - At most a third of the people lie. Who uses a core node that lies uses an honest one as well.
 //! - Whoever went away, crashed or was set back comes back before the end. Only in worlds that end
-//!   with people who are never there together ([`apart`]) most are away by then.
+//!   with people who are never there together (`apart`) most are away by then.
 //! - Disks that are small are large again before the end; quotas are small only where members reach
 //!   one another without a core node.
 //! - Nobody whose clock is ever wrong relies on it, and most clocks are right.
