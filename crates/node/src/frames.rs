@@ -50,6 +50,7 @@ impl Inner {
             Frame::AtCore { token, tag, sealed } => {
                 self.on_at_core(turn, link, &AtCore { token, tag, sealed });
             }
+            Frame::Identify { step, sealed } => self.on_identify(turn, link, step, &sealed),
             Frame::InviteGet { loc } => self.on_invite_get(turn, link, node, loc),
             Frame::InviteBox { loc, sealed } => self.on_invite_box(turn, link, loc, &sealed),
             Frame::BoxPut { loc, sealed, until } => {

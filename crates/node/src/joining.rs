@@ -338,7 +338,8 @@ impl Inner {
         Some(local)
     }
 
-    fn ways_of(&self, local: u32) -> Vec<NodeAddress> {
+    /// Where the invite said that whoever gave it, or a core node, can be reached.
+    pub(crate) fn ways_of(&self, local: u32) -> Vec<NodeAddress> {
         let ways = self
             .host
             .keys

@@ -23,6 +23,7 @@ mod figures;
 mod frames;
 mod grants;
 mod host;
+mod identifying;
 mod io;
 mod joining;
 mod keychain;

@@ -75,6 +75,14 @@ pub const TICKET_MS: u64 = 30 * 24 * 3600 * 1000;
 /// How often tickets are made anew.
 pub const TICKETS_EVERY: Duration = Duration::from_secs(24 * 3600);
 
+/// Questions by which a peer may identify itself that are answered on one link, and topics that it is asked
+/// about. What comes after them is not answered, and not asked.
+pub const MAX_IDENTIFIES: usize = 32;
+
+/// When such a question is answered, counted from when it came. The same for whoever asks: longer than a
+/// turn takes, so that what was looked up for the answer does not show.
+pub const IDENTIFY_AFTER: Duration = Duration::from_millis(250);
+
 /// Longest time that an invite may stand, in milliseconds.
 pub const MAX_INVITE_MS: u64 = 366 * 24 * 3600 * 1000;
 

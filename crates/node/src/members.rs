@@ -8,6 +8,7 @@
 
 use crate::keychain::TopicKeys;
 use crate::limits::{FORGOTTEN_PER_TURN, TOLD_LOOKED_AT};
+use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::{self, LISTED, MemberRow, NODE, PROFILES, TOLD, said_key, told_key};
 use crate::tidings::MAX_KEPT_MEMBERS;
@@ -41,6 +42,14 @@ impl Members {
         self.of(local).map(|(_, member)| member.node)
     }
 
+    /// The devices of members of a topic that are on this node.
+    pub(crate) fn on(&self, local: u32, node: &NodeId) -> impl Iterator<Item = &PublicKey> {
+        let on_it = self
+            .of(local)
+            .filter(move |(_, member)| member.node == *node);
+        on_it.map(|(device, _)| device)
+    }
+
     /// Whether a member of any topic is on this node.
     fn is_kept(&self, node: &NodeId) -> bool {
         let mut members = self.0.values().flat_map(BTreeMap::values);
@@ -70,9 +79,14 @@ impl Members {
 }
 
 impl Inner {
-    /// Reads back what the members of a topic said in earlier lives.
+    /// Reads back what the members of a topic said in earlier lives. No link is kept with who takes part
+    /// no more.
     pub(crate) fn open_members(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        for (device, row) in rows::members(&mut turn.cx.store, local, MAX_KEPT_MEMBERS) {
+        let mut said = rows::members(&mut turn.cx.store, local, MAX_KEPT_MEMBERS);
+        look(&mut self.topics, turn.cx, local, |lace, store| {
+            said.retain(|(device, _)| lace.has_member(store, device));
+        });
+        for (device, row) in said {
             let node = row.node();
             let has_address = !self
                 .addresses_told(turn.cx, local, &device, &node)

@@ -3,6 +3,7 @@
 //! Nothing about a topic flows before its proof. What a show names but this node has not heard of
 //! yet is fetched once, in a bounded answer (`GrantAsk`, `GrantProof`).
 
+use crate::identifying::Identifying;
 use crate::limits::{MAX_GRANT_ASKS, MAX_PENDING_SHOWS, MAX_ROUNDS};
 use custody::CorePeer;
 use identity::{GrantId, NodeId, PublicKey, TopicId};
@@ -39,6 +40,8 @@ pub(crate) struct Link {
     pub(crate) show_again: Time,
     /// Other core nodes that the peer named for a topic before it had proved it.
     pub(crate) told_peers: BTreeMap<u32, Vec<CorePeer>>,
+    /// Who has asked for whom to be identified.
+    pub(crate) identifying: Identifying,
     /// Shows whose grant is being asked for.
     pub(crate) pending: Vec<PendingShow>,
     /// Grants that were asked for on this link.
@@ -92,6 +95,7 @@ impl Link {
             shows: 0,
             show_again: Time::ZERO,
             told_peers: BTreeMap::new(),
+            identifying: Identifying::default(),
             pending: Vec::new(),
             asked: BTreeSet::new(),
             asks: 0,

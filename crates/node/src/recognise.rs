@@ -20,16 +20,14 @@ use wire::limits::MAX_TAGS;
 use wire::{Code, Envelope, Frame, Raw};
 
 impl Inner {
-    /// The topics that a link may share, with the secrets by which members recognise each.
+    /// The topics that a link may share, with the newest secret of each. Older ones are for
+    /// [`identifying`](crate::identifying): whoever was removed knows them.
     fn shared(&self) -> Vec<(TopicId, MeetingSecret)> {
         self.host
             .keys
             .topics()
             .filter(|(_, keys)| keys.is_shown())
-            .flat_map(|(local, keys)| {
-                let secrets = self.recognised_by(local).into_iter();
-                secrets.map(|meeting| (keys.id, meeting))
-            })
+            .filter_map(|(_, keys)| Some((keys.id, keys.ring.recognises()?)))
             .collect()
     }
 
@@ -117,6 +115,7 @@ impl Inner {
         for found in matches {
             self.show(turn, link, &found);
         }
+        self.ask_to_identify(turn, link);
     }
 
     fn show(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, found: &Match) {
@@ -179,7 +178,7 @@ impl Inner {
     /// Decides whether what was shown proves the topic. If it was shown `anew`, both begin anew as
     /// soon as it does; until then what was proven before counts, because frames that are on their
     /// way and are refused do not come again.
-    fn judge_shown(
+    pub(crate) fn judge_shown(
         &mut self,
         turn: &mut Turn<'_, '_>,
         link: LinkId,

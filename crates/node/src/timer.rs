@@ -11,6 +11,8 @@ pub(crate) enum Timer {
     Wait(RequestId),
     /// Topics are shown again to core nodes that have not answered.
     ShowAgain,
+    /// A question by whom a peer may know a topic is to be answered.
+    Identify,
     /// New topics are listed on every link.
     Rounds,
     /// Members are told new names, addresses and cores.

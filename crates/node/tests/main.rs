@@ -14,6 +14,7 @@ mod promised;
 mod rates;
 mod restored;
 mod roll;
+mod silence;
 mod story;
 mod told;
 mod trust;

@@ -580,7 +580,7 @@ impl World {
         self.connect(from, Some(token), to);
     }
 
-    /// Makes a link; gives the first node's end.
+    /// Makes a link, dialled by the first node, by whose wish `token` says; gives that node's end.
     pub(crate) fn connect(&mut self, from: usize, token: Option<u64>, to: usize) -> LinkId {
         let whom = self.id(to);
         let (near, far) = (LinkId(self.next_link), LinkId(self.next_link + 1));
@@ -605,6 +605,7 @@ impl World {
             },
         );
         let exporter = self.rng.array();
+        let token = token.or(Some(u64::MAX));
         for (link, dialled, peer) in [(near, token, whom), (far, None, self.id(from))] {
             let remote = "10.0.0.9:1".to_owned();
             self.along(

@@ -15,17 +15,17 @@
 //! direction.
 
 use identity::seal::{aead_open, aead_seal, kdf, mac, same};
-use identity::{GrantId, NodeId, PublicKey, SecretKey, Signature, TopicId};
+use identity::{Context, NodeId, SecretKey, TopicId};
 use machine::{Rng, WallTime};
 use wire::limits::{DAY_MS, MAX_AT_CORE};
-use wire::{Claim, Frame, Item, Ticket};
+use wire::{Frame, Ticket};
 use zeroize::Zeroizing;
 
 use crate::epoch::CoreSecret;
 use crate::limits::MAX_TICKET_MS;
 use crate::link::{LinkSecret, Role};
 use crate::secret::first;
-use crate::show::{Proof, ShowRefused, Shown, Standing, sign};
+use crate::show::{Proof, ShowRefused, Shown, Standing};
 
 /// A proof at a core node, as sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,17 +68,9 @@ impl AtCore {
         standing: &Standing,
         rng: &mut Rng,
     ) -> Self {
-        let signature = sign(link, topic, &standing.device);
         let contents = [
             &[DEVICE],
-            standing.device.public().as_bytes().as_slice(),
-            standing.grant.as_bytes(),
-            signature.as_bytes(),
-            &standing
-                .claim
-                .as_ref()
-                .map(Claim::encode)
-                .unwrap_or_default(),
+            standing.prove(Context::Show, link, topic).as_slice(),
         ]
         .concat();
         Self::seal(secret, link, &contents, rng)
@@ -124,8 +116,10 @@ impl AtCore {
             .map_err(|_| ShowRefused::NotAuthentic)?;
         match contents.split_first() {
             Some((&DEVICE, rest)) => {
-                let proof = read_proof(rest).ok_or(ShowRefused::Malformed)?;
-                proof.verify(link, topic).map(ShownAtCore::Device)
+                let proof = Proof::read(rest).ok_or(ShowRefused::Malformed)?;
+                proof
+                    .verify(Context::Show, link, topic)
+                    .map(ShownAtCore::Device)
             }
             Some((&TICKET, rest)) => {
                 let ticket = Ticket::decode(rest).map_err(|_| ShowRefused::Malformed)?;
@@ -163,25 +157,6 @@ fn core_key(
         "core show",
         &[secret.as_bytes(), salt, &[role.byte()], link.bytes()],
     ))
-}
-
-fn read_proof(bytes: &[u8]) -> Option<Proof> {
-    let (device, rest) = bytes.split_first_chunk()?;
-    let (grant, rest) = rest.split_first_chunk()?;
-    let (signature, claim) = rest.split_first_chunk()?;
-    let claim = match claim {
-        [] => None,
-        bytes => match Item::decode(bytes).ok()? {
-            Item::Claim(claim) => Some(claim),
-            _ => return None,
-        },
-    };
-    Some(Proof {
-        device: PublicKey::from_bytes(*device),
-        grant: GrantId::from_bytes(*grant),
-        claim,
-        signature: Signature::from_bytes(*signature),
-    })
 }
 
 /// A ticket by a device of the topic, for a core node of this member's. A time further off than

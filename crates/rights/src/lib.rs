@@ -40,6 +40,7 @@ mod device;
 pub mod eff;
 mod epoch;
 mod found;
+mod identify;
 mod invite;
 mod item;
 mod keyring;
@@ -69,6 +70,7 @@ pub use epoch::{
     CoreSecret, Epoch, EpochRefused, EpochSecret, MeetingSecret, MembersKey, SUITE, SliceSeed,
 };
 pub use found::{Founded, found};
+pub use identify::{IDENTIFY_TOPICS, Identified, Identity, identified, identify};
 pub use invite::{BoxRefused, Invitation, InviteSeed, grant_of, no_box};
 pub use item::{
     ItemSubject, OpenedItem, open_item_to_members, open_item_to_readers, seal_item_to_members,

@@ -10,7 +10,7 @@
 //! the invite's key would let every holder of a link pass for every other.)
 
 use identity::{Context, GrantId, PublicKey, SecretKey, Signature, TopicId};
-use wire::{Claim, Frame};
+use wire::{Claim, Frame, Item};
 
 use crate::link::{LinkSecret, Role};
 use crate::tags::{Match, Round, Tag};
@@ -24,6 +24,21 @@ pub struct Standing {
     pub grant: GrantId,
     /// Its claim, unless the device founded the topic.
     pub claim: Option<Claim>,
+}
+
+impl Standing {
+    /// The statement of a show as bytes, for what carries it sealed: device key 32 ‖ grant id 32 ‖
+    /// signature 64 ‖ claim item or nothing.
+    pub(crate) fn prove(&self, context: Context, link: &LinkSecret, topic: TopicId) -> Vec<u8> {
+        let claim = self.claim.as_ref().map(Claim::encode);
+        [
+            self.device.public().as_bytes().as_slice(),
+            self.grant.as_bytes(),
+            sign(context, link, topic, &self.device).as_bytes(),
+            &claim.unwrap_or_default(),
+        ]
+        .concat()
+    }
 }
 
 /// What is sent for a topic that both ends know.
@@ -94,7 +109,7 @@ impl Show {
             device: standing.device.public(),
             grant: standing.grant,
             claim: standing.claim,
-            signature: sign(link, of.topic, &standing.device),
+            signature: sign(Context::Show, link, of.topic, &standing.device),
         }
     }
 
@@ -122,7 +137,7 @@ impl Show {
                 claim: self.claim,
                 signature: self.signature,
             };
-            match proof.verify(link, *topic) {
+            match proof.verify(Context::Show, link, *topic) {
                 Ok(shown) => return Ok(shown),
                 Err(why) => refused = why,
             }
@@ -131,7 +146,8 @@ impl Show {
     }
 }
 
-/// The device's statement, as it stands in a show and in what is sealed to a core node.
+/// The device's statement, as it stands in a show, and sealed to a core node or to who holds an older
+/// secret.
 pub(crate) struct Proof {
     pub(crate) device: PublicKey,
     pub(crate) grant: GrantId,
@@ -140,11 +156,36 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
+    /// Reads the bytes of [`Standing::prove`].
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let (device, rest) = bytes.split_first_chunk()?;
+        let (grant, rest) = rest.split_first_chunk()?;
+        let (signature, claim) = rest.split_first_chunk()?;
+        let claim = match claim {
+            [] => None,
+            bytes => match Item::decode(bytes).ok()? {
+                Item::Claim(claim) => Some(claim),
+                _ => return None,
+            },
+        };
+        Some(Self {
+            device: PublicKey::from_bytes(*device),
+            grant: GrantId::from_bytes(*grant),
+            claim,
+            signature: Signature::from_bytes(*signature),
+        })
+    }
+
     /// Judges the statement of the peer at the other end.
-    pub(crate) fn verify(&self, link: &LinkSecret, topic: TopicId) -> Result<Shown, ShowRefused> {
+    pub(crate) fn verify(
+        &self,
+        context: Context,
+        link: &LinkSecret,
+        topic: TopicId,
+    ) -> Result<Shown, ShowRefused> {
         let signed = signed_bytes(link, topic, link.role().other());
         self.device
-            .verify(Context::Show, &signed, &self.signature)
+            .verify(context, &signed, &self.signature)
             .map_err(|_| ShowRefused::Signature)?;
         if let Some(claim) = &self.claim {
             let own = claim.device == self.device && claim.grant == self.grant;
@@ -162,8 +203,8 @@ impl Proof {
 }
 
 /// The device's signature over the link, the topic and its own role.
-pub(crate) fn sign(link: &LinkSecret, topic: TopicId, device: &SecretKey) -> Signature {
-    device.sign(Context::Show, &signed_bytes(link, topic, link.role()))
+fn sign(context: Context, link: &LinkSecret, topic: TopicId, device: &SecretKey) -> Signature {
+    device.sign(context, &signed_bytes(link, topic, link.role()))
 }
 
 fn signed_bytes(link: &LinkSecret, topic: TopicId, role: Role) -> Vec<u8> {

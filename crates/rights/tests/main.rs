@@ -7,6 +7,7 @@ mod boxes;
 mod chain;
 mod delegation;
 mod flows;
+mod identify;
 mod invite;
 mod item;
 mod keys;

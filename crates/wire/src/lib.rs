@@ -56,7 +56,7 @@ pub use envelope::{
     check_header, sign_envelope,
 };
 pub use epoch::{Boxes, EpochReason, Followed, NextEpoch, SealedTo};
-pub use frame::{Code, Frame, TopicFrame};
+pub use frame::{Code, Frame, IdentifyStep, TopicFrame};
 pub use genesis::{EpochItem, Genesis, Parameters, TopicPolicy};
 pub use grant::{Close, Grant, Revocation};
 pub use header::{Class, Extensions, Header, Manifest, decode_header};

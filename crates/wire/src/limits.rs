@@ -165,6 +165,9 @@ pub const MAX_CORE_PEERS: usize = 16;
 pub const MAX_USAGE_TOPICS: usize = 16;
 /// Sealed proof towards a core node: 32 + 32 + 64 and the tag, with room for a ticket.
 pub const MAX_AT_CORE: usize = 512;
+/// What two members who hold no common newest secret identify themselves by: always exactly this long,
+/// also when there is nobody to be identified. A salt and four topics' worth.
+pub const IDENTIFY_LEN: usize = 3_608;
 /// Ticket for a core node.
 pub const MAX_TICKET: usize = 256;
 /// The sealed box of an invite: always exactly this long, also when there is none.

@@ -8,7 +8,7 @@ use identity::{
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
-use wire::frame::{CorePeer, Subject, TopicUsage};
+use wire::frame::{CorePeer, IdentifyStep, Subject, TopicUsage};
 use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CutEntry, Difference, EpochItem,
     Frame, Genesis, Gift, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress,
@@ -551,6 +551,17 @@ fn link_frame() -> impl Strategy<Value = Frame> {
             .prop_map(|(grant, envelopes)| Frame::GrantProof { grant, envelopes }),
         (any::<[[u8; 16]; 2]>(), bytes(limits::MAX_AT_CORE))
             .prop_map(|([token, tag], sealed)| Frame::AtCore { token, tag, sealed }),
+        (any::<bool>(), any::<[u8; 32]>()).prop_map(|(answer, some)| Frame::Identify {
+            step: match answer {
+                false => IdentifyStep::Question,
+                true => IdentifyStep::Answer,
+            },
+            sealed: some
+                .into_iter()
+                .cycle()
+                .take(limits::IDENTIFY_LEN)
+                .collect(),
+        }),
         any::<Bytes>().prop_map(|loc| Frame::InviteGet { loc }),
         (any::<Bytes>(), sealed_box()).prop_map(|(loc, sealed)| Frame::InviteBox { loc, sealed }),
         (any::<Bytes>(), sealed_box(), time()).prop_map(|(loc, sealed, until)| Frame::BoxPut {

@@ -162,6 +162,7 @@ impl Inner {
             Timer::Publish => self.publish_pending(turn),
             Timer::Wait(request) => self.wait_over(turn, request),
             Timer::ShowAgain => self.show_again(turn),
+            Timer::Identify => self.answer_to_identify(turn),
             Timer::Rounds => self.begin_rounds(turn),
             Timer::Tell => self.tell(turn),
             Timer::Forget => self.forget_said(turn),

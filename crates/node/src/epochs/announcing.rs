@@ -22,7 +22,7 @@ use core::time::Duration;
 use identity::EpochId;
 use lace::{Plan, Set};
 use machine::Time;
-use rights::{FalseBox, MeetingSecret, Portion, Recipients, Survey, is_clean};
+use rights::{FalseBox, Portion, Recipients, Survey, is_clean};
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Draft, Payload, PublishError};
 use wire::limits::MAX_HOPS;
@@ -158,22 +158,6 @@ impl Inner {
     fn epoch_turned(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         self.want_served(turn, local);
         self.begin_rounds_soon(turn);
-    }
-
-    /// By which secrets this node recognises the members of a topic on a link: the newest first. Whoever
-    /// was cut off has not heard of the newest.
-    pub(crate) fn recognised_by(&self, local: u32) -> Vec<MeetingSecret> {
-        let Some(keys) = self.host.keys.topic(local) else {
-            return Vec::new();
-        };
-        let Some(newest) = keys.ring.recognises() else {
-            return Vec::new();
-        };
-        let older = keys.ring.meeting_secrets();
-        let older: Vec<_> = older
-            .filter(|older| older.as_bytes() != newest.as_bytes())
-            .collect();
-        core::iter::once(newest).chain(older).collect()
     }
 
     fn note_false_box(&mut self, turn: &mut Turn<'_, '_>, local: u32, found: &FalseBox) {

@@ -29,7 +29,7 @@ const FRAMES: [&str; 30] = [
     "mail",
     "mail-receipt",
     "refused",
-    "reserved-25",
+    "identify",
     "reserved-26",
     "reserved-27",
     "reserved-28",
@@ -78,7 +78,7 @@ pub fn frame_kind(frame: &[u8]) -> u8 {
             _ => UNKNOWN,
         },
         [0x82, kind @ 0..=20, ..] | [0x82, kind @ 22..=23, ..] => *kind,
-        [0x82, 0x18, kind @ (24 | 29), ..] => *kind,
+        [0x82, 0x18, kind @ (24 | 25 | 29), ..] => *kind,
         _ => UNKNOWN,
     }
 }

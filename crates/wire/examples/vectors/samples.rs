@@ -4,7 +4,8 @@ use identity::{
     EnvelopeId, EpochId, Form, GrantId, Id, Kind, PublicKey, Scheme, SealingKey, Secret, SecretKey,
     Signature, TopicId,
 };
-use wire::frame::{CorePeer, Subject, TopicUsage};
+use wire::frame::{CorePeer, IdentifyStep, Subject, TopicUsage};
+use wire::limits::IDENTIFY_LEN;
 use wire::plain::{BoxContents, CoreEntry, CoreList, Message, Profile, Title};
 use wire::{
     AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CoreLink, CutEntry, Difference,
@@ -559,6 +560,10 @@ fn link_frames() -> Vec<Frame> {
             token: [3; 16],
             tag: [4; 16],
             sealed: vec![5; 144],
+        },
+        Frame::Identify {
+            step: IdentifyStep::Answer,
+            sealed: vec![9; IDENTIFY_LEN],
         },
         Frame::InviteGet { loc: [6; 32] },
         Frame::InviteBox {

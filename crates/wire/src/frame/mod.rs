@@ -229,6 +229,14 @@ pub enum Frame {
         /// When to ask again, milliseconds since 1970; 0 is never.
         retry: u64,
     },
+    /// 25: who takes part in a topic shows it to who may know an older secret of it alone, or answers;
+    /// to everybody else it is random bytes.
+    Identify {
+        /// Which of the two.
+        step: IdentifyStep,
+        /// Always [`IDENTIFY_LEN`](crate::limits::IDENTIFY_LEN) bytes.
+        sealed: Vec<u8>,
+    },
     /// 29: how much a client uses of what its core node agreed to.
     CoreUsage {
         /// Bytes it may use.
@@ -242,6 +250,23 @@ pub enum Frame {
         /// Its topics, at most 16, strictly ascending.
         topics: Vec<TopicUsage>,
     },
+}
+
+/// Which half of identifying a frame is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum IdentifyStep {
+    /// Asks a peer that is expected to take part.
+    Question = 0,
+    /// Answers a question: every one, whatever was in it.
+    Answer = 1,
+}
+
+impl IdentifyStep {
+    /// The byte that stands for it, on the wire and in what is sealed.
+    #[must_use]
+    pub const fn byte(self) -> u8 {
+        self as u8
+    }
 }
 
 impl Frame {
@@ -284,6 +309,7 @@ impl Frame {
             Self::Mail(_) => 22,
             Self::MailReceipt(_) => 23,
             Self::Refused { .. } => 24,
+            Self::Identify { .. } => 25,
             Self::CoreUsage { .. } => 29,
         }
     }

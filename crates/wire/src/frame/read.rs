@@ -4,11 +4,11 @@ use identity::{EnvelopeId, GrantId, NodeId, PublicKey, Secret, Signature, TopicI
 
 use crate::cbor::{Fields, Malformed, Reader};
 use crate::envelope::Raw;
-use crate::frame::{Code, CorePeer, Frame, Subject, TopicFrame, TopicUsage};
+use crate::frame::{Code, CorePeer, Frame, IdentifyStep, Subject, TopicFrame, TopicUsage};
 use crate::item::Claim;
 use crate::limits::{
-    BOX_LEN, MAX_AT_CORE, MAX_CORE_PEERS, MAX_FRAME, MAX_GENESIS, MAX_PROOF_ENVELOPES,
-    MAX_SOFTWARE, MAX_TAGS, MAX_TEXT, MAX_USAGE_TOPICS, MIN_TAGS,
+    BOX_LEN, IDENTIFY_LEN, MAX_AT_CORE, MAX_CORE_PEERS, MAX_FRAME, MAX_GENESIS,
+    MAX_PROOF_ENVELOPES, MAX_SOFTWARE, MAX_TAGS, MAX_TEXT, MAX_USAGE_TOPICS, MIN_TAGS,
 };
 use crate::signed::RawStatement;
 use crate::ticket::Ticket;
@@ -28,8 +28,9 @@ impl Frame {
             11..=13 => Self::read_invite(kind, r, &mut f)?,
             14..=20 => Self::read_core(kind, r, &mut f)?,
             21..=24 => Self::read_traffic(kind, r, &mut f)?,
+            25 => Self::read_identify(r, &mut f)?,
             29 => Self::read_usage(r, &mut f)?,
-            // 25 to 28 are reserved.
+            // 26 to 28 are reserved.
             _ => return Err(wrong),
         };
         f.end(r)?;
@@ -127,6 +128,17 @@ impl Frame {
                 }
             }
         })
+    }
+
+    fn read_identify(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        f.need(r, 0, "step")?;
+        let step = match r.within(0, 1, "step")? {
+            0 => IdentifyStep::Question,
+            _ => IdentifyStep::Answer,
+        };
+        f.need(r, 1, "sealed bytes")?;
+        let sealed = r.array::<IDENTIFY_LEN>("sealed bytes")?.to_vec();
+        Ok(Self::Identify { step, sealed })
     }
 
     /// Types 11 to 13.

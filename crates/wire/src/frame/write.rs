@@ -11,7 +11,7 @@ impl Frame {
         // Each group writes its own types and leaves the others; a test holds that none is left out.
         match self.kind() {
             0..=5 => self.write_link(&mut w),
-            6..=13 => self.write_proof(&mut w),
+            6..=13 | 25 => self.write_proof(&mut w),
             14..=20 | 29 => self.write_core(&mut w),
             _ => self.write_traffic(&mut w),
         }
@@ -54,7 +54,7 @@ impl Frame {
         }
     }
 
-    /// Types 6 to 13: proofs and invites.
+    /// Types 6 to 13, and 25: proofs and invites.
     fn write_proof(&self, w: &mut Writer) {
         match self {
             Self::Tags { round, tags } => {
@@ -100,6 +100,9 @@ impl Frame {
                     .bytes(tag)
                     .key(2)
                     .bytes(sealed);
+            }
+            Self::Identify { step, sealed } => {
+                w.map(2).key(0).uint(step.byte()).key(1).bytes(sealed);
             }
             Self::InviteGet { loc } => {
                 w.map(1).key(0).bytes(loc);
