@@ -38,6 +38,10 @@ pub const MAX_USES: u32 = 10_000;
 /// Clients of one core node. The next claim is refused.
 pub const MAX_CLIENTS: usize = 16_384;
 
+/// Secrets of one topic that a client gave in turn by which a core node goes on knowing members; the oldest
+/// is forgotten. As many as members keep to know one another by.
+pub const MAX_CORE_SECRETS: usize = 8;
+
 /// Clients on whose account one topic is held; what the next asks for is refused.
 pub const MAX_SPONSORS: usize = 64;
 

@@ -1,5 +1,6 @@
 //! The rows of this crate: one table for each kind, values in CBOR arrays.
 
+use crate::limits::MAX_CORE_SECRETS;
 use identity::{NodeId, TopicId};
 use machine::{Staged, Table};
 use minicbor::{Decode, Encode};
@@ -171,6 +172,31 @@ pub(crate) struct ServeRow {
     /// Tells this row from an earlier one of the same client and topic, whose reservations are void.
     #[n(10)]
     pub(crate) life: u64,
+    /// The secrets before that one, 32 bytes each, the newest first.
+    #[cbor(n(11), with = "minicbor::bytes")]
+    pub(crate) older: Vec<u8>,
+}
+
+impl ServeRow {
+    /// Takes another secret; the one before it stays known for a while.
+    pub(crate) fn take_secret(&mut self, secret: [u8; 32], is_new: bool) {
+        if !is_new && secret != self.secret {
+            let before = self.older.as_chunks::<32>().0.iter();
+            let before = before.filter(|one| **one != secret && **one != self.secret);
+            let kept = core::iter::once(&self.secret).chain(before);
+            self.older = kept.take(MAX_CORE_SECRETS - 1).flatten().copied().collect();
+        }
+        self.secret = secret;
+    }
+
+    /// The secret and those before it, the newest first.
+    pub(crate) fn secrets(&self) -> Vec<[u8; 32]> {
+        let older = self.older.as_chunks::<32>().0;
+        core::iter::once(&self.secret)
+            .chain(older)
+            .copied()
+            .collect()
+    }
 }
 
 /// What one guest author uses of a share.

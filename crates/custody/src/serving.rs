@@ -49,9 +49,10 @@ pub struct Served {
     pub genesis: Vec<u8>,
     /// Whether anything new is taken for it: some client that was not denied still takes part.
     pub taking: bool,
-    /// The clients that asked for it and have not left, each with the secret that it gave. Clients
-    /// may lie: a secret is tried, never trusted.
-    pub sponsors: Vec<(NodeId, [u8; 32])>,
+    /// The clients that asked for it and have not left, each with the secrets that it gave, the newest
+    /// first, at most [`MAX_CORE_SECRETS`](crate::limits::MAX_CORE_SECRETS). Clients may lie: a secret
+    /// is tried, never trusted.
+    pub sponsors: Vec<(NodeId, Vec<[u8; 32]>)>,
 }
 
 // Secrets stay out of logs.
@@ -129,6 +130,7 @@ impl Custody {
         } else {
             serving.share
         };
+        let is_new = known.is_none();
         let mut serve = known.unwrap_or_else(|| {
             account.serves = account.serves.saturating_add(1);
             ServeRow {
@@ -136,7 +138,7 @@ impl Custody {
                 ..ServeRow::default()
             }
         });
-        serve.secret = serving.core_secret;
+        serve.take_secret(serving.core_secret, is_new);
         serve.share = share.min(quota.bodies());
         serve.left = false;
         row::put(&mut cx.store, SERVES, &key, &serve);
@@ -221,7 +223,7 @@ impl Custody {
             };
             let serve: ServeRow = serve;
             if !serve.left {
-                served.sponsors.push((node, serve.secret));
+                served.sponsors.push((node, serve.secrets()));
                 served.taking |= self.is_client(cx, &node);
             }
         }

@@ -462,7 +462,7 @@ fn the_topics_of_a_start_come_in_pages() {
         .run(|custody, cx, _| custody.served(cx, &topic(3)))
         .expect("served");
     assert!(served.taking && served.genesis == [3; 10]);
-    assert_eq!(served.sponsors, [(node(1), [3; 32])]);
+    assert_eq!(served.sponsors, [(node(1), vec![[3; 32]])]);
 }
 
 fn ask(desk: &mut Desk, peer: u8, loc: u8) -> BoxAnswer {

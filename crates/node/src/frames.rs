@@ -393,7 +393,11 @@ impl Inner {
                 local
             }
         };
-        self.hold_secret(node, (local, topic), serving.core_secret);
+        let served = self.host.custody.served(turn.cx, &topic);
+        let mut given = served.into_iter().flat_map(|served| served.sponsors);
+        if let Some((_, secrets)) = given.find(|(sponsor, _)| *sponsor == node) {
+            self.hold_secrets(node, (local, topic), &secrets);
+        }
         // What was refused while it was held for nobody, or for want of a greater share.
         self.topics.room_again(turn.cx.now, Some(local));
         Ok(())

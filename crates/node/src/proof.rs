@@ -142,6 +142,8 @@ pub(crate) struct Token {
     pub(crate) local: u32,
     pub(crate) topic: TopicId,
     pub(crate) secret: rights::CoreSecret,
+    /// Whether the same client has given a newer one since. Those who were removed know it as well.
+    pub(crate) older: bool,
     /// Whose word it is. Clients may lie: each has its own secret, and none takes another's place.
     sponsor: NodeId,
 }
@@ -153,24 +155,27 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// A client gave this secret for a topic, in place of any that it gave before.
-    pub(crate) fn add(
+    /// A client gave these secrets for a topic, the newest first, in place of any that it gave before.
+    pub(crate) fn set(
         &mut self,
         own: NodeId,
         sponsor: NodeId,
         of: (u32, TopicId),
-        secret: [u8; 32],
+        secrets: &[[u8; 32]],
     ) {
         let (local, topic) = of;
         self.retain(|token| token.local != local || token.sponsor != sponsor);
-        let secret = rights::CoreSecret::from_bytes(secret);
-        let under = self.0.entry(rights::core_token(&secret, own)).or_default();
-        under.push(Token {
-            local,
-            topic,
-            secret,
-            sponsor,
-        });
+        for (place, secret) in secrets.iter().enumerate() {
+            let secret = rights::CoreSecret::from_bytes(*secret);
+            let under = self.0.entry(rights::core_token(&secret, own)).or_default();
+            under.push(Token {
+                local,
+                topic,
+                secret,
+                older: place > 0,
+                sponsor,
+            });
+        }
     }
 
     /// A topic is held no longer.

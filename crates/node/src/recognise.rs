@@ -5,7 +5,7 @@ use crate::io::LinkId;
 use crate::limits::{MAX_GRANT_ASKS, MAX_ROUND_NUMBER, ROUND_AFTER, SHOW_AGAIN, SHOW_AGAIN_MAX};
 use crate::look::look;
 use crate::node::{Inner, Turn};
-use crate::proof::{Link, PendingShow};
+use crate::proof::{Link, PendingShow, Token};
 use crate::timer::Timer;
 use identity::{GrantId, NodeId, PublicKey, TopicId};
 use lace::Lace;
@@ -361,11 +361,17 @@ impl Inner {
         };
         let node = state.node;
         let (stranger, denied) = (self.is_stranger(link), self.is_denied(link));
-        let shown = self.tokens.of(&proof.token).iter().find_map(|token| {
+        let mut tokens: Vec<&Token> = self.tokens.of(&proof.token).iter().collect();
+        tokens.sort_by_key(|token| token.older);
+        let shown = tokens.into_iter().find_map(|token| {
             let shown = proof.verify(&token.secret, &state.secret, token.topic, turn.cx.wall);
-            Some((token.local, token.topic, shown.ok()?))
+            Some(((token.local, token.topic, token.older), shown.ok()?))
         });
-        let Some((local, topic, shown)) = shown.filter(|_| !denied) else {
+        // Whoever was removed knows an older secret too, and is to learn no more by it than a stranger.
+        let shown = shown.filter(|((local, _, older), shown)| {
+            !denied && (!older || self.is_known(turn, *local, shown))
+        });
+        let Some(((local, topic, _), shown)) = shown else {
             if stranger {
                 return self.sorry(turn, link);
             }
@@ -400,6 +406,24 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// Whether what was shown at this core node names a device that takes part, as far as is known here.
+    fn is_known(&mut self, turn: &mut Turn<'_, '_>, local: u32, shown: &ShownAtCore) -> bool {
+        let known = look(
+            &mut self.topics,
+            turn.cx,
+            local,
+            |lace, store| match shown {
+                ShownAtCore::Device(shown) => {
+                    let claim = shown.claim.as_ref();
+                    lace.is_member(store, &shown.device, &shown.grant, claim)
+                        || lace.has_member(store, &shown.device)
+                }
+                ShownAtCore::Core(ticket) => lace.has_member(store, &ticket.device),
+            },
+        );
+        known == Some(true)
     }
 
     /// Only its own grants does a node prove to a peer that was shown them, each a few times.

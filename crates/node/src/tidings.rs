@@ -120,8 +120,8 @@ impl Inner {
                     continue;
                 };
                 let served = self.host.custody.served(turn.cx, &topic);
-                for (sponsor, secret) in served.into_iter().flat_map(|served| served.sponsors) {
-                    self.hold_secret(sponsor, (local, topic), secret);
+                for (sponsor, secrets) in served.into_iter().flat_map(|served| served.sponsors) {
+                    self.hold_secrets(sponsor, (local, topic), &secrets);
                 }
                 let peers = self.host.custody.core_peers(turn.cx, &topic);
                 self.learn_core_peers(turn, local, peers);
@@ -129,11 +129,18 @@ impl Inner {
         }
     }
 
-    /// A client gave this core the secret of a topic.
-    pub(crate) fn hold_secret(&mut self, sponsor: NodeId, of: (u32, TopicId), secret: [u8; 32]) {
-        self.tokens.add(self.id, sponsor, of, secret);
-        let secrets = self.tidings.secrets.entry(of.0).or_default();
-        secrets.insert(sponsor, CoreSecret::from_bytes(secret));
+    /// The secrets of a topic that a client gave this core, the newest first.
+    pub(crate) fn hold_secrets(
+        &mut self,
+        sponsor: NodeId,
+        of: (u32, TopicId),
+        secrets: &[[u8; 32]],
+    ) {
+        self.tokens.set(self.id, sponsor, of, secrets);
+        if let Some(newest) = secrets.first() {
+            let known = self.tidings.secrets.entry(of.0).or_default();
+            known.insert(sponsor, CoreSecret::from_bytes(*newest));
+        }
     }
 
     fn learn_core_peers(&mut self, turn: &mut Turn<'_, '_>, local: u32, peers: Vec<CorePeer>) {

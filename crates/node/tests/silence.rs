@@ -1,7 +1,7 @@
 //! Members who hold no common newest secret find together; whoever was removed meets silence.
 
 use crate::giving::{TEA, revoke, three};
-use crate::story::{send, texts};
+use crate::story::{send, texts, use_core};
 use crate::world::World;
 use node::command::Reply;
 use std::cell::RefCell;
@@ -156,4 +156,40 @@ fn a_question_passed_on_proves_nobody() {
     send(&mut world, alice, TEA, "not for Cleo");
     world.pass(Duration::from_secs(60));
     assert!(!texts(&mut world, cleo, TEA).contains(&"not for Cleo".to_owned()));
+}
+
+/// Bob is a guest at Alice's core node and was away while Cleo was removed. Nobody but the core node is
+/// there when he comes back, and it knows him by what he last had; it tells Cleo nothing.
+#[test]
+fn a_guest_who_missed_an_epoch_hears_of_it_at_the_core_node() {
+    let (mut world, [alice, bob, cleo]) = three(74);
+    let core = world.add("Core", true);
+    use_core(&mut world, alice, core);
+    world.pass(Duration::from_secs(30));
+    world.down(bob);
+    world.down(cleo);
+    for round in 0..3 {
+        // The core node keeps what it was told, and so does its disk.
+        if round == 0 {
+            removed(&mut world, alice, "Cleo");
+        }
+        world.down(core);
+        world.up(core);
+        world.pass(Duration::from_secs(30));
+    }
+    send(&mut world, alice, TEA, "without Cleo");
+    world.pass(Duration::from_secs(10));
+    world.down(alice);
+    let heard = listen(&mut world);
+    world.up(cleo);
+    world.pass(Duration::from_secs(120));
+    let told = heard.borrow().iter().any(|(from, to, frame)| {
+        let speaks = matches!(frame, Frame::Topic { .. } | Frame::GrantAsk { .. });
+        (*from, *to) == (core, cleo) && speaks
+    });
+    assert!(!told, "Cleo hears of the topic");
+    world.down(cleo);
+    world.up(bob);
+    world.pass(Duration::from_secs(120));
+    assert!(texts(&mut world, bob, TEA).contains(&"without Cleo".to_owned()));
 }
