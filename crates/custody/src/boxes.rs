@@ -139,6 +139,14 @@ impl Custody {
         Ok(())
     }
 
+    /// Whether a peer may ask, or claim, once more now: it shares [`ASKS`] a minute among boxes and claims.
+    ///
+    /// # Errors
+    /// How long it has to wait.
+    pub fn may_ask(&mut self, cx: &Cx<'_>, peer: NodeId) -> Result<(), Duration> {
+        self.askers.ask(cx.now, peer)
+    }
+
     /// Answers a question for a box. `elsewhere` looks where this node keeps boxes of its own topics.
     /// At most [`ASKS`] questions a minute and peer.
     pub fn get_box(

@@ -270,6 +270,9 @@ fn talk(folder: &Path) -> [PathBuf; 2] {
     let created = pair.ask(0, Command::TopicCreate { name });
     assert!(matches!(created, Reply::Topic { .. }), "{created:?}");
     let invite = Command::Invite {
+        rights: Vec::new(),
+        messages: None,
+        while_away: true,
         topic,
         uses: 1,
         until: None,

@@ -122,6 +122,9 @@ pub enum Rule {
     /// Boxes that were not announced on their chain, or are for somebody else.
     #[error("boxes that were not announced, or are for somebody who is not entitled")]
     Boxes,
+    /// It claims an invite whose claimers are welcomed by a grant, and writes under that.
+    #[error("whoever claims this invite writes under the grant that welcomes it")]
+    Unwelcome,
 }
 
 impl Rule {
@@ -165,6 +168,7 @@ impl Rule {
             Self::Joint => 97,
             Self::Epoch => 98,
             Self::Boxes => 99,
+            Self::Unwelcome => 100,
         }
     }
 }

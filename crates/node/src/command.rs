@@ -12,6 +12,9 @@
 use identity::{EnvelopeId, NodeId, TopicId};
 use rights::CoreInviteSeed;
 
+pub mod devices;
+pub mod owners;
+
 /// Names one request; comes back in its [`Reply`]. Chosen by the surface, unique while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
@@ -91,15 +94,23 @@ pub enum Command {
         cut: Option<String>,
         cascade: bool,
     },
+    /// `way device …`.
+    Device(devices::DeviceCommand),
+    /// `way owners …`, and `way topic create --owners`.
+    Owners(owners::OwnersCommand),
     /// `way topic leave TOPIC`: says so to the others and takes part no longer; what is here stays.
     TopicLeave { topic: TopicRef },
     /// `way topic forget TOPIC`: removes everything of a topic that was left, from this home.
     TopicForget { topic: TopicRef },
-    /// `way invite TOPIC`.
+    /// `way invite TOPIC`: gives these rights (none: to write and to read, as far as this device may
+    /// itself) and no more messages a minute than this. Claimers wait for a welcome, unless `while_away`.
     Invite {
         topic: TopicRef,
+        rights: Vec<AskedRight>,
+        messages: Option<u32>,
         uses: u32,
         until: Option<u64>,
+        while_away: bool,
     },
     /// First half of `way join`: fetch the invite and say who invites to what. Waits until a node
     /// named in the link answered or `timeout_ms` ran out.
@@ -249,12 +260,20 @@ pub enum Reply {
         member: String,
         others: u32,
     },
+    /// To [`Command::Device`].
+    Device(devices::DeviceReply),
+    /// To [`Command::Owners`].
+    Owners(owners::OwnersReply),
     /// To [`Command::Invite`].
     Invited {
         link: String,
         topic: TopicId,
         uses: u32,
         expires: u64,
+        rights: Vec<AskedRight>,
+        messages: Option<u32>,
+        bytes: Option<u32>,
+        attended: bool,
     },
     /// To [`Command::JoinLook`].
     Invitation {
@@ -263,6 +282,10 @@ pub enum Reply {
         inviter_name: String,
         inviter: String,
         expires: u64,
+        rights: Vec<AskedRight>,
+        messages: Option<u32>,
+        bytes: Option<u32>,
+        attended: bool,
     },
     /// To [`Command::Send`]: the id of each message, in order; and which cores take nothing new of
     /// the topic, or soon will not.
@@ -475,6 +498,23 @@ pub struct TopicInfo {
     pub forked: Vec<String>,
     /// Peers with whom it is in sync now.
     pub peers: u32,
+    /// Who has claimed an invite and was not welcomed yet, as far as this device may admit.
+    pub waiting: Vec<Claimant>,
+    /// For whom this device waits, where it has not been let in yet.
+    pub waits_for: Option<String>,
+}
+
+/// A device that has claimed an invite and waits for a welcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimant {
+    /// The device key in text.
+    pub device: String,
+    /// The invite's id in text.
+    pub invite: String,
+    /// When it says that it claimed (ms).
+    pub at: u64,
+    /// Whether the invite has no use left for it, so that it takes a person's word.
+    pub beyond: bool,
 }
 
 /// A device in a topic.

@@ -201,7 +201,7 @@ impl Keychain {
     ) -> Result<(), EpochRefused> {
         let epoch = Epoch::from_next(item)?;
         let id = epoch.id();
-        // What was drawn here before it was announced.
+        // What was drawn here before it was announced, or came with a welcome.
         let own = self.read_vault(cx, &epoch_key(local, &id));
         let own = own.and_then(|plain| Access::from_bytes(&plain).ok());
         let Some(keys) = self.topics.get_mut(&local) else {
@@ -217,7 +217,7 @@ impl Keychain {
         keys.ring.add(epoch, generation, &item.follows);
         keys.ring.mark(id, false);
         let mut used = false;
-        if let Some(own) = own {
+        if let Some(own) = own.filter(|own| keys.ring.judge(id, own).is_ok()) {
             keys.ring.restore(id, own);
             // Whoever announces has a box too, which others have recorded, and never opens it.
             if let Some(sealing) = &mut keys.sealing {

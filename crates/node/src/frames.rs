@@ -53,6 +53,11 @@ impl Inner {
             Frame::Identify { step, sealed } => self.on_identify(turn, link, step, &sealed),
             Frame::InviteGet { loc } => self.on_invite_get(turn, link, node, loc),
             Frame::InviteBox { loc, sealed } => self.on_invite_box(turn, link, loc, &sealed),
+            Frame::ClaimPut { loc, claim } => self.on_claim_put(turn, link, loc, &claim),
+            Frame::ClaimAsk { loc, claim } => self.on_claim_ask(turn, link, loc, claim),
+            Frame::ClaimAnswer { loc, claim, sealed } => {
+                self.on_claim_answer(turn, link, (loc, claim), &sealed);
+            }
             Frame::BoxPut { loc, sealed, until } => {
                 let put = self
                     .host
@@ -151,6 +156,7 @@ impl Inner {
                 };
                 self.mine.usage_told(turn.cx, node, &usage);
             }
+            Frame::Pair { step, sealed } => self.on_pair(turn, link, step, &sealed),
             // The router's own; it passes none of them on.
             Frame::Hello { .. }
             | Frame::Bye { .. }
@@ -187,6 +193,7 @@ impl Inner {
         let frame = match frame {
             TopicFrame::KeysAsk { epochs } => return self.on_keys_ask(turn, link, local, &epochs),
             TopicFrame::Keys { keys } => return self.on_keys(turn, link, local, &keys),
+            TopicFrame::Proposal(act) => return self.on_proposal(turn, link, local, act),
             frame => frame,
         };
         let link = topic::LinkId(link.0);
@@ -412,6 +419,9 @@ impl Inner {
         why: (Code, String, u64),
     ) {
         let (code, text, retry) = why;
+        if subject == Subject::Link {
+            self.pair_refused(turn, node, code);
+        }
         match subject {
             Subject::Topic(topic) if self.mine.uses(turn.cx, &node) => {
                 let refusal = refusal_of(turn, code, text, retry);

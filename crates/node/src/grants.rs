@@ -14,7 +14,7 @@ use identity::{GrantId, Id, PublicKey};
 use lace::{Effect, Lace};
 use machine::Staged;
 use std::collections::BTreeSet;
-use wire::{Budget, Item, Right, Rights, Terms};
+use wire::{Budget, Interval, InviteKind, Item, Right, Rights, Terms};
 
 /// What a grant gives at a moment.
 #[derive(Debug, Default)]
@@ -76,6 +76,15 @@ fn better(
         .filter(|(_, seated)| seated == device)
         .map(|(holder, _)| *holder)
         .collect();
+    // Nobody writes under an invite that takes a welcome.
+    let claimed = claimed.filter(|grant| {
+        let issued = lace.facts(store, |facts| facts.issued(grant));
+        let mut issued = issued.iter();
+        issued.any(|fact| match &fact.what {
+            Item::Invite(invite) => matches!(invite.kind, InviteKind::WhileAway(_)),
+            _ => false,
+        })
+    });
     let held = effect.grants.iter();
     let held = held.filter(|(grant, it)| {
         it.holder.is_some_and(|of| holders.contains(&of)) || Some(**grant) == claimed
@@ -108,8 +117,29 @@ fn gives(
     }
 }
 
-/// What a grant or an invite that is here says that it gives; nothing for the topic's own.
+/// What the topic's own grant gives.
+const EVERYTHING: Terms = Terms {
+    rights: Rights {
+        publish: Some(Interval::ALWAYS),
+        read: Some(Interval::ALWAYS),
+        admit: Some(Interval::ALWAYS),
+    },
+    budget: Budget {
+        messages: None,
+        bytes: None,
+        largest: None,
+        lifespan: None,
+        hops: None,
+        total_envelopes: None,
+        total_bytes: None,
+    },
+};
+
+/// What a grant or an invite that is here says that it gives.
 fn terms_of(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<Terms> {
+    if grant.as_bytes() == lace.id().as_bytes() {
+        return Some(EVERYTHING);
+    }
     let issued = lace.facts(store, |facts| facts.issued(grant));
     match &issued.first()?.what {
         Item::Grant(item) => Some(Terms {
@@ -135,6 +165,22 @@ pub(crate) fn left_of(
     rights.read = rights.read.filter(|_| !over.read);
     rights.admit = rights.admit.filter(|_| !over.admit);
     (terms.rights != Rights::default()).then_some(terms)
+}
+
+/// Whether somebody holds what an invite gives: every right for as long, and a budget that is no tighter.
+pub(crate) fn gives_as_much(own: Option<&Terms>, gift: Option<&Terms>) -> bool {
+    let (Some(own), Some(gift)) = (own, gift) else {
+        return false;
+    };
+    let includes = |(right, given): (Right, Interval)| {
+        own.rights.get(right).is_some_and(|has| {
+            let until = has
+                .until
+                .is_none_or(|has| given.until.is_some_and(|given| given <= has));
+            has.from <= given.from && until
+        })
+    };
+    gift.rights.iter().all(includes) && is_within(&gift.budget, &own.budget)
 }
 
 /// Whether a budget allows all that another does.

@@ -1,7 +1,7 @@
 //! Taking up an invite: fetch its box, look at it, join, and write the first envelope once the
 //! invite itself has come.
 
-use crate::command::{Code, Failure, Reply, RequestId};
+use crate::command::{AskedRight, Code, Failure, Reply, RequestId, Right};
 use crate::io::LinkId;
 use crate::keychain::TITLE;
 use crate::limits::MAX_JOINS;
@@ -146,11 +146,14 @@ impl Inner {
                 turn.send(link, &Frame::InviteGet { loc: *loc });
             }
         }
+        self.put_claims(turn, link);
     }
 
     /// Boxes that were missed may have been put there meanwhile.
     pub(crate) fn ask_boxes_again(&mut self, turn: &mut Turn<'_, '_>) {
         let open = self.joining.0.values().any(|look| look.found.is_none());
+        let open = open || self.waits_for_welcome();
+        self.ask_claims_again();
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
             self.ask_boxes(turn, link);
@@ -201,13 +204,7 @@ impl Inner {
         let joiners = std::mem::take(&mut look.joiners);
         for request in lookers {
             self.waiting.done(request);
-            let reply = Reply::Invitation {
-                topic: found.topic,
-                topic_name: found.title.clone(),
-                inviter_name: found.inviter.clone(),
-                inviter: found.device.to_string(),
-                expires: found.invite.until,
-            };
+            let reply = shown(&found);
             self.reply(turn, request, reply);
         }
         for (request, name) in joiners {
@@ -319,6 +316,8 @@ impl Inner {
             claim: claim.encode(),
             invite_at: *found.invite_at.as_bytes(),
             inviter: found.device.to_bytes(),
+            inviter_name: found.inviter.clone(),
+            waits: if found.is_attended() { *loc } else { [0; 32] },
             ways,
             ..TopicRow::custodian(found.topic, found.genesis.encode())
         };
@@ -335,7 +334,20 @@ impl Inner {
             self.learn_core(turn, local, core.node, core.addresses.clone());
         }
         self.begin_rounds_soon(turn);
+        if found.is_attended() {
+            self.claim_welcome(turn);
+        }
         Some(local)
+    }
+
+    /// Claims what this device waits to be let into, wherever it may be kept, and goes on to ask.
+    fn claim_welcome(&mut self, turn: &mut Turn<'_, '_>) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.put_claims(turn, link);
+        }
+        let again = self.until(turn, ASK_AGAIN_MS);
+        self.timers.set_earlier(Timer::Joins, again);
     }
 
     /// Where the invite said that whoever gave it, or a core node, can be reached.
@@ -356,7 +368,7 @@ impl Inner {
         let Some(keys) = self.host.keys.topic(local) else {
             return;
         };
-        let Some(secret) = keys.ring.newest_clean().and_then(rights::HeldEpoch::core) else {
+        let Some(secret) = keys.core_secret() else {
             return;
         };
         let wanted = custody::Wanted {
@@ -386,19 +398,31 @@ impl Inner {
         for local in waiting {
             self.join_progress(turn, local);
         }
+        if self.waits_for_welcome() {
+            let again = self.until(turn, ASK_AGAIN_MS);
+            self.timers.set_earlier(Timer::Joins, again);
+        }
     }
 
     /// Writes the first envelope of a joiner once the envelope with its invite is here.
     pub(crate) fn join_progress(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        self.take_welcome(turn, local);
         let Some(keys) = self.host.keys.topic(local) else {
             return;
         };
-        if keys.device.is_none() || keys.row.left {
+        if keys.device.is_none() || keys.row.left || keys.waits() {
             return;
         }
         let id = keys.id;
         let name = keys.row.name.clone();
-        if !keys.row.opened {
+        // Who was welcomed writes under a grant that is here.
+        let welcomed = keys.joined_by().is_some() && keys.claim().is_none();
+        if !keys.row.opened && welcomed {
+            let began = keys.row.next_index > 0 && keys.certificate().is_none();
+            if began || self.open_author(turn, local).is_err() {
+                return;
+            }
+        } else if !keys.row.opened {
             // A home that was set back writes again only when somebody asks it to.
             let began = keys.row.next_index > 0 && keys.certificate().is_none();
             let (at, inviter) = (keys.invite_at(), keys.row.inviter);
@@ -486,6 +510,7 @@ impl Inner {
             .collect();
         items.extend(keys.claim().map(Item::Claim));
         let first = keys.row.next_index <= 1;
+        let claims = keys.claim().is_some();
         if founder && first {
             let title = Title {
                 name: keys.row.name.clone(),
@@ -497,8 +522,9 @@ impl Inner {
                 .seal_to_readers(turn.cx, local, TITLE, &title);
             items.extend(sealed.map(Item::Title));
         }
-        // What a later author of the device tells is found out from what the topic knows.
-        items.extend(sealing.filter(|_| founder && first).map(Item::Sealing));
+        // A claim that is carried tells the key; what a later author of the device tells is found out
+        // from what the topic knows.
+        items.extend(sealing.filter(|_| first && !claims).map(Item::Sealing));
         items.extend(self.tiding_items(turn, local));
         let told = self.told_hash(turn, local);
         let draft = Draft {
@@ -513,6 +539,33 @@ impl Inner {
         });
         self.epochs_changed(turn, local);
         Ok(())
+    }
+}
+
+/// What an invite says of itself, before anything is joined.
+fn shown(found: &Invitation) -> Reply {
+    let terms = found.invite.gift().map(|gift| gift.terms);
+    let budget = terms.map(|terms| terms.budget).unwrap_or_default();
+    let rights = terms.map(|terms| terms.rights).unwrap_or_default();
+    let rights = rights.iter().map(|(right, interval)| AskedRight {
+        right: match right {
+            wire::Right::Publish => Right::Publish,
+            wire::Right::Read => Right::Read,
+            wire::Right::Admit => Right::Admit,
+        },
+        from: interval.from,
+        until: interval.until,
+    });
+    Reply::Invitation {
+        topic: found.topic,
+        topic_name: found.title.clone(),
+        inviter_name: found.inviter.clone(),
+        inviter: found.device.to_string(),
+        expires: found.invite.until,
+        rights: rights.collect(),
+        messages: budget.messages,
+        bytes: budget.bytes,
+        attended: found.is_attended(),
     }
 }
 

@@ -7,8 +7,8 @@ use identity::{EnvelopeId, EpochId, GrantId, PublicKey, SecretKey, TopicId};
 use machine::Cx;
 use machine::planted::{Bug, is};
 use rights::{
-    Incarnation, ItemSubject, KeyRing, OpenCache, Opened, OpenedItem, SealRefused, SealingKeys,
-    SenderKeys, Standing, Subject, Vault,
+    Access, CoreSecret, HeldEpoch, Incarnation, ItemSubject, KeyRing, MeetingSecret, OpenCache,
+    Opened, OpenedItem, SealRefused, SealingKeys, SenderKeys, Standing, Subject, Vault,
 };
 use std::collections::BTreeMap;
 use topic::{Keys, OpenError, SealError};
@@ -30,6 +30,9 @@ pub(crate) struct TopicKeys {
     pub(crate) sealing: Option<SealingKeys>,
     /// The key that signs this device's envelopes, once an incarnation has begun.
     author: Option<Incarnation>,
+    /// What answers to this device's claim hand over, before it is known whether whoever gave the grant has
+    /// signed them: they recognise somebody or nobody, and nothing is judged by them.
+    pub(crate) promised: Vec<Access>,
 }
 
 impl TopicKeys {
@@ -54,6 +57,23 @@ impl TopicKeys {
             Ok(Item::Claim(claim)) => Some(claim),
             _ => None,
         }
+    }
+
+    /// Whether this device waits for somebody to welcome it.
+    pub(crate) fn waits(&self) -> bool {
+        self.row.waits != [0; 32]
+    }
+
+    /// By which secrets this device and the members recognise one another.
+    pub(crate) fn recognised_by(&self) -> Vec<MeetingSecret> {
+        let promised = self.promised.iter().filter_map(Access::meeting);
+        self.ring.recognises().into_iter().chain(promised).collect()
+    }
+
+    /// By which secret the core nodes of the topic know its members.
+    pub(crate) fn core_secret(&self) -> Option<CoreSecret> {
+        let held = self.ring.newest_clean().and_then(HeldEpoch::core);
+        held.or_else(|| self.promised.first().map(Access::core))
     }
 
     /// Whether this device shows itself in the topic: it takes part, or has left and others still
@@ -164,6 +184,7 @@ impl Keychain {
             device,
             sealing,
             author,
+            promised: Vec::new(),
         })
     }
 
@@ -197,6 +218,7 @@ impl Keychain {
             device,
             sealing,
             author: None,
+            promised: Vec::new(),
         };
         self.topics.insert(local, keys);
         self.by_id.insert(id, local);

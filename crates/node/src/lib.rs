@@ -15,6 +15,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod closing;
 pub mod command;
 mod commands;
 mod config;
@@ -31,7 +32,9 @@ pub mod limits;
 mod look;
 mod members;
 mod node;
+mod pairing;
 mod problems;
+mod proposals;
 mod proof;
 mod recognise;
 pub mod record;
@@ -41,6 +44,8 @@ mod seeking;
 mod tidings;
 mod timer;
 mod waiting;
+mod welcomed;
+mod welcoming;
 mod wiring;
 
 pub use config::Config;

@@ -33,6 +33,63 @@ pub const FIRST_WINDOW: u64 = 128 * 1024;
 /// Links to joiners that may be waiting at once. The next is refused.
 pub const MAX_JOINS: usize = 64;
 
+/// How long a link for another device of the person stands, in milliseconds: who finds it later finds
+/// nothing.
+pub const DEVICE_LINK_MS: u64 = 10 * 60 * 1000;
+
+/// Links for other devices that are open at once. The next one voids the oldest.
+pub const MAX_DEVICE_LINKS: usize = 4;
+
+/// Links of other devices that are being used at once. The next is refused.
+pub const MAX_DEVICE_JOINS: usize = 4;
+
+/// Other devices of the person that are known. The next is refused. A member has at most 16 devices.
+pub const MAX_PAIRS: usize = 64;
+
+/// Messages of a device on one link that do not open. What comes after them is not looked at.
+pub const MAX_PAIR_TRIES: u8 = 3;
+
+/// How long after a change the next topic is offered to another device.
+pub const PAIR_AGAIN: Duration = Duration::from_millis(20);
+
+/// Acts that are proposed for one topic on one link, because the member has changed meanwhile. Then the
+/// topic waits for the next link.
+pub const MAX_PROPOSALS_TRIED: u8 = 4;
+
+/// Epochs whose keys are handed to another device, the newest. Members hand it the others.
+pub const MAX_PAIRED_EPOCHS: usize = 16;
+
+/// Within how many milliseconds whoever may close a grant does so once it may be closed: each draws a moment.
+pub const CLOSE_WITHIN_MS: u64 = 3_600_000;
+
+/// Most envelopes that the cut of an act or a close names. A device that has written under more keys is removed by
+/// whoever stands above its member, with its grant.
+pub const MAX_CUT_NAMED: usize = 96;
+
+/// Acts of one topic that wait for signatures. What comes then is not kept.
+pub const MAX_PROPOSALS: usize = 16;
+
+/// Acts that one link may bring: each costs up to 16 checks of signatures. What comes then is not looked at.
+pub const MAX_PROPOSALS_HEARD: u32 = 256;
+
+/// Topics of a home beyond which it takes no more from another device.
+pub const MAX_PAIRED_TOPICS: usize = 1024;
+
+/// Nodes whose answers to one claim of this device are looked at. Those of others are not.
+pub const MAX_ANSWERERS: usize = 8;
+
+/// Questions about claims, on links that are open, whose answers go out as soon as they come. Whoever asked
+/// beyond that asks again.
+pub const MAX_ASKING: usize = 256;
+
+/// Within how many milliseconds whoever may admit welcomes somebody whom the inviter has not: each draws a
+/// moment, so that the first one's grant is heard of before others give theirs.
+pub const WELCOME_WITHIN_MS: u64 = 3_000;
+
+/// Invites of this device in one topic that are looked through when one may have ended. The boxes of more
+/// stay at core nodes until their time.
+pub const MAX_INVITES: usize = 1_024;
+
 /// Commands that may wait for something at once. The next is refused.
 pub const MAX_WAITS: usize = 4096;
 

@@ -1,5 +1,6 @@
 //! The node as one machine: dispatch, and the order in which its engines are asked.
 
+use crate::closing::Closing;
 use crate::commands::Pending;
 use crate::config::Config;
 use crate::epochs::Announcing;
@@ -8,11 +9,15 @@ use crate::io::{Advisory, Held, Input, LinkId, Out, Verbatim};
 use crate::joining::Joining;
 use crate::keychain::Keychain;
 use crate::limits::MAX_SETTLE;
+use crate::pairing::Pairing;
 use crate::problems::Problems;
 use crate::proof::{Link, Tokens};
+use crate::proposals::Proposals;
 use crate::tidings::Tidings;
 use crate::timer::Timer;
 use crate::waiting::Waiting;
+use crate::welcomed::Answers;
+use crate::welcoming::Welcoming;
 use custody::{Custody, MyCores, MyCoresOutput};
 use identity::NodeId;
 use lace::Policy;
@@ -43,6 +48,11 @@ pub(crate) struct Inner {
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) tokens: Tokens,
     pub(crate) joining: Joining,
+    pub(crate) answers: Answers,
+    pub(crate) welcoming: Welcoming,
+    pub(crate) pairing: Pairing,
+    pub(crate) closing: Closing,
+    pub(crate) proposals: Proposals,
     pub(crate) pending: Pending,
     pub(crate) tidings: Tidings,
     pub(crate) announcing: Announcing,
@@ -225,6 +235,11 @@ impl Inner {
             links: BTreeMap::new(),
             tokens: Tokens::default(),
             joining: Joining::default(),
+            answers: Answers::default(),
+            welcoming: Welcoming::default(),
+            pairing: Pairing::default(),
+            closing: Closing::default(),
+            proposals: Proposals::default(),
             pending: Pending::default(),
             tidings: Tidings::default(),
             announcing: Announcing::default(),
@@ -248,6 +263,7 @@ impl Inner {
         inner.open_tokens(turn);
         inner.open_tidings(turn);
         inner.open_joins(turn);
+        inner.open_pairs(turn);
         inner.survey_all(turn);
         let confirmed = inner.router.clock_confirmed();
         inner.set_clock(turn, confirmed);

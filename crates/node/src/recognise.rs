@@ -5,6 +5,7 @@ use crate::io::LinkId;
 use crate::limits::{MAX_GRANT_ASKS, MAX_ROUND_NUMBER, ROUND_AFTER, SHOW_AGAIN, SHOW_AGAIN_MAX};
 use crate::look::look;
 use crate::node::{Inner, Turn};
+use crate::pairing::has_lost_seat;
 use crate::proof::{Link, PendingShow, Token};
 use crate::timer::Timer;
 use identity::{GrantId, NodeId, PublicKey, TopicId};
@@ -27,7 +28,10 @@ impl Inner {
             .keys
             .topics()
             .filter(|(_, keys)| keys.is_shown())
-            .filter_map(|(_, keys)| Some((keys.id, keys.ring.recognises()?)))
+            .flat_map(|(_, keys)| {
+                let secrets = keys.recognised_by().into_iter();
+                secrets.map(|meeting| (keys.id, meeting))
+            })
             .collect()
     }
 
@@ -45,6 +49,7 @@ impl Inner {
     pub(crate) fn begin_rounds_soon(&mut self, turn: &mut Turn<'_, '_>) {
         let at = turn.cx.now.after(ROUND_AFTER);
         self.timers.set_earlier(Timer::Rounds, at);
+        self.pairs_go_on(turn);
     }
 
     /// Lists the topics of this node again on every link.
@@ -190,7 +195,9 @@ impl Inner {
             // Who was given another grant may not have heard of it yet.
             let member = lace.is_member(store, &shown.device, &shown.grant, claim)
                 || lace.has_member(store, &shown.device);
-            (member, has_ended(lace, store, &shown.grant))
+            let ended = has_ended(lace, store, &shown.grant)
+                || !member && has_lost_seat(lace, store, &shown.grant, &shown.device);
+            (member, ended)
         });
         let Some((member, ended)) = found else {
             return;
@@ -264,6 +271,7 @@ impl Inner {
                 peer,
             },
         );
+        self.tell_proposals(turn, LinkId(link.0), local);
     }
 
     /// The device by which a peer has proved a topic takes part there no more. The link stays where
@@ -341,7 +349,7 @@ impl Inner {
             state.at_core.insert(local, Some(turn.cx.now));
             return true;
         }
-        let secret = keys.ring.newest_clean().and_then(rights::HeldEpoch::core);
+        let secret = keys.core_secret();
         let frame =
             keys.standing()
                 .filter(|_| keys.is_shown())
@@ -490,7 +498,9 @@ impl Inner {
             });
             let mut ended = || {
                 look(&mut self.topics, turn.cx, show.topic, |lace, store| {
-                    has_ended(lace, store, &grant) || rests_on_ended(lace, store, envelopes)
+                    has_ended(lace, store, &grant)
+                        || rests_on_ended(lace, store, envelopes)
+                        || has_lost_seat(lace, store, &grant, &show.device)
                 })
             };
             if proved && ended() == Some(false) {

@@ -7,6 +7,8 @@
 //! one back runs the check again. So also in a replay only a check makes `Checked` values.
 
 mod command;
+mod devices;
+mod owners;
 mod rules;
 
 use crate::command::RequestId;

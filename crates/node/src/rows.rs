@@ -1,6 +1,7 @@
 //! The node's own rows: which topics there are under which local numbers and names, and secrets.
 
-use identity::NodeId;
+use crate::limits::MAX_INVITES;
+use identity::{GrantId, NodeId};
 use machine::{Cx, Staged, Table};
 use minicbor::{CborLen, Decode, Encode};
 
@@ -28,6 +29,9 @@ pub(crate) const ANNOUNCING: u8 = b'b';
 /// First byte of the keys of rows about bodies that are here and could not be opened: `k` ‖ local ‖ first
 /// half of the epoch's id ‖ slice ‖ envelope.
 pub(crate) const LOCKED: u8 = b'k';
+/// First byte of the keys of rows that say where the box of an invite of this device lies: `i` ‖ local ‖
+/// the invite's id → its locator.
+const INVITED: u8 = b'i';
 /// First byte of the key of a vault row with an author's secret key: left out of backups.
 pub const AUTHOR: u8 = b'a';
 
@@ -74,6 +78,12 @@ pub(crate) struct TopicRow {
     /// The device that invited this one, as the box said; zeros for the founder.
     #[cbor(n(13), default, with = "minicbor::bytes")]
     pub(crate) inviter: [u8; 32],
+    /// The locator of the invite by which this device joins, while it waits for a welcome; zeros otherwise.
+    #[cbor(n(14), default, with = "minicbor::bytes")]
+    pub(crate) waits: [u8; 32],
+    /// What the device that invited this one called itself; empty for the founder.
+    #[cbor(n(15), default)]
+    pub(crate) inviter_name: String,
     /// The genesis.
     #[cbor(n(11), with = "minicbor::bytes")]
     pub(crate) genesis: Vec<u8>,
@@ -134,6 +144,21 @@ pub(crate) fn epoch_key(local: u32, epoch: &identity::EpochId) -> Vec<u8> {
     [&vault_key(EPOCH, local), epoch.as_bytes().as_slice()].concat()
 }
 
+/// Key of the row about an invite of this device.
+pub(crate) fn invite_key(local: u32, grant: &GrantId) -> Vec<u8> {
+    [&vault_key(INVITED, local), grant.as_bytes().as_slice()].concat()
+}
+
+/// The invites of this device in a topic, with the locators of their boxes.
+pub(crate) fn invites(store: &mut Staged<'_>, local: u32) -> Vec<(GrantId, [u8; 32])> {
+    let rows = store.prefix(NODE, &vault_key(INVITED, local), MAX_INVITES);
+    let rows = rows.into_iter().filter_map(|(key, loc)| {
+        let grant: [u8; 32] = key.get(5..)?.try_into().ok()?;
+        Some((GrantId::from_bytes(grant), loc.try_into().ok()?))
+    });
+    rows.collect()
+}
+
 /// What is known of an epoch of a topic. Nothing of it is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
@@ -183,6 +208,8 @@ impl TopicRow {
             leaving: false,
             ways: Vec::new(),
             inviter: [0; 32],
+            waits: [0; 32],
+            inviter_name: String::new(),
             genesis,
         }
     }

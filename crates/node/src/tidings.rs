@@ -285,7 +285,13 @@ impl Inner {
             }
             if items.iter().any(crate::grants::turn_on) {
                 self.grants_changed(turn, local);
+                self.withdraw_ended(turn, local);
+                self.acts_came(turn, local, &items);
+                self.drop_proposals(turn, local);
+                self.pairs_look_again(turn, local);
             }
+            self.note_closes(turn, local, &items);
+            self.plan_owners(turn, local);
             for item in &items {
                 self.control_item(turn, local, &header, &device, item);
             }

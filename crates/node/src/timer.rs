@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     ShowAgain,
     /// A question by whom a peer may know a topic is to be answered.
     Identify,
+    /// Claims of invites are welcomed that nobody else has welcomed meanwhile.
+    Welcome,
     /// New topics are listed on every link.
     Rounds,
     /// Members are told new names, addresses and cores.
@@ -27,4 +29,8 @@ pub(crate) enum Timer {
     Joins,
     /// Topics' epochs are looked at: something has changed, one is due, or its boxes are.
     Epochs,
+    /// Topics are offered to other devices of the person.
+    Pairs,
+    /// Grants whose time is over are closed.
+    Closes,
 }

@@ -28,6 +28,8 @@ pub(crate) enum What {
     Echo { token: u64, path: String },
     /// The answer of a core node to a claim.
     Core(NodeId),
+    /// Another device of the person, whose link was used here.
+    Device(NodeId),
 }
 
 /// Who waits.
@@ -57,6 +59,11 @@ impl Waiting {
     /// Takes those that waited for a topic to be joined.
     pub(crate) fn joined(&mut self, topic: u32) -> Vec<RequestId> {
         self.take(|what| *what == What::Join(topic))
+    }
+
+    /// Takes those that waited for another device of the person.
+    pub(crate) fn paired(&mut self, node: NodeId) -> Vec<RequestId> {
+        self.take(|what| *what == What::Device(node))
     }
 
     fn take(&mut self, of: impl Fn(&What) -> bool) -> Vec<RequestId> {
@@ -96,6 +103,14 @@ impl Inner {
         let Some(what) = self.waiting.done(request) else {
             return;
         };
+        if let What::Join(local) = &what
+            && let Some(whom) = self.waits_for(*local)
+        {
+            let hint =
+                "joining goes on by itself as soon as one of them is online; `way why` says so too";
+            let failure = Failure::new(Code::NotYet, format!("waits for {whom}"), hint);
+            return self.reply(turn, request, Reply::Failed(failure));
+        }
         let (message, hint) = match &what {
             What::Look(loc) => {
                 self.look_over(loc, request);
@@ -113,6 +128,14 @@ impl Inner {
                 "it is sent on by itself; `way why` says what it waits for",
             ),
             What::Echo { .. } => ("no answer came", "`way peers` says whether there is a link"),
+            What::Device(node) => {
+                self.device_join_over(turn, *node);
+                (
+                    "the other device has not handed everything over yet",
+                    "`way device list` says how it stands; if it is not listed, see that both can reach \
+                     one another and make a new link there",
+                )
+            }
             What::Core(_) => (
                 "the core node has not answered yet",
                 "the claim is repeated by itself; `way core list` says how it stands",

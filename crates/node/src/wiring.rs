@@ -135,6 +135,7 @@ impl Inner {
         self.mine.set_clock(confirmed);
         self.topic(turn, topic::Input::Clock { confirmed });
         if confirmed {
+            self.note_all_closes(turn);
             self.host.keys.forget_old(turn.cx);
         }
     }
@@ -155,6 +156,7 @@ impl Inner {
             .custody
             .client_up(turn.cx, node, &mut turn.custody);
         self.mine.up(turn.cx, node, &mut turn.mine);
+        self.greet(turn, link);
         self.begin_round(turn, link);
         self.show_at_core(turn, link);
         self.ask_boxes(turn, link);
@@ -169,6 +171,8 @@ impl Inner {
     fn closed(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, node: NodeId) {
         self.host.peers.remove(&link);
         self.links.remove(&link);
+        self.pair_gone(link);
+        self.proposals.gone(link);
         if self.link_of(&node).is_none() {
             self.host.custody.client_down(&node);
             self.host.custody.guest_down(&node);
@@ -313,6 +317,7 @@ impl Inner {
                 }
             }
             topic::Output::Control { topic, id } => self.control(turn, topic, id),
+            topic::Output::Claims { topic } => self.claims_changed(turn, topic),
             topic::Output::Unproven {
                 link,
                 topic,

@@ -23,6 +23,9 @@ fn with_doorkeeper(seed: u8) -> (World, [usize; 3]) {
 
 fn ask_invite(world: &mut World, node: usize) -> Reply {
     let command = Command::Invite {
+        rights: Vec::new(),
+        messages: None,
+        while_away: true,
         topic: TEA.to_owned(),
         uses: 1,
         until: None,
@@ -171,8 +174,7 @@ fn posed(
         title: "something else".to_owned(),
         inviter: "Cleo".to_owned(),
         cores: found.cores.clone(),
-        epoch: held.epoch().id(),
-        secret: *secret.expect("all of it").as_bytes(),
+        handed: Some((held.epoch().id(), *secret.expect("all of it").as_bytes())),
         device: key.public(),
         signature: identity::Signature::from_bytes([0; 64]),
     };

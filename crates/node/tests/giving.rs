@@ -340,6 +340,9 @@ fn the_links_of_whoever_is_revoked_end_too() {
     let made = world.ask(
         bob,
         Command::Invite {
+            rights: Vec::new(),
+            messages: None,
+            while_away: true,
             topic: TEA.to_owned(),
             uses: 1,
             until: None,

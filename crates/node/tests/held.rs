@@ -56,6 +56,9 @@ fn questions(id: &str, peer: &str) -> Vec<Command> {
         },
         Command::Confirm { topic: tea(), n: 1 },
         Command::Invite {
+            rights: Vec::new(),
+            messages: None,
+            while_away: true,
             topic: tea(),
             uses: 1,
             until: None,
@@ -253,6 +256,9 @@ fn of_an_invite_and_its_box() {
     let id = send(&mut world, alice, "tea", "known");
     nothing_comes_out(&mut world, alice, &id, |world| {
         let command = Command::Invite {
+            rights: Vec::new(),
+            messages: None,
+            while_away: true,
             topic: "tea".to_owned(),
             uses: 1,
             until: None,

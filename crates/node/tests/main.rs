@@ -2,6 +2,7 @@
 
 mod agreements;
 mod chains;
+mod closing;
 mod doors;
 mod fallen;
 mod giving;
@@ -10,6 +11,8 @@ mod idle;
 mod liars;
 mod mailed;
 mod newcomers;
+mod owners;
+mod paired;
 mod promised;
 mod rates;
 mod restored;
@@ -18,6 +21,7 @@ mod silence;
 mod story;
 mod told;
 mod trust;
+mod welcomes;
 mod witness;
 mod world;
 mod worlds;

@@ -161,7 +161,17 @@ fn the_sixty_fifth_invite_can_be_made_when_the_others_are_over() {
     let invite = |world: &mut World, until| {
         let topic = "tea".to_owned();
         let uses = 1;
-        world.ask(alice, Command::Invite { topic, uses, until })
+        world.ask(
+            alice,
+            Command::Invite {
+                rights: Vec::new(),
+                messages: None,
+                while_away: true,
+                topic,
+                uses,
+                until,
+            },
+        )
     };
     for n in 0..64 {
         let until = Some(world.wall().as_millis() + 60_000);

@@ -18,6 +18,9 @@ pub(crate) fn found(world: &mut World, node: usize, name: &str) -> String {
 
 pub(crate) fn invite(world: &mut World, node: usize, topic: &str, uses: u32) -> String {
     let command = Command::Invite {
+        rights: Vec::new(),
+        messages: None,
+        while_away: true,
         topic: topic.to_owned(),
         uses,
         until: None,

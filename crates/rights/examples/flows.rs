@@ -117,8 +117,7 @@ fn inviting(topic: &Founded, rng: &mut Rng) -> Result<(InviteSeed, Vec<u8>), Fai
         title: "Workshop".into(),
         inviter: "Ada".into(),
         cores: Vec::new(),
-        epoch: held.epoch().id(),
-        secret: *secret.as_bytes(),
+        handed: Some((held.epoch().id(), *secret.as_bytes())),
         device: topic.device.public(),
         signature: topic.device.sign(Context::InviteBox, b""),
     };

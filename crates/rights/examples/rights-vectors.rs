@@ -422,8 +422,7 @@ fn invite(of: &Founded) -> Value {
         title: "Workshop".into(),
         inviter: "Ada".into(),
         cores: Vec::new(),
-        epoch: of.genesis.epoch.id(),
-        secret: epoch_secret(of),
+        handed: Some((of.genesis.epoch.id(), epoch_secret(of))),
         device: of.device.public(),
         signature: of.device.sign(Context::InviteBox, b""),
     };

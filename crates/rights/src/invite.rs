@@ -8,11 +8,12 @@
 //! ```
 //!
 //! Whoever keeps a box cannot read it and cannot find out whose it is. Whoever has the link of the
-//! while-away kind reads the topic from then on, and may claim; nobody else may.
+//! while-away kind reads the topic from then on, and may claim; nobody else may. A box of the attended
+//! kind holds no secret of the topic: who claims it waits for a welcome ([`seal_answer`](crate::seal_answer)).
 
 use identity::seal::hpke::{HpkeSecret, derive_key_pair};
 use identity::seal::{aead_open, aead_seal, kdf};
-use identity::{EnvelopeId, GrantId, PublicKey, SealingKey, SecretKey, TopicId};
+use identity::{EnvelopeId, EpochId, GrantId, PublicKey, SealingKey, SecretKey, TopicId};
 use machine::{Rng, WallTime};
 use wire::limits::{BOX_LEN, BOX_PLAIN_LEN};
 use wire::plain::{BoxContents, CoreEntry};
@@ -84,12 +85,18 @@ impl InviteSeed {
     /// The control item that gives this invite out of any grant.
     #[must_use]
     pub fn item_under(&self, gift: Gift, uses: u32, until: u64) -> Invite {
+        self.item_of(InviteKind::WhileAway(gift), uses, until)
+    }
+
+    /// The control item of an invite of any kind.
+    #[must_use]
+    pub fn item_of(&self, kind: InviteKind, uses: u32, until: u64) -> Invite {
         Invite {
             key: self.signing_key().public(),
             sealing: self.sealing_key().public(),
             uses,
             until,
-            kind: InviteKind::WhileAway(gift),
+            kind,
         }
     }
 
@@ -137,9 +144,12 @@ impl InviteSeed {
             .map(Zeroizing::new)
             .map_err(|_| BoxRefused::Closed)?;
         let mut contents = BoxContents::decode(&plain).map_err(|_| BoxRefused::Malformed)?;
-        let secret = EpochSecret::from_bytes(contents.secret);
-        contents.secret.zeroize();
-        Invitation::judge(self, contents, secret)
+        let handed = contents.handed.take().map(|(epoch, mut secret)| {
+            let taken = EpochSecret::from_bytes(secret);
+            secret.zeroize();
+            (epoch, taken)
+        });
+        Invitation::judge(self, contents, handed)
     }
 
     fn box_key(&self, nonce: &[u8; 24]) -> Zeroizing<[u8; 32]> {
@@ -191,22 +201,28 @@ pub struct Invitation {
     pub device: PublicKey,
     /// Where the topic can be found.
     pub cores: Vec<CoreEntry>,
-    /// The topic's keys, unlocked.
+    /// The topic's keys: unlocked, or still locked where somebody has to welcome the claimer first.
     pub ring: KeyRing,
 }
 
 impl Invitation {
+    /// Whether whoever claims it waits for a welcome.
+    #[must_use]
+    pub const fn is_attended(&self) -> bool {
+        matches!(self.invite.kind, InviteKind::Attended(_))
+    }
+
     fn judge(
         seed: &InviteSeed,
         contents: BoxContents,
-        secret: EpochSecret,
+        handed: Option<(EpochId, EpochSecret)>,
     ) -> Result<Self, BoxRefused> {
         let invite = contents.invite;
         let topic = contents.genesis.topic_id();
-        let InviteKind::WhileAway(gift) = invite.kind else {
+        let (InviteKind::WhileAway(gift) | InviteKind::Attended(gift)) = invite.kind else {
             return Err(BoxRefused::OtherInvite);
         };
-        if invite != seed.item_under(gift, invite.uses, invite.until) {
+        if invite != seed.item_of(invite.kind, invite.uses, invite.until) {
             return Err(BoxRefused::OtherInvite);
         }
         // Out of the topic's own grant only its founder's device gives. Of any other the joiner finds
@@ -216,8 +232,10 @@ impl Invitation {
             return Err(BoxRefused::NotInviter);
         }
         let mut ring = KeyRing::new(topic, &contents.genesis).map_err(|_| BoxRefused::Keys)?;
-        ring.unlock(contents.epoch, Access::Reader(secret))
-            .map_err(|_| BoxRefused::Keys)?;
+        if let Some((epoch, secret)) = handed {
+            ring.unlock(epoch, Access::Reader(secret))
+                .map_err(|_| BoxRefused::Keys)?;
+        }
         Ok(Self {
             topic,
             genesis: contents.genesis,

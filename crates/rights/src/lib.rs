@@ -13,6 +13,7 @@
 //! - [`Round`], [`Show`]: two members recognise one another on a [`LinkSecret`]. [`AtCore`]: a
 //!   device, or a core node with a ticket, proves itself to a core node.
 //! - [`InviteSeed`], [`Invitation`]: invites to a topic. [`CoreInviteSeed`]: to a core node.
+//! - [`PairSeed`], [`PairKey`]: two devices of one person.
 //! - [`eff`]: which grants, ends and compositions stand. [`budget`]: what may be spent.
 //!   [`Law`]: who may write what in a topic.
 //! - [`Vault`]: the secret rows of a node's store.
@@ -47,6 +48,7 @@ mod keyring;
 mod law;
 pub mod limits;
 mod link;
+mod pairing;
 mod sealing;
 mod secret;
 mod show;
@@ -54,6 +56,7 @@ mod source;
 mod tags;
 mod unicast;
 mod vault;
+mod welcome;
 
 pub use access::{Access, AccessRefused};
 pub use announce::{BeginRefused, Call, Entitled, NewEpoch, Portion, begin, can_be_sealed_to};
@@ -77,11 +80,13 @@ pub use item::{
     seal_item_to_readers,
 };
 pub use keyring::{HeldEpoch, KeyRing};
-pub use law::{Law, Unenforced};
+pub use law::{Law, Member, MemberState, Unenforced};
 pub use link::{LinkSecret, Role};
+pub use pairing::{PairKey, PairSeed};
 pub use sealing::SealingKeys;
 pub use show::{Show, ShowRefused, Shown, Standing};
 pub use source::{Drawn, EpochSource};
 pub use tags::{BadTags, Match, Round, Tag, TooManyTopics};
 pub use unicast::{key_hint, open_unicast, seal_unicast};
 pub use vault::{Vault, VaultClosed};
+pub use welcome::{Welcomed, open_answer, seal_answer};

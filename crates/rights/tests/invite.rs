@@ -26,8 +26,10 @@ fn unsigned(of: &Founded, seed: &InviteSeed) -> BoxContents {
             addresses: vec!["quic://core.example:4433".into()],
             name: "core".into(),
         }],
-        epoch: held.epoch().id(),
-        secret: *held.access().unwrap().epoch_secret().unwrap().as_bytes(),
+        handed: Some((
+            held.epoch().id(),
+            *held.access().unwrap().epoch_secret().unwrap().as_bytes(),
+        )),
         device: of.device.public(),
         signature: of.device.sign(identity::Context::InviteBox, b""),
     }
@@ -113,11 +115,12 @@ fn a_box_with_false_contents_is_refused() {
     let refusal =
         |change: &dyn Fn(&mut BoxContents)| seed().open_box(&boxed(&of, change)).unwrap_err();
     // The founder's device signs something that does not fit.
-    assert_eq!(refusal(&|b| b.secret = [9; 32]), BoxRefused::Keys);
-    assert_eq!(
-        refusal(&|b| b.epoch = EpochId::from_bytes([9; 32])),
-        BoxRefused::Keys
-    );
+    let handed = |change: fn(&mut (EpochId, [u8; 32]))| {
+        refusal(&move |b| change(b.handed.as_mut().expect("handed over")))
+    };
+    assert_eq!(handed(|of| of.1 = [9; 32]), BoxRefused::Keys);
+    let other_epoch = handed(|of| of.0 = EpochId::from_bytes([9; 32]));
+    assert_eq!(other_epoch, BoxRefused::Keys);
     let foreign = InviteSeed::from_bytes([4; 16]);
     assert_eq!(
         refusal(&|b| b.invite = foreign.item(of.topic, 3, NOW.as_millis() + DAY)),
@@ -132,11 +135,44 @@ fn a_box_with_false_contents_is_refused() {
         refusal(&|b| b.genesis = other.genesis.clone()),
         BoxRefused::Keys
     );
-    // An invite whose claimer would have to wait for somebody.
-    assert_eq!(
-        refusal(&|b| b.invite.kind = InviteKind::Device),
-        BoxRefused::OtherInvite
-    );
+    // An invite for a device of the inviter's own.
+    let device = refusal(&|b| {
+        b.invite.kind = InviteKind::Device;
+        b.handed = None;
+    });
+    assert_eq!(device, BoxRefused::OtherInvite);
+}
+
+#[test]
+fn a_box_of_who_is_to_be_welcomed_holds_no_secret_of_the_topic() {
+    let of = founded(1);
+    let gift = Gift {
+        terms: Terms::GUEST,
+        parent: GrantId::from_bytes(of.topic.to_bytes()),
+    };
+    let mut contents = unsigned(&of, &seed());
+    let until = NOW.as_millis() + DAY;
+    contents.invite = seed().item_of(InviteKind::Attended(gift), 1, until);
+    contents.sign(&of.device);
+    // With the secret in it nobody takes it for a box.
+    assert!(seed().seal_box(&contents, &mut rng(5)).is_err());
+    contents.handed = None;
+    contents.sign(&of.device);
+    let plain = contents.encode().unwrap();
+    let held = of.ring.newest_clean().unwrap();
+    let access = held.access().unwrap();
+    let secret = *access.epoch_secret().unwrap().as_bytes();
+    for secret in [
+        secret,
+        *access.meeting().unwrap().as_bytes(),
+        *access.core().as_bytes(),
+    ] {
+        assert!(!plain.windows(32).any(|bytes| *bytes == secret));
+    }
+    let sealed = seed().seal_box(&contents, &mut rng(5)).unwrap();
+    let found = seed().open_box(&sealed).unwrap();
+    assert!(!found.ring.reads() && found.ring.recognises().is_none());
+    assert_eq!(found.grant, grant_of(&contents.invite));
 }
 
 #[test]

@@ -26,3 +26,4 @@ mod support;
 mod unicast;
 mod vault;
 mod vectors;
+mod welcome;

@@ -22,6 +22,12 @@ pub(crate) fn decode(row: &[u8]) -> Option<(Local, TopicBox)> {
     Some((topic, TopicBox::decode(bytes.rest()).ok()?))
 }
 
+/// The box with this locator, and its topic.
+pub(crate) fn held_at(cx: &mut Cx<'_>, loc: &[u8; 32]) -> Option<(Local, TopicBox)> {
+    let row = cx.store.get(rows::BOX, loc)?;
+    decode(&row)
+}
+
 fn encode(topic: Local, held: &TopicBox) -> Vec<u8> {
     let mut row = topic.to_be_bytes().to_vec();
     row.extend_from_slice(&held.encode());
@@ -37,6 +43,8 @@ pub(crate) struct Kept {
     hash: [u8; 32],
     /// Whose it is.
     device: PublicKey,
+    /// The invite that is in it.
+    grant: GrantId,
 }
 
 impl Kept {
@@ -45,6 +53,7 @@ impl Kept {
             until: held.until,
             hash: held.hash(),
             device: held.device,
+            grant: held.grant,
         }
     }
 
@@ -86,7 +95,7 @@ impl Topic {
         }
     }
 
-    /// Two replicas with equal hashes have the same boxes.
+    /// Two replicas with equal hashes have the same boxes, claims and answers.
     pub(crate) fn boxes_hash(&self) -> [u8; 32] {
         let mut bytes = Vec::with_capacity(self.boxes.len().saturating_mul(72));
         for (loc, kept) in &self.boxes {
@@ -94,6 +103,7 @@ impl Topic {
             bytes.extend_from_slice(&kept.until.to_be_bytes());
             bytes.extend_from_slice(&kept.hash);
         }
+        bytes.extend_from_slice(&self.claims.digest());
         kdf("boxes", &[&bytes])
     }
 
@@ -193,6 +203,26 @@ impl Topic {
         }
     }
 
+    /// Removes the boxes of invites that are known here and stand no more.
+    pub(crate) fn drop_ended_boxes(&mut self, cx: &mut Cx<'_>) {
+        if self.boxes.is_empty() {
+            return;
+        }
+        let ended = self.boxes.iter();
+        let ended = ended.filter(|(_, kept)| self.is_ended(cx, &kept.grant));
+        let ended: Vec<[u8; 32]> = ended.map(|(loc, _)| *loc).collect();
+        for loc in ended {
+            self.remove_box(cx, &loc);
+        }
+    }
+
+    /// Whether an invite is known here and stands no more.
+    fn is_ended(&self, cx: &mut Cx<'_>, grant: &GrantId) -> bool {
+        let effect = self.lace.held_effect(&mut cx.store);
+        let issued = |facts: &dyn Facts| !facts.issued(grant).is_empty();
+        !effect.grants.contains_key(grant) && self.lace.facts(&mut cx.store, issued)
+    }
+
     pub(crate) fn remove_box(&mut self, cx: &mut Cx<'_>, loc: &[u8; 32]) {
         if self.boxes.remove(loc).is_some() {
             cx.store.delete(rows::BOX, *loc);
@@ -230,6 +260,7 @@ impl Topic {
         let known = self.boxes.get(&held.loc);
         if known.is_some_and(|known| known.stays(&Kept::of(&held)))
             || Self::is_out_of_time(shared, env, held.until)
+            || self.is_ended(env.cx, &held.grant)
         {
             return;
         }
@@ -290,6 +321,7 @@ mod tests {
             until,
             hash: [3; 32],
             device: PublicKey::from_bytes([device; 32]),
+            grant: GrantId::from_bytes([9; 32]),
         }
     }
 

@@ -4,8 +4,8 @@ use crate::receipts::kind_of;
 use identity::{EnvelopeId, PublicKey, Signature, TopicId};
 use wire::cbor::{Reader, Writer};
 use wire::{
-    Checked, CheckedBody, Envelope, Evidence, Malformed, Raw, RawHeader, RawStatement, Refused,
-    SignedReceipt, Slot, TopicBox, Verified,
+    Answer, Checked, CheckedBody, Claim, Envelope, Evidence, Item, Malformed, Raw, RawHeader,
+    RawStatement, Refused, SignedReceipt, Slot, TopicBox, Verified,
 };
 
 /// Something to check. It holds all that is needed, so [`Job::run`] may run anywhere.
@@ -26,6 +26,10 @@ pub(crate) enum Work {
     Evidence(Vec<(RawHeader, RawHeader)>),
     /// A box, and its topic.
     Box(TopicId, TopicBox),
+    /// A claim, and its topic.
+    Claim(TopicId, Claim),
+    /// An answer to a claim, and its topic.
+    Answer(TopicId, Answer),
 }
 
 /// The results of a [`Job`]; only [`Job::run`] makes one. Results of one link are best brought back
@@ -46,6 +50,8 @@ pub(crate) enum Results {
     Rebuilt(Vec<Result<Checked<SignedReceipt>, Slot>>),
     Evidence(Vec<Result<Checked<Evidence>, Refused>>),
     Box(Result<Box<Checked<TopicBox>>, Refused>),
+    Claim(Result<Box<Checked<Claim>>, Refused>),
+    Answer(Result<Box<Checked<Answer>>, Refused>),
 }
 
 impl Job {
@@ -90,6 +96,14 @@ impl Job {
             Work::Box(topic, held) => {
                 w.array(2).bytes(topic.as_bytes());
                 w.bytes(&held.encode());
+            }
+            Work::Claim(topic, claim) => {
+                w.array(2).bytes(topic.as_bytes());
+                w.bytes(&claim.encode());
+            }
+            Work::Answer(topic, answer) => {
+                w.array(2).bytes(topic.as_bytes());
+                w.bytes(&answer.encode());
             }
         }
         w.into_bytes()
@@ -145,6 +159,17 @@ impl Job {
                 let signature = Signature::from_bytes(r.array("signature")?);
                 Ok((slot, RawStatement { bytes, signature }))
             })?),
+            6 if count == 2 => {
+                let topic = TopicId::from_bytes(r.array("topic")?);
+                match Item::decode(r.bytes(max, "claim")?)? {
+                    Item::Claim(claim) => Work::Claim(topic, claim),
+                    _ => return Err(r.wrong("claim")),
+                }
+            }
+            7 if count == 2 => Work::Answer(
+                TopicId::from_bytes(r.array("topic")?),
+                Answer::decode(r.bytes(max, "answer")?)?,
+            ),
             _ => return Err(r.wrong("kind of job")),
         };
         Ok(Self::new(work, size, last))
@@ -179,6 +204,12 @@ impl Job {
                     .collect(),
             ),
             Work::Box(topic, held) => Results::Box(wire::check_box(topic, held).map(Box::new)),
+            Work::Claim(topic, claim) => {
+                Results::Claim(wire::check_claim(topic, claim).map(Box::new))
+            }
+            Work::Answer(topic, answer) => {
+                Results::Answer(wire::check_answer(topic, answer).map(Box::new))
+            }
         };
         Done {
             results,
@@ -197,6 +228,8 @@ impl Work {
             Self::Evidence(_) => 3,
             Self::Box(..) => 4,
             Self::Rebuilt(_) => 5,
+            Self::Claim(..) => 6,
+            Self::Answer(..) => 7,
         }
     }
 }
@@ -247,7 +280,12 @@ mod tests {
         };
         let founder = SecretKey::from_seed([6; 32]);
         let sealed = vec![7; wire::limits::BOX_LEN];
-        let held = TopicBox::sign(TopicId::from_bytes([5; 32]), &founder, [8; 32], sealed, 9);
+        let topic = TopicId::from_bytes([5; 32]);
+        let grant = identity::GrantId::from_bytes([3; 32]);
+        let held = TopicBox::sign(topic, &founder, [8; 32], sealed.clone(), 9, grant);
+        let sealing = identity::SealingKey::from_bytes([4; 32]);
+        let claim = Claim::sign(topic, &founder, grant, founder.public(), sealing, 7);
+        let answer = Answer::sign(topic, &founder, claim.hash(), sealed);
         vec![
             Job::new(
                 Work::Envelopes(vec![raw(None), raw(Some(vec![9; 200]))]),
@@ -263,7 +301,9 @@ mod tests {
             ),
             Job::new(Work::Rebuilt(vec![(slot, statement)]), 90, false),
             Job::new(Work::Evidence(vec![(header.clone(), header)]), 200, false),
-            Job::new(Work::Box(TopicId::from_bytes([5; 32]), held), 2_200, false),
+            Job::new(Work::Box(topic, held), 2_200, false),
+            Job::new(Work::Claim(topic, claim), 250, false),
+            Job::new(Work::Answer(topic, answer), 2_200, false),
         ]
     }
 
@@ -284,7 +324,7 @@ mod tests {
                 assert!(Job::decode(&bytes[..end]).is_err());
             }
             let mut other = bytes.clone();
-            other[1] = 6;
+            other[1] = 8;
             assert!(Job::decode(&other).is_err(), "a kind that there is not");
         }
     }

@@ -110,7 +110,7 @@ impl Topics {
             waiting: topic.waiting.len(),
             parked: topic.lace.parked_load().0,
             links: topic.peers.len(),
-            members: topic.members(cx).len(),
+            members: topic.people(cx).len(),
             title: topic.title(cx),
         })
     }
@@ -197,6 +197,7 @@ impl Topics {
         for loc in boxes {
             topic.remove_box(cx, &loc);
         }
+        topic.forget_claims(cx);
         shared.timers.set(Timer::Forget(local), cx.now);
         if let Some(entry) = self.entries.get_mut(&local) {
             entry.phase = Phase::Forgetting;

@@ -92,6 +92,29 @@ pub enum PutBoxError {
     NotInviter,
 }
 
+/// Why an answer to a claim is not put. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PutAnswerError {
+    /// See [`Unknown`].
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    /// Nobody would keep it: it is not signed, for this topic, by a device that may let people in, there is
+    /// no such claim, or as many others have answered it as are kept.
+    #[error("the answer is to no claim that is here, or is one too many")]
+    NotKept,
+}
+
+/// A claim of an attended invite that is kept for those who may admit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenClaim {
+    /// Its hash, by which a grant welcomes it.
+    pub hash: [u8; 32],
+    /// The claim.
+    pub claim: wire::Claim,
+    /// Whether somebody has answered it.
+    pub is_answered: bool,
+}
+
 /// An invite box that members keep for joiners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InviteBox {

@@ -122,6 +122,11 @@ pub enum Output {
         /// The envelope.
         id: EnvelopeId,
     },
+    /// Claims of invites, or answers to them, have come; or whoever may admit may be another.
+    Claims {
+        /// The topic.
+        topic: Local,
+    },
     /// A peer proved the topic by a device that takes part no more: its frames are taken no more, and
     /// it is sent none. It may prove the topic again.
     Unproven {
@@ -201,4 +206,6 @@ pub enum Rule {
     BadEvidence,
     /// An invite's box that the device which it names did not sign.
     BadBox,
+    /// A claim or an answer that was not signed by whom it names.
+    BadClaim,
 }

@@ -16,7 +16,8 @@ impl Topic {
     /// A control envelope was admitted: it may say who takes part no more, or make known under which
     /// grant that stands no more somebody does.
     pub(crate) fn note_rights(&mut self, cx: &mut Cx<'_>, envelope: &Envelope) {
-        if envelope.header.class != Class::Control || self.peers.is_empty() {
+        let beside = self.peers.is_empty() && self.boxes.is_empty();
+        if envelope.header.class != Class::Control || beside {
             return;
         }
         let turns = self.lace.facts(&mut cx.store, |facts| {
@@ -32,6 +33,8 @@ impl Topic {
             return;
         }
         self.look_at_early_boxes(shared, env);
+        self.drop_ended_boxes(env.cx);
+        self.look_at_claims(shared, env);
         let effect = self.lace.held_effect(&mut env.cx.store);
         let mut fallen = Vec::new();
         for (link, peer) in &self.peers {

@@ -146,7 +146,8 @@ impl Topic {
             || !peer.coming.asks.is_empty()
             || !peer.listing.is_idle()
             || !peer.evidence.is_empty()
-            || !peer.boxes.is_empty();
+            || !peer.boxes.is_empty()
+            || !peer.claims_due.is_empty();
         if beside {
             return None;
         }

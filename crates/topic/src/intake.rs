@@ -244,6 +244,14 @@ impl Topic {
                 Ok(held) => self.take_box(shared, env, Some(link), *held),
                 Err(_) => self.misbehaved(env, link, Rule::BadBox),
             },
+            Results::Claim(result) => match result {
+                Ok(claim) => self.take_claim(shared, env, Some(link), *claim),
+                Err(_) => self.misbehaved(env, link, Rule::BadClaim),
+            },
+            Results::Answer(result) => match result {
+                Ok(answer) => self.take_answer(env, Some(link), *answer),
+                Err(_) => self.misbehaved(env, link, Rule::BadClaim),
+            },
             Results::Evidence(results) => {
                 for result in results {
                     match result {

@@ -27,6 +27,7 @@ mod allow;
 mod bodies;
 mod boxes;
 mod check;
+mod claims;
 mod commands;
 mod cost;
 mod delivery;
@@ -62,7 +63,8 @@ mod withdrawn;
 
 pub use check::{Done, Job};
 pub use draft::{
-    Draft, InviteBox, Payload, PublishError, Published, PutBoxError, ReadError, Summary, Unknown,
+    Draft, InviteBox, OpenClaim, Payload, PublishError, Published, PutAnswerError, PutBoxError,
+    ReadError, Summary, Unknown,
 };
 pub use event::{Forward, Input, LinkId, Output, Peer, Rule};
 pub use figures::{Figures, MAX_NAMED, Question, Undone, Unplaced};

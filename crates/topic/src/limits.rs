@@ -122,6 +122,26 @@ pub const MAX_RECEIPT_ASKS: usize = MAX_SLOTS;
 /// Invite boxes of one topic. Beyond, the one that ends first is dropped.
 pub const MAX_BOXES: usize = 64;
 
+/// Claims of one invite beyond its uses. A claim that comes later is not kept: somebody else was faster, or
+/// the link is in too many hands.
+pub const SPARE_CLAIMS: usize = 8;
+
+/// Uses of one invite for which claims are kept. Whoever wants to welcome more gives several invites.
+pub const MAX_CLAIMED_USES: usize = 256;
+
+/// Claims of one topic's invites. Of more the latest is not kept.
+pub const MAX_CLAIMS: usize = 512;
+
+/// Answers to one claim, of a device each. Of more the latest is not kept: the claimer needs one.
+pub const MAX_ANSWERS: usize = 2;
+
+/// Claims kept in memory whose invite is not here yet. Of more the oldest goes, and comes again with the
+/// next greeting.
+pub const MAX_EARLY_CLAIMS: usize = 16;
+
+/// For how long after its invite's end a claim is kept and can still be welcomed, in milliseconds.
+pub const CLAIM_GRACE_MS: u64 = 7 * wire::limits::DAY_MS;
+
 /// How far the end of an invite box may lie ahead, in milliseconds. One that ends later is dropped
 /// where the clock is confirmed; no invite stands longer than a year.
 pub const MAX_BOX_AHEAD_MS: u64 = 400 * wire::limits::DAY_MS;

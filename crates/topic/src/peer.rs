@@ -1,5 +1,6 @@
 //! What is known of a peer in one topic, and what is due to it.
 
+use crate::claims::ClaimsDue;
 use crate::differences::{Coming, Has};
 use crate::event::Peer;
 use crate::limits::{MAX_GONE, MAX_STRANGE_AUTHORS, MAX_WANTED};
@@ -111,6 +112,8 @@ pub(crate) struct PeerState {
     pub(crate) listing: Listing,
     pub(crate) evidence: BTreeSet<PublicKey>,
     pub(crate) boxes: BTreeSet<[u8; 32]>,
+    /// Claims and answers that it is to be sent.
+    pub(crate) claims_due: ClaimsDue,
 }
 
 impl PeerState {
@@ -151,6 +154,7 @@ impl PeerState {
             listing: Listing::default(),
             evidence: BTreeSet::new(),
             boxes: BTreeSet::new(),
+            claims_due: ClaimsDue::default(),
         }
     }
 
@@ -178,6 +182,7 @@ impl PeerState {
             && self.listing.is_idle()
             && self.evidence.is_empty()
             && self.boxes.is_empty()
+            && self.claims_due.is_empty()
     }
 
     /// Whether its cut is known as a whole.

@@ -56,6 +56,7 @@ impl Topic {
         more |= self.send_pushes(shared, env, link);
         more |= self.send_changes(shared, env, link);
         more |= self.send_boxes(shared, env, link);
+        more |= self.send_claims(shared, env, link);
         more |= self.send_slots(shared, env, link);
         more |= self.send_receipt_asks(shared, env, link);
         more |= self.send_receipts(shared, env, link);

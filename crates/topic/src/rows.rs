@@ -11,6 +11,9 @@
 //! topic.refused local ‖ author ‖ node or device            see evidence.rs
 //! topic.box    locator                   local ‖ the signed box (wire.md), as it came
 //! topic.boxes  local ‖ locator           (nothing)
+//! topic.claim  kdf("claim", item)        local ‖ the claim, as an item
+//! topic.claims local ‖ kdf("claim", item) (nothing)
+//! topic.answer kdf("claim", item) ‖ device   the answer (wire.md), as it came
 //! topic.name   local ‖ device            UTF-8     (no device: the topic's title)
 //! topic.device local ‖ device            0 here | 1 has left
 //!              either key ‖ 0            generation u64 ‖ envelope id: by which it is known
@@ -51,15 +54,23 @@ pub const DEVICE: Table = Table::new(71, "topic.device");
 /// Envelopes that were shown and are void.
 pub const VOID: Table = Table::new(72, "topic.void");
 
+/// Claims of attended invites.
+pub const CLAIM: Table = Table::new(73, "topic.claim");
+/// The same by topic.
+pub const CLAIMS: Table = Table::new(74, "topic.claims");
+/// Answers to claims.
+pub const ANSWER: Table = Table::new(75, "topic.answer");
+
 /// All tables of topics.
-pub const TABLES: [Table; 13] = [
-    TOPIC, LINE, SHOWN, SLOT, BEST, ACK, REFUSED, BOX, BOXES, NAME, WAITS, DEVICE, VOID,
+pub const TABLES: [Table; 16] = [
+    TOPIC, LINE, SHOWN, SLOT, BEST, ACK, REFUSED, BOX, BOXES, NAME, WAITS, DEVICE, VOID, CLAIM,
+    CLAIMS, ANSWER,
 ];
 
 /// The tables whose keys begin with a topic's local number, but for the topic's own row, which goes
 /// last when it is forgotten.
-pub(crate) const BY_TOPIC: [Table; 11] = [
-    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE, VOID,
+pub(crate) const BY_TOPIC: [Table; 12] = [
+    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE, VOID, CLAIMS,
 ];
 
 /// What this node is in a topic.

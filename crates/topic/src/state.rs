@@ -1,6 +1,7 @@
 //! A topic that is in use, and what all topics share.
 
 use crate::boxes::Kept;
+use crate::claims::Claims;
 use crate::delivery::Waiting;
 use crate::event::{LinkId, Output, Rule};
 use crate::host::Local;
@@ -192,6 +193,8 @@ pub(crate) struct Topic {
     pub(crate) boxes: BTreeMap<[u8; 32], Kept>,
     /// Boxes that came before it was known here that their devices let people in.
     pub(crate) early_boxes: VecDeque<(LinkId, TopicBox)>,
+    /// Claims of its invites, and answers to them.
+    pub(crate) claims: Claims,
     /// From whom each author's envelopes are being fetched.
     pub(crate) asked: BTreeMap<PublicKey, LinkId>,
     /// Bodies that are being fetched from some peer.
@@ -247,6 +250,7 @@ impl Topic {
             issued: None,
             boxes: BTreeMap::new(),
             early_boxes: VecDeque::new(),
+            claims: Claims::default(),
             asked: BTreeMap::new(),
             asked_bodies: BTreeSet::new(),
             missing_to: 0,
@@ -265,6 +269,7 @@ impl Topic {
         topic.missing_to = topic.lace.last_place();
         topic.load_slots(cx);
         topic.load_boxes(cx);
+        topic.load_claims(cx);
         topic.load_waiting(cx);
         topic
     }

@@ -93,6 +93,7 @@ impl Topic {
         }
         if theirs.invites != mine.invites {
             peer.boxes.extend(self.boxes.keys());
+            peer.claims_due = self.claims.all();
         }
         if theirs.receipts == mine.receipts {
             peer.receipts = Due::default();

@@ -67,12 +67,17 @@ impl Topic {
             TopicFrame::ReceiptAsk { slots } => self.on_receipt_ask(link, &slots),
             TopicFrame::Evidence { pairs } => self.on_evidence(shared, env, link, pairs),
             TopicFrame::Box(held) => self.on_box(shared, env, link, held),
+            TopicFrame::Claim(claim) => self.on_claim(shared, env, link, claim),
+            TopicFrame::Answer(answer) => self.on_answer(shared, env, link, answer),
             TopicFrame::GenesisAsk => {
                 let bytes = self.lace.genesis().encode();
                 self.say(shared, env, link, TopicFrame::Genesis { bytes });
             }
-            // Nobody asks for what it has. Keys are the node's.
-            TopicFrame::Genesis { .. } | TopicFrame::KeysAsk { .. } | TopicFrame::Keys { .. } => {}
+            // Nobody asks for what it has. Keys and proposals are the node's.
+            TopicFrame::Genesis { .. }
+            | TopicFrame::KeysAsk { .. }
+            | TopicFrame::Keys { .. }
+            | TopicFrame::Proposal(_) => {}
             TopicFrame::Refused {
                 author,
                 number,

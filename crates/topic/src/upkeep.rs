@@ -185,6 +185,7 @@ impl Topics {
             return 0;
         };
         topic.sweep_boxes(shared, env.cx);
+        topic.sweep_claims(shared, env.cx);
         let freed = topic.lace.expire(&mut env.cx.store, wall, limit);
         if !freed.is_empty() {
             topic.waiting.look_again();

@@ -315,6 +315,7 @@ fn frames_beyond_their_limits_are_not_looked_at() {
             until: 1,
             signature: Signature::from_bytes([0; 64]),
             device: key.public(),
+            grant: identity::GrantId::from_bytes([2; 32]),
         }),
     );
     assert_eq!(net.nodes[0].problems, [Rule::TooMuch; 3]);

@@ -3,7 +3,7 @@
 
 use crate::net::{DAY, Net, TOPIC};
 use core::time::Duration;
-use identity::{SecretKey, Signature, TopicId};
+use identity::{GrantId, SecretKey, Signature, TopicId};
 use topic::{Input, LinkId, PutBoxError, Role, Rule, limits};
 use wire::{TopicBox, TopicFrame};
 
@@ -13,13 +13,16 @@ fn founder(net: &Net) -> SecretKey {
     net.nodes[0].host.device.clone().unwrap()
 }
 
+/// An invite that nobody has heard of: whether it stands is not known.
+const INVITE: GrantId = GrantId::from_bytes([7; 32]);
+
 fn member(net: &Net) -> SecretKey {
     net.nodes[1].host.device.clone().unwrap()
 }
 
 fn made(net: &Net, key: &SecretKey, loc: [u8; 32], fill: u8, until: u64) -> TopicBox {
     let sealed = vec![fill; wire::limits::BOX_LEN];
-    TopicBox::sign(net.topic_id(), key, loc, sealed, until)
+    TopicBox::sign(net.topic_id(), key, loc, sealed, until, INVITE)
 }
 
 /// A box that names the founder as its device, whoever signed it.
@@ -102,7 +105,7 @@ fn a_member_cannot_replace_or_make_a_box() {
             until: until + 1,
             ..good
         },
-        TopicBox::sign(other, &founder(&net), LOC, sealed, until + 1),
+        TopicBox::sign(other, &founder(&net), LOC, sealed, until + 1, INVITE),
     ];
     let lies = forged.len();
     for held in forged {

@@ -406,6 +406,8 @@ impl Net {
 
     fn output(&mut self, node: usize, output: Output) {
         match output {
+            // Nobody here lets in whoever has claimed an invite.
+            Output::Claims { topic } => assert_eq!(topic, TOPIC),
             Output::Send { link, topic, frame } => {
                 assert_eq!(topic, self.topic_id());
                 self.enqueue(node, link, frame, false);

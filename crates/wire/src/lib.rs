@@ -36,6 +36,7 @@ mod item;
 mod joint;
 pub mod limits;
 mod link;
+mod pair;
 pub mod plain;
 mod receipt;
 mod signed;
@@ -43,6 +44,7 @@ mod terms;
 mod text;
 mod ticket;
 mod topic_box;
+mod welcome;
 
 pub use act::{Act, ActSignature, Role};
 pub use address::{AddressError, Host, NodeAddress};
@@ -63,7 +65,8 @@ pub use header::{Class, Extensions, Header, Manifest, decode_header};
 pub use invite::{Gift, Invite, InviteKind};
 pub use item::{Certificate, Claim, Item, decode_items, encode_items};
 pub use joint::{DeviceSignature, Joint};
-pub use link::{CoreLink, JoinLink, Link, LinkError};
+pub use link::{CoreLink, DeviceLink, JoinLink, Link, LinkError};
+pub use pair::{PairEpoch, PairMessage, PairOffer, PairPass};
 pub use receipt::{
     MailReceipt, Receipt, ReceiptKind, SignedMailReceipt, SignedReceipt, Slot, check_mail_receipt,
     check_receipt, sign_mail_receipt, sign_receipt,
@@ -73,3 +76,4 @@ pub use terms::{Budget, Interval, Right, Rights, Terms};
 pub use text::is_shown_text;
 pub use ticket::Ticket;
 pub use topic_box::{TopicBox, check_box};
+pub use welcome::{Answer, check_answer, check_claim};

@@ -168,6 +168,14 @@ pub const MAX_AT_CORE: usize = 512;
 /// What two members who hold no common newest secret identify themselves by: always exactly this long,
 /// also when there is nobody to be identified. A salt and four topics' worth.
 pub const IDENTIFY_LEN: usize = 3_608;
+/// Sealed message between two devices of a person.
+pub const MAX_PAIR: usize = 16_384;
+/// What is sealed in it: [`MAX_PAIR`] less a salt of 16 bytes and the tag.
+pub const MAX_PAIR_PLAIN: usize = MAX_PAIR - 32;
+/// Epochs in one message between two devices. More go into several.
+pub const MAX_PAIR_EPOCHS: usize = 4;
+/// What a device holds of an epoch's secret, handed to another one: as in a vault.
+pub const MAX_PAIR_ACCESS: usize = 1_152;
 /// Ticket for a core node.
 pub const MAX_TICKET: usize = 256;
 /// The sealed box of an invite: always exactly this long, also when there is none.

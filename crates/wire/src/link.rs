@@ -14,6 +14,7 @@ use crate::limits::{MAX_LINK, MAX_LINK_ADDRESS, MAX_LINK_ADDRESSES, MIN_LINK};
 
 const JOIN: &str = "way:join/";
 const CORE: &str = "way:core/";
+const DEVICE: &str = "way:device/";
 /// The version byte, and the flags: none is known.
 const VERSION: u8 = 0;
 const FLAGS: u8 = 0;
@@ -43,20 +44,32 @@ pub struct CoreLink {
     pub at: NodeAddress,
 }
 
-/// Either of them, for a command that takes both.
+/// What makes another computer a device of the same person: `way:device/…`. Valid once and for
+/// minutes; whoever has it meanwhile is that person, in every topic.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceLink {
+    /// What both devices know one another by. Secret.
+    pub seed: [u8; 16],
+    /// The node of the device that made it, at 1 or 2 addresses.
+    pub at: Vec<NodeAddress>,
+}
+
+/// One of them, for a command that takes all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Link {
     /// To a topic.
     Join(JoinLink),
     /// To a core node.
     Core(CoreLink),
+    /// To another device of the same person.
+    Device(DeviceLink),
 }
 
 /// The text is no link, or the link cannot be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum LinkError {
-    /// It begins with neither `way:join/` nor `way:core/`, or with the other one.
-    #[error("a link begins with way:join/ or way:core/")]
+    /// It begins with none of `way:join/`, `way:core/` and `way:device/`, or with another one.
+    #[error("a link begins with way:join/, way:core/ or way:device/, as the command needs it")]
     Prefix,
     /// Too short, too long, a wrong character or mixed case.
     #[error("the link is cut off or has a wrong character")]
@@ -86,13 +99,29 @@ impl CoreLink {
     }
 }
 
+impl DeviceLink {
+    /// The text, lower case; its upper case means the same.
+    pub fn to_text(&self) -> Result<String, LinkError> {
+        let first = self.at.first().map(|address| address.node);
+        if self.at.iter().any(|address| Some(address.node) != first) {
+            return Err(LinkError::Address);
+        }
+        let text = to_text(DEVICE, &self.seed, &self.at)?;
+        // Its prefix is longer than the others', and two of the longest names do not fit.
+        if text.len() > MAX_LINK {
+            return Err(LinkError::Address);
+        }
+        Ok(text)
+    }
+}
+
 impl FromStr for JoinLink {
     type Err = LinkError;
 
     fn from_str(text: &str) -> Result<Self, LinkError> {
         match text.parse()? {
             Link::Join(link) => Ok(link),
-            Link::Core(_) => Err(LinkError::Prefix),
+            Link::Core(_) | Link::Device(_) => Err(LinkError::Prefix),
         }
     }
 }
@@ -103,7 +132,18 @@ impl FromStr for CoreLink {
     fn from_str(text: &str) -> Result<Self, LinkError> {
         match text.parse()? {
             Link::Core(link) => Ok(link),
-            Link::Join(_) => Err(LinkError::Prefix),
+            Link::Join(_) | Link::Device(_) => Err(LinkError::Prefix),
+        }
+    }
+}
+
+impl FromStr for DeviceLink {
+    type Err = LinkError;
+
+    fn from_str(text: &str) -> Result<Self, LinkError> {
+        match text.parse()? {
+            Link::Device(link) => Ok(link),
+            Link::Join(_) | Link::Core(_) => Err(LinkError::Prefix),
         }
     }
 }
@@ -123,6 +163,15 @@ impl FromStr for Link {
             let (seed, at) = from_text(CORE, text)?;
             let [at] = <[NodeAddress; 1]>::try_from(at).map_err(|_| LinkError::Garbled)?;
             Ok(Self::Core(CoreLink { seed, at }))
+        } else if starts(DEVICE) {
+            let (seed, at) = from_text(DEVICE, text)?;
+            // One device made it.
+            match at.as_slice() {
+                [_] => {}
+                [a, b] if a.node == b.node => {}
+                _ => return Err(LinkError::Garbled),
+            }
+            Ok(Self::Device(DeviceLink { seed, at }))
         } else {
             Err(LinkError::Prefix)
         }
@@ -290,6 +339,14 @@ impl fmt::Debug for JoinLink {
 impl fmt::Debug for CoreLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CoreLink")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DeviceLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceLink")
             .field("at", &self.at)
             .finish_non_exhaustive()
     }

@@ -5,7 +5,7 @@ use identity::{Context, EnvelopeId, EpochId, NodeId, PublicKey, SecretKey, Signa
 use crate::cbor::{Malformed, Reader, Writer, validate_prefix};
 use crate::checked::Refused;
 use crate::genesis::Genesis;
-use crate::invite::Invite;
+use crate::invite::{Invite, InviteKind};
 use crate::limits::{
     BOX_PLAIN_LEN, FORMAT, MAX_ADDRESSES, MAX_CORES, MAX_GENESIS, MAX_MESSAGES, MAX_NAME,
     MAX_PLAIN, MAX_SEALED_ITEM,
@@ -158,10 +158,8 @@ pub struct BoxContents {
     pub inviter: String,
     /// Where the topic can be found: the inviter itself and its core nodes, at most 4.
     pub cores: Vec<CoreEntry>,
-    /// Which epoch `secret` belongs to.
-    pub epoch: EpochId,
-    /// The epoch's secret.
-    pub secret: [u8; 32],
+    /// An epoch and its secret, where the claimer needs no welcome; nothing in every other box.
+    pub handed: Option<(EpochId, [u8; 32])>,
     /// The inviter's device.
     pub device: PublicKey,
     /// The device's, over everything before.
@@ -325,7 +323,8 @@ impl BoxContents {
 
     fn write(&self, signature: bool) -> Vec<u8> {
         let mut w = Writer::new();
-        w.map(9 + Writer::present(&self.cores) + usize::from(signature));
+        let optional = Writer::present(&self.cores) + usize::from(signature);
+        w.map(7 + optional + if self.handed.is_some() { 2 } else { 0 });
         w.key(0)
             .uint(FORMAT)
             .key(1)
@@ -339,10 +338,9 @@ impl BoxContents {
         w.key(5)
             .text(&self.inviter)
             .list(6, &self.cores, |w, core| core.write(w));
-        w.key(7)
-            .bytes(self.epoch.as_bytes())
-            .key(8)
-            .bytes(&self.secret);
+        if let Some((epoch, secret)) = &self.handed {
+            w.key(7).bytes(epoch.as_bytes()).key(8).bytes(secret);
+        }
         w.key(9).bytes(self.device.as_bytes());
         if signature {
             w.key(10).bytes(self.signature.as_bytes());
@@ -369,10 +367,15 @@ impl BoxContents {
         f.need(r, 5, "inviter")?;
         let inviter = r.shown(MAX_NAME, "inviter")?;
         let cores = f.list(r, 6, MAX_CORES, "cores", CoreEntry::read)?;
-        f.need(r, 7, "epoch")?;
-        let epoch = EpochId::from_bytes(r.array("epoch")?);
-        f.need(r, 8, "secret")?;
-        let secret = r.array("secret")?;
+        // Who is to be welcomed first finds no secret of the topic.
+        let handed = if matches!(invite.kind, InviteKind::WhileAway(_)) {
+            f.need(r, 7, "epoch")?;
+            let epoch = EpochId::from_bytes(r.array("epoch")?);
+            f.need(r, 8, "secret")?;
+            Some((epoch, r.array("secret")?))
+        } else {
+            None
+        };
         f.need(r, 9, "device")?;
         let device = PublicKey::from_bytes(r.array("device")?);
         f.need(r, 10, "signature")?;
@@ -385,8 +388,7 @@ impl BoxContents {
             title,
             inviter,
             cores,
-            epoch,
-            secret,
+            handed,
             device,
             signature,
         })

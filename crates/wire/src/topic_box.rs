@@ -1,6 +1,6 @@
 //! An invite's box as the members of a topic keep it for whoever joins while the inviter is away.
 
-use identity::{BadSignature, Context, PublicKey, SecretKey, Signature, TopicId, seal};
+use identity::{BadSignature, Context, GrantId, PublicKey, SecretKey, Signature, TopicId, seal};
 
 use crate::cbor::{Fields, Malformed, Reader, Writer};
 use crate::checked::{Checked, Refused};
@@ -21,6 +21,8 @@ pub struct TopicBox {
     pub signature: Signature,
     /// 4: the inviting device.
     pub device: PublicKey,
+    /// 5: the invite that is in it: with that its box goes.
+    pub grant: GrantId,
 }
 
 impl TopicBox {
@@ -31,6 +33,7 @@ impl TopicBox {
         loc: [u8; 32],
         sealed: Vec<u8>,
         until: u64,
+        grant: GrantId,
     ) -> Self {
         let mut made = Self {
             loc,
@@ -38,6 +41,7 @@ impl TopicBox {
             until,
             signature: Signature::from_bytes([0; 64]),
             device: device.public(),
+            grant,
         };
         made.signature = device.sign(Context::TopicBox, &made.statement(topic));
         made
@@ -62,6 +66,7 @@ impl TopicBox {
             &self.until.to_be_bytes(),
             &self.hash(),
             self.device.as_bytes(),
+            self.grant.as_bytes(),
         ]
         .concat()
     }
@@ -83,12 +88,15 @@ impl TopicBox {
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
-        w.map(5).key(0).bytes(&self.loc).key(1).bytes(&self.sealed);
+        w.map(6).key(0).bytes(&self.loc).key(1).bytes(&self.sealed);
         w.key(2)
             .uint(self.until)
             .key(3)
             .bytes(self.signature.as_bytes());
-        w.key(4).bytes(self.device.as_bytes());
+        w.key(4)
+            .bytes(self.device.as_bytes())
+            .key(5)
+            .bytes(self.grant.as_bytes());
     }
 
     pub(crate) fn read(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
@@ -101,12 +109,15 @@ impl TopicBox {
         let signature = Signature::from_bytes(r.array("signature")?);
         f.need(r, 4, "device")?;
         let device = PublicKey::from_bytes(r.array("device")?);
+        f.need(r, 5, "invite")?;
+        let grant = GrantId::from_bytes(r.array("invite")?);
         Ok(Self {
             loc,
             sealed,
             until,
             signature,
             device,
+            grant,
         })
     }
 }

@@ -1,11 +1,11 @@
 //! What the checks let through and what not: forged, replaced and misplaced signatures.
 
-use identity::{BadSignature, Signature, TopicId};
+use identity::{BadSignature, GrantId, Signature, TopicId};
 use wire::{
-    Certificate, Claim, Class, Envelope, Header, Item, Raw, RawHeader, RawStatement, ReceiptKind,
-    Refused, Ticket, TopicBox, check, check_advert, check_body, check_box, check_evidence,
-    check_header, check_mail_receipt, check_receipt, encode_items, limits, sign_advert,
-    sign_envelope, sign_receipt,
+    Answer, Certificate, Claim, Class, Envelope, Header, InviteKind, Item, Raw, RawHeader,
+    RawStatement, ReceiptKind, Refused, Ticket, TopicBox, check, check_advert, check_answer,
+    check_body, check_box, check_claim, check_evidence, check_header, check_mail_receipt,
+    check_receipt, encode_items, limits, sign_advert, sign_envelope, sign_receipt,
 };
 
 use crate::samples::{
@@ -275,7 +275,14 @@ fn a_box_is_for_its_topic_locator_end_and_bytes() {
         // Another device poses as the one that invites, or takes its box for its own.
         TopicBox {
             device: device().public(),
-            ..TopicBox::sign(home, &core(), good.loc, good.sealed.clone(), good.until)
+            ..TopicBox::sign(
+                home,
+                &core(),
+                good.loc,
+                good.sealed.clone(),
+                good.until,
+                good.grant,
+            )
         },
         TopicBox {
             device: core().public(),
@@ -288,12 +295,76 @@ fn a_box_is_for_its_topic_locator_end_and_bytes() {
             good.loc,
             good.sealed.clone(),
             good.until,
+            good.grant,
         ),
+        // A box that goes, or stays, with another invite.
+        TopicBox {
+            grant: GrantId::from_bytes([4; 32]),
+            ..good.clone()
+        },
     ] {
         let found = check_box(home, changed);
         assert_eq!(found, Err(Refused::Signature(BadSignature)));
     }
     assert_eq!(TopicBox::decode(&good.encode()), Ok(good));
+}
+
+#[test]
+fn an_answer_is_for_its_topic_claim_device_and_bytes() {
+    let good = samples::answer();
+    let home = samples::genesis().topic_id();
+    assert!(check_answer(home, good.clone()).is_ok());
+    let mut sealed = good.sealed.clone();
+    sealed[0] ^= 1;
+    let bytes = good.sealed.clone();
+    for changed in [
+        Answer {
+            claim: [1; 32],
+            ..good.clone()
+        },
+        Answer {
+            sealed,
+            ..good.clone()
+        },
+        Answer {
+            device: core().public(),
+            ..good.clone()
+        },
+        Answer::sign(TopicId::from_bytes([1; 32]), &device(), good.claim, bytes),
+    ] {
+        let found = check_answer(home, changed);
+        assert_eq!(found, Err(Refused::Signature(BadSignature)));
+    }
+    assert_eq!(Answer::decode(&good.encode()), Ok(good));
+    let claim = samples::claim();
+    assert!(check_claim(home, claim).is_ok());
+    let other = Claim {
+        device: core().public(),
+        ..claim
+    };
+    assert!(
+        check_claim(home, other).is_err(),
+        "replayed for another device"
+    );
+}
+
+#[test]
+fn no_box_says_more_or_less_than_its_kind_of_invite() {
+    let attended = |handed| {
+        let mut contents = samples::box_contents();
+        let gift = *contents.invite.gift().unwrap();
+        contents.invite.kind = InviteKind::Attended(gift);
+        contents.handed = handed;
+        contents.sign(&device());
+        contents.encode()
+    };
+    assert!(attended(None).is_ok());
+    let handed = samples::box_contents().handed;
+    assert!(attended(handed).is_err(), "a secret that nobody is to find");
+    let mut contents = samples::box_contents();
+    contents.handed = None;
+    contents.sign(&device());
+    assert!(contents.encode().is_err());
 }
 
 #[test]

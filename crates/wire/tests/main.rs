@@ -17,6 +17,7 @@ mod documents;
 mod header;
 mod links;
 mod mutations;
+mod pairs;
 mod rights;
 mod rights_strategies;
 mod roundtrips;

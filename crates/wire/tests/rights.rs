@@ -473,11 +473,9 @@ fn what_is_answered_before_a_proof_is_always_the_same() {
         bytes,
         [0x82, 0x18, 0x18, 0xa4, 0, 0x81, 0, 1, 4, 2, 0x60, 3, 0]
     );
-    for kind in 26..=28 {
-        let reserved = [0x82, 0x18, kind, 0xa0];
-        let found = Frame::decode(&reserved).unwrap_err();
-        assert_eq!((found.at, found.what), (1, "a frame of unknown type"));
-    }
+    let beyond = [0x82, 0x18, 31, 0xa0];
+    let found = Frame::decode(&beyond).unwrap_err();
+    assert_eq!((found.at, found.what), (1, "a frame of unknown type"));
 }
 
 #[test]

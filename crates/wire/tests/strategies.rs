@@ -8,10 +8,10 @@ use identity::{
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
-use wire::frame::{CorePeer, IdentifyStep, Subject, TopicUsage};
+use wire::frame::{CorePeer, IdentifyStep, PairStep, Subject, TopicUsage};
 use wire::{
-    AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CutEntry, Difference, EpochItem,
-    Frame, Genesis, Gift, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress,
+    AdvertAddress, AdvertCore, Answer, Certificate, Claim, Class, Code, CutEntry, Difference,
+    EpochItem, Frame, Genesis, Gift, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress,
     NodeAdvert, Parameters, Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, SealedTo,
     Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, limits,
 };
@@ -431,12 +431,29 @@ fn topic_frame() -> impl Strategy<Value = TopicFrame> {
             .prop_map(|bodies| TopicFrame::Bodies { bodies }),
         vec(statement(), 0..9).prop_map(|receipts| TopicFrame::Receipts { receipts }),
         vec((raw_header(), raw_header()), 0..9).prop_map(|pairs| TopicFrame::Evidence { pairs }),
-        (any::<Bytes>(), sealed_box(), time(), signature(), key()).prop_map(
-            |(loc, sealed, until, signature, device)| {
+        (
+            any::<[Bytes; 2]>(),
+            sealed_box(),
+            time(),
+            signature(),
+            key()
+        )
+            .prop_map(|([loc, grant], sealed, until, signature, device)| {
                 TopicFrame::Box(TopicBox {
                     loc,
                     sealed,
                     until,
+                    signature,
+                    device,
+                    grant: GrantId::from_bytes(grant),
+                })
+            }),
+        claim().prop_map(TopicFrame::Claim),
+        (any::<Bytes>(), sealed_box(), signature(), key()).prop_map(
+            |(claim, sealed, signature, device)| {
+                TopicFrame::Answer(Answer {
+                    claim,
+                    sealed,
                     signature,
                     device,
                 })
@@ -562,6 +579,13 @@ fn link_frame() -> impl Strategy<Value = Frame> {
                 .take(limits::IDENTIFY_LEN)
                 .collect(),
         }),
+        (any::<Bytes>(), claim()).prop_map(|(loc, claim)| Frame::ClaimPut { loc, claim }),
+        (any::<[Bytes; 2]>(), sealed_box()).prop_map(|([loc, claim], sealed)| Frame::ClaimAnswer {
+            loc,
+            claim,
+            sealed
+        }),
+        any::<[Bytes; 2]>().prop_map(|[loc, claim]| Frame::ClaimAsk { loc, claim }),
         any::<Bytes>().prop_map(|loc| Frame::InviteGet { loc }),
         (any::<Bytes>(), sealed_box()).prop_map(|(loc, sealed)| Frame::InviteBox { loc, sealed }),
         (any::<Bytes>(), sealed_box(), time()).prop_map(|(loc, sealed, until)| Frame::BoxPut {
@@ -638,6 +662,14 @@ pub(crate) fn frame() -> impl Strategy<Value = Frame> {
         (topic(), topic_frame()).prop_map(|(topic, frame)| Frame::Topic { topic, frame }),
         raw().prop_map(Frame::Mail),
         statement().prop_map(Frame::MailReceipt),
+        (0..3_u8, bytes(limits::MAX_PAIR)).prop_map(|(step, sealed)| Frame::Pair {
+            step: match step {
+                0 => PairStep::Seed,
+                1 => PairStep::Known,
+                _ => PairStep::On,
+            },
+            sealed,
+        }),
         (subject, code(), shown(limits::MAX_TEXT), time()).prop_map(
             |(subject, code, text, retry)| Frame::Refused {
                 subject,

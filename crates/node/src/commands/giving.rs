@@ -9,6 +9,7 @@ use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
 use crate::grants;
 use crate::look::look;
 use crate::node::{Inner, Turn};
+use crate::welcoming::Unwelcomed;
 use identity::{EnvelopeId, Form, GrantId, Id, PublicKey};
 use lace::{Author, Effect, Lace};
 use machine::Staged;
@@ -82,6 +83,13 @@ impl Inner {
     ) -> Result<Reply, Failure> {
         let (local, own) = self.giver(topic)?;
         let rights = rights_of(asked)?;
+        if let Some(open) = self.claimant(turn, local, member) {
+            let grant = self.welcome(turn, local, &open, Terms { rights, budget });
+            return Ok(Reply::Granted {
+                grant: grant.map_err(from_publish)?.to_string(),
+                member: Form::one(open.claim.device).member().to_string(),
+            });
+        }
         let target = self.target(turn, (local, own), member)?;
         let mut devices = target.devices.iter();
         let (Some(device), None) = (devices.next(), devices.next()) else {
@@ -193,6 +201,24 @@ impl Inner {
         Ok((local, GrantId::from_bytes(keys.row.grant)))
     }
 
+    /// Who has claimed an invite and waits, by the key of its device or a prefix of it that fits nobody
+    /// else who waits.
+    fn claimant(&mut self, turn: &mut Turn<'_, '_>, local: u32, text: &str) -> Option<Unwelcomed> {
+        let key = text.to_ascii_lowercase();
+        let fits = |open: &Unwelcomed| {
+            key.len() >= MIN_KEY && open.claim.device.to_string().starts_with(&key)
+        };
+        let mut found = self.unwelcomed(turn, local);
+        found.retain(fits);
+        // Of one device's claims the newest: it has the key to that.
+        found.sort_by_key(|open| open.claim.time);
+        let last = found.pop()?;
+        let others = found
+            .iter()
+            .any(|open| open.claim.device != last.claim.device);
+        (!others).then_some(last)
+    }
+
     /// The member that a person means: by its id, the key of a device, a unique prefix of one, or a
     /// name.
     fn target(
@@ -300,7 +326,7 @@ impl Inner {
 
     /// Publishes items in one envelope, which names these for a cut; before it, if they are many,
     /// envelopes that name the rest.
-    fn say_items(
+    pub(crate) fn say_items(
         &mut self,
         turn: &mut Turn<'_, '_>,
         local: u32,

@@ -1,62 +1,344 @@
 //! Out of which grant a device lets people in, and what it gives them.
 
-use crate::command::{Code, Failure};
+use super::topics::from_publish;
+use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
+use crate::limits::{DEFAULT_INVITE_MS, MAX_INVITE_MS};
 use crate::look::look;
 use crate::node::{Inner, Turn};
-use identity::GrantId;
+use crate::rows;
+use identity::{EnvelopeId, GrantId};
 use lace::Lace;
 use machine::Staged;
-use wire::{Budget, Gift, Item, Rights, Terms};
+use rights::InviteSeed;
+use topic::{Draft, Payload};
+use wire::limits::DAY_MS;
+use wire::plain::{BoxContents, CoreEntry};
+use wire::{Budget, Gift, Interval, InviteKind, Item, JoinLink, Right, Rights, Terms, TopicBox};
 
 /// Which part of a rate that it has itself a device gives with one invite: one that may write a
 /// hundred messages a minute can invite a handful and still write.
 const INVITE_PART: u32 = 16;
 
+/// Most devices that an attended invite is for: so many claims of one are kept.
+const MAX_ATTENDED_USES: u32 = 256;
+
+// No claim that an invite has a use for is left out.
+const _: () = assert!(MAX_ATTENDED_USES as usize <= topic::limits::MAX_CLAIMED_USES);
+
+/// What whoever owns the topic may do.
+const EVERYTHING: Rights = Rights {
+    publish: Some(Interval::ALWAYS),
+    read: Some(Interval::ALWAYS),
+    admit: Some(Interval::ALWAYS),
+};
+
+/// What `way invite` asks for.
+#[derive(Debug)]
+pub(super) struct AskedInvite {
+    /// None: to write and to read, as far as this device may itself.
+    pub(super) rights: Vec<AskedRight>,
+    pub(super) messages: Option<u32>,
+    pub(super) uses: u32,
+    pub(super) until: Option<u64>,
+    pub(super) while_away: bool,
+}
+
 impl Inner {
-    /// What an invite of this device gives: to write and to read as long as it may itself, out of the
-    /// grant under which it writes.
-    pub(super) fn guest_gift(
+    pub(super) fn invite(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+        asked: &AskedInvite,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        if self.member(local)?.row.left {
+            return Err(Failure::new(
+                Code::Refused,
+                "this node has left the topic",
+                "",
+            ));
+        }
+        let until = open_until(turn.cx.wall.as_millis(), asked)?;
+        if !self.mine.has_room_for_box(turn.cx) {
+            return Err(Failure::new(
+                Code::Failed,
+                "this node keeps as many invites open as its core nodes take",
+                "wait until one is over; shorter ones end sooner (--until +1d)",
+            ));
+        }
+        self.open_author(turn, local).map_err(from_publish)?;
+        let gift = self.gift(turn, local, asked)?;
+        let kind = if asked.while_away {
+            InviteKind::WhileAway(gift)
+        } else {
+            InviteKind::Attended(gift)
+        };
+        let (at, entries) = self.ways(turn, local)?;
+        let seed = InviteSeed::generate(turn.cx.rng);
+        let item = seed.item_of(kind, asked.uses, until);
+        let draft = Draft {
+            payload: Payload::Items(vec![Item::Invite(item)]),
+            lifespan: None,
+            answers: Vec::new(),
+        };
+        let published = self
+            .with_topics(turn, |topics, env| topics.publish(env, local, draft))
+            .map_err(from_publish)?;
+        // Who comes by it may read from then on: what is written from then on is sealed apart.
+        self.align_epoch(turn, local, &gift.terms.rights);
+        let sealed = self.invite_box(turn, local, &seed, (item, published.id), entries)?;
+        let loc = seed.locator();
+        let keys = self.member(local)?;
+        let device = keys.device.as_ref().ok_or_else(no_key)?;
+        let (id, grant) = (keys.id, item.grant());
+        let held = TopicBox::sign(id, device, loc, sealed.clone(), until, grant);
+        self.with_topics(turn, |topics, env| topics.put_box(env, local, held))
+            .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
+        self.mine
+            .deposit_box(turn.cx, loc, &sealed, until, &mut turn.mine)
+            .map_err(|refusal| Failure::new(Code::Failed, refusal.text, ""))?;
+        self.note_invite(turn, local, &grant, &loc);
+        let link = JoinLink {
+            seed: *seed.as_bytes(),
+            at,
+        };
+        let link = link
+            .to_text()
+            .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
+        Ok(Reply::Invited {
+            link,
+            topic: id,
+            uses: asked.uses,
+            expires: until,
+            rights: shown(&gift.terms.rights),
+            messages: gift.terms.budget.messages,
+            bytes: gift.terms.budget.bytes,
+            attended: !asked.while_away,
+        })
+    }
+
+    /// What an invite of this device gives, out of the grant under which it writes: what was asked for, as
+    /// long as this device may itself; or to write and to read, as far as it may.
+    fn gift(
         &mut self,
         turn: &mut Turn<'_, '_>,
         local: u32,
+        asked: &AskedInvite,
     ) -> Result<Gift, Failure> {
         let keys = self.member(local)?;
         let parent = GrantId::from_bytes(keys.row.grant);
-        let guest = Terms::GUEST;
-        if keys.is_founder() {
-            return Ok(Gift {
-                terms: guest,
-                parent,
+        // An owner of the topic, whether it founded it or became one.
+        let own = if parent.as_bytes() == keys.id.as_bytes() {
+            Terms {
+                rights: EVERYTHING,
+                budget: Budget::default(),
+            }
+        } else {
+            let own = look(&mut self.topics, turn.cx, local, |lace, store| {
+                terms_of(lace, store, &parent)
             });
-        }
-        let own = look(&mut self.topics, turn.cx, local, |lace, store| {
-            terms_of(lace, store, &parent)
-        });
-        let own = own
-            .flatten()
-            .filter(|own| own.rights.admit.is_some())
-            .ok_or_else(|| {
+            let own = own.flatten().filter(|own| own.rights.admit.is_some());
+            own.ok_or_else(|| {
                 Failure::new(
                     Code::Refused,
                     "this device may not let anybody into the topic",
                     "ask somebody who may for an invite, or for a grant with --admit",
                 )
-            })?;
-        let rights = Rights {
-            publish: own.rights.publish,
-            read: own.rights.read,
-            admit: None,
+            })?
         };
+        let rights = if asked.rights.is_empty() {
+            Rights {
+                admit: None,
+                ..own.rights
+            }
+        } else {
+            within(&own.rights, &asked.rights)?
+        };
+        whole_days(turn.cx.wall.as_millis(), &rights)?;
         // Of what is limited an invite takes a part, so that there is something left for others.
         let part = |rate: Option<u32>| rate.map(|rate| (rate / INVITE_PART).max(1));
+        let messages = part(own.budget.messages);
         let budget = Budget {
-            messages: part(own.budget.messages),
+            messages: least(messages, asked.messages),
             bytes: part(own.budget.bytes),
             ..own.budget
         };
         let terms = Terms { rights, budget };
         Ok(Gift { terms, parent })
     }
+
+    /// Notes which box is that of an invite of this device, so that it goes when the invite is taken back.
+    fn note_invite(&self, turn: &mut Turn<'_, '_>, local: u32, grant: &GrantId, loc: &[u8; 32]) {
+        let key = rows::invite_key(local, grant);
+        turn.cx.store.put(rows::NODE, key, loc.to_vec());
+    }
+
+    /// Withdraws the boxes of invites of this device that stand no more from its core nodes.
+    pub(crate) fn withdraw_ended(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let own = rows::invites(&mut turn.cx.store, local);
+        if own.is_empty() {
+            return;
+        }
+        let ended = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let effect = lace.held_effect(store);
+            let ended = own.into_iter();
+            ended
+                .filter(|(grant, _)| !effect.grants.contains_key(grant))
+                .collect::<Vec<_>>()
+        });
+        for (grant, loc) in ended.unwrap_or_default() {
+            self.mine.withdraw_box(turn.cx, loc, &mut turn.mine);
+            turn.cx
+                .store
+                .delete(rows::NODE, rows::invite_key(local, &grant));
+        }
+    }
+
+    fn invite_box(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        seed: &InviteSeed,
+        (item, carrier): (wire::Invite, EnvelopeId),
+        cores: Vec<CoreEntry>,
+    ) -> Result<Vec<u8>, Failure> {
+        let inviter = self.router.name().to_owned();
+        let keys = self.member(local)?;
+        let handed = if matches!(item.kind, InviteKind::WhileAway(_)) {
+            // The one epoch that a joiner can judge. Members hand it the others when it has claimed.
+            let first = keys.ring.by_id(keys.genesis.epoch.id());
+            let secret = first.and_then(|held| held.access()?.epoch_secret());
+            let secret = secret.ok_or_else(no_key)?;
+            Some((keys.genesis.epoch.id(), *secret.as_bytes()))
+        } else {
+            None
+        };
+        let device = keys.device.as_ref().ok_or_else(no_key)?;
+        let mut contents = BoxContents {
+            genesis: keys.genesis.clone(),
+            invite: item,
+            invite_at: carrier,
+            title: keys.row.name.clone(),
+            inviter,
+            cores,
+            handed,
+            device: device.public(),
+            signature: identity::Signature::from_bytes([0; 64]),
+        };
+        loop {
+            contents.sign(device);
+            match seed.seal_box(&contents, turn.cx.rng) {
+                Ok(sealed) => return Ok(sealed),
+                // Too long for a box: with fewer addresses it fits.
+                Err(_) if contents.cores.iter().any(|core| core.addresses.len() > 1) => {
+                    for core in &mut contents.cores {
+                        core.addresses.truncate(1);
+                    }
+                }
+                Err(_) if contents.cores.pop().is_some() => {}
+                Err(why) => return Err(Failure::new(Code::Failed, why.to_string(), "")),
+            }
+        }
+    }
+}
+
+fn no_key() -> Failure {
+    Failure::new(Code::Failed, "this device cannot read the topic", "")
+}
+
+/// Until when an invite stands.
+fn open_until(now: u64, asked: &AskedInvite) -> Result<u64, Failure> {
+    let until = asked.until;
+    let until = until.unwrap_or_else(|| now.saturating_add(DEFAULT_INVITE_MS));
+    if until <= now || until - now > MAX_INVITE_MS {
+        return Err(Failure::new(
+            Code::Usage,
+            "an invite stands until a time that is to come, at most a year away",
+            "give --until a time such as +2d",
+        ));
+    }
+    let most = if asked.while_away {
+        wire::limits::MAX_INVITE_USES
+    } else {
+        MAX_ATTENDED_USES
+    };
+    if asked.uses == 0 || asked.uses > most {
+        let text = format!("an invite of this kind is for 1 to {most} devices");
+        return Err(Failure::new(Code::Usage, text, "give several invites"));
+    }
+    Ok(until)
+}
+
+/// What of a device's own rights was asked for, as long as it has them itself.
+fn within(own: &Rights, asked: &[AskedRight]) -> Result<Rights, Failure> {
+    let mut rights = Rights::default();
+    for ask in asked {
+        let right = match ask.right {
+            Named::Publish => Right::Publish,
+            Named::Read => Right::Read,
+            Named::Admit => Right::Admit,
+        };
+        let has = own.get(right).ok_or_else(|| {
+            let text = "this device does not have itself what the invite is to give";
+            Failure::new(Code::Refused, text, "`way members` shows who may do what")
+        })?;
+        let from = ask.from.max(has.from);
+        let until = least(ask.until, has.until);
+        if until.is_some_and(|until| until <= from) {
+            return Err(Failure::new(
+                Code::Usage,
+                "a right that ends before it begins",
+                "give an end after the beginning",
+            ));
+        }
+        let interval = Some(Interval { from, until });
+        match right {
+            Right::Publish => rights.publish = interval,
+            Right::Read => rights.read = interval,
+            Right::Admit => rights.admit = interval,
+        }
+    }
+    Ok(rights)
+}
+
+/// Keys are for whole days: a right to read that is shorter opens nothing.
+fn whole_days(now: u64, rights: &Rights) -> Result<(), Failure> {
+    let Some(Interval {
+        from,
+        until: Some(until),
+    }) = rights.read
+    else {
+        return Ok(());
+    };
+    if until.saturating_sub(from.max(now)) < DAY_MS {
+        return Err(Failure::new(
+            Code::Usage,
+            "a right to read is for a day at least: keys are for whole days",
+            "give a later --read-until",
+        ));
+    }
+    Ok(())
+}
+
+fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Rights as they are shown.
+fn shown(rights: &Rights) -> Vec<AskedRight> {
+    let each = rights.iter().map(|(right, interval)| AskedRight {
+        right: match right {
+            Right::Publish => Named::Publish,
+            Right::Read => Named::Read,
+            Right::Admit => Named::Admit,
+        },
+        from: interval.from,
+        until: interval.until,
+    });
+    each.collect()
 }
 
 /// What a grant gives, if it stands and its holder may still admit. An invite lets nobody give.

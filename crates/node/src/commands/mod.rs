@@ -2,18 +2,22 @@
 
 mod core_words;
 mod cores;
+mod devices;
 mod giving;
 mod inviting;
 mod members;
 mod messages;
 mod names;
+mod owners;
 mod peers;
 mod topics;
 mod why;
 
+use inviting::AskedInvite;
 use messages::Order;
 pub(crate) use messages::Pending;
 
+use crate::command::devices::DeviceCommand;
 use crate::command::{Code, Command, Failure, Reply, RequestId};
 use crate::io::Held;
 use crate::node::{Inner, Turn};
@@ -54,6 +58,9 @@ impl Inner {
                 timeout_ms,
             } => {
                 self.join(turn, request, &link, name, timeout_ms);
+            }
+            Command::Device(DeviceCommand::Join { link, timeout_ms }) => {
+                self.device_join(turn, request, &link, timeout_ms);
             }
             Command::CoreUse { link } => self.core_use(turn, request, &link),
             Command::CoreUsePsk { address, psk } => {
@@ -138,9 +145,27 @@ impl Inner {
                 cut,
                 cascade,
             } => self.revoke(turn, (&topic, &member), &only, (cut.as_deref(), cascade)),
+            Command::Device(command) => self.devices(turn, command),
+            Command::Owners(command) => self.owners(turn, command),
             Command::TopicLeave { topic } => self.topic_leave(turn, &topic),
             Command::TopicForget { topic } => self.topic_forget(turn, &topic),
-            Command::Invite { topic, uses, until } => self.invite(turn, &topic, uses, until),
+            Command::Invite {
+                topic,
+                rights,
+                messages,
+                uses,
+                until,
+                while_away,
+            } => {
+                let asked = AskedInvite {
+                    rights,
+                    messages,
+                    uses,
+                    until,
+                    while_away,
+                };
+                self.invite(turn, &topic, &asked)
+            }
             Command::Read { topic, from, limit } => self.read(turn, &topic, &from, limit),
             Command::Confirm { topic, n } => self.confirm(turn, &topic, n),
             Command::Inbox { after, limit } => Ok(self.inbox(turn, after, limit)),
@@ -163,6 +188,7 @@ impl Inner {
             Timer::Wait(request) => self.wait_over(turn, request),
             Timer::ShowAgain => self.show_again(turn),
             Timer::Identify => self.answer_to_identify(turn),
+            Timer::Welcome => self.welcome_due(turn),
             Timer::Rounds => self.begin_rounds(turn),
             Timer::Tell => self.tell(turn),
             Timer::Forget => self.forget_said(turn),
@@ -170,6 +196,8 @@ impl Inner {
             Timer::Tickets => self.renew_tickets(turn),
             Timer::Joins => self.ask_boxes_again(turn),
             Timer::Epochs => self.look_at_epochs(turn),
+            Timer::Pairs => self.offer_to_pairs(turn),
+            Timer::Closes => self.close_what_is_over(turn),
         }
     }
 }

@@ -1,19 +1,20 @@
 //! Topics: create, list, look at, invite to, leave, forget.
 
-use crate::command::{Code, Failure, InviteRow, MemberRow, Reply, TopicInfo, TopicRow as Row};
+use crate::command::{
+    Claimant, Code, Failure, InviteRow, MemberRow, Reply, TopicInfo, TopicRow as Row,
+};
 use crate::keychain::TopicKeys;
-use crate::limits::{DEFAULT_INVITE_MS, MAX_ADDRESSES, MAX_INVITE_MS};
+use crate::limits::MAX_ADDRESSES;
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::{self, TopicRow};
 use crate::tidings::MAX_KEPT_MEMBERS;
-use identity::{EnvelopeId, PublicKey};
+use identity::PublicKey;
 use lace::Lace;
-use rights::{HeldEpoch, InviteSeed};
 use std::collections::{BTreeMap, BTreeSet};
-use topic::{Draft, Payload, Role};
-use wire::plain::{BoxContents, CoreEntry};
-use wire::{Item, JoinLink, NodeAddress, Parameters, TopicBox};
+use topic::Role;
+use wire::plain::CoreEntry;
+use wire::{NodeAddress, Parameters};
 
 /// What topics are founded with: content is kept for thirty days unless its author says otherwise, and
 /// the keys of ninety days of history (docs/spec/secrecy.md).
@@ -144,15 +145,27 @@ impl Inner {
             .map(|(node, addresses)| (node, addresses.into_iter().next().unwrap_or_default()))
             .collect();
         let summary = self.topics.summary(turn.cx, local).map_err(|_| gone())?;
+        let waiting = self.unwelcomed(turn, local).into_iter();
+        let waiting = waiting.map(|open| Claimant {
+            device: open.claim.device.to_string(),
+            invite: open.claim.grant.to_string(),
+            at: open.claim.time,
+            beyond: !open.is_due,
+        });
+        let waiting = waiting.collect();
+        let mut invites = seen.invites;
+        self.count_welcomed(turn, local, &mut invites);
         Ok(Reply::TopicInfo(Box::new(TopicInfo {
             row,
             members,
             cores,
             envelopes: seen.envelopes,
             bytes: seen.bytes,
-            invites: seen.invites,
+            invites,
             forked: seen.forked,
             peers: u32::try_from(summary.links).unwrap_or(u32::MAX),
+            waiting,
+            waits_for: self.waits_for(local),
         })))
     }
 
@@ -197,25 +210,6 @@ impl Inner {
     }
 
     /// What is held of a topic in which this device takes part, or took part.
-    /// The box as members and custodians keep it: signed by this device, which invites.
-    fn sign_box(
-        &self,
-        local: u32,
-        loc: [u8; 32],
-        sealed: Vec<u8>,
-        until: u64,
-    ) -> Result<TopicBox, Failure> {
-        let keys = self.member(local)?;
-        let device = keys.device.as_ref().ok_or_else(|| {
-            Failure::new(
-                Code::Refused,
-                "this node does not take part in the topic",
-                "",
-            )
-        })?;
-        Ok(TopicBox::sign(keys.id, device, loc, sealed, until))
-    }
-
     pub(super) fn member(&self, local: u32) -> Result<&TopicKeys, Failure> {
         self.host
             .keys
@@ -230,83 +224,9 @@ impl Inner {
             })
     }
 
-    pub(super) fn invite(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        topic: &str,
-        uses: u32,
-        until: Option<u64>,
-    ) -> Result<Reply, Failure> {
-        let local = self.find_topic(topic)?;
-        if self.member(local)?.row.left {
-            return Err(Failure::new(
-                Code::Refused,
-                "this node has left the topic",
-                "",
-            ));
-        }
-        let now = turn.cx.wall.as_millis();
-        let until = until.unwrap_or_else(|| now.saturating_add(DEFAULT_INVITE_MS));
-        if until <= now || until - now > MAX_INVITE_MS {
-            return Err(Failure::new(
-                Code::Usage,
-                "an invite stands until a time that is to come, at most a year away",
-                "give --until a time such as +2d",
-            ));
-        }
-        if uses == 0 || uses > wire::limits::MAX_INVITE_USES {
-            let text = format!(
-                "an invite is for 1 to {} devices",
-                wire::limits::MAX_INVITE_USES
-            );
-            return Err(Failure::new(Code::Usage, text, ""));
-        }
-        if !self.mine.has_room_for_box(turn.cx) {
-            return Err(Failure::new(
-                Code::Failed,
-                "this node keeps as many invites open as its core nodes take",
-                "wait until one is over; shorter ones end sooner (--until +1d)",
-            ));
-        }
-        self.open_author(turn, local).map_err(from_publish)?;
-        let gift = self.guest_gift(turn, local)?;
-        let seed = InviteSeed::generate(turn.cx.rng);
-        let item = seed.item_under(gift, uses, until);
-        let draft = Draft {
-            payload: Payload::Items(vec![Item::Invite(item)]),
-            lifespan: None,
-            answers: Vec::new(),
-        };
-        let published = self
-            .with_topics(turn, |topics, env| topics.publish(env, local, draft))
-            .map_err(from_publish)?;
-        let (at, entries) = self.ways(turn, local)?;
-        let sealed = self.invite_box(turn, local, &seed, (item, published.id), entries)?;
-        let loc = seed.locator();
-        let held = self.sign_box(local, loc, sealed.clone(), until)?;
-        self.with_topics(turn, |topics, env| topics.put_box(env, local, held))
-            .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
-        self.mine
-            .deposit_box(turn.cx, loc, &sealed, until, &mut turn.mine)
-            .map_err(|refusal| Failure::new(Code::Failed, refusal.text, ""))?;
-        let topic = self.member(local)?.id;
-        let link = JoinLink {
-            seed: *seed.as_bytes(),
-            at,
-        }
-        .to_text()
-        .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
-        Ok(Reply::Invited {
-            link,
-            topic,
-            uses,
-            expires: until,
-        })
-    }
-
     /// Where a joiner finds the box and the topic: at most two nodes for the link, an own core
     /// first, since it is always on; all of them for the box.
-    fn ways(
+    pub(super) fn ways(
         &mut self,
         turn: &mut Turn<'_, '_>,
         local: u32,
@@ -395,55 +315,6 @@ impl Inner {
         }
         members.sort_by_key(|member| self.link_of(&member.node).is_none());
         members
-    }
-
-    fn invite_box(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        local: u32,
-        seed: &InviteSeed,
-        (item, carrier): (wire::Invite, EnvelopeId),
-        cores: Vec<CoreEntry>,
-    ) -> Result<Vec<u8>, Failure> {
-        let inviter = self.router.name().to_owned();
-        let keys = self.member(local)?;
-        let no_key = || Failure::new(Code::Failed, "this device cannot read the topic", "");
-        // The one epoch that a joiner can judge. Members hand it the others when it has claimed.
-        let held = keys
-            .ring
-            .by_id(keys.genesis.epoch.id())
-            .ok_or_else(no_key)?;
-        let secret = held
-            .access()
-            .and_then(|access| access.epoch_secret())
-            .ok_or_else(no_key)?;
-        let device = keys.device.as_ref().ok_or_else(no_key)?;
-        let mut contents = BoxContents {
-            genesis: keys.genesis.clone(),
-            invite: item,
-            invite_at: carrier,
-            title: keys.row.name.clone(),
-            inviter,
-            cores,
-            epoch: HeldEpoch::epoch(held).id(),
-            secret: *secret.as_bytes(),
-            device: device.public(),
-            signature: identity::Signature::from_bytes([0; 64]),
-        };
-        loop {
-            contents.sign(device);
-            match seed.seal_box(&contents, turn.cx.rng) {
-                Ok(sealed) => return Ok(sealed),
-                // Too long for a box: with fewer addresses it fits.
-                Err(_) if contents.cores.iter().any(|core| core.addresses.len() > 1) => {
-                    for core in &mut contents.cores {
-                        core.addresses.truncate(1);
-                    }
-                }
-                Err(_) if contents.cores.pop().is_some() => {}
-                Err(why) => return Err(Failure::new(Code::Failed, why.to_string(), "")),
-            }
-        }
     }
 }
 

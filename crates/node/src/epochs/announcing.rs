@@ -22,11 +22,11 @@ use core::time::Duration;
 use identity::EpochId;
 use lace::{Plan, Set};
 use machine::Time;
-use rights::{FalseBox, Portion, Recipients, Survey, is_clean};
+use rights::{FalseBox, HeldEpoch, Portion, Recipients, Survey, is_clean};
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Draft, Payload, PublishError};
 use wire::limits::MAX_HOPS;
-use wire::{Class, EpochReason, Item, NextEpoch};
+use wire::{Class, EpochReason, Item, NextEpoch, Rights};
 
 /// What a node has in mind about its topics' epochs. All of it is found again after a restart.
 #[derive(Debug, Default)]
@@ -118,7 +118,7 @@ impl Inner {
     }
 
     /// Finds out what is known of a topic's epochs, and takes it in.
-    pub(super) fn survey_epochs(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Survey> {
+    pub(crate) fn survey_epochs(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Survey> {
         self.announcing.stale.remove(&local);
         if !self.knows_epochs(local) {
             return None;
@@ -254,7 +254,7 @@ impl Inner {
             self.draw(turn, local);
             return;
         }
-        self.begin_epoch(turn, local, &survey, reason);
+        self.begin_epoch(turn, local, &survey, (reason, None));
     }
 
     fn why_begin(&self, turn: &Turn<'_, '_>, local: u32) -> Option<EpochReason> {
@@ -305,7 +305,7 @@ impl Inner {
         };
         if let Some(reason) = due(self, turn) {
             if self.host.keys.next_boxes(turn.cx, local).is_none() {
-                self.begin_epoch(turn, local, &survey, reason);
+                self.begin_epoch(turn, local, &survey, (reason, None));
             }
             for _ in 0..BOXES_AT_ONCE {
                 self.announce_next(turn, local);
@@ -314,13 +314,47 @@ impl Inner {
         }
     }
 
+    /// Somebody may read from some time on, or until then: if no slice begins there, an epoch is begun in
+    /// which one does, so that its keys open what is written from then on and nothing older. Of both times
+    /// the first counts, or the second where the first is none.
+    pub(crate) fn align_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32, rights: &Rights) {
+        let Some(read) = rights.read else {
+            return;
+        };
+        let boundary = Some(read.from).filter(|from| *from > 0).or(read.until);
+        let Some((boundary, keys)) = boundary.zip(self.host.keys.topic(local)) else {
+            return;
+        };
+        let begins = |held: &HeldEpoch| {
+            let (start, slice) = (held.epoch().start(), held.epoch().slice_ms());
+            match boundary.checked_sub(start) {
+                // All of it comes later.
+                None | Some(0) => true,
+                Some(since) => slice > 0 && since % slice == 0,
+            }
+        };
+        if keys.ring.newest_clean().is_some_and(begins) || !self.knows_epochs(local) {
+            return;
+        }
+        let Some(survey) = self.survey_epochs(turn, local) else {
+            return;
+        };
+        if self.host.keys.next_boxes(turn.cx, local).is_none() {
+            self.begin_epoch(turn, local, &survey, (EpochReason::OTHER, Some(boundary)));
+        }
+        for _ in 0..BOXES_AT_ONCE {
+            self.announce_next(turn, local);
+        }
+        self.survey_epochs(turn, local);
+    }
+
     /// Begins an epoch, if this device may: the item is published, the boxes follow.
     fn begin_epoch(
         &mut self,
         turn: &mut Turn<'_, '_>,
         local: u32,
         survey: &Survey,
-        reason: EpochReason,
+        (reason, boundary): (EpochReason, Option<u64>),
     ) {
         let own = self.host.keys.topic(local);
         let own = own.filter(|keys| keys.row.opened && keys.certificate().is_some());
@@ -342,7 +376,7 @@ impl Inner {
         let devices = planned.entitled.entitled(planned.created);
         let wanted = crate::epochs::Wanted {
             created: planned.created,
-            boundary: None,
+            boundary,
             devices: &devices,
             cores: &[],
             reason,

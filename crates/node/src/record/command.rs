@@ -1,6 +1,6 @@
 //! Commands as bytes: a list of a number and the fields in their order.
 
-use super::{maybe, maybe_text, read_maybe, read_maybe_text, text};
+use super::{devices, maybe, maybe_text, owners, read_maybe, read_maybe_text, text};
 use crate::command::{AskedRight, Command, ReadFrom, Right, WaitFor};
 use rights::CoreInviteSeed;
 use wire::Malformed;
@@ -30,9 +30,19 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
         Command::TopicInfo { topic } => one(w, 15, topic),
         Command::TopicLeave { topic } => one(w, 16, topic),
         Command::TopicForget { topic } => one(w, 17, topic),
-        Command::Invite { topic, uses, until } => {
-            w.array(4).uint(18_u8).text(topic).uint(*uses);
+        Command::Invite {
+            topic,
+            rights,
+            messages,
+            uses,
+            until,
+            while_away,
+        } => {
+            w.array(7).uint(18_u8).text(topic).uint(*uses);
             maybe(w, *until);
+            write_asked(w, rights);
+            maybe(w, *messages);
+            w.bool(*while_away);
         }
         Command::JoinLook { link, timeout_ms } => {
             w.array(3).uint(19_u8).text(link).uint(*timeout_ms);
@@ -98,6 +108,14 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
             w.array(3).uint(30_u8).text(address).bytes(psk.as_bytes());
         }
         Command::Members { topic } => one(w, 31, topic),
+        Command::Device(command) => {
+            w.array(2).uint(40_u8);
+            devices::write(w, command);
+        }
+        Command::Owners(command) => {
+            w.array(2).uint(41_u8);
+            owners::write(w, command);
+        }
         Command::Grant {
             topic,
             member,
@@ -106,11 +124,7 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
             bytes,
         } => {
             w.array(6).uint(32_u8).text(topic).text(member);
-            w.array(rights.len());
-            for ask in rights {
-                w.array(3).uint(right(ask.right)).uint(ask.from);
-                maybe(w, ask.until);
-            }
+            write_asked(w, rights);
             maybe(w, *messages);
             maybe(w, *bytes);
         }
@@ -133,7 +147,7 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
 }
 
 pub(super) fn read(r: &mut Reader<'_>) -> Result<Command, Malformed> {
-    let fields = r.list(6, "command")?;
+    let fields = r.list(8, "command")?;
     let kind = r.u8("kind of command")?;
     Ok(match (kind, fields) {
         (0, 1) => Command::Status,
@@ -167,10 +181,13 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<Command, Malformed> {
 /// The commands with several fields.
 fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Malformed> {
     Ok(match (kind, fields) {
-        (18, 4) => Command::Invite {
+        (18, 7) => Command::Invite {
             topic: text(r)?,
             uses: r.u32("uses")?,
             until: read_maybe(r)?,
+            rights: read_asked(r)?,
+            messages: read_maybe_small(r)?,
+            while_away: r.bool("while away")?,
         },
         (19, 3) => Command::JoinLook {
             link: text(r)?,
@@ -227,6 +244,8 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
             psk: read_psk(r)?,
         },
         (31, 2) => Command::Members { topic: text(r)? },
+        (40, 2) => Command::Device(devices::read(r)?),
+        (41, 2) => Command::Owners(owners::read(r)?),
         (32, 6) => Command::Grant {
             topic: text(r)?,
             member: text(r)?,
@@ -287,6 +306,14 @@ fn read_right(r: &mut Reader<'_>) -> Result<Right, Malformed> {
 fn read_rights(r: &mut Reader<'_>) -> Result<Vec<Right>, Malformed> {
     let count = r.list(MAX_RIGHTS, "rights")?;
     (0..count).map(|_| read_right(r)).collect()
+}
+
+fn write_asked(w: &mut Writer, rights: &[AskedRight]) {
+    w.array(rights.len());
+    for ask in rights {
+        w.array(3).uint(right(ask.right)).uint(ask.from);
+        maybe(w, ask.until);
+    }
 }
 
 fn read_asked(r: &mut Reader<'_>) -> Result<Vec<AskedRight>, Malformed> {

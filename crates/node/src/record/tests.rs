@@ -115,8 +115,15 @@ fn commands(w: &mut Whim) -> Vec<Command> {
         Command::TopicForget { topic: w.text() },
         Command::Invite {
             topic: w.text(),
+            rights: vec![AskedRight {
+                right: Right::Read,
+                from: w.number(),
+                until: w.maybe(Whim::number),
+            }],
+            messages: w.maybe(Whim::small),
             uses: w.small(),
             until: w.maybe(Whim::number),
+            while_away: w.bool(),
         },
         Command::JoinLook {
             link: w.text(),

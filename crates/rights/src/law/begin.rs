@@ -6,7 +6,7 @@ use identity::GrantId;
 use lace::limits::{FREE_INCARNATIONS, WEEK_MS};
 use lace::{Admitted, Buckets, Fact, Past, Rule};
 use machine::planted::{Bug, is};
-use wire::{Certificate, Claim, Item, Verified};
+use wire::{Certificate, Claim, InviteKind, Item, Verified};
 
 use super::chain;
 use super::look::Look;
@@ -81,6 +81,10 @@ fn claimed(past: &Past<'_>, claim: &Claim) -> Result<u64, Rule> {
     };
     if claim.invite != invite.key {
         return Err(Rule::ClaimKey);
+    }
+    // Who has to be welcomed writes under the grant that welcomes it.
+    if !matches!(invite.kind, InviteKind::WhileAway(_)) {
+        return Err(Rule::Unwelcome);
     }
     // The time of the claim counts and not that of the envelope, so that a later incarnation of
     // the device may repeat it after the invite's end.

@@ -1,7 +1,7 @@
 //! What is given on: out of one's own grant alone, within it, and no more than one's share.
 
 use lace::Rule;
-use wire::{Budget, Interval, Item, Rights, Verified};
+use wire::{Budget, Interval, InviteKind, Item, Rights, Verified};
 
 use super::chain::{self, Chain, Under};
 use super::look::Look;
@@ -143,7 +143,11 @@ fn issued(look: &Look<'_>) -> Vec<Given> {
 fn weight(item: &Item, since: u64) -> Given {
     let (rights, budget) = chain::terms(item).unwrap_or_default();
     let (uses, open_until) = match item {
-        Item::Invite(invite) => (u64::from(invite.uses), Some(invite.until)),
+        Item::Invite(invite) => match invite.kind {
+            InviteKind::WhileAway(_) => (u64::from(invite.uses), Some(invite.until)),
+            // Nobody writes under it: the grants that welcome weigh.
+            InviteKind::Attended(_) | InviteKind::Device => (0, Some(invite.until)),
+        },
         _ => (1, None),
     };
     let rates = chain::rates(&budget);

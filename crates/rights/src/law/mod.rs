@@ -14,6 +14,7 @@ mod chain;
 mod graph;
 mod issue;
 mod look;
+mod member;
 mod spend;
 mod stand;
 mod take;
@@ -26,6 +27,8 @@ use wire::{Budget, Class, Genesis, Grant, Invite, InviteKind, Item, Verified};
 
 use chain::Chain;
 use look::Look;
+
+pub use member::{Member, MemberState};
 
 use crate::announce_law::judge_epochs;
 
@@ -98,8 +101,10 @@ impl Policy for Law {
 fn is_judged(item: &Item) -> bool {
     match item {
         Item::Invite(Invite { kind, .. }) => match kind {
-            InviteKind::WhileAway(gift) => !has_totals(&gift.terms.budget),
-            InviteKind::Attended(_) | InviteKind::Device => false,
+            InviteKind::WhileAway(gift) | InviteKind::Attended(gift) => {
+                !has_totals(&gift.terms.budget)
+            }
+            InviteKind::Device => false,
         },
         Item::Grant(Grant { holder, budget, .. }) => {
             // An engine's key is no composition yet.

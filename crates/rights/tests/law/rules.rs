@@ -498,6 +498,32 @@ fn what_the_law_does_not_speak_of_is_not_let_in() {
     let Item::Invite(invite) = town.invite(root, GUEST).1 else {
         panic!("an invite");
     };
+    let device = Item::Invite(Invite {
+        kind: InviteKind::Device,
+        ..invite
+    });
+    let unknown = [
+        grant(root, &bea.public(), totals),
+        town.invite(root, totals).1,
+        Item::Grant(engine),
+        device,
+    ];
+    for item in unknown {
+        let written = owner.control(&town, &[item], &[], START);
+        replica.refuses(&written, Rule::Unknown);
+    }
+    replica.takes(&owner.control(&town, &[Item::Grant(plain)], &[], START));
+}
+
+/// Who has to be welcomed writes under the grant that welcomes it, and by nobody's leave but that.
+#[test]
+fn nobody_writes_under_an_attended_invite() {
+    let mut town = Town::new(33);
+    let mut owner = town.owners();
+    let root = town.root();
+    let (key, Item::Invite(invite)) = town.invite(root, GUEST) else {
+        panic!("an invite");
+    };
     let InviteKind::WhileAway(gift) = invite.kind else {
         panic!("while away");
     };
@@ -505,17 +531,15 @@ fn what_the_law_does_not_speak_of_is_not_let_in() {
         kind: InviteKind::Attended(gift),
         ..invite
     });
-    let unknown = [
-        grant(root, &bea.public(), totals),
-        town.invite(root, totals).1,
-        Item::Grant(engine),
-        attended,
-    ];
-    for item in unknown {
-        let written = owner.control(&town, &[item], &[], START);
-        replica.refuses(&written, Rule::Unknown);
-    }
-    replica.takes(&owner.control(&town, &[Item::Grant(plain)], &[], START));
+    let at = owner.issue(&town, std::slice::from_ref(&attended), &[], START);
+    let mut replica = Replica::with(&town, &[&owner]);
+    let device = town.key();
+    let guest = town.pen(&device, attended.id());
+    let claim = guest.claim(&town, &key, START);
+    let first = guest.first(&town, 0, &[claim], &[&at], START + 1);
+    replica.refuses(&first, Rule::Unwelcome);
+    let unclaimed = guest.first(&town, 0, &[], &[&at], START + 1);
+    replica.refuses(&unclaimed, Rule::Claim);
 }
 
 /// A topic that gives what no rule enforces admits nothing at all.

@@ -4,18 +4,18 @@ use identity::{
     EnvelopeId, EpochId, Form, GrantId, Id, Kind, PublicKey, Scheme, SealingKey, Secret, SecretKey,
     Signature, TopicId,
 };
-use wire::frame::{CorePeer, IdentifyStep, Subject, TopicUsage};
+use wire::frame::{CorePeer, IdentifyStep, PairStep, Subject, TopicUsage};
 use wire::limits::IDENTIFY_LEN;
 use wire::plain::{BoxContents, CoreEntry, CoreList, Message, Profile, Title};
 use wire::{
-    AdvertAddress, AdvertCore, Certificate, Claim, Class, Code, CoreLink, CutEntry, Difference,
-    EpochItem, Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink, MailReceipt,
-    Manifest, NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt, ReceiptKind,
-    SealedTo, Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, encode_items, limits, sign_advert,
-    sign_envelope, sign_mail_receipt, sign_receipt,
+    AdvertAddress, AdvertCore, Answer, Certificate, Claim, Class, Code, CoreLink, CutEntry,
+    Difference, EpochItem, Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink,
+    MailReceipt, Manifest, NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt,
+    ReceiptKind, SealedTo, Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, encode_items, limits,
+    sign_advert, sign_envelope, sign_mail_receipt, sign_receipt,
 };
 
-use crate::rights_samples::gift;
+use crate::rights_samples::{act, gift};
 
 pub(crate) const NOW: u64 = 1_795_190_400_000;
 
@@ -49,7 +49,8 @@ pub(crate) fn id(fill: u8) -> EnvelopeId {
 
 pub(crate) fn topic_box() -> TopicBox {
     let sealed = vec![7; limits::BOX_LEN];
-    TopicBox::sign(genesis().topic_id(), &device(), [6; 32], sealed, NOW)
+    let grant = Item::Invite(invite()).id();
+    TopicBox::sign(genesis().topic_id(), &device(), [6; 32], sealed, NOW, grant)
 }
 
 pub(crate) fn genesis() -> Genesis {
@@ -369,8 +370,7 @@ pub(crate) fn box_contents() -> BoxContents {
         title: "Workshop".to_owned(),
         inviter: "Aino".to_owned(),
         cores: core_list().cores,
-        epoch: genesis().epoch.id(),
-        secret: [0xa2; 32],
+        handed: Some((genesis().epoch.id(), [0xa2; 32])),
         device: PublicKey::from_bytes([0; 32]),
         signature: Signature::from_bytes([0; 64]),
     };
@@ -493,7 +493,15 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
                 sealed: vec![3; 40],
             },
         },
+        TopicFrame::Claim(claim()),
+        TopicFrame::Answer(answer()),
+        TopicFrame::Proposal(act()),
     ]
+}
+
+pub(crate) fn answer() -> Answer {
+    let sealed = vec![8; limits::BOX_LEN];
+    Answer::sign(genesis().topic_id(), &device(), claim().hash(), sealed)
 }
 
 pub(crate) fn frames() -> Vec<Frame> {
@@ -565,6 +573,19 @@ fn link_frames() -> Vec<Frame> {
             step: IdentifyStep::Answer,
             sealed: vec![9; IDENTIFY_LEN],
         },
+        Frame::ClaimPut {
+            loc: [6; 32],
+            claim: claim(),
+        },
+        Frame::ClaimAnswer {
+            loc: [6; 32],
+            claim: claim().hash(),
+            sealed: vec![8; limits::BOX_LEN],
+        },
+        Frame::ClaimAsk {
+            loc: [6; 32],
+            claim: claim().hash(),
+        },
         Frame::InviteGet { loc: [6; 32] },
         Frame::InviteBox {
             loc: [6; 32],
@@ -577,6 +598,10 @@ fn link_frames() -> Vec<Frame> {
         },
         Frame::Mail(raw(unicast(), vec![0x82; 200])),
         Frame::MailReceipt(receipt.get().to_raw()),
+        Frame::Pair {
+            step: PairStep::Known,
+            sealed: vec![8; 40],
+        },
         Frame::refused_stranger(),
         refused(Subject::Link),
         refused(Subject::Topic(topic())),

@@ -237,6 +237,29 @@ pub enum Frame {
         /// Always [`IDENTIFY_LEN`](crate::limits::IDENTIFY_LEN) bytes.
         sealed: Vec<u8>,
     },
+    /// 26: claims an attended invite at a node that keeps its box.
+    ClaimPut {
+        /// The box's locator.
+        loc: [u8; 32],
+        /// The claim.
+        claim: Claim,
+    },
+    /// 27: the answer to a claim, or random bytes when there is none.
+    ClaimAnswer {
+        /// The box's locator.
+        loc: [u8; 32],
+        /// The claim: [`Claim::hash`].
+        claim: [u8; 32],
+        /// Always 2 KiB.
+        sealed: Vec<u8>,
+    },
+    /// 28: asks for the answer to a claim.
+    ClaimAsk {
+        /// The box's locator.
+        loc: [u8; 32],
+        /// The claim: [`Claim::hash`].
+        claim: [u8; 32],
+    },
     /// 29: how much a client uses of what its core node agreed to.
     CoreUsage {
         /// Bytes it may use.
@@ -250,6 +273,24 @@ pub enum Frame {
         /// Its topics, at most 16, strictly ascending.
         topics: Vec<TopicUsage>,
     },
+    /// 30: between two devices of one person.
+    Pair {
+        /// Under which key it is sealed.
+        step: PairStep,
+        /// A [`PairMessage`](crate::PairMessage), at most [`MAX_PAIR`](crate::limits::MAX_PAIR) bytes.
+        sealed: Vec<u8>,
+    },
+}
+
+/// Under which key a message between two devices is sealed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum PairStep {
+    /// The first of who has a link: under the key of its seed.
+    Seed = 0,
+    /// The first of who knows the other device: under the key that both keep.
+    Known = 1,
+    /// A later one, under that key.
+    On = 2,
 }
 
 /// Which half of identifying a frame is.
@@ -310,7 +351,11 @@ impl Frame {
             Self::MailReceipt(_) => 23,
             Self::Refused { .. } => 24,
             Self::Identify { .. } => 25,
+            Self::ClaimPut { .. } => 26,
+            Self::ClaimAnswer { .. } => 27,
+            Self::ClaimAsk { .. } => 28,
             Self::CoreUsage { .. } => 29,
+            Self::Pair { .. } => 30,
         }
     }
 }

@@ -4,8 +4,10 @@ use identity::{EnvelopeId, GrantId, NodeId, PublicKey, Secret, Signature, TopicI
 
 use crate::cbor::{Fields, Malformed, Reader};
 use crate::envelope::Raw;
+use crate::frame::PairStep;
 use crate::frame::{Code, CorePeer, Frame, IdentifyStep, Subject, TopicFrame, TopicUsage};
 use crate::item::Claim;
+use crate::limits;
 use crate::limits::{
     BOX_LEN, IDENTIFY_LEN, MAX_AT_CORE, MAX_CORE_PEERS, MAX_FRAME, MAX_GENESIS,
     MAX_PROOF_ENVELOPES, MAX_SOFTWARE, MAX_TAGS, MAX_TEXT, MAX_USAGE_TOPICS, MIN_TAGS,
@@ -20,7 +22,7 @@ impl Frame {
         let r = &mut reader;
         r.tuple(2, "frame")?;
         let wrong = r.wrong("a frame of unknown type");
-        let kind = r.at_most(29, "a frame of unknown type")?;
+        let kind = r.at_most(30, "a frame of unknown type")?;
         let mut f = r.fields("fields of a frame")?;
         let frame = match kind {
             0..=5 => Self::read_link(kind, r, &mut f)?,
@@ -29,8 +31,9 @@ impl Frame {
             14..=20 => Self::read_core(kind, r, &mut f)?,
             21..=24 => Self::read_traffic(kind, r, &mut f)?,
             25 => Self::read_identify(r, &mut f)?,
+            26..=28 => Self::read_claim(kind, r, &mut f)?,
             29 => Self::read_usage(r, &mut f)?,
-            // 26 to 28 are reserved.
+            30 => Self::read_pair(r, &mut f)?,
             _ => return Err(wrong),
         };
         f.end(r)?;
@@ -141,6 +144,18 @@ impl Frame {
         Ok(Self::Identify { step, sealed })
     }
 
+    fn read_pair(r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        f.need(r, 0, "step")?;
+        let step = match r.at_most(2, "step")? {
+            0 => PairStep::Seed,
+            1 => PairStep::Known,
+            _ => PairStep::On,
+        };
+        f.need(r, 1, "sealed bytes")?;
+        let sealed = r.bytes(limits::MAX_PAIR, "sealed bytes")?.to_vec();
+        Ok(Self::Pair { step, sealed })
+    }
+
     /// Types 11 to 13.
     fn read_invite(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
         f.need(r, 0, "locator")?;
@@ -161,6 +176,26 @@ impl Frame {
                 }
             }
         })
+    }
+
+    /// Types 26 to 28.
+    fn read_claim(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        f.need(r, 0, "locator")?;
+        let loc = r.array("locator")?;
+        f.need(r, 1, "claim")?;
+        if kind == 26 {
+            let mut fields = r.fields("claim")?;
+            let claim = Claim::read(r, &mut fields)?;
+            fields.end(r)?;
+            return Ok(Self::ClaimPut { loc, claim });
+        }
+        let claim = r.array("claim")?;
+        if kind == 28 {
+            return Ok(Self::ClaimAsk { loc, claim });
+        }
+        f.need(r, 2, "sealed answer")?;
+        let sealed = r.array::<BOX_LEN>("sealed answer")?.to_vec();
+        Ok(Self::ClaimAnswer { loc, claim, sealed })
     }
 
     /// Types 14 to 20.

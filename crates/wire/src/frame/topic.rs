@@ -2,14 +2,17 @@
 
 use identity::{EnvelopeId, EpochId, PublicKey};
 
+use crate::act::Act;
 use crate::cut::{CutEntry, Range};
 use crate::difference::Difference;
 use crate::envelope::{Raw, RawHeader};
 use crate::epoch::SealedTo;
 use crate::frame::Code;
+use crate::item::Claim;
 use crate::receipt::Slot;
 use crate::signed::RawStatement;
 use crate::topic_box::TopicBox;
+use crate::welcome::Answer;
 
 /// A frame about one topic, inside [`Frame::Topic`](crate::Frame::Topic).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -120,4 +123,10 @@ pub enum TopicFrame {
         /// At most 4,096 bytes are sealed, the tag with them.
         keys: SealedTo,
     },
+    /// 17: a claim of an attended invite, among those who keep its box.
+    Claim(Claim),
+    /// 18: the answer to one.
+    Answer(Answer),
+    /// 20: an act that lacks signatures, with those that it has.
+    Proposal(Act),
 }

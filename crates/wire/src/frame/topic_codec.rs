@@ -2,6 +2,7 @@
 
 use identity::{EnvelopeId, EpochId, PublicKey};
 
+use crate::act::Act;
 use crate::cbor::{Fields, Malformed, Reader, Writer};
 use crate::cut::{CutReader, Range};
 use crate::difference::Difference;
@@ -9,6 +10,7 @@ use crate::envelope::{Raw, RawHeader};
 use crate::epoch::SealedTo;
 use crate::frame::TopicFrame;
 use crate::frame::read::read_reason;
+use crate::item::Claim;
 use crate::limits::{
     MAX_BODIES, MAX_BODY, MAX_CUT_PAGE, MAX_DIFFERENCES, MAX_ENVELOPES, MAX_EVIDENCE, MAX_GENESIS,
     MAX_KEYS_ASKED, MAX_KEYS_SEALED, MAX_NUMBER, MAX_RANGES, MAX_RECEIPT_ASK, MAX_RECEIPTS,
@@ -17,6 +19,7 @@ use crate::limits::{
 use crate::receipt::Slot;
 use crate::signed::RawStatement;
 use crate::topic_box::TopicBox;
+use crate::welcome::Answer;
 
 impl TopicFrame {
     /// The number of its type.
@@ -39,6 +42,9 @@ impl TopicFrame {
             Self::ReceiptAsk { .. } => 14,
             Self::KeysAsk { .. } => 15,
             Self::Keys { .. } => 16,
+            Self::Claim(_) => 17,
+            Self::Answer(_) => 18,
+            Self::Proposal(_) => 20,
         }
     }
 
@@ -95,7 +101,7 @@ impl TopicFrame {
         }
     }
 
-    /// Types 4 to 11, and 13 to 16.
+    /// Types 4 to 11, and 13 to 18.
     fn write_other(&self, w: &mut Writer) {
         match self {
             Self::BodyWant { ids } => {
@@ -133,6 +139,15 @@ impl TopicFrame {
                 w.map(1).key(0);
                 keys.write(w);
             }
+            Self::Claim(claim) => {
+                w.map(1).key(0);
+                claim.write(w);
+            }
+            Self::Answer(answer) => answer.write(w),
+            Self::Proposal(act) => {
+                w.map(1).key(0);
+                act.write(w);
+            }
             Self::Evidence { pairs } => {
                 w.map(Writer::present(pairs)).list(0, pairs, |w, (a, b)| {
                     w.array(2);
@@ -167,7 +182,11 @@ impl TopicFrame {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.tuple(2, "topic frame")?;
-        let kind = r.at_most(16, "a topic frame of unknown type")?;
+        let wrong = r.wrong("a topic frame of unknown type");
+        let kind = r.at_most(20, "a topic frame of unknown type")?;
+        if kind == 19 {
+            return Err(wrong);
+        }
         let mut f = r.fields("fields of a topic frame")?;
         let frame = match kind {
             0..=3 | 12 => Self::read_sync(kind, r, &mut f)?,
@@ -240,7 +259,7 @@ impl TopicFrame {
         })
     }
 
-    /// Types 4 to 11, and 13 to 16.
+    /// Types 4 to 11, and 13 to 18.
     fn read_other(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
         Ok(match kind {
             4 => Self::BodyWant {
@@ -277,6 +296,21 @@ impl TopicFrame {
                 Self::Keys {
                     keys: SealedTo::read_at_most(r, MAX_KEYS_SEALED)?,
                 }
+            }
+            17 => {
+                f.need(r, 0, "claim")?;
+                let mut fields = r.fields("claim")?;
+                let claim = Claim::read(r, &mut fields)?;
+                fields.end(r)?;
+                Self::Claim(claim)
+            }
+            18 => Self::Answer(Answer::read(r, f)?),
+            20 => {
+                f.need(r, 0, "act")?;
+                let mut fields = r.fields("act")?;
+                let act = Act::read(r, &mut fields)?;
+                fields.end(r)?;
+                Self::Proposal(act)
             }
             10 => {
                 f.need(r, 0, "genesis")?;

@@ -11,7 +11,7 @@ impl Frame {
         // Each group writes its own types and leaves the others; a test holds that none is left out.
         match self.kind() {
             0..=5 => self.write_link(&mut w),
-            6..=13 | 25 => self.write_proof(&mut w),
+            6..=13 | 25..=28 => self.write_proof(&mut w),
             14..=20 | 29 => self.write_core(&mut w),
             _ => self.write_traffic(&mut w),
         }
@@ -54,7 +54,7 @@ impl Frame {
         }
     }
 
-    /// Types 6 to 13, and 25: proofs and invites.
+    /// Types 6 to 13, and 25 to 28: proofs and invites.
     fn write_proof(&self, w: &mut Writer) {
         match self {
             Self::Tags { round, tags } => {
@@ -103,6 +103,17 @@ impl Frame {
             }
             Self::Identify { step, sealed } => {
                 w.map(2).key(0).uint(step.byte()).key(1).bytes(sealed);
+            }
+            Self::ClaimPut { loc, claim } => {
+                w.map(2).key(0).bytes(loc).key(1);
+                claim.write(w);
+            }
+            Self::ClaimAnswer { loc, claim, sealed } => {
+                w.map(3).key(0).bytes(loc).key(1).bytes(claim);
+                w.key(2).bytes(sealed);
+            }
+            Self::ClaimAsk { loc, claim } => {
+                w.map(2).key(0).bytes(loc).key(1).bytes(claim);
             }
             Self::InviteGet { loc } => {
                 w.map(1).key(0).bytes(loc);
@@ -185,7 +196,7 @@ impl Frame {
         }
     }
 
-    /// Types 21 to 24.
+    /// Types 21 to 24, and 30.
     fn write_traffic(&self, w: &mut Writer) {
         match self {
             Self::Topic { topic, frame } => {
@@ -199,6 +210,9 @@ impl Frame {
             Self::MailReceipt(statement) => {
                 w.map(1).key(0);
                 statement.write(w);
+            }
+            Self::Pair { step, sealed } => {
+                w.map(2).key(0).uint(*step as u8).key(1).bytes(sealed);
             }
             Self::Refused {
                 subject,

@@ -11,6 +11,9 @@ use wire::{Frame, TopicFrame};
 fn let_in(world: &mut World, name: &str) -> usize {
     let node = world.add(name, false);
     let command = Command::Invite {
+        rights: Vec::new(),
+        messages: None,
+        while_away: true,
         topic: "tea".to_owned(),
         uses: 1,
         until: None,

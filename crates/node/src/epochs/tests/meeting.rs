@@ -78,6 +78,9 @@ pub(super) fn world(seed: u8, people: usize) -> World {
     world.ask(0, Command::TopicCreate { name });
     for n in 1..people {
         let command = Command::Invite {
+            rights: Vec::new(),
+            messages: None,
+            while_away: true,
             topic: "tea".to_owned(),
             uses: 1,
             until: None,

@@ -1,0 +1,240 @@
+//! Waiting to be let in by an attended invite: the claim is put where the invite's box is, and again, until
+//! somebody who may admit has answered it.
+//!
+//! An answer says by which grant this device is welcome and hands keys over. Until the topic has come and
+//! shows who gave that grant, the keys only recognise members: whoever keeps the claim could have sealed
+//! others. Then those that the giver has signed are taken, and the device writes its first envelope.
+
+use crate::io::LinkId;
+use crate::keychain::TopicKeys;
+use crate::limits::MAX_ANSWERERS;
+use crate::look::look;
+use crate::node::{Inner, Turn};
+use crate::rows::epoch_key;
+use identity::{Form, GrantId, NodeId, PublicKey};
+use lace::Lace;
+use machine::Staged;
+use rights::{Welcomed, open_answer};
+use std::collections::{BTreeMap, BTreeSet};
+use wire::{Claim, Frame, Item};
+
+/// Answers to claims of this device, by topic and by the node that gave them.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    got: BTreeMap<u32, BTreeMap<NodeId, Welcomed>>,
+    /// Whether claims were put when it was last time to: then they are only asked about the next time.
+    asks: bool,
+}
+
+/// A claim of this device that waits: the box's locator, and the claim.
+struct Waiting {
+    loc: [u8; 32],
+    claim: Claim,
+}
+
+fn waiting(keys: &TopicKeys) -> Option<Waiting> {
+    let claim = keys.joined_by()?;
+    (keys.waits() && !keys.row.left).then_some(Waiting {
+        loc: keys.row.waits,
+        claim,
+    })
+}
+
+impl Inner {
+    /// Whether any topic waits for a welcome.
+    pub(crate) fn waits_for_welcome(&self) -> bool {
+        self.host
+            .keys
+            .topics()
+            .any(|(_, keys)| waiting(keys).is_some())
+    }
+
+    /// Puts the claims of this device at the other end of a link, if it may keep their boxes: whoever the
+    /// invite's link names, and the core nodes that this node knows of.
+    pub(crate) fn put_claims(&self, turn: &mut Turn<'_, '_>, link: LinkId) {
+        let Some(node) = self.links.get(&link).map(|state| state.node) else {
+            return;
+        };
+        let own = self.mine.uses(turn.cx, &node);
+        let mut frames = Vec::new();
+        for (local, keys) in self.host.keys.topics() {
+            let Some(Waiting { loc, claim }) = waiting(keys) else {
+                continue;
+            };
+            let named = self.ways_of(local).iter().any(|way| way.node == node);
+            let cores = self.host.cores.get(&local);
+            let core = cores.is_some_and(|cores| cores.contains_key(&node));
+            if !named && !core && !own {
+                continue;
+            }
+            let hash = claim.hash();
+            frames.push(if self.answers.asks {
+                Frame::ClaimAsk { loc, claim: hash }
+            } else {
+                Frame::ClaimPut { loc, claim }
+            });
+        }
+        for frame in frames {
+            turn.send(link, &frame);
+        }
+    }
+
+    /// It is time to ask again: what was put may have got lost, and what was not kept may be now.
+    pub(crate) fn ask_claims_again(&mut self) {
+        self.answers.asks = !self.answers.asks;
+    }
+
+    /// A node answers a claim of this device, or says nothing with random bytes.
+    pub(crate) fn on_claim_answer(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: LinkId,
+        (loc, hash): ([u8; 32], [u8; 32]),
+        sealed: &[u8],
+    ) {
+        let Some(node) = self.links.get(&link).map(|state| state.node) else {
+            return;
+        };
+        let found = self.host.keys.topics().find_map(|(local, keys)| {
+            let own = waiting(keys)?;
+            let sealing = keys.sealing.as_ref()?;
+            if own.loc != loc || own.claim.hash() != hash {
+                return None;
+            }
+            let opened = sealing
+                .secrets()
+                .find_map(|secret| open_answer((keys.id, hash), secret, sealed).ok())?;
+            Some((local, opened))
+        });
+        let Some((local, welcomed)) = found else {
+            return;
+        };
+        let got = self.answers.got.entry(local).or_default();
+        let known = got.get(&node).map(|known| known.grant);
+        if known.is_none() && got.len() >= MAX_ANSWERERS {
+            return;
+        }
+        let news = known != Some(welcomed.grant);
+        let grant = welcomed.grant;
+        // Another answer takes the place of one by the same node alone.
+        got.insert(node, welcomed);
+        let promised = got.values().flat_map(|welcomed| &welcomed.keys);
+        let promised = promised.map(|(_, access)| access.clone()).collect();
+        self.host
+            .keys
+            .update(turn.cx, local, |row| row.grant = *grant.as_bytes());
+        if let Some(keys) = self.host.keys.topics.get_mut(&local) {
+            keys.promised = promised;
+        }
+        if news {
+            self.begin_rounds_soon(turn);
+            self.show_promised(turn, local, node);
+        }
+        self.join_progress(turn, local);
+    }
+
+    /// The node that answered, and all others that are said to hold the topic, are shown it.
+    fn show_promised(&mut self, turn: &mut Turn<'_, '_>, local: u32, node: NodeId) {
+        let cores = self.host.cores.get(&local).into_iter().flatten();
+        let nodes: BTreeSet<NodeId> = cores.map(|(core, _)| *core).chain([node]).collect();
+        for node in nodes {
+            if let Some(link) = self.link_of(&node) {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.at_core.remove(&local);
+                }
+                self.show_at_core(turn, link);
+            }
+        }
+    }
+
+    /// Looks in the topic for the grant by which this device was welcomed. From then on it takes part.
+    pub(crate) fn take_welcome(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some(keys) = self.host.keys.topic(local) else {
+            return;
+        };
+        let (Some(own), Some(device)) = (waiting(keys), keys.device.as_ref()) else {
+            return;
+        };
+        let (id, device, hash) = (keys.id, device.public(), own.claim.hash());
+        let Some(got) = self.answers.got.get(&local) else {
+            return;
+        };
+        let got: Vec<Welcomed> = got.values().cloned().collect();
+        let taken = got.into_iter().find(|welcomed| {
+            let giver = look(&mut self.topics, turn.cx, local, |lace, store| {
+                giver(lace, store, &welcomed.grant, (&device, &hash))
+            });
+            let giver = giver.flatten();
+            giver.is_some_and(|giver| welcomed.verify((id, hash), &giver).is_ok())
+        });
+        let Some(welcomed) = taken else {
+            return;
+        };
+        self.answers.got.remove(&local);
+        self.host.keys.update(turn.cx, local, |row| {
+            row.grant = *welcomed.grant.as_bytes();
+            row.waits = [0; 32];
+        });
+        for (epoch, access) in welcomed.keys {
+            let known = self.host.keys.topic(local);
+            let known = known.is_some_and(|keys| keys.ring.by_id(epoch).is_some());
+            if known {
+                self.host.keys.key_came(turn.cx, local, epoch, access);
+            } else {
+                // It is compared with the announcement when that is taken in.
+                let key = epoch_key(local, &epoch);
+                self.host
+                    .keys
+                    .write_vault(turn.cx, &key, &access.to_bytes());
+            }
+        }
+        if let Some(keys) = self.host.keys.topics.get_mut(&local) {
+            keys.promised = Vec::new();
+        }
+        self.survey_epochs(turn, local);
+        self.want_served(turn, local);
+        self.begin_rounds_soon(turn);
+    }
+
+    /// For whom this device waits in a topic: the name of whoever invited it, and its key.
+    pub(crate) fn waits_for(&self, local: u32) -> Option<String> {
+        let keys = self.host.keys.topic(local)?;
+        waiting(keys)?;
+        let inviter = PublicKey::from_bytes(keys.row.inviter);
+        Some(format!(
+            "a welcome by {}, or by anybody else who may admit",
+            inviter_label(&keys.row.inviter_name, &inviter)
+        ))
+    }
+}
+
+fn inviter_label(name: &str, device: &PublicKey) -> String {
+    let key = device.to_string();
+    let key = key.get(..16).unwrap_or_default();
+    if name.is_empty() {
+        format!("the device {key}…")
+    } else {
+        format!("{name} (device {key}…)")
+    }
+}
+
+/// Which device gave a grant that welcomes this claim of this device, if it stands.
+fn giver(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    grant: &GrantId,
+    (device, claim): (&PublicKey, &[u8; 32]),
+) -> Option<PublicKey> {
+    let form = Form::one(*device);
+    let effect = lace.held_effect(store);
+    if effect.grants.get(grant)?.holder != Some(form.member()) {
+        return None;
+    }
+    let issued = lace.facts(store, |facts| facts.issued(grant));
+    let fact = issued.iter().find(|fact| match &fact.what {
+        Item::Grant(given) => given.welcomes == Some(*claim) && given.form.as_ref() == Some(&form),
+        _ => false,
+    })?;
+    let author = lace.facts(store, |facts| facts.key(fact.author))?;
+    Some(*lace.author(&author)?.device())
+}

@@ -1,0 +1,188 @@
+//! Attended invites: who has the link claims, and waits for the welcome of anybody who may admit.
+
+use crate::restored::{info, pair};
+use crate::story::{found, join, send, texts, use_core};
+use crate::world::World;
+use node::command::{AskedRight, Code, Command, Failure, Reply, Right};
+use std::time::Duration;
+
+const TEA: &str = "tea";
+
+/// What an invite is to give.
+#[derive(Clone, Default)]
+pub(crate) struct Asked {
+    pub(crate) rights: Vec<AskedRight>,
+    pub(crate) messages: Option<u32>,
+    pub(crate) uses: u32,
+    pub(crate) until: Option<u64>,
+}
+
+pub(crate) fn right(right: Right, from: u64) -> AskedRight {
+    AskedRight {
+        right,
+        from,
+        until: None,
+    }
+}
+
+pub(crate) fn attended(world: &mut World, node: usize, asked: Asked) -> String {
+    let command = Command::Invite {
+        topic: TEA.to_owned(),
+        rights: asked.rights,
+        messages: asked.messages,
+        uses: asked.uses.max(1),
+        until: asked.until,
+        while_away: false,
+    };
+    match world.ask(node, command) {
+        Reply::Invited { link, attended, .. } => {
+            assert!(attended);
+            link
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Tries to join within some seconds; gives why it could not.
+pub(crate) fn tries(world: &mut World, node: usize, link: &str, seconds: u64) -> Option<Failure> {
+    let command = Command::Join {
+        link: link.to_owned(),
+        name: None,
+        timeout_ms: seconds * 1000,
+    };
+    match world.ask_for(node, command, Duration::from_secs(seconds + 1)) {
+        Some(Reply::Topic { .. }) => None,
+        Some(Reply::Failed(failure)) => Some(failure),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn members(world: &mut World, node: usize) -> usize {
+    let topic = TEA.to_owned();
+    match world.ask(node, Command::Members { topic }) {
+        Reply::Members(members) => members.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_inviter_welcomes_who_claims() {
+    let mut world = World::new(120);
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    found(&mut world, alice, TEA);
+    send(&mut world, alice, TEA, "one");
+    let link = attended(&mut world, alice, Asked::default());
+    join(&mut world, bob, &link);
+    send(&mut world, bob, TEA, "two");
+    world.pass(Duration::from_secs(5));
+    assert_eq!(texts(&mut world, alice, TEA), ["one", "two"]);
+    assert_eq!(texts(&mut world, bob, TEA), ["one", "two"]);
+    assert_eq!(members(&mut world, bob), 2);
+    // It lasts, on both sides.
+    for node in [alice, bob] {
+        world.down(node);
+        world.up(node);
+    }
+    send(&mut world, bob, TEA, "three");
+    world.pass(Duration::from_secs(60));
+    assert_eq!(texts(&mut world, alice, TEA), ["one", "two", "three"]);
+}
+
+/// The inviter is away: the claim waits at the core node, and says for whom. It is welcomed when the
+/// inviter comes back, while the claimer is away in its turn.
+#[test]
+fn a_claim_waits_at_the_core_node() {
+    let mut world = World::new(121);
+    let core = world.add("core", true);
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    use_core(&mut world, alice, core);
+    found(&mut world, alice, TEA);
+    send(&mut world, alice, TEA, "one");
+    world.pass(Duration::from_secs(2));
+    let link = attended(&mut world, alice, Asked::default());
+    world.pass(Duration::from_secs(2));
+    world.down(alice);
+    let failure = tries(&mut world, bob, &link, 20).expect("nobody is there");
+    assert_eq!(failure.code, Code::NotYet);
+    assert!(
+        failure.message.starts_with("waits for a welcome by Alice"),
+        "{failure:?}"
+    );
+    assert_eq!(info(&mut world, bob).row.role, "joining");
+    world.down(bob);
+    world.up(alice);
+    world.pass(Duration::from_secs(30));
+    assert_eq!(
+        members(&mut world, alice),
+        2,
+        "welcomed, and has not written yet"
+    );
+    world.down(alice);
+    world.up(bob);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(info(&mut world, bob).row.role, "member");
+    assert_eq!(texts(&mut world, bob, TEA), ["one"]);
+    send(&mut world, bob, TEA, "two");
+    world.pass(Duration::from_secs(5));
+    world.up(alice);
+    world.pass(Duration::from_secs(30));
+    assert_eq!(texts(&mut world, alice, TEA), ["one", "two"]);
+}
+
+/// Neither the inviter, who founded the topic, nor a core node: another member who may admit.
+#[test]
+fn whoever_may_admit_welcomes_in_the_inviters_stead() {
+    let (mut world, alice, bob) = pair(122);
+    let rights = [Right::Publish, Right::Read, Right::Admit];
+    let grant = Command::Grant {
+        topic: TEA.to_owned(),
+        member: "Bob".to_owned(),
+        rights: rights.into_iter().map(|of| right(of, 0)).collect(),
+        messages: None,
+        bytes: None,
+    };
+    let reply = world.ask(alice, grant);
+    assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(5));
+    let link = attended(&mut world, alice, Asked::default());
+    world.pass(Duration::from_secs(5));
+    world.down(alice);
+    let carol = world.add("Carol", false);
+    join(&mut world, carol, &link);
+    send(&mut world, carol, TEA, "three");
+    world.pass(Duration::from_secs(5));
+    assert_eq!(texts(&mut world, bob, TEA), ["one", "two", "three"]);
+    assert_eq!(texts(&mut world, carol, TEA), ["one", "two", "three"]);
+}
+
+/// Who has the link and is not welcomed has nothing of the topic.
+#[test]
+fn no_more_are_welcomed_than_the_invite_has_uses() {
+    let mut world = World::new(123);
+    let alice = world.add("Alice", false);
+    found(&mut world, alice, TEA);
+    send(&mut world, alice, TEA, "one");
+    let link = attended(&mut world, alice, Asked::default());
+    let (bob, mallory) = (world.add("Bob", false), world.add("Mallory", false));
+    join(&mut world, bob, &link);
+    let failure = tries(&mut world, mallory, &link, 50).expect("used up");
+    assert_eq!(failure.code, Code::NotYet);
+    assert!(texts(&mut world, mallory, TEA).is_empty());
+    assert_eq!(members(&mut world, alice), 2);
+    // With a person's word she comes in.
+    let waiting = info(&mut world, alice).waiting;
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    let grant = Command::Grant {
+        topic: TEA.to_owned(),
+        member: waiting[0].device.clone(),
+        rights: vec![right(Right::Publish, 0), right(Right::Read, 0)],
+        messages: None,
+        bytes: None,
+    };
+    let reply = world.ask(alice, grant);
+    assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(60));
+    assert_eq!(texts(&mut world, mallory, TEA), ["one"]);
+    let invite = &info(&mut world, alice).invites[0];
+    assert_eq!((invite.uses, invite.used), (1, 2), "shown, not undone");
+}
