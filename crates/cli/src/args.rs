@@ -5,6 +5,9 @@
 
 use std::path::PathBuf;
 
+pub mod device;
+pub mod owners;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::rate::PerMinute;
@@ -74,6 +77,12 @@ pub enum Command {
     /// Topics of this home
     #[command(subcommand)]
     Topic(Topic),
+    /// Your devices: one person with a laptop and a phone is one member
+    #[command(subcommand)]
+    Device(device::Device),
+    /// The owners of a topic: who they are, and what they decide together
+    #[command(subcommand)]
+    Owners(owners::Owners),
     /// Who takes part in a topic, by what grant, what that gives, and what was taken back
     Members {
         /// A topic
@@ -242,6 +251,10 @@ pub enum Topic {
     Create {
         /// The name that members see
         name: String,
+        /// How many own it, you included, and how many of them decide who does, such as 2of3; prints a
+        /// link for each of the others
+        #[arg(long, value_name = "KofN")]
+        owners: Option<owners::Threshold>,
     },
     /// The topics of this home
     List,
@@ -339,7 +352,7 @@ pub struct Revoke {
 /// `way join`.
 #[derive(Debug, Args)]
 pub struct Join {
-    /// way:join/…
+    /// way:join/…, or way:device/… of another device of yours
     pub link: String,
     /// What this home calls the topic; its founder's name for it, if you do not say
     #[arg(long)]

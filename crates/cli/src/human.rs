@@ -2,7 +2,9 @@
 //!
 //! Whatever comes from others passes [`crate::plain`] first.
 
+pub mod devices;
 pub mod members;
+pub mod owners;
 
 use crate::plain::{block, line};
 use crate::schema;

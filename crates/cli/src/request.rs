@@ -112,6 +112,38 @@ pub enum Ask {
         cut: Option<String>,
         cascade: bool,
     },
+    OwnersCreate {
+        name: String,
+        threshold: u8,
+        count: u8,
+    },
+    OwnersList {
+        topic: String,
+    },
+    OwnersPending,
+    OwnersSign {
+        id: String,
+    },
+    OwnersPropose {
+        topic: String,
+        add: Vec<String>,
+        remove: Vec<String>,
+        threshold: Option<u8>,
+    },
+    DeviceInvite,
+    DeviceJoin {
+        link: String,
+        timeout_ms: u64,
+    },
+    DeviceList,
+    DeviceRemove {
+        device: String,
+        topic: Option<String>,
+    },
+    DeviceCountersign {
+        topic: String,
+        act: String,
+    },
     TopicLeave {
         topic: String,
     },

@@ -103,6 +103,12 @@ fn choose(context: &mut Context, command: Command) -> Outcome {
         Command::Peers => commands::node::peers(context),
         Command::Core(core) => commands::core::run(context, core),
         Command::Topic(topic) => commands::topic::run(context, topic),
+        Command::Device(device) => commands::device::run(context, device),
+        Command::Owners(owners) => commands::owners::run(context, owners),
+        Command::Join(join) if commands::device::is_link(&join.link) => {
+            let timeout_ms = commands::node::milliseconds(join.timeout);
+            commands::device::join(context, join.link, join.up, timeout_ms)
+        }
         Command::Members { topic } => commands::topic::members(context, topic),
         Command::Grant(grant) => commands::giving::grant(context, grant),
         Command::Revoke(revoke) => commands::giving::revoke(context, revoke),

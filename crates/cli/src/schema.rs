@@ -47,6 +47,16 @@ macro_rules! objects {
     };
 }
 
+mod device;
+mod owners;
+
+pub use owners::{OwnedTopic, Owner, Owners, Proposal};
+
+pub use device::{
+    ActTie, Countersigned, DeviceInvite, DeviceJoined, DeviceRemoved, NotRemoved, OwnDevice,
+    OwnDeviceTopic,
+};
+
 objects! {
     /// `way up`, when the node answers.
     Up {

@@ -1,7 +1,9 @@
 //! Requests into the node's commands, and its replies into objects.
 
+mod devices;
 mod members;
 mod objects;
+mod owners;
 
 use crate::failure::{Code, Failure};
 use crate::request::{Ask, End, From as Begin, Last, Text, WaitState};
@@ -65,6 +67,16 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         Ask::TopicInfo { topic } => Command::TopicInfo { topic },
         Ask::Members { topic } => Command::Members { topic },
         Ask::Grant { .. } | Ask::Revoke { .. } => members::giving(ask),
+        Ask::OwnersCreate { .. }
+        | Ask::OwnersList { .. }
+        | Ask::OwnersPending
+        | Ask::OwnersSign { .. }
+        | Ask::OwnersPropose { .. } => owners::asked(ask),
+        Ask::DeviceInvite
+        | Ask::DeviceJoin { .. }
+        | Ask::DeviceList
+        | Ask::DeviceRemove { .. }
+        | Ask::DeviceCountersign { .. } => devices::asked(ask),
         Ask::TopicLeave { topic } => Command::TopicLeave { topic },
         Ask::TopicForget { topic } => Command::TopicForget { topic },
         Ask::Invite { topic, uses, until } => Command::Invite { topic, uses, until },
@@ -258,6 +270,8 @@ pub fn answer(asked: &Asked, reply: Reply) -> Answer {
         Reply::Topics(topics) => Answer::many(topics, objects::topic),
         Reply::TopicInfo(info) => Answer::one(&objects::topic_info(*info)),
         Reply::Members(all) => Answer::many(all, members::member),
+        Reply::Device(reply) => devices::answer(reply),
+        Reply::Owners(reply) => owners::answer(reply),
         Reply::Granted { .. } | Reply::Revoked { .. } => members::given(reply),
         Reply::Invited { .. } | Reply::Invitation { .. } => objects::inviting(reply),
         Reply::Sent { ids, warnings } => {

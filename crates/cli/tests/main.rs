@@ -1,6 +1,7 @@
 //! The surface of `way`, held against its documents.
 
 mod crash;
+mod devices;
 mod docs;
 mod fake;
 mod giving;

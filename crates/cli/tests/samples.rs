@@ -1,6 +1,8 @@
 //! One of everything that the node may answer, with every field that may be missing once there and
 //! once not.
 
+use ::node::command::devices::{DeviceReply, DeviceRow, DeviceTopic};
+use ::node::command::owners::{Owner, Owners, OwnersReply, Proposal};
 use ::node::command::{self as node, LineKind, Reply, WaitFor};
 use cli::request::{Ask, End, From, Right, Text, WaitState};
 use cli::schema::{self, Version, to_line};
@@ -223,6 +225,48 @@ fn why() -> node::Why {
     }
 }
 
+fn owner() -> Owner {
+    Owner {
+        device: "k".into(),
+        name: "a".into(),
+        own: true,
+    }
+}
+
+fn proposal() -> Proposal {
+    Proposal {
+        id: HEX.into(),
+        topic: topic_id(),
+        name: "ops".into(),
+        text: "adds b".into(),
+        signed: vec![owner()],
+        waits_for: vec![owner()],
+        lacks: 1,
+        done: false,
+    }
+}
+
+fn own_device(full: bool) -> DeviceRow {
+    DeviceRow {
+        name: "a".into(),
+        node: full.then(node_id),
+        own: full,
+        linked: !full,
+        since: full.then_some(1),
+        seen: full.then_some(2),
+        topics: vec![DeviceTopic {
+            topic: topic_id(),
+            name: "ops".into(),
+            device: "k".into(),
+            seated: full,
+            share: 128,
+            since: full.then_some(1),
+            seen: full.then_some(2),
+            ties: vec![("a".into(), "b".into())],
+        }],
+    }
+}
+
 /// Every reply, and the name of its object.
 pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
     let problem = node::Problem {
@@ -296,6 +340,61 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("Topic", Reply::Topics(vec![topic_row()])),
         ("TopicInfo", Reply::TopicInfo(Box::new(topic_info()))),
         ("Member", Reply::Members(members())),
+        (
+            "OwnedTopic",
+            Reply::Owners(OwnersReply::Created {
+                topic: topic_id(),
+                name: "ops".into(),
+                links: vec!["way:join/x".into()],
+                until: 1,
+            }),
+        ),
+        (
+            "Owners",
+            Reply::Owners(OwnersReply::List(Owners {
+                topic: topic_id(),
+                name: "ops".into(),
+                threshold: 2,
+                devices: vec![owner()],
+                missing: vec!["one".into()],
+            })),
+        ),
+        (
+            "Proposal",
+            Reply::Owners(OwnersReply::Pending(vec![proposal()])),
+        ),
+        ("Proposal", Reply::Owners(OwnersReply::Signed(proposal()))),
+        (
+            "DeviceInvite",
+            Reply::Device(DeviceReply::Invited {
+                link: "way:device/x".into(),
+                until: 1,
+            }),
+        ),
+        (
+            "DeviceJoined",
+            Reply::Device(DeviceReply::Joined {
+                node: node_id(),
+                name: "a".into(),
+                topics: 1,
+            }),
+        ),
+        (
+            "OwnDevice",
+            Reply::Device(DeviceReply::List(vec![own_device(true), own_device(false)])),
+        ),
+        (
+            "DeviceRemoved",
+            Reply::Device(DeviceReply::Removed {
+                device: "a".into(),
+                topics: vec!["ops".into()],
+                failed: vec![("tea".into(), "why".into())],
+            }),
+        ),
+        (
+            "Countersigned",
+            Reply::Device(DeviceReply::Countersigned { act: "ab".into() }),
+        ),
         (
             "Granted",
             Reply::Granted {
@@ -505,6 +604,34 @@ pub(crate) fn asks() -> Vec<Ask> {
         Ask::CoreUse { link: text() },
         Ask::CoreLeave { core: text() },
         Ask::CoreList,
+        Ask::OwnersCreate {
+            name: text(),
+            threshold: 2,
+            count: 3,
+        },
+        Ask::OwnersList { topic: text() },
+        Ask::OwnersPending,
+        Ask::OwnersSign { id: text() },
+        Ask::OwnersPropose {
+            topic: text(),
+            add: vec![text()],
+            remove: vec![text()],
+            threshold: Some(2),
+        },
+        Ask::DeviceInvite,
+        Ask::DeviceJoin {
+            link: text(),
+            timeout_ms: 1,
+        },
+        Ask::DeviceList,
+        Ask::DeviceRemove {
+            device: text(),
+            topic: None,
+        },
+        Ask::DeviceCountersign {
+            topic: text(),
+            act: text(),
+        },
         Ask::TopicCreate { name: text() },
         Ask::TopicList,
         Ask::TopicInfo { topic: text() },

@@ -156,6 +156,16 @@ impl Lace {
         self
     }
 
+    /// The forks that are known, by author: the lowest number of which there are two.
+    #[must_use]
+    pub fn held_evidence(&self) -> BTreeMap<AuthorNo, u64> {
+        let forked = self.seen.iter().filter_map(|(author, seen)| {
+            let no = self.by_key.get(author)?;
+            Some((AuthorNo(*no), seen.number))
+        });
+        forked.collect()
+    }
+
     /// What stands of all facts that are here, with all forks that are known. Computed anew after
     /// a new fact or fork.
     pub fn held_effect(&self, store: &mut Staged<'_>) -> Arc<Effect> {
@@ -164,11 +174,7 @@ impl Lace {
             return effect;
         }
         let set = self.held_set(store);
-        let forked = self.seen.iter().filter_map(|(author, seen)| {
-            let no = self.by_key.get(author)?;
-            Some((AuthorNo(*no), seen.number))
-        });
-        let evidence = forked.collect();
+        let evidence = self.held_evidence();
         let look = Look::new(self, store);
         let effect = Arc::new(self.policy.effect(&look, &set, &evidence));
         self.memory.borrow_mut().held = Some(Arc::clone(&effect));

@@ -2,6 +2,7 @@
 
 mod agreements;
 mod chains;
+mod claims;
 mod closing;
 mod doors;
 mod fallen;

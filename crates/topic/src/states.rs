@@ -5,7 +5,7 @@ use crate::receipts::node_of;
 use crate::rows::{self, Bytes};
 use crate::state::{Shared, Topic};
 use crate::topics::Env;
-use identity::{EnvelopeId, NodeId, PublicKey};
+use identity::{EnvelopeId, Id, NodeId, PublicKey};
 use machine::Cx;
 use machine::planted::{Bug, is};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,11 +66,11 @@ pub struct States {
     pub states: Vec<State>,
     /// Custodians whose promise stands.
     pub held: usize,
-    /// Member devices, without the sender's, that have it.
+    /// Members, without the sender, of whom a device has it.
     pub delivered: usize,
-    /// Member devices without the sender's.
+    /// Members without the sender.
     pub members: usize,
-    /// Member devices that lack it, as far as is known.
+    /// A device of each member of whom none has it, as far as is known.
     pub waits_for: Vec<(PublicKey, Option<String>)>,
 }
 
@@ -114,17 +114,22 @@ impl Topic {
                 ReceiptKind::Held | ReceiptKind::Carried => {}
             }
         }
-        let members: Vec<PublicKey> = self
-            .members(env.cx)
-            .into_iter()
-            .filter(|device| Some(*device) != writer)
-            .collect();
+        let members = self.people(env.cx).into_values();
+        let wrote = |devices: &Vec<PublicKey>| writer.is_some_and(|one| devices.contains(&one));
+        let members: Vec<Vec<PublicKey>> = members.filter(|devices| !wrote(devices)).collect();
         let mut waits_for = Vec::new();
-        for device in &members {
-            let by = self.by_device(env.cx, *device);
-            match delivered.get(device) {
-                Some(at) => found.add(StateKind::Delivered, by, *at),
-                None => waits_for.push((*device, self.name(env.cx, device))),
+        for devices in &members {
+            let mut has = false;
+            for device in devices {
+                if let Some(at) = delivered.get(device) {
+                    has = true;
+                    let by = self.by_device(env.cx, *device);
+                    found.add(StateKind::Delivered, by, *at);
+                }
+            }
+            // A member has it as soon as one of its devices does.
+            if let Some(first) = devices.first().filter(|_| !has) {
+                waits_for.push((*first, self.name(env.cx, first)));
             }
         }
         let had = members.len().saturating_sub(waits_for.len());
@@ -251,6 +256,26 @@ impl Topic {
             .into_iter()
             .filter(|device| !left(cx, device))
             .collect()
+    }
+
+    /// The members that take part now, each with its devices that do. A device with several seats counts
+    /// where its grant is nearest to the topic's own.
+    pub(crate) fn people(&self, cx: &mut Cx<'_>) -> BTreeMap<Id, Vec<PublicKey>> {
+        let effect = self.lace.held_effect(&mut cx.store);
+        let mut seats: BTreeMap<PublicKey, (u32, Id)> = BTreeMap::new();
+        for ((holder, device), seat) in &effect.devices {
+            let depth = effect.grants.get(&seat.grant).map(|grant| grant.depth);
+            let seat = (depth.unwrap_or(u32::MAX), *holder);
+            let known = seats.entry(*device).or_insert(seat);
+            *known = seat.min(*known);
+        }
+        let mut people: BTreeMap<Id, Vec<PublicKey>> = BTreeMap::new();
+        for device in self.members(cx) {
+            if let Some((_, holder)) = seats.get(&device) {
+                people.entry(*holder).or_default().push(device);
+            }
+        }
+        people
     }
 
     fn by_device(&self, cx: &mut Cx<'_>, device: PublicKey) -> By {

@@ -1,9 +1,11 @@
 //! What each command does: ask the node, print the answer.
 
 pub mod core;
+pub mod device;
 pub mod giving;
 pub mod home;
 pub mod node;
+pub mod owners;
 pub mod read;
 pub mod send;
 pub mod topic;

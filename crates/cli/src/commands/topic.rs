@@ -18,7 +18,7 @@ use crate::{human, plain, qr, schema};
 /// The node's failure.
 pub fn run(context: &mut Context, topic: Topic) -> Outcome {
     match topic {
-        Topic::Create { name } => context.one(Ask::TopicCreate { name }, words),
+        Topic::Create { name, owners } => super::owners::create(context, name, owners),
         Topic::List => context.many(Ask::TopicList, human::topics),
         Topic::Info { topic } => context.one(Ask::TopicInfo { topic }, human::topic_info),
         Topic::Leave { topic } => context.one(Ask::TopicLeave { topic }, |_: &schema::Done| {

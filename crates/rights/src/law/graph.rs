@@ -132,6 +132,16 @@ impl<'a> Graph<'a> {
         self.states.get(id)
     }
 
+    /// The acts of the set that follow a state of a composition.
+    pub(super) fn following(&self, composition: Id, state: ActId) -> BTreeSet<ActId> {
+        let acts = self.by_no.values().filter_map(|fact| match &fact.what {
+            What::Act(act) => Some(act),
+            _ => None,
+        });
+        let follow = acts.filter(|act| act.composition == composition && act.previous == state);
+        follow.map(|act| act.id).collect()
+    }
+
     /// Whether the set has an act.
     pub(super) fn has_act(&self, id: &ActId) -> bool {
         self.states.get(id).is_some_and(|state| state.number > 0)

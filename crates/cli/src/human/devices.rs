@@ -1,0 +1,106 @@
+//! Devices in words.
+
+use super::plural;
+use crate::plain::line;
+use crate::schema::{DeviceJoined, DeviceRemoved, OwnDevice, OwnDeviceTopic};
+
+/// `way device list`.
+#[must_use]
+pub fn list(devices: &[OwnDevice]) -> String {
+    let texts: Vec<String> = devices.iter().map(one).collect();
+    texts.join("\n")
+}
+
+fn one(device: &OwnDevice) -> String {
+    let name = if device.name.is_empty() {
+        "a device without a name".to_owned()
+    } else {
+        line(&device.name)
+    };
+    let mut marks = Vec::new();
+    if device.own {
+        marks.push("this device".to_owned());
+    } else if device.linked {
+        marks.push("linked".to_owned());
+    } else if let Some(seen) = &device.seen {
+        marks.push(format!("last seen {}", line(seen)));
+    }
+    if let Some(since) = &device.since {
+        marks.push(format!("yours since {}", line(since)));
+    }
+    let marks = match marks.is_empty() {
+        true => String::new(),
+        false => format!("  ({})", marks.join(", ")),
+    };
+    let mut text = format!("{name}{marks}");
+    for topic in &device.topics {
+        text.push_str(&format!("\n  {}", part(topic)));
+        for tie in topic.ties.iter().filter(|_| device.own) {
+            text.push_str(&format!(
+                "\n    two devices changed your devices at once: act {} counts, act {} does not; who \
+                 gave you your rights can decide for the other with `way device countersign`",
+                short(&tie.taken),
+                short(&tie.other)
+            ));
+        }
+    }
+    text
+}
+
+fn part(topic: &OwnDeviceTopic) -> String {
+    let seat = if topic.seated {
+        match &topic.since {
+            Some(since) => format!("since {}", line(since)),
+            None => "from the beginning".to_owned(),
+        }
+    } else {
+        "has no seat".to_owned()
+    };
+    let wrote = match &topic.seen {
+        Some(seen) => format!("wrote last {}", line(seen)),
+        None => "has not written".to_owned(),
+    };
+    let key = short(&topic.device);
+    format!("{}  key {key}  {seat}, {wrote}", line(&topic.name))
+}
+
+/// Enough of a key or an act to name it.
+fn short(text: &str) -> String {
+    line(text).chars().take(12).collect()
+}
+
+/// `way device join`.
+#[must_use]
+pub fn joined(joined: &DeviceJoined) -> String {
+    let topics = plural(u64::from(joined.topics), "topic", "topics");
+    format!(
+        "this is now a device of the same person as {}: {topics} handed over",
+        line(&joined.name)
+    )
+}
+
+/// `way device remove`.
+#[must_use]
+pub fn removed(removed: &DeviceRemoved) -> String {
+    let device = line(&removed.device);
+    let mut text = match removed.topics.as_slice() {
+        [] => format!("{device} is not known to this device any more"),
+        topics => {
+            let topics: Vec<String> = topics.iter().map(|topic| line(topic)).collect();
+            format!(
+                "{device} is removed from {}; what it wrote so far stands\n\
+                 if it removes this device at the same time, the one that was there first stays, unless \
+                 who gave you your rights decides otherwise (`way device countersign`)",
+                topics.join(", ")
+            )
+        }
+    };
+    for failed in &removed.failed {
+        text.push_str(&format!(
+            "\nnot removed from {}: {}",
+            line(&failed.topic),
+            line(&failed.reason)
+        ));
+    }
+    text
+}

@@ -1,0 +1,112 @@
+//! The devices of a person: what may be asked, and what is answered.
+
+use identity::{NodeId, TopicId};
+
+/// What is asked about devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceCommand {
+    /// `way device invite`: a link for another device.
+    Invite,
+    /// `way device join LINK`: this computer becomes a device of whoever made the link. Answered when all
+    /// topics have been handed over, or `timeout_ms` ran out.
+    Join {
+        /// The link.
+        link: String,
+        /// How long to wait.
+        timeout_ms: u64,
+    },
+    /// `way device list`.
+    List,
+    /// `way device remove DEVICE`: in one topic, or in all.
+    Remove {
+        /// By name, node, key in a topic, or a unique prefix of one.
+        device: String,
+        /// One topic; all if there is none.
+        topic: Option<String>,
+    },
+    /// `way device countersign TOPIC ACT`: decides which of two acts of somebody's devices counts.
+    Countersign {
+        /// Where.
+        topic: String,
+        /// The act: hexadecimal digits, a unique prefix is enough.
+        act: String,
+    },
+}
+
+/// What is answered about devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceReply {
+    /// To [`DeviceCommand::Invite`].
+    Invited {
+        /// The link.
+        link: String,
+        /// Until when it can be used (ms).
+        until: u64,
+    },
+    /// To [`DeviceCommand::Join`].
+    Joined {
+        /// The other device's node.
+        node: NodeId,
+        /// Its name.
+        name: String,
+        /// Topics that it handed over.
+        topics: u32,
+    },
+    /// To [`DeviceCommand::List`].
+    List(Vec<DeviceRow>),
+    /// To [`DeviceCommand::Remove`].
+    Removed {
+        /// What was removed, as a person knows it.
+        device: String,
+        /// Names of the topics in which it was removed.
+        topics: Vec<String>,
+        /// Where it was not, and why.
+        failed: Vec<(String, String)>,
+    },
+    /// To [`DeviceCommand::Countersign`].
+    Countersigned {
+        /// The act.
+        act: String,
+    },
+}
+
+/// A device of the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// Its name.
+    pub name: String,
+    /// Its node, where that is known.
+    pub node: Option<NodeId>,
+    /// Whether it is this one.
+    pub own: bool,
+    /// Whether a link with it is up.
+    pub linked: bool,
+    /// Since when it is known (ms), as another device of the person.
+    pub since: Option<u64>,
+    /// When it last spoke or wrote (ms).
+    pub seen: Option<u64>,
+    /// Its part in topics.
+    pub topics: Vec<DeviceTopic>,
+}
+
+/// A device in one topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceTopic {
+    /// Which.
+    pub topic: TopicId,
+    /// Its local name.
+    pub name: String,
+    /// The device key in text.
+    pub device: String,
+    /// Whether it may act for the person there.
+    pub seated: bool,
+    /// How much of the person's rates it may spend, of 256.
+    pub share: u16,
+    /// When it got its seat (ms), where an act says so.
+    pub since: Option<u64>,
+    /// When it last wrote (ms).
+    pub seen: Option<u64>,
+    /// Acts that follow the same state as one that counts, in hexadecimal digits, with that one: two devices
+    /// have changed the person's devices at once.
+    pub ties: Vec<(String, String)>,
+}

@@ -1,0 +1,110 @@
+//! The owners of a topic, and what several devices decide together.
+
+use identity::TopicId;
+
+/// What is asked about owners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnersCommand {
+    /// `way topic create NAME --owners KofN`: founds a topic that is to have so many owners, of whom so many
+    /// decide together about the owners.
+    Create {
+        /// The topic's name.
+        name: String,
+        /// How many it takes.
+        threshold: u8,
+        /// How many there are to be, this one included.
+        count: u8,
+    },
+    /// `way owners list TOPIC`.
+    List {
+        /// Which.
+        topic: String,
+    },
+    /// `way owners pending`: what waits for signatures, in all topics.
+    Pending,
+    /// `way owners sign ID`.
+    Sign {
+        /// The proposal: hexadecimal digits, a unique prefix is enough.
+        id: String,
+    },
+    /// `way owners propose TOPIC`: other devices, or another number of them that it takes.
+    Propose {
+        /// Where.
+        topic: String,
+        /// Members who are to become owners: by name, key or a unique prefix of one.
+        add: Vec<String>,
+        /// Owners who are to be none any more.
+        remove: Vec<String>,
+        /// How many it takes afterwards; as many as before if nothing is said.
+        threshold: Option<u8>,
+    },
+}
+
+/// What is answered about owners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnersReply {
+    /// To [`OwnersCommand::Create`].
+    Created {
+        /// The topic.
+        topic: TopicId,
+        /// Its local name.
+        name: String,
+        /// A link for each of the other owners.
+        links: Vec<String>,
+        /// Until when they can be used (ms).
+        until: u64,
+    },
+    /// To [`OwnersCommand::List`].
+    List(Owners),
+    /// To [`OwnersCommand::Pending`].
+    Pending(Vec<Proposal>),
+    /// To [`OwnersCommand::Sign`] and [`OwnersCommand::Propose`].
+    Signed(Proposal),
+}
+
+/// The owners of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owners {
+    /// The topic.
+    pub topic: TopicId,
+    /// Its local name.
+    pub name: String,
+    /// How many it takes to change them.
+    pub threshold: u8,
+    /// Their devices.
+    pub devices: Vec<Owner>,
+    /// What is still missing of what was planned when the topic was founded, in sentences.
+    pub missing: Vec<String>,
+}
+
+/// The device of an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The device key in text.
+    pub device: String,
+    /// Its name; may be empty.
+    pub name: String,
+    /// Whether it is this device.
+    pub own: bool,
+}
+
+/// Something that waits for signatures, or has just got its last one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// Which: hexadecimal digits.
+    pub id: String,
+    /// Where.
+    pub topic: TopicId,
+    /// The topic's local name.
+    pub name: String,
+    /// What it does, in words.
+    pub text: String,
+    /// Who has signed.
+    pub signed: Vec<Owner>,
+    /// Who may still sign.
+    pub waits_for: Vec<Owner>,
+    /// How many signatures are missing.
+    pub lacks: u32,
+    /// Whether it is published.
+    pub done: bool,
+}

@@ -1,0 +1,471 @@
+//! The devices of this person: list, remove, decide between two of somebody's.
+
+use super::names::{is_prefix, one};
+use crate::command::devices::{DeviceCommand, DeviceReply, DeviceRow, DeviceTopic};
+use crate::command::{Code, Failure, Reply};
+use crate::limits::MAX_CUT_NAMED;
+use crate::look::look;
+use crate::node::{Inner, Turn};
+use crate::pairing::{self, Own, PairRow};
+use crate::rows::{self, PROFILES, said_key};
+use identity::limits::MAX_DEVICES;
+use identity::{ActId, EnvelopeId, Form, Id, NodeId, PublicKey};
+use lace::Lace;
+use machine::Staged;
+use rights::Member;
+use std::collections::{BTreeMap, BTreeSet};
+use wire::{Act, Item, Role};
+
+/// Acts that are looked at for one that is to be countersigned, the newest.
+const ACTS: usize = 1_024;
+
+/// Fewest digits that stand for the key of a device or for an act.
+const MIN_KEY: usize = 8;
+
+/// Devices of a member that once had a seat and are still listed.
+const MAX_LISTED: usize = 2 * MAX_DEVICES;
+
+/// A device of the person, with what a person is not shown.
+struct Device {
+    row: DeviceRow,
+    seats: Vec<(u32, PublicKey)>,
+}
+
+/// A device in one topic, as its graph tells.
+struct Seat {
+    device: PublicKey,
+    share: Option<u16>,
+    since: Option<u64>,
+    seen: Option<u64>,
+    ties: Vec<(String, String)>,
+}
+
+impl Inner {
+    /// `way device …`, but for what waits.
+    pub(super) fn devices(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        command: DeviceCommand,
+    ) -> Result<Reply, Failure> {
+        match command {
+            DeviceCommand::Invite => self.device_invite(turn),
+            DeviceCommand::List => {
+                let rows = self.all_devices(turn).into_iter();
+                let rows = rows.map(|device| device.row).collect();
+                Ok(Reply::Device(DeviceReply::List(rows)))
+            }
+            DeviceCommand::Remove { device, topic } => {
+                self.device_remove(turn, &device, topic.as_deref())
+            }
+            DeviceCommand::Countersign { topic, act } => self.countersign(turn, &topic, &act),
+            DeviceCommand::Join { .. } => {
+                unreachable!("answered when what it waits for has come")
+            }
+        }
+    }
+
+    /// All devices of this person: this one first, then by name.
+    fn all_devices(&mut self, turn: &mut Turn<'_, '_>) -> Vec<Device> {
+        let mut by_node: BTreeMap<NodeId, Device> = BTreeMap::new();
+        let mut others: Vec<Device> = Vec::new();
+        let own = blank(self.router.name().to_owned(), Some(self.id));
+        by_node.insert(self.id, own);
+        for (node, row) in pairing::pairs(&mut turn.cx.store) {
+            let mut device = blank(row.name.clone(), Some(node));
+            let PairRow { since, seen, .. } = row;
+            (device.row.since, device.row.seen) = (Some(since), Some(seen));
+            by_node.insert(node, device);
+        }
+        let topics = self.host.keys.topics();
+        let topics = topics.filter(|(_, keys)| keys.device.is_some() && keys.row.opened);
+        let locals: Vec<u32> = topics.map(|(local, _)| local).collect();
+        for local in locals {
+            for seat in self.seats_of_person(turn, local) {
+                let node = self.node_of_device(turn, local, &seat.device);
+                let name = self.topics.name(turn.cx, local, &seat.device);
+                let device = match node {
+                    Some(node) => by_node
+                        .entry(node)
+                        .or_insert_with(|| blank(name.unwrap_or_default(), Some(node))),
+                    None => {
+                        others.push(blank(name.unwrap_or_default(), None));
+                        let Some(last) = others.last_mut() else {
+                            continue;
+                        };
+                        last
+                    }
+                };
+                device.seats.push((local, seat.device));
+                device.row.seen = device.row.seen.max(seat.seen);
+                if let Some(keys) = self.host.keys.topic(local) {
+                    device.row.topics.push(DeviceTopic {
+                        topic: keys.id,
+                        name: keys.row.name.clone(),
+                        device: seat.device.to_string(),
+                        seated: seat.share.is_some(),
+                        share: seat.share.unwrap_or(0),
+                        since: seat.since,
+                        seen: seat.seen,
+                        ties: seat.ties,
+                    });
+                }
+            }
+        }
+        let mut all: Vec<Device> = by_node.into_values().chain(others).collect();
+        for device in &mut all {
+            device.row.own = device.row.node == Some(self.id);
+            let linked = |node: &NodeId| self.link_of(node).is_some();
+            device.row.linked = device.row.node.as_ref().is_some_and(linked);
+        }
+        all.sort_by_key(|device| (!device.row.own, device.row.name.clone(), device.row.node));
+        all
+    }
+
+    /// On which node a device is, as it said in the topic.
+    fn node_of_device(
+        &self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        device: &PublicKey,
+    ) -> Option<NodeId> {
+        let keys = self.host.keys.topic(local)?;
+        if keys.device.as_ref()?.public() == *device {
+            return Some(self.id);
+        }
+        let row = turn
+            .cx
+            .store
+            .get(rows::NODE, &said_key(PROFILES, local, device))?;
+        Some(rows::decode::<rows::MemberRow>(&row)?.node())
+    }
+
+    /// The devices of this person in a topic, with those that have lost their seats.
+    fn seats_of_person(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<Seat> {
+        let keys = self.host.keys.topic(local);
+        let Some(device) = keys.and_then(|keys| Some(keys.device.as_ref()?.public())) else {
+            return Vec::new();
+        };
+        look(&mut self.topics, turn.cx, local, |lace, store| {
+            let own = Own::of(lace, store, &device);
+            let own = own.or_else(|| once(lace, store, &device));
+            match own {
+                Some(own) => seats(lace, store, &own.member),
+                None => vec![alone(lace, device)],
+            }
+        })
+        .unwrap_or_default()
+    }
+
+    /// `way device remove`.
+    fn device_remove(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        text: &str,
+        topic: Option<&str>,
+    ) -> Result<Reply, Failure> {
+        let only = topic.map(|topic| self.find_topic(topic)).transpose()?;
+        let all = self.all_devices(turn);
+        let fits: Vec<usize> = (0..all.len())
+            .filter(|at| all.get(*at).is_some_and(|device| is_called(device, text)))
+            .collect();
+        let shown = fits.iter().filter_map(|at| all.get(*at));
+        let shown = shown.map(|device| {
+            let node = device
+                .row
+                .node
+                .map_or_else(String::new, |node| node.to_string());
+            format!("{} {node}", device.row.name)
+        });
+        let none = format!("no device of this person is called {text:?}");
+        let at = one(&fits, shown.collect(), &none, "`way device list`")?;
+        let Some(device) = all.into_iter().nth(at) else {
+            return Err(Failure::new(Code::NotFound, none, ""));
+        };
+        let (mut removed, mut failed) = (Vec::new(), Vec::new());
+        for (local, key) in &device.seats {
+            if only.is_some_and(|only| only != *local) {
+                continue;
+            }
+            let name = self
+                .host
+                .keys
+                .topic(*local)
+                .map(|keys| keys.row.name.clone());
+            let name = name.unwrap_or_default();
+            match self.remove_in(turn, *local, *key) {
+                Ok(true) => removed.push(name),
+                Ok(false) => {}
+                Err(why) => failed.push((name, why.message)),
+            }
+        }
+        if only.is_none()
+            && let Some(node) = device.row.node.filter(|node| *node != self.id)
+        {
+            self.forget_pair(turn, &node);
+        }
+        if removed.is_empty() && only.is_some() && failed.is_empty() {
+            let text = "that device has no seat in this topic";
+            return Err(Failure::new(Code::NotFound, text, "`way device list`"));
+        }
+        Ok(Reply::Device(DeviceReply::Removed {
+            device: device.row.name,
+            topics: removed,
+            failed,
+        }))
+    }
+
+    /// Writes the act that takes a device its seat, if it has one.
+    fn remove_in(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        device: PublicKey,
+    ) -> Result<bool, Failure> {
+        let gone = || Failure::new(Code::Refused, "this device has no seat there itself", "");
+        let own = self.own_member(turn, local).ok_or_else(gone)?;
+        let now = own.member.now().ok_or_else(gone)?;
+        if !now.form.has(&device) {
+            return Ok(false);
+        }
+        let keys = self.member(local)?;
+        let (topic, signer) = (keys.id, keys.device.clone().ok_or_else(gone)?);
+        if now.form.threshold() > 1 {
+            let text = "it takes several owners to change them";
+            return Err(Failure::new(Code::Refused, text, ""));
+        }
+        let left: BTreeSet<PublicKey> = now.form.devices().iter().map(|it| it.key).collect();
+        let left: BTreeSet<PublicKey> = left.into_iter().filter(|key| *key != device).collect();
+        let form = Form::equal(&left, 1)
+            .map_err(|_| Failure::new(Code::Refused, "it is the only device there", ""))?;
+        let cut = look(&mut self.topics, turn.cx, local, |lace, _| {
+            tips(lace, &device)
+        })
+        .unwrap_or_default();
+        if cut.len() > MAX_CUT_NAMED {
+            let text = format!("it has written under more than {MAX_CUT_NAMED} keys");
+            return Err(Failure::new(Code::Failed, text, ""));
+        }
+        let mut act = Act {
+            composition: own.id,
+            number: own.member.next_number(),
+            previous: now.id,
+            form,
+            cut: cut.iter().copied().collect(),
+            signatures: Vec::new(),
+        };
+        act.sign(topic, &signer, Role::Signer);
+        self.say_items(turn, local, vec![Item::Act(act)], &cut)?;
+        // What is written from now on it cannot read.
+        self.renew_epoch(turn, local);
+        Ok(true)
+    }
+
+    /// `way device countersign`.
+    fn countersign(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+        text: &str,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        self.member(local)?;
+        let text = text.to_ascii_lowercase();
+        let acts: BTreeMap<ActId, Id> = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let ends = lace.ends(store, ACTS);
+            let acts = ends.iter().filter_map(|fact| match &fact.what {
+                Item::Act(act) => Some((act.id(), act.composition)),
+                _ => None,
+            });
+            acts.collect()
+        })
+        .unwrap_or_default();
+        let fits = acts
+            .keys()
+            .filter(|act| text.len() >= MIN_KEY && act.to_string().starts_with(&text));
+        let fits: Vec<ActId> = fits.copied().collect();
+        let shown = fits.iter().map(ToString::to_string).collect();
+        let none = format!("no act of this topic begins with {text:?}");
+        let act = one(&fits, shown, &none, "`way device list`")?;
+        let own = self.own_member(turn, local);
+        let composition = acts.get(&act).copied();
+        let above = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let own = own?;
+            let of = pairing::member(lace, store, composition?)?;
+            Some(of.above.contains(&own.id) && own.member.depth < of.depth)
+        });
+        if above.flatten() != Some(true) {
+            return Err(Failure::new(
+                Code::Refused,
+                "only who gave that member its rights, or stands above who did, decides that",
+                "`way members` shows who gave what",
+            ));
+        }
+        let items = vec![Item::Countersign(act)];
+        self.say_items(turn, local, items, &BTreeSet::new())?;
+        let act = act.to_string();
+        Ok(Reply::Device(DeviceReply::Countersigned { act }))
+    }
+
+    /// Acts came: says so where this device has lost its seat, or where two acts compete.
+    pub(crate) fn acts_came(&mut self, turn: &mut Turn<'_, '_>, local: u32, items: &[Item]) {
+        let mut changed = items.iter().filter_map(|item| match item {
+            Item::Act(act) => Some(act.composition),
+            _ => None,
+        });
+        let Some(keys) = self.host.keys.topic(local).filter(|keys| !keys.row.left) else {
+            return;
+        };
+        let name = keys.row.name.clone();
+        let Some(device) = keys.device.as_ref().map(|device| device.public()) else {
+            return;
+        };
+        let Some(composition) = changed.next() else {
+            return;
+        };
+        let found = look(&mut self.topics, turn.cx, local, |lace, store| {
+            pairing::member(lace, store, composition)
+        });
+        let Some(Some(member)) = found else { return };
+        let once = member.states.iter().any(|state| state.form.has(&device));
+        let seated = member.now().is_some_and(|now| now.form.has(&device));
+        if once && !seated {
+            let text = format!("another device has removed this one from the topic {name:?}");
+            let hint = "if that was not you, whoever gave you your rights there can take them back \
+                        from the other device (`way revoke`)";
+            self.problems.note("device-removed", text, hint);
+        }
+        for (taken, rival) in ties(&member) {
+            let text = format!(
+                "in the topic {name:?} two devices of one member have changed its devices at once: \
+                 act {taken} counts, act {rival} does not"
+            );
+            let hint = format!(
+                "who stands above that member can decide for the other one: `way device countersign \
+                 {name} {rival}`"
+            );
+            self.problems.note("two-acts", text, &hint);
+        }
+    }
+}
+
+fn blank(name: String, node: Option<NodeId>) -> Device {
+    Device {
+        row: DeviceRow {
+            name,
+            node,
+            own: false,
+            linked: false,
+            since: None,
+            seen: None,
+            topics: Vec::new(),
+        },
+        seats: Vec::new(),
+    }
+}
+
+fn is_called(device: &Device, text: &str) -> bool {
+    let key = text.to_ascii_lowercase();
+    let by_node = device.row.node.is_some_and(|node| is_prefix(text, &node));
+    let starts =
+        |key: &str, of: &PublicKey| key.len() >= MIN_KEY && of.to_string().starts_with(key);
+    let by_key = device.seats.iter().any(|(_, of)| starts(&key, of));
+    device.row.name == text || by_node || by_key
+}
+
+/// The newest envelopes of all chains of a device.
+fn tips(lace: &Lace, device: &PublicKey) -> BTreeSet<EnvelopeId> {
+    let authors = lace.authors().filter(|author| author.device() == device);
+    authors
+        .filter_map(|author| Some(author.tip()?.id))
+        .collect()
+}
+
+/// When a device last wrote.
+fn last_wrote(lace: &Lace, device: &PublicKey) -> Option<u64> {
+    let authors = lace.authors().filter(|author| author.device() == device);
+    authors
+        .filter_map(|author| Some(author.tip()?.created))
+        .max()
+}
+
+/// A device that nobody has told to be part of a member yet.
+fn alone(lace: &Lace, device: PublicKey) -> Seat {
+    Seat {
+        device,
+        share: Some(identity::limits::SHARES),
+        since: None,
+        seen: last_wrote(lace, &device),
+        ties: Vec::new(),
+    }
+}
+
+/// The member of which a device has been part: it has lost its seat.
+fn once(lace: &Lace, store: &mut Staged<'_>, device: &PublicKey) -> Option<Own> {
+    let effect = lace.held_effect(store);
+    let holders = effect.grants.iter();
+    let holders = holders.filter_map(|(grant, it)| Some((it.depth, *grant, it.holder?)));
+    let mut holders: Vec<_> = holders.collect();
+    holders.sort_unstable();
+    let authors = lace.authors().filter(|author| author.device() == device);
+    let under: BTreeSet<_> = authors.map(|author| *author.grant()).collect();
+    let (_, grant, id) = holders
+        .into_iter()
+        .find(|(_, grant, _)| under.contains(grant))?;
+    let member = pairing::member(lace, store, id)?;
+    let was = member.states.iter().any(|state| state.form.has(device));
+    was.then_some(Own { id, grant, member })
+}
+
+/// The devices of a member, those that have their seats first.
+fn seats(lace: &Lace, store: &mut Staged<'_>, member: &Member) -> Vec<Seat> {
+    let Some(now) = member.now() else {
+        return Vec::new();
+    };
+    let mut all: Vec<PublicKey> = now.form.devices().iter().map(|it| it.key).collect();
+    for state in member.states.iter().rev() {
+        let gone = state.form.devices().iter().map(|it| it.key);
+        for key in gone {
+            if !all.contains(&key) && all.len() < MAX_LISTED {
+                all.push(key);
+            }
+        }
+    }
+    let ties: Vec<(String, String)> = ties(member)
+        .into_iter()
+        .map(|(taken, rival)| (taken.to_string(), rival.to_string()))
+        .collect();
+    all.into_iter()
+        .map(|device| {
+            // The state from which on it has been there.
+            let mut states = member.states.iter().rev();
+            let first = if now.form.has(&device) {
+                states
+                    .find(|state| !state.form.has(&device))
+                    .map(|state| state.id)
+            } else {
+                None
+            };
+            let mut after = member.states.iter();
+            let seated_by = first.and_then(|before| {
+                after.find(|state| state.id == before)?;
+                after.next()?.by
+            });
+            let since = seated_by.and_then(|no| lace.facts(store, |facts| facts.fact(no)));
+            Seat {
+                device,
+                share: now.form.share(&device),
+                since: since.map(|fact| fact.created),
+                seen: last_wrote(lace, &device),
+                ties: ties.clone(),
+            }
+        })
+        .collect()
+}
+
+/// Acts that were not taken, each with the one that was in its place.
+fn ties(member: &Member) -> Vec<(ActId, ActId)> {
+    let states = member.states.iter();
+    states
+        .flat_map(|state| state.rivals.iter().map(|rival| (state.id, *rival)))
+        .collect()
+}

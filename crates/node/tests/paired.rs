@@ -1,0 +1,388 @@
+//! One person with several devices.
+
+use crate::story::{found, invite, join, send, texts, wait};
+use crate::world::World;
+use node::command::devices::{DeviceCommand, DeviceReply, DeviceRow};
+use node::command::{Code, Command, Failure, Member, Reply, WaitFor};
+use std::time::Duration;
+
+const TEA: &str = "tea";
+
+fn device(world: &mut World, node: usize, command: DeviceCommand) -> Reply {
+    world.ask(node, Command::Device(command))
+}
+
+pub(crate) fn device_link(world: &mut World, node: usize) -> String {
+    match device(world, node, DeviceCommand::Invite) {
+        Reply::Device(DeviceReply::Invited { link, .. }) => link,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn device_join(world: &mut World, node: usize, link: &str) -> Reply {
+    let command = DeviceCommand::Join {
+        link: link.to_owned(),
+        timeout_ms: 30_000,
+    };
+    device(world, node, command)
+}
+
+/// Makes a node another device of whoever is on the first; says how many topics it was given.
+pub(crate) fn pair(world: &mut World, first: usize, second: usize) -> u32 {
+    let link = device_link(world, first);
+    match device_join(world, second, &link) {
+        Reply::Device(DeviceReply::Joined { topics, .. }) => topics,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn remove(world: &mut World, node: usize, name: &str) -> Reply {
+    let command = DeviceCommand::Remove {
+        device: name.to_owned(),
+        topic: None,
+    };
+    device(world, node, command)
+}
+
+fn list(world: &mut World, node: usize) -> Vec<DeviceRow> {
+    match device(world, node, DeviceCommand::List) {
+        Reply::Device(DeviceReply::List(rows)) => rows,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failure(reply: Reply) -> Failure {
+    match reply {
+        Reply::Failed(failure) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn members(world: &mut World, node: usize, topic: &str) -> Vec<Member> {
+    let topic = topic.to_owned();
+    match world.ask(node, Command::Members { topic }) {
+        Reply::Members(members) => members,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn seated(members: &[Member]) -> Vec<usize> {
+    let seats = |member: &Member| member.devices.iter().filter(|it| it.seated).count();
+    members.iter().map(seats).collect()
+}
+
+fn delivered(world: &mut World, node: usize, text: &str, of: u32) {
+    let id = send(world, node, TEA, text);
+    let reached = wait(world, node, &id, WaitFor::Delivered, None);
+    let state = WaitFor::Delivered;
+    let count = of;
+    assert_eq!(reached, Reply::Reached { state, count, of }, "{text}");
+}
+
+/// Alice has founded a topic, in which Bob takes part, and has a laptop beside her phone.
+fn alice_has_two(seed: u8) -> (World, [usize; 3]) {
+    let mut world = World::new(seed);
+    let [phone, bob] = ["Phone", "Bob"].map(|name| world.add(name, false));
+    found(&mut world, phone, TEA);
+    let link = invite(&mut world, phone, TEA, 1);
+    join(&mut world, bob, &link);
+    send(&mut world, phone, TEA, "before");
+    world.pass(Duration::from_secs(5));
+    let laptop = world.add("Laptop", false);
+    assert_eq!(pair(&mut world, phone, laptop), 1);
+    world.pass(Duration::from_secs(30));
+    (world, [phone, laptop, bob])
+}
+
+#[test]
+fn a_second_device_is_the_same_member() {
+    let (mut world, [phone, laptop, bob]) = alice_has_two(91);
+    for node in [phone, laptop, bob] {
+        let members = members(&mut world, node, TEA);
+        assert_eq!(seated(&members), [2, 1], "{members:?}");
+    }
+    // It reads what was written before it came, and is read.
+    assert_eq!(texts(&mut world, laptop, TEA), ["before"]);
+    // Each counts once, however many devices it has.
+    delivered(&mut world, laptop, "from the laptop", 1);
+    delivered(&mut world, phone, "from the phone", 1);
+    delivered(&mut world, bob, "hello, both of you", 1);
+    world.pass(Duration::from_secs(5));
+    for node in [phone, laptop, bob] {
+        assert_eq!(texts(&mut world, node, TEA).len(), 4);
+    }
+}
+
+#[test]
+fn topics_that_one_device_joins_later_come_to_the_other() {
+    let (mut world, [phone, laptop, bob]) = alice_has_two(92);
+    found(&mut world, laptop, "later");
+    world.pass(Duration::from_secs(10));
+    let id = send(&mut world, phone, "later", "here too");
+    wait(&mut world, phone, &id, WaitFor::Stored, None);
+    world.pass(Duration::from_secs(5));
+    assert_eq!(texts(&mut world, laptop, "later"), ["here too"]);
+    // Also on a later link, and after both were down.
+    world.down(phone);
+    found(&mut world, laptop, "third");
+    world.down(laptop);
+    world.up(phone);
+    world.up(laptop);
+    world.pass(Duration::from_secs(60));
+    send(&mut world, phone, "third", "and here");
+    world.pass(Duration::from_secs(5));
+    assert_eq!(texts(&mut world, laptop, "third"), ["and here"]);
+    assert_eq!(members(&mut world, bob, TEA).len(), 2);
+    let rows = list(&mut world, phone);
+    let names: Vec<(&str, bool, usize)> = rows
+        .iter()
+        .map(|row| (row.name.as_str(), row.own, row.topics.len()))
+        .collect();
+    assert_eq!(names, [("Phone", true, 3), ("Laptop", false, 3)]);
+    assert!(rows.iter().all(|row| row.topics.iter().all(|it| it.seated)));
+    assert!(rows[1].linked && rows[1].since.is_some() && rows[1].seen.is_some());
+}
+
+#[test]
+fn a_device_that_was_removed_neither_writes_nor_reads_nor_comes_back() {
+    let (mut world, [phone, laptop, bob]) = alice_has_two(93);
+    delivered(&mut world, laptop, "still mine", 1);
+    let Reply::Device(DeviceReply::Removed { topics, failed, .. }) =
+        remove(&mut world, phone, "Laptop")
+    else {
+        panic!("not removed");
+    };
+    assert_eq!((topics, failed), (vec![TEA.to_owned()], Vec::new()));
+    world.pass(Duration::from_secs(30));
+    // What it wrote stands; it is given no more, and what it writes nobody takes.
+    delivered(&mut world, phone, "between us", 1);
+    let refused = world.ask(
+        laptop,
+        Command::Send {
+            to: TEA.to_owned(),
+            messages: vec![b"from a thief".to_vec()],
+            expires: None,
+            best_effort: false,
+        },
+    );
+    failure(refused);
+    world.pass(Duration::from_secs(60));
+    for node in [phone, bob] {
+        let texts = texts(&mut world, node, TEA);
+        assert_eq!(texts, ["before", "still mine", "between us"]);
+        assert_eq!(seated(&members(&mut world, node, TEA)), [1, 1]);
+    }
+    let known = texts(&mut world, laptop, TEA);
+    assert!(!known.contains(&"between us".to_owned()), "{known:?}");
+    // The two do not know one another any more, on new links too.
+    found(&mut world, phone, "new");
+    world.down(laptop);
+    world.up(laptop);
+    world.pass(Duration::from_secs(60));
+    let command = Command::TopicInfo {
+        topic: "new".to_owned(),
+    };
+    failure(world.ask(laptop, command));
+    let rows = list(&mut world, phone);
+    let laptop = rows.iter().find(|row| row.name == "Laptop").unwrap();
+    assert!(
+        laptop.topics.iter().all(|topic| !topic.seated),
+        "{laptop:?}"
+    );
+    assert_eq!(laptop.since, None);
+}
+
+#[test]
+fn two_devices_that_remove_one_another() {
+    let (mut world, [phone, laptop, bob]) = alice_has_two(95);
+    delivered(&mut world, laptop, "mine so far", 1);
+    // Apart from one another each removes the other; Bob hears the laptop first.
+    world.cut_off(phone, laptop);
+    world.cut_off(phone, bob);
+    assert!(matches!(
+        remove(&mut world, laptop, "Phone"),
+        Reply::Device(DeviceReply::Removed { .. })
+    ));
+    world.pass(Duration::from_secs(30));
+    assert!(matches!(
+        remove(&mut world, phone, "Laptop"),
+        Reply::Device(DeviceReply::Removed { .. })
+    ));
+    send(&mut world, phone, TEA, "it was stolen");
+    world.cut.clear();
+    world.pass(Duration::from_secs(120));
+    // Phones were there first. Nothing that was written before falls.
+    let has = |world: &mut World, node: usize| {
+        let texts = texts(world, node, TEA);
+        ["before", "mine so far"].map(|text| texts.contains(&text.to_owned()))
+    };
+    for node in [phone, bob] {
+        assert_eq!(has(&mut world, node), [true, true]);
+    }
+    assert_eq!(seated(&members(&mut world, phone, TEA)), [1, 1]);
+    let rows = list(&mut world, phone);
+    assert_eq!(rows[0].topics[0].seated, true, "{rows:?}");
+}
+
+#[test]
+fn who_takes_part_as_somebody_else_is_not_seated_twice() {
+    let mut world = World::new(96);
+    let [phone, laptop] = ["Phone", "Laptop"].map(|name| world.add(name, false));
+    found(&mut world, phone, TEA);
+    let link = invite(&mut world, phone, TEA, 1);
+    join(&mut world, laptop, &link);
+    let grant = Command::Grant {
+        topic: TEA.to_owned(),
+        member: "Laptop".to_owned(),
+        rights: vec![node::command::AskedRight {
+            right: node::command::Right::Admit,
+            from: 0,
+            until: None,
+        }],
+        messages: None,
+        bytes: None,
+    };
+    assert!(matches!(world.ask(phone, grant), Reply::Granted { .. }));
+    world.pass(Duration::from_secs(5));
+    assert_eq!(pair(&mut world, phone, laptop), 0);
+    world.pass(Duration::from_secs(30));
+    let members = members(&mut world, phone, TEA);
+    assert_eq!(seated(&members), [1, 1], "{members:?}");
+}
+
+/// Frames between two nodes, as they were said.
+fn recorded(world: &mut World) -> std::rc::Rc<std::cell::RefCell<Vec<(usize, Vec<u8>)>>> {
+    let said = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let into = std::rc::Rc::clone(&said);
+    world.tamper = Some(Box::new(move |from, _, bytes| {
+        if matches!(wire::Frame::decode(&bytes), Ok(wire::Frame::Pair { .. })) {
+            into.borrow_mut().push((from, bytes.clone()));
+        }
+        vec![bytes]
+    }));
+    said
+}
+
+#[test]
+fn what_was_said_on_one_link_is_worth_nothing_on_another() {
+    let mut world = World::new(97);
+    let [phone, laptop] = ["Phone", "Laptop"].map(|name| world.add(name, false));
+    found(&mut world, phone, TEA);
+    let link = device_link(&mut world, phone);
+    let said = recorded(&mut world);
+    device_join(&mut world, laptop, &link);
+    world.tamper = None;
+    let said = said.borrow().clone();
+    assert!(said.len() > 6, "{} messages", said.len());
+    let thief = world.add_liar("Thief");
+    // The thief has heard all that both said, and says it again: on a link of its own, and as if it
+    // came on theirs.
+    let own = world.connect(thief, None, phone);
+    let hello = wire::Frame::Hello {
+        min: 0,
+        max: 0,
+        wall: world.wall().as_millis(),
+        advert: 0,
+        software: "thief".to_owned(),
+    };
+    world.inject(own, hello.encode());
+    let theirs = world.link(laptop, phone).expect("a link");
+    for (from, bytes) in &said {
+        world.inject(own, bytes.clone());
+        if *from == laptop {
+            world.inject(theirs, bytes.clone());
+        }
+    }
+    world.pass(Duration::from_secs(30));
+    assert_eq!(list(&mut world, phone).len(), 2);
+    let members = members(&mut world, phone, TEA);
+    assert_eq!(seated(&members), [2], "{members:?}");
+    let heard = world.nodes[thief].heard.take().expect("a liar");
+    let answered = heard.iter().any(|(_, heard)| match heard {
+        crate::world::Heard::Frame(bytes) => {
+            matches!(wire::Frame::decode(bytes), Ok(wire::Frame::Pair { .. }))
+        }
+        crate::world::Heard::Other => false,
+    });
+    assert!(!answered);
+}
+
+#[test]
+fn whatever_a_stranger_says_of_devices_is_refused() {
+    let mut world = World::new(98);
+    let phone = world.add("Phone", false);
+    found(&mut world, phone, TEA);
+    device_link(&mut world, phone);
+    let thief = world.add_liar("Thief");
+    let mut rng = machine::Rng::from_seed([5; 32]);
+    for round in 0..24_usize {
+        let link = world.connect(thief, None, phone);
+        let hello = wire::Frame::Hello {
+            min: 0,
+            max: 0,
+            wall: world.wall().as_millis(),
+            advert: 0,
+            software: "thief".to_owned(),
+        };
+        world.inject(link, hello.encode());
+        for step in [
+            wire::frame::PairStep::Seed,
+            wire::frame::PairStep::Known,
+            wire::frame::PairStep::On,
+        ] {
+            let len = [0, 15, 16, 31, 32, 200, 2_000, wire::limits::MAX_PAIR][round % 8];
+            let seed = wire::Frame::Pair {
+                step,
+                sealed: (0..len).map(|_| rng.array::<1>()[0]).collect(),
+            };
+            world.inject(link, seed.encode());
+        }
+        // Over-long, and no frame at all.
+        let long = wire::Frame::Pair {
+            step: wire::frame::PairStep::Seed,
+            sealed: vec![0; wire::limits::MAX_PAIR + 1],
+        };
+        world.inject(link, long.encode());
+        world.pass(Duration::from_secs(1));
+    }
+    world.pass(Duration::from_secs(30));
+    assert_eq!(list(&mut world, phone).len(), 1);
+    assert_eq!(seated(&members(&mut world, phone, TEA)), [1]);
+}
+
+#[test]
+fn a_link_serves_once_and_not_for_long() {
+    let mut world = World::new(94);
+    let [phone, laptop, thief] = ["Phone", "Laptop", "Thief"].map(|name| world.add(name, false));
+    found(&mut world, phone, TEA);
+    let link = device_link(&mut world, phone);
+    assert!(matches!(
+        device_join(&mut world, laptop, &link),
+        Reply::Device(DeviceReply::Joined { topics: 1, .. })
+    ));
+    let refused = failure(device_join(&mut world, thief, &link));
+    assert_eq!(refused.code, Code::Refused, "{refused:?}");
+    // Another one is too old by a minute.
+    let link = device_link(&mut world, phone);
+    world.pass(Duration::from_secs(11 * 60));
+    let refused = failure(device_join(&mut world, thief, &link));
+    assert_eq!(refused.code, Code::Refused, "{refused:?}");
+    // A restart voids those that are open.
+    let link = device_link(&mut world, phone);
+    world.down(phone);
+    world.up(phone);
+    let refused = failure(device_join(&mut world, thief, &link));
+    assert_eq!(refused.code, Code::Refused, "{refused:?}");
+    // Of many the oldest is void.
+    let first = device_link(&mut world, phone);
+    for _ in 0..4 {
+        device_link(&mut world, phone);
+    }
+    failure(device_join(&mut world, thief, &first));
+    assert_eq!(list(&mut world, phone).len(), 2);
+    let own = device_link(&mut world, phone);
+    let refused = failure(device_join(&mut world, phone, &own));
+    assert_eq!(refused.code, Code::Usage);
+    let garbled = failure(device_join(&mut world, phone, "way:join/abc"));
+    assert_eq!(garbled.code, Code::Usage);
+}
