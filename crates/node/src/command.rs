@@ -15,8 +15,6 @@ use rights::CoreInviteSeed;
 pub mod devices;
 pub mod owners;
 
-pub mod devices;
-
 /// Names one request; comes back in its [`Reply`]. Chosen by the surface, unique while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
@@ -100,8 +98,6 @@ pub enum Command {
     Device(devices::DeviceCommand),
     /// `way owners …`, and `way topic create --owners`.
     Owners(owners::OwnersCommand),
-    /// `way device …`.
-    Device(devices::DeviceCommand),
     /// `way topic leave TOPIC`: says so to the others and takes part no longer; what is here stays.
     TopicLeave { topic: TopicRef },
     /// `way topic forget TOPIC`: removes everything of a topic that was left, from this home.
@@ -268,8 +264,6 @@ pub enum Reply {
     Device(devices::DeviceReply),
     /// To [`Command::Owners`].
     Owners(owners::OwnersReply),
-    /// To [`Command::Device`].
-    Device(devices::DeviceReply),
     /// To [`Command::Invite`].
     Invited {
         link: String,

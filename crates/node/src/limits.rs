@@ -90,35 +90,6 @@ pub const WELCOME_WITHIN_MS: u64 = 3_000;
 /// stay at core nodes until their time.
 pub const MAX_INVITES: usize = 1_024;
 
-/// How long a link for another device of the person stands, in milliseconds: who finds it later finds
-/// nothing.
-pub const DEVICE_LINK_MS: u64 = 10 * 60 * 1000;
-
-/// Links for other devices that are open at once. The next one voids the oldest.
-pub const MAX_DEVICE_LINKS: usize = 4;
-
-/// Links of other devices that are being used at once. The next is refused.
-pub const MAX_DEVICE_JOINS: usize = 4;
-
-/// Other devices of the person that are known. The next is refused. A member has at most 16 devices.
-pub const MAX_PAIRS: usize = 64;
-
-/// Messages of a device on one link that do not open. What comes after them is not looked at.
-pub const MAX_PAIR_TRIES: u8 = 3;
-
-/// How long after a change the next topic is offered to another device.
-pub const PAIR_AGAIN: Duration = Duration::from_millis(20);
-
-/// Acts that are proposed for one topic on one link, because the member has changed meanwhile. Then the
-/// topic waits for the next link.
-pub const MAX_PROPOSALS_TRIED: u8 = 4;
-
-/// Epochs whose keys are handed to another device, the newest. Members hand it the others.
-pub const MAX_PAIRED_EPOCHS: usize = 16;
-
-/// Topics of a home beyond which it takes no more from another device.
-pub const MAX_PAIRED_TOPICS: usize = 1024;
-
 /// Commands that may wait for something at once. The next is refused.
 pub const MAX_WAITS: usize = 4096;
 

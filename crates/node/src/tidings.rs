@@ -292,7 +292,6 @@ impl Inner {
             }
             self.note_closes(turn, local, &items);
             self.plan_owners(turn, local);
-            self.note_closes(turn, local, &items);
             for item in &items {
                 self.control_item(turn, local, &header, &device, item);
             }

@@ -9,10 +9,14 @@ use crate::output::{Outcome, note};
 use crate::request::Ask;
 use crate::{human, plain, qr, schema};
 
+/// How links for devices begin.
+const PREFIX: &str = "way:device/";
+
 /// Whether a link is for a device, and not to a topic.
 #[must_use]
 pub fn is_link(text: &str) -> bool {
-    text.trim().parse::<wire::DeviceLink>().is_ok()
+    let start = text.trim().get(..PREFIX.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
 /// `way device …`.

@@ -147,7 +147,6 @@ impl Inner {
             } => self.revoke(turn, (&topic, &member), &only, (cut.as_deref(), cascade)),
             Command::Device(command) => self.devices(turn, command),
             Command::Owners(command) => self.owners(turn, command),
-            Command::Device(command) => self.devices(turn, command),
             Command::TopicLeave { topic } => self.topic_leave(turn, &topic),
             Command::TopicForget { topic } => self.topic_forget(turn, &topic),
             Command::Invite {

@@ -1,6 +1,6 @@
 //! Commands as bytes: a list of a number and the fields in their order.
 
-use super::{devices, owners, maybe, maybe_text, owners, read_maybe, read_maybe_text, text};
+use super::{devices, maybe, maybe_text, owners, read_maybe, read_maybe_text, text};
 use crate::command::{AskedRight, Command, ReadFrom, Right, WaitFor};
 use rights::CoreInviteSeed;
 use wire::Malformed;
