@@ -10,6 +10,7 @@ mod people;
 mod privacy;
 mod samples;
 mod surface;
+mod table;
 mod talk;
 mod tour;
 mod trouble;

@@ -292,7 +292,7 @@ impl Person {
 
     /// A link to a topic.
     pub(crate) fn invites(&self, topic: &str, uses: &str) -> String {
-        let invite = self.object("Invite", &["invite", topic, "--uses", uses]);
+        let invite = self.object("Invite", &["invite", topic, "--uses", uses, "--while-away"]);
         invite["link"].as_str().unwrap().to_owned()
     }
 
@@ -374,6 +374,11 @@ impl Running {
         };
         self.out = Some(out);
         line.trim_end().to_owned()
+    }
+
+    /// The process, for who looks at it from outside.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

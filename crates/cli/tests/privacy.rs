@@ -1,7 +1,7 @@
 //! What a core node's home holds of those whom it serves: nothing that could be read.
 
 #[path = "../examples/figures/search.rs"]
-mod search;
+pub(crate) mod search;
 #[path = "../examples/figures/secrets.rs"]
 mod secrets;
 
@@ -18,7 +18,7 @@ const TEXTS: [&str; 4] = [
     "Then we carry them in the wheelbarrow, slowly.",
 ];
 
-fn secrets_of(person: &Person) -> Vec<Needle> {
+pub(crate) fn secrets_of(person: &Person) -> Vec<Needle> {
     secrets::secrets(&fake::home(&person.home)).unwrap()
 }
 

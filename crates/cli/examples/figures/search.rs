@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 
 /// Something that must not be there.
+#[derive(Clone)]
 pub(crate) struct Needle {
     what: String,
     forms: Vec<(&'static str, Vec<u8>)>,
@@ -29,6 +30,11 @@ impl Needle {
             what: what.to_owned(),
             forms,
         }
+    }
+
+    /// What it is.
+    pub(crate) fn name(&self) -> &str {
+        &self.what
     }
 }
 
@@ -74,7 +80,10 @@ pub(crate) fn search(folder: &Path, needles: &[Needle]) -> std::io::Result<Searc
 }
 
 /// All needles at once: their forms by the first two bytes.
-fn look(bytes: &[u8], needles: &[Needle], path: &Path, found: &mut Vec<String>) {
+pub(crate) fn look(bytes: &[u8], needles: &[Needle], path: &Path, found: &mut Vec<String>) {
+    if bytes.is_empty() {
+        return;
+    }
     let mut starts: Vec<Vec<(&str, &str, &[u8])>> = vec![Vec::new(); 1 << 16];
     for needle in needles {
         for (form, text) in &needle.forms {

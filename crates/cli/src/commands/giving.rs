@@ -59,7 +59,7 @@ pub fn revoke(context: &mut Context, revoke: Revoke) -> Outcome {
     })
 }
 
-fn rights([publish, read, admit]: [bool; 3]) -> Vec<Right> {
+pub(super) fn rights([publish, read, admit]: [bool; 3]) -> Vec<Right> {
     let all = [
         (publish, Right::Publish),
         (read, Right::Read),

@@ -57,7 +57,9 @@ fn meet(stage: &mut Stage<'_>) -> Result<String, Stop> {
     stage.scene("Alice and Bob are clients of core1; Alice makes a topic and invites Bob")?;
     client(stage, "alice", "core1")?;
     stage.way("alice", &["topic", "create", TOPIC], None)?;
-    let made = stage.quietly("alice", &["--json", "invite", TOPIC, "--uses", "2"], None)?;
+    // Who comes second comes while Alice is away.
+    let invite = ["--json", "invite", TOPIC, "--uses", "2", "--while-away"];
+    let made = stage.quietly("alice", &invite, None)?;
     let link = made.object::<Invite>()?.link;
     stage.say(&format!("    {link}"))?;
     client(stage, "bob", "core1")?;

@@ -59,8 +59,53 @@ pub(super) fn giving(ask: Ask) -> node::Command {
             cut,
             cascade,
         },
+        Ask::Invite {
+            topic,
+            uses,
+            until,
+            mut rights,
+            read_from,
+            read_until,
+            messages,
+            while_away,
+        } => {
+            if rights.is_empty() && (read_from.is_some() || read_until.is_some()) {
+                rights = vec![request::Right::Publish, request::Right::Read];
+            }
+            let rights = rights.into_iter().map(|asked| {
+                let read = asked == request::Right::Read;
+                node::AskedRight {
+                    right: right(asked),
+                    from: read_from.filter(|_| read).unwrap_or(0),
+                    until: read_until.filter(|_| read),
+                }
+            });
+            node::Command::Invite {
+                topic,
+                rights: rights.collect(),
+                messages,
+                uses,
+                until,
+                while_away,
+            }
+        }
         _ => node::Command::Status,
     }
+}
+
+/// What an invite gives.
+pub(super) fn invited(rights: Vec<node::AskedRight>) -> Vec<schema::InvitedRight> {
+    let each = rights.into_iter().map(|given| schema::InvitedRight {
+        right: match given.right {
+            node::Right::Publish => "publish",
+            node::Right::Read => "read",
+            node::Right::Admit => "admit",
+        }
+        .to_owned(),
+        from: (given.from > 0).then(|| rfc3339(given.from)),
+        until: given.until.map(rfc3339),
+    });
+    each.collect()
 }
 
 /// What was given or taken.

@@ -3,7 +3,7 @@
 use ::node::command::{self as node, Reply};
 use identity::{NodeId, TopicId};
 
-use super::{Answer, Asked};
+use super::{Answer, Asked, members};
 use crate::request::WaitState;
 use crate::schema::{self, Version};
 use crate::when::rfc3339;
@@ -74,12 +74,20 @@ pub(super) fn inviting(reply: Reply) -> Answer {
             topic,
             uses,
             expires,
+            rights,
+            messages,
+            bytes,
+            attended,
         } => Answer::one(&schema::Invite {
             v: Version,
             link,
             topic: topic.to_string(),
             uses,
             expires: rfc3339(expires),
+            rights: members::invited(rights),
+            messages,
+            bytes,
+            attended,
         }),
         Reply::Invitation {
             topic,
@@ -87,6 +95,10 @@ pub(super) fn inviting(reply: Reply) -> Answer {
             inviter_name,
             inviter,
             expires,
+            rights,
+            messages,
+            bytes,
+            attended,
         } => Answer::one(&schema::Invitation {
             v: Version,
             topic: topic.to_string(),
@@ -94,6 +106,10 @@ pub(super) fn inviting(reply: Reply) -> Answer {
             inviter,
             inviter_name,
             expires: rfc3339(expires),
+            rights: members::invited(rights),
+            messages,
+            bytes,
+            attended,
         }),
         _ => Answer::one(&done()),
     }
@@ -287,6 +303,12 @@ pub(super) fn topic_info(info: node::TopicInfo) -> schema::TopicInfo {
         used: invite.used,
         until: rfc3339(invite.until),
     };
+    let claimant = |of: node::Claimant| schema::Claimant {
+        device: of.device,
+        invite: of.invite,
+        at: rfc3339(of.at),
+        beyond: of.beyond,
+    };
     let core = |(id, address): (NodeId, String)| schema::TopicCore {
         id: id.to_string(),
         address,
@@ -306,6 +328,8 @@ pub(super) fn topic_info(info: node::TopicInfo) -> schema::TopicInfo {
         cores: info.cores.into_iter().map(core).collect(),
         invites: info.invites.into_iter().map(invite).collect(),
         forked: info.forked,
+        waiting: info.waiting.into_iter().map(claimant).collect(),
+        waits_for: info.waits_for,
     }
 }
 

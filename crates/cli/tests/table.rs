@@ -1,0 +1,230 @@
+//! Who sees what, line by line (docs/spec/secrecy.md, "Who sees what"): the homes and the whole memory of
+//! running processes are searched for what each may know, and for what it may not.
+
+use crate::people::{Person, Running, World};
+use crate::privacy::search::{Needle, Searched, look, search};
+use crate::privacy::secrets_of;
+use serde_json::Value;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+/// Bytes of a page of memory.
+const PAGE: u64 = 4096;
+const TOPIC: &str = "observatory-on-the-hill";
+const NAMES: [&str; 3] = [
+    "Wilhelmina of the mill",
+    "Bartholomew the baker",
+    "Cunegonde at the window",
+];
+const TEXTS: [&str; 3] = [
+    "The comet stands above the western ridge.",
+    "Tonight the dome stays open until three.",
+    "Somebody has left the lamp on in the cellar.",
+];
+const MAIL: &str = "Nobody but you knows where the key is.";
+
+/// A line of the table: what it is about, and whether a reader, a core node that serves the topic and
+/// a stranger hold it.
+struct Line {
+    needle: Needle,
+    seen: [bool; 3],
+}
+
+const READER: usize = 0;
+const CORE: usize = 1;
+const STRANGER: usize = 2;
+
+fn line(what: &str, bytes: &[u8], seen: [bool; 3]) -> Line {
+    Line {
+        needle: Needle::new(what, bytes),
+        seen,
+    }
+}
+
+/// The 32 bytes behind a text form.
+fn bytes_of(id: &Value) -> [u8; 32] {
+    let text = id.as_str().unwrap();
+    match text.parse::<identity::Id>() {
+        Ok(id) => *id.as_bytes(),
+        Err(_) => text.parse::<identity::EnvelopeId>().unwrap().to_bytes(),
+    }
+}
+
+/// A node that runs as a child of the test, so that the test may look at its memory.
+fn serve(world: &World, name: &str, words: &[&str]) -> (Person, Running) {
+    let person = world.person(name);
+    let listen = ["--name", name, "--listen", "127.0.0.1:0"];
+    let mut node = person.serve(&[&listen, words].concat());
+    node.line();
+    (person, node)
+}
+
+/// Searches the whole memory of a running process that this one has started, byte by byte: every page
+/// that it may read and that is there, its heap and stacks and what it has mapped.
+fn search_memory(process: u32, needles: &[Needle]) -> std::io::Result<Searched> {
+    let mut searched = Searched {
+        bytes: 0,
+        files: 0,
+        found: Vec::new(),
+    };
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps"))?;
+    let memory = std::fs::File::open(format!("/proc/{process}/mem"))?;
+    let pages = std::fs::File::open(format!("/proc/{process}/pagemap"))?;
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let (range, rights) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let name = words.nth(3).unwrap_or("");
+        let ends = range.split_once('-').and_then(|(from, to)| {
+            let number = |text| u64::from_str_radix(text, 16).ok();
+            Some((number(from)?, number(to)?))
+        });
+        // What the kernel lends cannot be read, and is nobody's.
+        let Some((from, to)) = ends.filter(|_| rights.starts_with('r') && !name.starts_with("[v"))
+        else {
+            continue;
+        };
+        let place = PathBuf::from(format!("memory at {range} {rights} {name}"));
+        searched.files += 1;
+        let mut run = Vec::new();
+        for page in from / PAGE..to / PAGE {
+            let mut entry = [0; 8];
+            pages.read_exact_at(&mut entry, page * 8)?;
+            // Present or swapped out: bits 63 and 62 (Documentation/admin-guide/mm/pagemap.rst).
+            if u64::from_le_bytes(entry) >> 62 != 0 {
+                let at = run.len();
+                run.resize(at + PAGE as usize, 0);
+                let read = run
+                    .get_mut(at..)
+                    .map(|into| memory.read_exact_at(into, page * PAGE));
+                if read.is_some_and(|read| read.is_ok()) {
+                    searched.bytes += PAGE as usize;
+                    continue;
+                }
+                run.truncate(at);
+            }
+            look(
+                &std::mem::take(&mut run),
+                needles,
+                &place,
+                &mut searched.found,
+            );
+        }
+        look(&run, needles, &place, &mut searched.found);
+    }
+    Ok(searched)
+}
+
+/// What of the needles is in somebody's home or memory.
+fn held(person: &Person, node: &Running, needles: &[Needle]) -> Vec<String> {
+    let home = search(&person.home, needles).unwrap();
+    let memory = search_memory(node.process(), needles).unwrap();
+    assert!(memory.bytes > 1_000_000, "its memory was read");
+    [home.found, memory.found].concat()
+}
+
+#[test]
+fn everybody_holds_what_the_table_says_and_no_more() {
+    let world = World::new();
+    let (core, core_runs) = serve(&world, "core", &["--core"]);
+    let (alice, alice_runs) = serve(&world, "alice", &[]);
+    let (bob, cleo) = (world.up("bob"), world.up("cleo"));
+    for (person, name) in [&alice, &bob, &cleo].into_iter().zip(NAMES) {
+        person.way(&["name", name]);
+    }
+    // Cleo takes part and never meets the core node: it hears of her through Alice alone.
+    let topic = alice.creates(TOPIC);
+    cleo.joins(&alice.invites(TOPIC, "1"));
+    let last = cleo.object("Sent", &["send", TOPIC, TEXTS[2], "--wait", "delivered"]);
+    let hers = cleo.object("Identity", &["id"]);
+    cleo.down();
+    alice.uses(&core);
+    bob.uses(&core);
+    bob.joins(&alice.invites(TOPIC, "1"));
+    let first = alice.object("Sent", &["send", TOPIC, TEXTS[0], "--wait", "held"]);
+    bob.object("Sent", &["send", TOPIC, TEXTS[1], "--wait", "held"]);
+    let his = bob.object("Identity", &["id"]);
+    bob.down();
+    let to = his["id"].as_str().unwrap();
+    alice.object("Sent", &["send", to, MAIL, "--wait", "held"]);
+    // A stranger who is linked with both and takes part in nothing.
+    let (dave, dave_runs) = serve(&world, "dave", &[]);
+    for other in [&alice, &core] {
+        let identity = other.object("Identity", &["id"]);
+        dave.way(&["peer", "add", identity["addresses"][0].as_str().unwrap()]);
+    }
+    let table = [
+        line(
+            "the topic's id",
+            &bytes_of(&topic["id"]),
+            [true, true, false],
+        ),
+        line(
+            "an envelope's id",
+            &bytes_of(&first["id"]),
+            [true, true, false],
+        ),
+        line(
+            "an envelope of who never met it",
+            &bytes_of(&last["id"]),
+            [true, true, false],
+        ),
+        line(TEXTS[0], TEXTS[0].as_bytes(), [true, false, false]),
+        line(TEXTS[2], TEXTS[2].as_bytes(), [true, false, false]),
+        line("the topic's name", TOPIC.as_bytes(), [true, false, false]),
+        line("a member's name", NAMES[1].as_bytes(), [true, false, false]),
+        line(
+            "the name of who never met it",
+            NAMES[2].as_bytes(),
+            [true, false, false],
+        ),
+        line(
+            "the node id of its client",
+            &bytes_of(&his["id"]),
+            [true, true, false],
+        ),
+        line(
+            "the node id of who never met it",
+            &bytes_of(&hers["id"]),
+            [true, false, false],
+        ),
+        line(
+            "what a message to a node says",
+            MAIL.as_bytes(),
+            [true, false, false],
+        ),
+    ];
+    let needles: Vec<Needle> = table.iter().map(|line| line.needle.clone()).collect();
+    let nodes = [
+        (&alice, &alice_runs),
+        (&core, &core_runs),
+        (&dave, &dave_runs),
+    ];
+    for (who, (person, node)) in [READER, CORE, STRANGER].into_iter().zip(nodes) {
+        let mut found = held(person, node, &needles);
+        if who == READER {
+            // Content rests sealed at a reader's as well: it is seen by who asks.
+            let shown = alice.texts(TOPIC);
+            found.extend(shown.iter().map(|text| format!("{text}, as it is")));
+        }
+        for line in &table {
+            let name = line.needle.name();
+            let place = found
+                .iter()
+                .find(|one| one.starts_with(&format!("{name}, ")));
+            assert_eq!(
+                place.is_some(),
+                line.seen[who],
+                "{}: {name}: {place:?}",
+                person.name
+            );
+        }
+    }
+    // Of secrets that open anything the core node holds none, in its memory or on its disk.
+    let secrets = [secrets_of(&bob), secrets_of(&cleo)].concat();
+    for one in [
+        search(&core.home, &secrets),
+        search_memory(core_runs.process(), &secrets),
+    ] {
+        assert_eq!(one.unwrap().found, Vec::<String>::new());
+    }
+}
