@@ -139,7 +139,8 @@ impl Custody {
         Ok(())
     }
 
-    /// Whether a peer may ask, or claim, once more now: it shares [`ASKS`] a minute among boxes and claims.
+    /// Whether a peer may ask, or claim, once more now: it shares [`ASKS`] a minute among boxes and
+    /// claims.
     ///
     /// # Errors
     /// How long it has to wait.
@@ -147,8 +148,8 @@ impl Custody {
         self.askers.ask(cx.now, peer)
     }
 
-    /// Answers a question for a box. `elsewhere` looks where this node keeps boxes of its own topics.
-    /// At most [`ASKS`] questions a minute and peer.
+    /// Answers a question for a box. `elsewhere` looks where this node keeps boxes of its own
+    /// topics. At most [`ASKS`] questions a minute and peer.
     pub fn get_box(
         &mut self,
         cx: &mut Cx<'_>,

@@ -22,8 +22,8 @@ pub struct RequestId(pub u64);
 /// A topic as a person names it: a local name, a unique prefix of an id, or an id.
 pub type TopicRef = String;
 
-/// Where to send: a topic as in [`TopicRef`]; a node by id, unique prefix or name; or an engine of a
-/// node, `engine@node`.
+/// Where to send: a topic as in [`TopicRef`]; a node by id, unique prefix or name; or an engine of
+/// a node, `engine@node`.
 pub type Target = String;
 
 /// What is asked.
@@ -55,8 +55,8 @@ pub enum Command {
     CoreLeave { core: String },
     /// `way core list`.
     CoreList,
-    /// `way core allow --psk-file`: whoever shows this pre-shared key becomes a client, `uses` times.
-    /// Said again it sets quota and uses anew.
+    /// `way core allow --psk-file`: whoever shows this pre-shared key becomes a client, `uses`
+    /// times. Said again it sets quota and uses anew.
     CoreAllowPsk {
         psk: CoreInviteSeed,
         quota: u64,
@@ -102,8 +102,9 @@ pub enum Command {
     TopicLeave { topic: TopicRef },
     /// `way topic forget TOPIC`: removes everything of a topic that was left, from this home.
     TopicForget { topic: TopicRef },
-    /// `way invite TOPIC`: gives these rights (none: to write and to read, as far as this device may
-    /// itself) and no more messages a minute than this. Claimers wait for a welcome, unless `while_away`.
+    /// `way invite TOPIC`: gives these rights (none: to write and to read, as far as this device
+    /// may itself) and no more messages a minute than this. Claimers wait for a welcome, unless
+    /// `while_away`.
     Invite {
         topic: TopicRef,
         rights: Vec<AskedRight>,

@@ -38,6 +38,7 @@ use wire::{Boxes, EpochReason, Item, NextEpoch};
 mod announcing;
 mod handing;
 mod locked;
+mod own;
 mod surveyed;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -23,6 +23,10 @@ use wire::{Frame, Item, JoinLink, NodeAddress};
 /// How long a box that was missed is not asked for again, in milliseconds.
 const ASK_AGAIN_MS: u64 = 16_000;
 
+/// How long a claim that waits is not asked about again, in milliseconds: with the box before it,
+/// no more often than a node answers in a minute.
+const CLAIM_AGAIN_MS: u64 = 20_000;
+
 /// Invites whose boxes are being fetched, or were.
 #[derive(Debug, Default)]
 pub(crate) struct Joining(BTreeMap<[u8; 32], Look>);
@@ -133,8 +137,8 @@ impl Inner {
         Ok(loc)
     }
 
-    /// A link is open: asks there for the boxes that are looked for. A link names two nodes at most;
-    /// the box may also lie at a core node that this home and the inviter both use.
+    /// A link is open: asks there for the boxes that are looked for. A link names two nodes at
+    /// most; the box may also lie at a core node that this home and the inviter both use.
     pub(crate) fn ask_boxes(&mut self, turn: &mut Turn<'_, '_>, link: LinkId) {
         let Some(node) = self.links.get(&link).map(|state| state.node) else {
             return;
@@ -152,14 +156,15 @@ impl Inner {
     /// Boxes that were missed may have been put there meanwhile.
     pub(crate) fn ask_boxes_again(&mut self, turn: &mut Turn<'_, '_>) {
         let open = self.joining.0.values().any(|look| look.found.is_none());
-        let open = open || self.waits_for_welcome();
+        let waits = self.waits_for_welcome();
         self.ask_claims_again();
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
             self.ask_boxes(turn, link);
         }
-        if open {
-            let again = self.until(turn, ASK_AGAIN_MS);
+        if open || waits {
+            let ms = if waits { CLAIM_AGAIN_MS } else { ASK_AGAIN_MS };
+            let again = self.until(turn, ms);
             self.timers.set_earlier(Timer::Joins, again);
         }
     }
@@ -346,7 +351,7 @@ impl Inner {
         for link in links {
             self.put_claims(turn, link);
         }
-        let again = self.until(turn, ASK_AGAIN_MS);
+        let again = self.until(turn, CLAIM_AGAIN_MS);
         self.timers.set_earlier(Timer::Joins, again);
     }
 
@@ -399,7 +404,7 @@ impl Inner {
             self.join_progress(turn, local);
         }
         if self.waits_for_welcome() {
-            let again = self.until(turn, ASK_AGAIN_MS);
+            let again = self.until(turn, CLAIM_AGAIN_MS);
             self.timers.set_earlier(Timer::Joins, again);
         }
     }
@@ -459,7 +464,8 @@ impl Inner {
         }
     }
 
-    /// Lines have come to a device whose author was given up: it needs a new one to acknowledge them.
+    /// Lines have come to a device whose author was given up: it needs a new one to acknowledge
+    /// them.
     pub(crate) fn speak_again(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         let Some(keys) = self.host.keys.topic(local) else {
             return;
@@ -522,8 +528,8 @@ impl Inner {
                 .seal_to_readers(turn.cx, local, TITLE, &title);
             items.extend(sealed.map(Item::Title));
         }
-        // A claim that is carried tells the key; what a later author of the device tells is found out
-        // from what the topic knows.
+        // A claim that is carried tells the key; what a later author of the device tells is found
+        // out from what the topic knows.
         items.extend(sealing.filter(|_| first && !claims).map(Item::Sealing));
         items.extend(self.tiding_items(turn, local));
         let told = self.told_hash(turn, local);

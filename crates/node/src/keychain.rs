@@ -25,13 +25,13 @@ pub(crate) struct TopicKeys {
     pub(crate) ring: KeyRing,
     /// Nothing for a custodian.
     pub(crate) device: Option<SecretKey>,
-    /// What others seal epochs to. Nothing for a custodian, and where the row was lost: then the next
-    /// one is due.
+    /// What others seal epochs to. Nothing for a custodian, and where the row was lost: then the
+    /// next one is due.
     pub(crate) sealing: Option<SealingKeys>,
     /// The key that signs this device's envelopes, once an incarnation has begun.
     author: Option<Incarnation>,
-    /// What answers to this device's claim hand over, before it is known whether whoever gave the grant has
-    /// signed them: they recognise somebody or nobody, and nothing is judged by them.
+    /// What answers to this device's claim hand over, before it is known whether whoever gave the
+    /// grant has signed them: they recognise somebody or nobody, and nothing is judged by them.
     pub(crate) promised: Vec<Access>,
 }
 
@@ -198,8 +198,8 @@ impl Keychain {
         cx.store.put(VAULT, key, row);
     }
 
-    /// Adds a topic; gives its local number. What is held of its epochs' secrets goes into the vault,
-    /// with a fresh sealing key for a device.
+    /// Adds a topic; gives its local number. What is held of its epochs' secrets goes into the
+    /// vault, with a fresh sealing key for a device.
     pub(crate) fn add(&mut self, cx: &mut Cx<'_>, row: TopicRow, ring: KeyRing) -> Option<u32> {
         let id = TopicId::from_bytes(row.id);
         let genesis = Genesis::decode(&row.genesis).ok()?;
@@ -235,6 +235,10 @@ impl Keychain {
             self.by_id.remove(&keys.id);
             self.opened.forget(keys.id);
             self.remove_epochs(cx, local);
+            self.remove_own(cx, local);
+            for (grant, _) in rows::invites(&mut cx.store, local) {
+                cx.store.delete(rows::NODE, rows::invite_key(local, &grant));
+            }
             cx.store.delete(VAULT, vault_key(AUTHOR, local));
             cx.store.delete(rows::NODE, rows::topic_key(local));
         }
@@ -398,10 +402,14 @@ impl Keys for Keychain {
         match rights::open(&mut self.opened, &keys.ring, &subject, body) {
             Opened::Messages(messages) => Ok(messages),
             Opened::Malformed => Err(OpenError::Malformed),
-            Opened::NoKey => {
-                self.note_locked(cx, topic, envelope, body);
-                Err(OpenError::NoKey)
-            }
+            Opened::NoKey => match self.open_own(cx, topic, &subject, body) {
+                Some(Opened::Messages(messages)) => Ok(messages),
+                Some(Opened::Malformed) => Err(OpenError::Malformed),
+                Some(Opened::NoKey) | None => {
+                    self.note_locked(cx, topic, envelope, body);
+                    Err(OpenError::NoKey)
+                }
+            },
         }
     }
 
@@ -415,12 +423,14 @@ impl Keys for Keychain {
         let keys = self.topics.get(&topic).ok_or(SealError::NoKey)?;
         let subject = Subject::of(header).ok_or(SealError::NoKey)?;
         let held = keys.ring.newest_clean().ok_or(SealError::NoKey)?;
-        rights::seal(&mut self.senders, held.epoch(), &subject, messages, cx.rng).map_err(|why| {
-            match why {
-                SealRefused::TooLong(_) => SealError::TooLarge,
-                _ => SealError::NoKey,
-            }
-        })
+        let epoch = held.epoch();
+        let sealed = rights::seal(&mut self.senders, epoch, &subject, messages, cx.rng);
+        let sealed = sealed.map_err(|why| match why {
+            SealRefused::TooLong(_) => SealError::TooLarge,
+            _ => SealError::NoKey,
+        })?;
+        self.keep_own(cx, topic, (&self.senders, epoch, &subject), &sealed);
+        Ok(sealed)
     }
 
     fn open_item(

@@ -20,8 +20,8 @@ pub const MAX_ROUND_NUMBER: u32 = 4096;
 /// recognised when the grant has come by sync.
 pub const MAX_PENDING_SHOWS: usize = 16;
 
-/// How often grants are asked for on one link, and how often they are proved on it. Further unknown ones
-/// have to come by sync. What one answer may cost is bounded by `rights::chain`.
+/// How often grants are asked for on one link, and how often they are proved on it. Further unknown
+/// ones have to come by sync. What one answer may cost is bounded by `rights::chain`.
 pub const MAX_GRANT_ASKS: usize = 64;
 
 /// Bytes of a link that may be out for checking before no more is read from it.
@@ -33,8 +33,8 @@ pub const FIRST_WINDOW: u64 = 128 * 1024;
 /// Links to joiners that may be waiting at once. The next is refused.
 pub const MAX_JOINS: usize = 64;
 
-/// How long a link for another device of the person stands, in milliseconds: who finds it later finds
-/// nothing.
+/// How long a link for another device of the person stands, in milliseconds: who finds it later
+/// finds nothing.
 pub const DEVICE_LINK_MS: u64 = 10 * 60 * 1000;
 
 /// Links for other devices that are open at once. The next one voids the oldest.
@@ -43,7 +43,8 @@ pub const MAX_DEVICE_LINKS: usize = 4;
 /// Links of other devices that are being used at once. The next is refused.
 pub const MAX_DEVICE_JOINS: usize = 4;
 
-/// Other devices of the person that are known. The next is refused. A member has at most 16 devices.
+/// Other devices of the person that are known. The next is refused. A member has at most 16
+/// devices.
 pub const MAX_PAIRS: usize = 64;
 
 /// Messages of a device on one link that do not open. What comes after them is not looked at.
@@ -52,24 +53,26 @@ pub const MAX_PAIR_TRIES: u8 = 3;
 /// How long after a change the next topic is offered to another device.
 pub const PAIR_AGAIN: Duration = Duration::from_millis(20);
 
-/// Acts that are proposed for one topic on one link, because the member has changed meanwhile. Then the
-/// topic waits for the next link.
+/// Acts that are proposed for one topic on one link, because the member has changed meanwhile. Then
+/// the topic waits for the next link.
 pub const MAX_PROPOSALS_TRIED: u8 = 4;
 
 /// Epochs whose keys are handed to another device, the newest. Members hand it the others.
 pub const MAX_PAIRED_EPOCHS: usize = 16;
 
-/// Within how many milliseconds whoever may close a grant does so once it may be closed: each draws a moment.
+/// Within how many milliseconds whoever may close a grant does so once it may be closed: each draws
+/// a moment.
 pub const CLOSE_WITHIN_MS: u64 = 3_600_000;
 
-/// Most envelopes that the cut of an act or a close names. A device that has written under more keys is removed by
-/// whoever stands above its member, with its grant.
+/// Most envelopes that the cut of an act or a close names. A device that has written under more
+/// keys is removed by whoever stands above its member, with its grant.
 pub const MAX_CUT_NAMED: usize = 96;
 
 /// Acts of one topic that wait for signatures. What comes then is not kept.
 pub const MAX_PROPOSALS: usize = 16;
 
-/// Acts that one link may bring: each costs up to 16 checks of signatures. What comes then is not looked at.
+/// Acts that one link may bring: each costs up to 16 checks of signatures. What comes then is not
+/// looked at.
 pub const MAX_PROPOSALS_HEARD: u32 = 256;
 
 /// Topics of a home beyond which it takes no more from another device.
@@ -78,16 +81,16 @@ pub const MAX_PAIRED_TOPICS: usize = 1024;
 /// Nodes whose answers to one claim of this device are looked at. Those of others are not.
 pub const MAX_ANSWERERS: usize = 8;
 
-/// Questions about claims, on links that are open, whose answers go out as soon as they come. Whoever asked
-/// beyond that asks again.
+/// Questions about claims, on links that are open, whose answers go out as soon as they come.
+/// Whoever asked beyond that asks again.
 pub const MAX_ASKING: usize = 256;
 
-/// Within how many milliseconds whoever may admit welcomes somebody whom the inviter has not: each draws a
-/// moment, so that the first one's grant is heard of before others give theirs.
+/// Within how many milliseconds whoever may admit welcomes somebody whom the inviter has not: each
+/// draws a moment, so that the first one's grant is heard of before others give theirs.
 pub const WELCOME_WITHIN_MS: u64 = 3_000;
 
-/// Invites of this device in one topic that are looked through when one may have ended. The boxes of more
-/// stay at core nodes until their time.
+/// Invites of this device in one topic that are looked through when one may have ended. The boxes
+/// of more stay at core nodes until their time.
 pub const MAX_INVITES: usize = 1_024;
 
 /// Commands that may wait for something at once. The next is refused.
@@ -121,8 +124,9 @@ pub const TELL_AFTER: Duration = Duration::from_millis(300);
 /// turns of their own.
 pub const FORGOTTEN_PER_TURN: usize = 512;
 
-/// Members whose word of one node's advert is looked at when the router needs it: the newest of these
-/// is taken. Who is in so many topics, with so many devices, is found by an older one at worst.
+/// Members whose word of one node's advert is looked at when the router needs it: the newest of
+/// these is taken. Who is in so many topics, with so many devices, is found by an older one at
+/// worst.
 pub const TOLD_LOOKED_AT: usize = 64;
 
 /// For how long a ticket lets a core node fetch at another, in milliseconds. Renewed every
@@ -132,12 +136,12 @@ pub const TICKET_MS: u64 = 30 * 24 * 3600 * 1000;
 /// How often tickets are made anew.
 pub const TICKETS_EVERY: Duration = Duration::from_secs(24 * 3600);
 
-/// Questions by which a peer may identify itself that are answered on one link, and topics that it is asked
-/// about. What comes after them is not answered, and not asked.
+/// Questions by which a peer may identify itself that are answered on one link, and topics that it
+/// is asked about. What comes after them is not answered, and not asked.
 pub const MAX_IDENTIFIES: usize = 32;
 
-/// When such a question is answered, counted from when it came. The same for whoever asks: longer than a
-/// turn takes, so that what was looked up for the answer does not show.
+/// When such a question is answered, counted from when it came. The same for whoever asks: longer
+/// than a turn takes, so that what was looked up for the answer does not show.
 pub const IDENTIFY_AFTER: Duration = Duration::from_millis(250);
 
 /// Longest time that an invite may stand, in milliseconds.
@@ -152,29 +156,31 @@ pub const MAX_ADDRESSES: usize = 8;
 /// Problems listed at once; the oldest goes.
 pub const MAX_PROBLEMS: usize = 64;
 
-/// How long after a change that epochs depend on a topic is surveyed, unless something is to be written: a
-/// look at all that control has said of rights.
+/// How long after a change that epochs depend on a topic is surveyed, unless something is to be
+/// written: a look at all that control has said of rights.
 pub const SURVEY_AFTER: Duration = Duration::from_millis(200);
 
-/// Within how many milliseconds whoever may begin an epoch does so once one is due: each draws a moment,
-/// so that the first one's is heard of before others begin theirs.
+/// Within how many milliseconds whoever may begin an epoch does so once one is due: each draws a
+/// moment, so that the first one's is heard of before others begin theirs.
 pub const BEGIN_WITHIN_MS: u64 = 5_000;
 
-/// How long an epoch that somebody else has announced is waited for while boxes of it are missing; and how
-/// long before boxes of an own one that were refused are tried again.
+/// How long an epoch that somebody else has announced is waited for while boxes of it are missing;
+/// and how long before boxes of an own one that were refused are tried again.
 pub const UNFINISHED: Duration = Duration::from_secs(10);
 
 /// How often boxes are tried that are refused. Then the epoch is given up, and another one is due.
 pub const BOXES_TRIED: u32 = 64;
 
-/// Envelopes with boxes that are published at once where somebody waits to write. The rest follows in turns
-/// of their own, and until then nothing can be written.
+/// Envelopes with boxes that are published at once where somebody waits to write. The rest follows
+/// in turns of their own, and until then nothing can be written.
 pub const BOXES_AT_ONCE: usize = 4;
 
-/// Envelopes that are opened in one turn since their key has come; the rest follows in turns of their own.
+/// Envelopes that are opened in one turn since their key has come; the rest follows in turns of
+/// their own.
 pub const OPENED_PER_TURN: usize = 64;
 
-/// How long a member that was asked for keys has to answer before another one is asked, at first; doubles.
+/// How long a member that was asked for keys has to answer before another one is asked, at first;
+/// doubles.
 pub const KEYS_ASKED_EVERY: Duration = Duration::from_secs(60);
 
 /// The longest time between two such questions, when nobody has the keys.

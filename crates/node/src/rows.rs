@@ -18,19 +18,23 @@ pub(crate) const NEXT_LOCAL: &[u8] = b"next local";
 /// Key of the last message that this home sent.
 pub(crate) const LAST_SENT: &[u8] = b"last sent";
 
-/// First byte of the key of a vault row with what is held of one epoch of a topic, and of the row of
-/// [`NODE`] with what is known of it: `e` ‖ local ‖ epoch id.
+/// First byte of the key of a vault row with what is held of one epoch of a topic, and of the row
+/// of [`NODE`] with what is known of it: `e` ‖ local ‖ epoch id.
 pub(crate) const EPOCH: u8 = b'e';
 /// First byte of the key of a vault row with a device's sealing keys in a topic.
 pub(crate) const SEALING: u8 = b's';
-/// First byte of the keys of rows about an own epoch whose boxes are not all published: `b` ‖ local, the
-/// author that announced it; `b` ‖ local ‖ number u16, boxes that are to come.
+/// First byte of the keys of rows about an own epoch whose boxes are not all published: `b` ‖
+/// local, the author that announced it; `b` ‖ local ‖ number u16, boxes that are to come.
 pub(crate) const ANNOUNCING: u8 = b'b';
-/// First byte of the keys of rows about bodies that are here and could not be opened: `k` ‖ local ‖ first
-/// half of the epoch's id ‖ slice ‖ envelope.
+/// First byte of the keys of rows about bodies that are here and could not be opened: `k` ‖ local ‖
+/// first half of the epoch's id ‖ slice ‖ envelope.
 pub(crate) const LOCKED: u8 = b'k';
-/// First byte of the keys of rows that say where the box of an invite of this device lies: `i` ‖ local ‖
-/// the invite's id → its locator.
+/// First byte of the keys of vault rows with sender keys of this device, of what it wrote and may
+/// not read:
+/// `w` ‖ local ‖ first half of the epoch's id ‖ slice ‖ encapsulated key.
+pub(crate) const OWN: u8 = b'w';
+/// First byte of the keys of rows that say where the box of an invite of this device lies: `i` ‖
+/// local ‖ the invite's id → its locator.
 const INVITED: u8 = b'i';
 /// First byte of the key of a vault row with an author's secret key: left out of backups.
 pub const AUTHOR: u8 = b'a';
@@ -78,7 +82,8 @@ pub(crate) struct TopicRow {
     /// The device that invited this one, as the box said; zeros for the founder.
     #[cbor(n(13), default, with = "minicbor::bytes")]
     pub(crate) inviter: [u8; 32],
-    /// The locator of the invite by which this device joins, while it waits for a welcome; zeros otherwise.
+    /// The locator of the invite by which this device joins, while it waits for a welcome; zeros
+    /// otherwise.
     #[cbor(n(14), default, with = "minicbor::bytes")]
     pub(crate) waits: [u8; 32],
     /// What the device that invited this one called itself; empty for the founder.
@@ -219,12 +224,12 @@ impl TopicRow {
 pub(crate) const LISTED: u8 = b'c';
 /// First byte of the key of a [`MemberRow`]: `p` ‖ local ‖ device.
 pub(crate) const PROFILES: u8 = b'p';
-/// First byte of the key of a row that says that a topic was dropped, and that what its members said
-/// is still being removed: `g` ‖ local.
+/// First byte of the key of a row that says that a topic was dropped, and that what its members
+/// said is still being removed: `g` ‖ local.
 pub(crate) const GONE: u8 = b'g';
 
-/// What a member said about itself. Its node's advert is with the router, and in [`TOLD`] for when the
-/// router has had no room for it.
+/// What a member said about itself. Its node's advert is with the router, and in [`TOLD`] for when
+/// the router has had no room for it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub(crate) struct MemberRow {

@@ -1,9 +1,10 @@
-//! Waiting to be let in by an attended invite: the claim is put where the invite's box is, and again, until
-//! somebody who may admit has answered it.
+//! Waiting to be let in by an attended invite: the claim is put where the invite's box is, and
+//! again, until somebody who may admit has answered it.
 //!
-//! An answer says by which grant this device is welcome and hands keys over. Until the topic has come and
-//! shows who gave that grant, the keys only recognise members: whoever keeps the claim could have sealed
-//! others. Then those that the giver has signed are taken, and the device writes its first envelope.
+//! An answer says by which grant this device is welcome and hands keys over. Until the topic has
+//! come and shows who gave that grant, the keys only recognise members: whoever keeps the claim
+//! could have sealed others. Then those that the giver has signed are taken, and the device writes
+//! its first envelope.
 
 use crate::io::LinkId;
 use crate::keychain::TopicKeys;
@@ -22,7 +23,8 @@ use wire::{Claim, Frame, Item};
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     got: BTreeMap<u32, BTreeMap<NodeId, Welcomed>>,
-    /// Whether claims were put when it was last time to: then they are only asked about the next time.
+    /// Whether claims were put when it was last time to: then they are only asked about the next
+    /// time.
     asks: bool,
 }
 
@@ -49,8 +51,8 @@ impl Inner {
             .any(|(_, keys)| waiting(keys).is_some())
     }
 
-    /// Puts the claims of this device at the other end of a link, if it may keep their boxes: whoever the
-    /// invite's link names, and the core nodes that this node knows of.
+    /// Puts the claims of this device at the other end of a link, if it may keep their boxes:
+    /// whoever the invite's link names, and the core nodes that this node knows of.
     pub(crate) fn put_claims(&self, turn: &mut Turn<'_, '_>, link: LinkId) {
         let Some(node) = self.links.get(&link).map(|state| state.node) else {
             return;
@@ -147,7 +149,8 @@ impl Inner {
         }
     }
 
-    /// Looks in the topic for the grant by which this device was welcomed. From then on it takes part.
+    /// Looks in the topic for the grant by which this device was welcomed. From then on it takes
+    /// part.
     pub(crate) fn take_welcome(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         let Some(keys) = self.host.keys.topic(local) else {
             return;

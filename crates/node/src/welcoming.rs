@@ -1,10 +1,10 @@
 //! Letting people in who have claimed an attended invite.
 //!
-//! Claims come from their claimers, at whatever node keeps the invite's box, and from there to all who take
-//! part. Whoever may admit and is there welcomes them, with what the invite gives and no more: a grant that
-//! names the claim, and an answer with the keys that it opens. The inviter does so at once; others wait for
-//! a moment that each draws, so that one of them is first. As many are welcomed as the invite has uses, by
-//! what is known here; beyond that it takes a person.
+//! Claims come from their claimers, at whatever node keeps the invite's box, and from there to all
+//! who take part. Whoever may admit and is there welcomes them, with what the invite gives and no
+//! more: a grant that names the claim, and an answer with the keys that it opens. The inviter does
+//! so at once; others wait for a moment that each draws, so that one of them is first. As many are
+//! welcomed as the invite has uses, by what is known here; beyond that it takes a person.
 
 use crate::command::InviteRow;
 use crate::grants;
@@ -70,7 +70,8 @@ impl Inner {
         self.answer_claim(turn, link, (loc, claim));
     }
 
-    /// Answers about a claim with what is here, or with random bytes. Says whether the asker may go on.
+    /// Answers about a claim with what is here, or with random bytes. Says whether the asker may go
+    /// on.
     fn answer_claim(
         &mut self,
         turn: &mut Turn<'_, '_>,
@@ -306,8 +307,8 @@ fn welcomed(lace: &Lace, store: &mut Staged<'_>) -> BTreeSet<[u8; 32]> {
     welcomed
 }
 
-/// The claims that nobody has welcomed, of invites that this device can stand in for: it may admit now, and
-/// has itself what the invite gives.
+/// The claims that nobody has welcomed, of invites that this device can stand in for: it may admit
+/// now, and has itself what the invite gives.
 fn waiting(
     lace: &Lace,
     store: &mut Staged<'_>,

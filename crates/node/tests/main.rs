@@ -7,6 +7,7 @@ mod closing;
 mod doors;
 mod fallen;
 mod giving;
+mod going_on;
 mod held;
 mod idle;
 mod liars;

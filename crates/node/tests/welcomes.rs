@@ -88,8 +88,8 @@ fn the_inviter_welcomes_who_claims() {
     assert_eq!(texts(&mut world, alice, TEA), ["one", "two", "three"]);
 }
 
-/// The inviter is away: the claim waits at the core node, and says for whom. It is welcomed when the
-/// inviter comes back, while the claimer is away in its turn.
+/// The inviter is away: the claim waits at the core node, and says for whom. It is welcomed when
+/// the inviter comes back, while the claimer is away in its turn.
 #[test]
 fn a_claim_waits_at_the_core_node() {
     let mut world = World::new(121);
@@ -109,6 +109,15 @@ fn a_claim_waits_at_the_core_node() {
         "{failure:?}"
     );
     assert_eq!(info(&mut world, bob).row.role, "joining");
+    for id in [None, Some(TEA.to_owned())] {
+        let Reply::Failed(why) = world.ask(bob, Command::Why { id }) else {
+            panic!("nothing waits");
+        };
+        assert!(
+            why.message.contains("waits for a welcome by Alice"),
+            "{why:?}"
+        );
+    }
     world.down(bob);
     world.up(alice);
     world.pass(Duration::from_secs(30));
@@ -185,4 +194,113 @@ fn no_more_are_welcomed_than_the_invite_has_uses() {
     assert_eq!(texts(&mut world, mallory, TEA), ["one"]);
     let invite = &info(&mut world, alice).invites[0];
     assert_eq!((invite.uses, invite.used), (1, 2), "shown, not undone");
+}
+
+fn told(world: &mut World, node: usize, link: &str) -> Reply {
+    let look = Command::JoinLook {
+        link: link.to_owned(),
+        timeout_ms: 20_000,
+    };
+    world.ask(node, look)
+}
+
+/// Before it joins, somebody is told what it gets: who invites, to what, what it may, and that it
+/// waits.
+#[test]
+fn an_invite_says_what_it_gives() {
+    let mut world = World::new(124);
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    found(&mut world, alice, TEA);
+    let from = world.wall().as_millis() + 3_600_000;
+    let rights = vec![right(Right::Publish, 0), right(Right::Read, from)];
+    let asked = Asked {
+        rights: rights.clone(),
+        messages: Some(10),
+        ..Asked::default()
+    };
+    let link = attended(&mut world, alice, asked);
+    let Reply::Invitation {
+        inviter_name,
+        rights: shown,
+        messages,
+        attended,
+        ..
+    } = told(&mut world, bob, &link)
+    else {
+        panic!("no invitation");
+    };
+    assert_eq!((inviter_name.as_str(), shown), ("Alice", rights));
+    assert_eq!((messages, attended), (Some(10), true));
+}
+
+/// Who may read from a time on reads nothing that was written before, and all that is written from
+/// then on; what it writes itself before then everybody else reads.
+#[test]
+fn who_reads_from_a_time_on_reads_nothing_older() {
+    let mut world = World::new(125);
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    found(&mut world, alice, TEA);
+    send(&mut world, alice, TEA, "long ago");
+    let from = world.wall().as_millis() + 30_000;
+    let asked = Asked {
+        rights: vec![right(Right::Publish, 0), right(Right::Read, from)],
+        ..Asked::default()
+    };
+    let link = attended(&mut world, alice, asked);
+    join(&mut world, bob, &link);
+    send(&mut world, alice, TEA, "just before");
+    send(&mut world, bob, TEA, "may I come in");
+    world.pass(Duration::from_secs(10));
+    assert_eq!(
+        texts(&mut world, alice, TEA),
+        ["long ago", "just before", "may I come in"]
+    );
+    assert_eq!(texts(&mut world, bob, TEA), ["may I come in"]);
+    world.pass(Duration::from_secs(30));
+    send(&mut world, alice, TEA, "now you may");
+    world.pass(Duration::from_secs(90));
+    let seen = texts(&mut world, bob, TEA);
+    assert!(seen.contains(&"now you may".to_owned()), "{seen:?}");
+    let older = ["long ago", "just before"];
+    assert!(
+        !seen.iter().any(|text| older.contains(&text.as_str())),
+        "{seen:?}"
+    );
+    // Not by anything that is on its disk, nor after everybody has handed it what it may have.
+    world.pass(Duration::from_secs(4_000));
+    let seen = texts(&mut world, bob, TEA);
+    assert!(
+        !seen.iter().any(|text| older.contains(&text.as_str())),
+        "{seen:?}"
+    );
+}
+
+/// Who may only write is recognised and written with, and opens nothing of anybody else.
+#[test]
+fn who_only_writes_opens_nothing_of_others() {
+    let mut world = World::new(126);
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    found(&mut world, alice, TEA);
+    send(&mut world, alice, TEA, "secret");
+    let asked = Asked {
+        rights: vec![right(Right::Publish, 0)],
+        ..Asked::default()
+    };
+    let link = attended(&mut world, alice, asked);
+    join(&mut world, bob, &link);
+    send(&mut world, bob, TEA, "a report");
+    world.pass(Duration::from_secs(100));
+    assert_eq!(texts(&mut world, alice, TEA), ["secret", "a report"]);
+    // Its own it reads, also after a restart; of others' lines it knows that there are some.
+    assert_eq!(texts(&mut world, bob, TEA), ["a report"]);
+    world.down(bob);
+    world.up(bob);
+    send(&mut world, bob, TEA, "another");
+    world.pass(Duration::from_secs(60));
+    assert_eq!(texts(&mut world, bob, TEA), ["a report", "another"]);
+    // Nor does anything on its disk open the first: no secret of an epoch is there, and no seed.
+    assert_eq!(
+        texts(&mut world, alice, TEA),
+        ["secret", "a report", "another"]
+    );
 }

@@ -189,6 +189,18 @@ impl SenderKeys {
         self.0.is_empty()
     }
 
+    /// The sender key under which bodies of this author are sealed now, with its encapsulation: what opens
+    /// them again where the author may not read. Secret: it goes into a sealed row only.
+    #[must_use]
+    pub fn own(&self, epoch: &Epoch, subject: &Subject) -> Option<([u8; 32], [u8; 32])> {
+        let place = Place {
+            subject,
+            purpose: Purpose::Body,
+        };
+        let (enc, key) = self.0.get(&place.scope(epoch))?;
+        Some((*enc, *key.as_bytes()))
+    }
+
     pub(crate) fn get(
         &mut self,
         scope: Scope,

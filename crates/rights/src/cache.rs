@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use identity::{PublicKey, TopicId};
 
-use crate::body::{Scope, SenderKey};
+use crate::body::{Scope, SenderKey, Subject};
+use crate::epoch::Epoch;
 use crate::limits::{MAX_CACHED_AUTHORS, MAX_CACHED_PER_AUTHOR};
 
 type Author = (TopicId, PublicKey);
@@ -63,6 +64,22 @@ impl OpenCache {
     pub fn forget(&mut self, topic: TopicId) {
         self.authors.retain(|author, _| author.0 != topic);
         self.used.retain(|_, author| author.0 != topic);
+    }
+
+    /// Remembers a sender key of one's own, as [`SenderKeys::own`](crate::SenderKeys::own) gave it.
+    pub fn remember_own(
+        &mut self,
+        epoch: &Epoch,
+        subject: &Subject,
+        (enc, key): ([u8; 32], [u8; 32]),
+    ) {
+        let scope = Scope {
+            topic: subject.topic,
+            author: subject.author,
+            epoch: epoch.id(),
+            slice: epoch.slice_of(subject.created),
+        };
+        self.insert(scope, enc, SenderKey::from_bytes(key));
     }
 
     pub(crate) fn get(&mut self, scope: &Scope, enc: &[u8; 32]) -> Option<&SenderKey> {

@@ -1,15 +1,16 @@
 //! Invites: a link's seed, the keys that follow from it, and the box that waits for its holder.
 //!
 //! ```text
-//! locator     = kdf("invite locator", seed)                 names the box; tells nothing of the seed
-//! signing key = Ed25519(kdf("invite sign", seed))           signs claims
+//! locator     = kdf("invite locator", seed)                 names the box; tells nothing of the
+//! seed signing key = Ed25519(kdf("invite sign", seed))           signs claims
 //! sealing key = X25519 from kdf("invite seal", seed)        what may be sealed to the holder
 //! box         = nonce 24 ‖ aead(kdf("invite box", seed ‖ nonce), locator, contents)   2,048 bytes
 //! ```
 //!
 //! Whoever keeps a box cannot read it and cannot find out whose it is. Whoever has the link of the
-//! while-away kind reads the topic from then on, and may claim; nobody else may. A box of the attended
-//! kind holds no secret of the topic: who claims it waits for a welcome ([`seal_answer`](crate::seal_answer)).
+//! while-away kind reads the topic from then on, and may claim; nobody else may. A box of the
+//! attended kind holds no secret of the topic: who claims it waits for a welcome
+//! ([`seal_answer`](crate::seal_answer)).
 
 use identity::seal::hpke::{HpkeSecret, derive_key_pair};
 use identity::seal::{aead_open, aead_seal, kdf};
@@ -133,8 +134,9 @@ impl InviteSeed {
     }
 
     /// Opens a box and compares everything in it that can be compared: so what comes out is a topic
-    /// to which a device invites by this very link, with the keys that its genesis announces. Whether
-    /// that device may let anybody in is seen in the topic: there its invite is admitted or not.
+    /// to which a device invites by this very link, with the keys that its genesis announces.
+    /// Whether that device may let anybody in is seen in the topic: there its invite is admitted or
+    /// not.
     pub fn open_box(&self, sealed: &[u8]) -> Result<Invitation, BoxRefused> {
         if sealed.len() != BOX_LEN {
             return Err(BoxRefused::Closed);
@@ -169,9 +171,6 @@ pub enum BoxRefused {
     /// Opens, but its contents are not those of a box, or not signed by the device they name.
     #[error("a box whose contents cannot be read")]
     Malformed,
-    /// Holds an invite out of the topic's own grant, by a device that does not have it.
-    #[error("a box by a device that may not invite to the topic")]
-    NotInviter,
     /// Holds the invite of another link.
     #[error("a box that holds the invite of another link")]
     OtherInvite,
@@ -219,18 +218,14 @@ impl Invitation {
     ) -> Result<Self, BoxRefused> {
         let invite = contents.invite;
         let topic = contents.genesis.topic_id();
-        let (InviteKind::WhileAway(gift) | InviteKind::Attended(gift)) = invite.kind else {
+        let (InviteKind::WhileAway(_) | InviteKind::Attended(_)) = invite.kind else {
             return Err(BoxRefused::OtherInvite);
         };
         if invite != seed.item_of(invite.kind, invite.uses, invite.until) {
             return Err(BoxRefused::OtherInvite);
         }
-        // Out of the topic's own grant only its founder's device gives. Of any other the joiner finds
-        // in the topic whose invite it is.
-        let own = gift.parent.as_bytes() == topic.as_bytes();
-        if own && !contents.genesis.root.has(&contents.device) {
-            return Err(BoxRefused::NotInviter);
-        }
+        // Also under the topic's own grant others than its founder's device may give: whoever an act has made
+        // an owner. The joiner finds in the topic whose invite it is.
         let mut ring = KeyRing::new(topic, &contents.genesis).map_err(|_| BoxRefused::Keys)?;
         if let Some((epoch, secret)) = handed {
             ring.unlock(epoch, Access::Reader(secret))

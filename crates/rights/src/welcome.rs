@@ -2,17 +2,17 @@
 //!
 //! ```text
 //! answer     enc 32 ‖ ct     hpke to the sealing key that the claim names, name "welcome",
-//!                            fields topic id ‖ kdf("claim", claim item), associated data the sealing key
-//! plaintext  grant 32 ‖ signature 64 ‖ n u8 ‖ n × (epoch id 32 ‖ length u16 ‖ access) ‖ zeros
-//!                            2,000 bytes; the signature is the welcoming device's, context
+//!                            fields topic id ‖ kdf("claim", claim item), associated data the
+//! sealing key plaintext  grant 32 ‖ signature 64 ‖ n u8 ‖ n × (epoch id 32 ‖ length u16 ‖ access)
+//! ‖ zeros                            2,000 bytes; the signature is the welcoming device's, context
 //!                            "waystation/welcome/v1", over topic id ‖ kdf("claim", …) ‖ grant ‖
 //!                            kdf("welcome keys", n and what follows it, without the zeros)
 //! ```
 //!
-//! So only the claimer reads it, for this claim alone, and its length says nothing. Who keeps the claim
-//! knows the key that is sealed to, and could seal something else to it: the claimer finds out in the
-//! topic who gave the grant, takes the keys if that device has signed them, and compares them with what the
-//! topic's epochs announce.
+//! So only the claimer reads it, for this claim alone, and its length says nothing. Who keeps the
+//! claim knows the key that is sealed to, and could seal something else to it: the claimer finds
+//! out in the topic who gave the grant, takes the keys if that device has signed them, and compares
+//! them with what the topic's epochs announce.
 
 use identity::seal::hpke::{BadKey, HpkeSecret, open as hpke_open, seal as hpke_seal};
 use identity::seal::{NotOpened, kdf};
@@ -42,8 +42,8 @@ pub struct Welcomed {
 }
 
 impl Welcomed {
-    /// What a device hands over with a grant to whoever made a claim: accesses to epochs, the first as many
-    /// as fit into an answer.
+    /// What a device hands over with a grant to whoever made a claim: accesses to epochs, the first
+    /// as many as fit into an answer.
     #[must_use]
     pub fn sign(
         (topic, claim): (TopicId, [u8; 32]),
@@ -140,7 +140,8 @@ pub fn seal_answer(
 /// Opens what [`seal_answer`] made.
 ///
 /// # Errors
-/// [`NotOpened`]: another key, claim or topic, random bytes where there is no answer, or not of that form.
+/// [`NotOpened`]: another key, claim or topic, random bytes where there is no answer, or not of
+/// that form.
 pub fn open_answer(
     (topic, claim): (TopicId, [u8; 32]),
     secret: &HpkeSecret,

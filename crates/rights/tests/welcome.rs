@@ -75,7 +75,8 @@ fn an_answer_is_for_one_claim_in_one_topic() {
     open_answer(made.of, &made.joiner, &longer).unwrap_err();
 }
 
-/// Who keeps a claim knows what is sealed to, and could hand over keys of its own: it cannot sign them.
+/// Who keeps a claim knows what is sealed to, and could hand over keys of its own: it cannot sign
+/// them.
 #[test]
 fn keys_are_those_that_the_giver_of_the_grant_has_signed() {
     let made = made(keys(2));

@@ -113,9 +113,9 @@ impl Topic {
         shared.clock_confirmed && (until <= now || until - now > MAX_BOX_AHEAD_MS)
     }
 
-    /// Takes a box that its device has signed. Of two of a device with one locator stands the one that
-    /// ends later, then that with the greater hash, so that all replicas agree; of too many goes one
-    /// of the device that has most, of these the one that ends first.
+    /// Takes a box that its device has signed. Of two of a device with one locator stands the one
+    /// that ends later, then that with the greater hash, so that all replicas agree; of too many
+    /// goes one of the device that has most, of these the one that ends first.
     pub(crate) fn take_box(
         &mut self,
         shared: &Shared,
@@ -166,8 +166,8 @@ impl Topic {
         }
     }
 
-    /// Whether a device may let people in, by what stands here: a grant that it holds gives that right.
-    /// An invite that it has claimed gives it to nobody.
+    /// Whether a device may let people in, by what stands here: a grant that it holds gives that
+    /// right. An invite that it has claimed gives it to nobody.
     pub(crate) fn lets_in(&self, cx: &mut Cx<'_>, device: &PublicKey) -> bool {
         let effect = self.lace.held_effect(&mut cx.store);
         let seats = effect.devices.iter();

@@ -1,8 +1,10 @@
 //! Claims of attended invites and the answers to them, kept beside the boxes by every member and
-//! custodian of a topic: so that whoever may admit hears of a claim, and the claimer of its welcome.
+//! custodian of a topic: so that whoever may admit hears of a claim, and the claimer of its
+//! welcome.
 //!
-//! Of an invite so many claims are kept as it has uses, and a few more; nobody's claim takes another's
-//! place. A claim stays for a while after its invite's end, for those who come later to welcome it.
+//! Of an invite so many claims are kept as it has uses, and a few more; nobody's claim takes
+//! another's place. A claim stays for a while after its invite's end, for those who come later to
+//! welcome it.
 
 use crate::check::{Job, Work};
 use crate::draft::{OpenClaim, PutAnswerError};
@@ -136,8 +138,8 @@ impl Topic {
         }
     }
 
-    /// Whether a claim, if its signature holds, is kept: its invite stands, is not over, and has not been
-    /// claimed by too many.
+    /// Whether a claim, if its signature holds, is kept: its invite stands, is not over, and has
+    /// not been claimed by too many.
     fn keeps(&self, shared: &Shared, cx: &mut Cx<'_>, claim: &Claim, invite: &Invite) -> bool {
         let uses = usize::try_from(invite.uses).unwrap_or(usize::MAX);
         let most = uses.min(MAX_CLAIMED_USES).saturating_add(SPARE_CLAIMS);
@@ -277,8 +279,8 @@ impl Topic {
         }
     }
 
-    /// Removes what is kept no longer: claims of invites that are long over, and those that nobody has
-    /// answered of invites that stand no more.
+    /// Removes what is kept no longer: claims of invites that are long over, and those that nobody
+    /// has answered of invites that stand no more.
     pub(crate) fn sweep_claims(&mut self, shared: &Shared, cx: &mut Cx<'_>) {
         if self.claims.open.is_empty() {
             return;
@@ -353,9 +355,9 @@ impl Topic {
 }
 
 impl Topics {
-    /// A claim from whoever asks at a node that keeps the box, member or not. Nothing happens unless the
-    /// box is here and is that of the claimed invite, and the claim would be kept: then its one signature is
-    /// checked. Nobody is told.
+    /// A claim from whoever asks at a node that keeps the box, member or not. Nothing happens
+    /// unless the box is here and is that of the claimed invite, and the claim would be kept: then
+    /// its one signature is checked. Nobody is told.
     pub fn put_claim(&mut self, env: &mut Env<'_, '_>, loc: &[u8; 32], claim: &Claim) {
         self.shared.frames_left = MAX_FRAMES_PER_TURN;
         let Some((local, held)) = crate::boxes::held_at(env.cx, loc) else {
@@ -378,7 +380,8 @@ impl Topics {
         }
     }
 
-    /// The answer to a claim that is kept here; of several one at random, so that none hides another.
+    /// The answer to a claim that is kept here; of several one at random, so that none hides
+    /// another.
     pub fn answer_to(&mut self, cx: &mut Cx<'_>, claim: &[u8; 32]) -> Option<Vec<u8>> {
         let mut all = answers_to(cx, claim);
         let at = pick(cx.rng, all.len())?;

@@ -87,7 +87,8 @@ pub enum PutBoxError {
     /// See [`Unknown`].
     #[error(transparent)]
     Unknown(#[from] Unknown),
-    /// No member would keep it: it is not signed, for this topic, by a device that may let people in.
+    /// No member would keep it: it is not signed, for this topic, by a device that may let people
+    /// in.
     #[error("the box is not signed by a device that may let people in")]
     NotInviter,
 }
@@ -98,8 +99,8 @@ pub enum PutAnswerError {
     /// See [`Unknown`].
     #[error(transparent)]
     Unknown(#[from] Unknown),
-    /// Nobody would keep it: it is not signed, for this topic, by a device that may let people in, there is
-    /// no such claim, or as many others have answered it as are kept.
+    /// Nobody would keep it: it is not signed, for this topic, by a device that may let people in,
+    /// there is no such claim, or as many others have answered it as are kept.
     #[error("the answer is to no claim that is here, or is one too many")]
     NotKept,
 }

@@ -111,8 +111,8 @@ pub const MAX_RECEIPTS_PER_FRAME: usize = 16;
 /// before the oldest of them went are told in full.
 pub const MAX_GONE_AUTHORS: usize = 32;
 
-/// Rebuilt receipts of one link that did not hold. Beyond, nothing is rebuilt of what the link gives,
-/// and the receipts themselves are asked for.
+/// Rebuilt receipts of one link that did not hold. Beyond, nothing is rebuilt of what the link
+/// gives, and the receipts themselves are asked for.
 pub const MAX_WRONG_DIFFERENCES: u32 = 64;
 
 /// Slots whose receipts are asked for in full of one peer of a topic. Differences of further ones
@@ -122,11 +122,12 @@ pub const MAX_RECEIPT_ASKS: usize = MAX_SLOTS;
 /// Invite boxes of one topic. Beyond, the one that ends first is dropped.
 pub const MAX_BOXES: usize = 64;
 
-/// Claims of one invite beyond its uses. A claim that comes later is not kept: somebody else was faster, or
-/// the link is in too many hands.
+/// Claims of one invite beyond its uses. A claim that comes later is not kept: somebody else was
+/// faster, or the link is in too many hands.
 pub const SPARE_CLAIMS: usize = 8;
 
-/// Uses of one invite for which claims are kept. Whoever wants to welcome more gives several invites.
+/// Uses of one invite for which claims are kept. Whoever wants to welcome more gives several
+/// invites.
 pub const MAX_CLAIMED_USES: usize = 256;
 
 /// Claims of one topic's invites. Of more the latest is not kept.
@@ -135,8 +136,8 @@ pub const MAX_CLAIMS: usize = 512;
 /// Answers to one claim, of a device each. Of more the latest is not kept: the claimer needs one.
 pub const MAX_ANSWERS: usize = 2;
 
-/// Claims kept in memory whose invite is not here yet. Of more the oldest goes, and comes again with the
-/// next greeting.
+/// Claims kept in memory whose invite is not here yet. Of more the oldest goes, and comes again
+/// with the next greeting.
 pub const MAX_EARLY_CLAIMS: usize = 16;
 
 /// For how long after its invite's end a claim is kept and can still be welcomed, in milliseconds.
@@ -188,12 +189,12 @@ pub const EXPIRE_LONGEST: Duration = Duration::from_secs(3600);
 /// How long a topic without a peer and without work stays in memory.
 pub const IDLE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Boxes kept in memory whose devices are not known here to let anybody in: the grant that they do by
-/// may be on its way. Of more the oldest goes, and comes again with the next greeting.
+/// Boxes kept in memory whose devices are not known here to let anybody in: the grant that they do
+/// by may be on its way. Of more the oldest goes, and comes again with the next greeting.
 pub const MAX_EARLY_BOXES: usize = 8;
 
-/// Newest facts that take something away whose envelopes are given to a peer that takes part no more.
-/// Where more were needed, it learns of it from others or not at all.
+/// Newest facts that take something away whose envelopes are given to a peer that takes part no
+/// more. Where more were needed, it learns of it from others or not at all.
 pub const MAX_LAST_WORDS: usize = 4;
 
 /// Bodies of which one peer may say that they are gone. Beyond, it is not asked for bodies any more

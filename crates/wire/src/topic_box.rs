@@ -7,8 +7,8 @@ use crate::checked::{Checked, Refused};
 use crate::frame::read::read_box;
 
 /// Sealed bytes under a locator, signed by the device that invites. Whether that device may let
-/// anybody in is for whoever keeps the box to find out in the topic. Without the signature any member
-/// could take an invite away from all others.
+/// anybody in is for whoever keeps the box to find out in the topic. Without the signature any
+/// member could take an invite away from all others.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TopicBox {
     /// 0: where joiners ask for it.

@@ -8,8 +8,8 @@ use crate::item::Claim;
 use crate::limits::BOX_LEN;
 
 /// Bytes sealed to the key that a claim names, signed by the device that welcomes it. Whether that
-/// device may let anybody in is for whoever keeps the answer to find out in the topic; what is sealed
-/// only the claimer can read.
+/// device may let anybody in is for whoever keeps the answer to find out in the topic; what is
+/// sealed only the claimer can read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
     /// 0: the claim: [`Claim::hash`].

@@ -1,7 +1,7 @@
 //! Giving rights to members of a topic, and taking them back.
 //!
-//! What may be given and taken is for the law of the topic to say. Here it is found out who is meant,
-//! what they hold, and which of their envelopes a cut leaves.
+//! What may be given and taken is for the law of the topic to say. Here it is found out who is
+//! meant, what they hold, and which of their envelopes a cut leaves.
 
 use super::names::{is_prefix, one};
 use super::topics::from_publish;
@@ -10,7 +10,7 @@ use crate::grants;
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::welcoming::Unwelcomed;
-use identity::{EnvelopeId, Form, GrantId, Id, PublicKey};
+use identity::{EnvelopeId, Form, GrantId, Id, Kind, PublicKey, Scheme};
 use lace::{Author, Effect, Lace};
 use machine::Staged;
 use std::collections::BTreeSet;
@@ -20,8 +20,8 @@ use wire::{Budget, Grant, Interval, Item, Revocation, Right, Rights, Terms};
 /// Envelopes that one control envelope names for a cut. Its other deps are for heads.
 const NAMED_AT_ONCE: usize = 12;
 
-/// Most envelopes that a cut names: as many as a carrier and its envelopes before can name. A member
-/// who has written under more keys is revoked by somebody else's shorter cut, or in steps.
+/// Most envelopes that a cut names: as many as a carrier and its envelopes before can name. A
+/// member who has written under more keys is revoked by somebody else's shorter cut, or in steps.
 const MAX_NAMED: usize = NAMED_AT_ONCE * 8;
 
 /// Most others who have claimed the same invite and get a grant of their own when it is taken back.
@@ -117,7 +117,10 @@ impl Inner {
         (cut, cascade): (Option<&str>, bool),
     ) -> Result<Reply, Failure> {
         let (local, own) = self.giver(topic)?;
-        let target = self.target(turn, (local, own), member)?;
+        let target = match self.invite_named(turn, (local, own), member) {
+            Some(invite) => invite,
+            None => self.target(turn, (local, own), member)?,
+        };
         let leaves = match cut {
             Some(id) => Leaves::UpTo(self.last_of(turn, local, &target, id)?),
             None => Leaves::All,
@@ -180,9 +183,14 @@ impl Inner {
         self.say_items(turn, local, items, &named)?;
         // Whoever hears of it hears of keys that the member has not, too.
         self.renew_epoch(turn, local);
+        let member = match revoked.as_slice() {
+            // Of an invite that is taken back by itself.
+            [invite] if target.devices.is_empty() => invite.clone(),
+            _ => target.holder.to_string(),
+        };
         Ok(Reply::Revoked {
             grants: revoked,
-            member: target.holder.to_string(),
+            member,
             others: u32::try_from(others).unwrap_or(u32::MAX),
         })
     }
@@ -201,8 +209,8 @@ impl Inner {
         Ok((local, GrantId::from_bytes(keys.row.grant)))
     }
 
-    /// Who has claimed an invite and waits, by the key of its device or a prefix of it that fits nobody
-    /// else who waits.
+    /// Who has claimed an invite and waits, by the key of its device or a prefix of it that fits
+    /// nobody else who waits.
     fn claimant(&mut self, turn: &mut Turn<'_, '_>, local: u32, text: &str) -> Option<Unwelcomed> {
         let key = text.to_ascii_lowercase();
         let fits = |open: &Unwelcomed| {
@@ -242,6 +250,30 @@ impl Inner {
             holder,
             held: held.unwrap_or_default(),
             devices,
+        })
+    }
+
+    /// An invite that nobody holds, by its id or a prefix of that: what is taken back with it.
+    fn invite_named(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        (local, own): (u32, GrantId),
+        text: &str,
+    ) -> Option<Target> {
+        let key = text.to_ascii_lowercase();
+        let fits = |grant: &GrantId| key.len() >= MIN_KEY && grant.to_string().starts_with(&key);
+        let held = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let effect = lace.held_effect(store);
+            let invites = effect.grants.iter().filter(|(_, it)| it.holder.is_none());
+            let mut found = invites.map(|(grant, _)| *grant).filter(fits);
+            let invite = found.next().filter(|_| found.next().is_none())?;
+            Some(holding(lace, store, &effect, (own, invite)))
+        });
+        let held = held.flatten()?;
+        Some(Target {
+            holder: Id::new(Kind::Member, Scheme::Hash, *held.grant.as_bytes()),
+            devices: BTreeSet::new(),
+            held: vec![held],
         })
     }
 
@@ -367,7 +399,8 @@ impl Inner {
     }
 }
 
-/// What a member holds of what stands, the invites that it gave, and who else writes under the same.
+/// What a member holds of what stands, the invites that it gave, and who else writes under the
+/// same.
 fn holdings(
     lace: &Lace,
     store: &mut Staged<'_>,
@@ -424,12 +457,16 @@ fn holding(
         })
     });
     let terms = grants::left_of(lace, store, effect, &grant);
-    // Who has a grant that gives as much needs no other.
+    // Who has a grant that gives as much needs no other, if it was given out of the same as the new
+    // one would be: another may end with whom it is that is revoked.
     let is_served = |device: &PublicKey, store: &mut Staged<'_>| {
         let member = Form::one(*device).member();
         let held = effect.grants.iter();
         let mut held = held.filter(|(other, it)| it.holder == Some(member) && **other != grant);
         held.any(|(other, _)| {
+            if parent_of(lace, store, other) != Some(own) {
+                return false;
+            }
             let has = grants::left_of(lace, store, effect, other);
             has.zip(terms).is_some_and(|(has, terms)| has == terms)
         })
@@ -450,17 +487,21 @@ fn holding(
     }
 }
 
+/// Out of which grant one was given.
+fn parent_of(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<GrantId> {
+    let issued = lace.facts(store, |facts| facts.issued(grant));
+    issued.first().and_then(|fact| match &fact.what {
+        Item::Grant(item) => Some(item.parent),
+        Item::Invite(item) => item.gift().map(|gift| gift.parent),
+        _ => None,
+    })
+}
+
 /// Whether a grant was given out of another, or out of one that was.
 fn is_below(lace: &Lace, store: &mut Staged<'_>, own: GrantId, grant: GrantId) -> bool {
     let mut at = grant;
     for _ in 0..=wire::limits::MAX_GRANT_DEPTH {
-        let issued = lace.facts(store, |facts| facts.issued(&at));
-        let parent = issued.first().and_then(|fact| match &fact.what {
-            Item::Grant(item) => Some(item.parent),
-            Item::Invite(item) => item.gift().map(|gift| gift.parent),
-            _ => None,
-        });
-        match parent {
+        match parent_of(lace, store, &at) {
             Some(parent) if parent == own => return true,
             Some(parent) => at = parent,
             None => return false,

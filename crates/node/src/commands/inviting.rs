@@ -117,8 +117,8 @@ impl Inner {
         })
     }
 
-    /// What an invite of this device gives, out of the grant under which it writes: what was asked for, as
-    /// long as this device may itself; or to write and to read, as far as it may.
+    /// What an invite of this device gives, out of the grant under which it writes: what was asked
+    /// for, as long as this device may itself; or to write and to read, as far as it may.
     fn gift(
         &mut self,
         turn: &mut Turn<'_, '_>,
@@ -167,7 +167,8 @@ impl Inner {
         Ok(Gift { terms, parent })
     }
 
-    /// Notes which box is that of an invite of this device, so that it goes when the invite is taken back.
+    /// Notes which box is that of an invite of this device, so that it goes when the invite is
+    /// taken back.
     fn note_invite(&self, turn: &mut Turn<'_, '_>, local: u32, grant: &GrantId, loc: &[u8; 32]) {
         let key = rows::invite_key(local, grant);
         turn.cx.store.put(rows::NODE, key, loc.to_vec());
@@ -205,7 +206,8 @@ impl Inner {
         let inviter = self.router.name().to_owned();
         let keys = self.member(local)?;
         let handed = if matches!(item.kind, InviteKind::WhileAway(_)) {
-            // The one epoch that a joiner can judge. Members hand it the others when it has claimed.
+            // The one epoch that a joiner can judge. Members hand it the others when it has
+            // claimed.
             let first = keys.ring.by_id(keys.genesis.epoch.id());
             let secret = first.and_then(|held| held.access()?.epoch_secret());
             let secret = secret.ok_or_else(no_key)?;

@@ -66,6 +66,9 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         id: Option<&str>,
     ) -> Result<Reply, Failure> {
+        if let Some(failure) = self.why_waiting(id) {
+            return Err(failure);
+        }
         let text = match id {
             Some(text) => text.to_owned(),
             None => self
@@ -83,6 +86,28 @@ impl Inner {
             (id, Some(local)) => self.why_topic(turn, id, local),
             (id, None) => self.why_mail(turn, id),
         }
+    }
+
+    /// Of a topic that this device has not been let into yet, or if nothing is named of the first
+    /// such: for whom it waits.
+    fn why_waiting(&self, id: Option<&str>) -> Option<Failure> {
+        let local = match id {
+            Some(text) => self.find_topic(text).ok()?,
+            None => self
+                .host
+                .keys
+                .topics()
+                .map(|(local, _)| local)
+                .find(|local| {
+                    let waits = self.waits_for(*local);
+                    waits.is_some()
+                })?,
+        };
+        let whom = self.waits_for(local)?;
+        let name = self.host.keys.topic(local)?.row.name.clone();
+        let text = format!("{name:?} waits for {whom}");
+        let hint = "it goes on by itself as soon as one of them is online and hears of the claim";
+        Some(Failure::new(Code::NotYet, text, hint))
     }
 
     fn why_topic(

@@ -1,15 +1,15 @@
 //! Announcing epochs: when this device begins one, and what it does about those that others begin.
 //!
 //! Whatever rights depend on has changed: the topic is surveyed anew, in a turn of its own. What is
-//! known of its epochs goes into the keychain; boxes for this device are opened. Then, if there is no
-//! epoch to write under that nobody lost, or two parts of the topic have each begun one, and this
-//! device may, it begins the next: after a moment drawn at random, if none stands by then, so that not
-//! everybody does; before it writes, at once.
+//! known of its epochs goes into the keychain; boxes for this device are opened. Then, if there is
+//! no epoch to write under that nobody lost, or two parts of the topic have each begun one, and
+//! this device may, it begins the next: after a moment drawn at random, if none stands by then, so
+//! that not everybody does; before it writes, at once.
 //!
-//! The item and each of the boxes are envelopes of their own. The secret, the item, and rows with the
-//! boxes that are still to come are one commit; each box goes with the deletion of its row. So whoever
-//! stops in between goes on where it stopped. Boxes count on the chain that announced the epoch: under
-//! another author key it is given up, and another one begun.
+//! The item and each of the boxes are envelopes of their own. The secret, the item, and rows with
+//! the boxes that are still to come are one commit; each box goes with the deletion of its row. So
+//! whoever stops in between goes on where it stopped. Boxes count on the chain that announced the
+//! epoch: under another author key it is given up, and another one begun.
 
 use crate::epochs::handing::Handing;
 use crate::keychain::Keychain;
@@ -40,7 +40,8 @@ pub(crate) struct Announcing {
     /// An epoch that somebody else has announced without all its boxes yet, and since when.
     unfinished: BTreeMap<u32, (EpochId, Time)>,
     pub(super) handing: Handing,
-    /// Topics in which this device has replaced a sealing key that the others do not know, in this life.
+    /// Topics in which this device has replaced a sealing key that the others do not know, in this
+    /// life.
     replaced: BTreeSet<u32>,
     /// How often the next box of an own announcement was refused.
     refused: BTreeMap<u32, u32>,
@@ -153,8 +154,8 @@ impl Inner {
         Some(survey)
     }
 
-    /// Another epoch is written under from now on: core nodes are told its secret, and links are told
-    /// by which tags this node recognises the topic now.
+    /// Another epoch is written under from now on: core nodes are told its secret, and links are
+    /// told by which tags this node recognises the topic now.
     fn epoch_turned(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         self.want_served(turn, local);
         self.begin_rounds_soon(turn);
@@ -176,8 +177,8 @@ impl Inner {
         self.problems.note("false-epoch", text, hint);
     }
 
-    /// Others seal to the key that they know of this device: a new one is told when the old one is used
-    /// up, or when what they know is not what this home holds.
+    /// Others seal to the key that they know of this device: a new one is told when the old one is
+    /// used up, or when what they know is not what this home holds.
     fn tell_sealing_key(&mut self, turn: &mut Turn<'_, '_>, local: u32, survey: &Survey) {
         let Some(keys) = self.host.keys.topic(local).filter(|keys| keys.row.opened) else {
             return;
@@ -196,8 +197,8 @@ impl Inner {
             .and_then(|keys| keys.sealing.as_ref());
         let other = known.is_some_and(|own| told.is_some_and(|told| told != own.public()));
         if other && self.announcing.replaced.insert(local) {
-            // This home was set back, or another one of the device is in the place of this: whoever has
-            // a copy of it has the key that it holds.
+            // This home was set back, or another one of the device is in the place of this: whoever
+            // has a copy of it has the key that it holds.
             self.host.keys.replace_sealing(turn.cx, local);
         } else {
             self.host.keys.turn_sealing(turn.cx, local);
@@ -278,8 +279,8 @@ impl Inner {
         now.since(since.1) < UNFINISHED
     }
 
-    /// This device has just removed somebody: whoever hears of it is to hear of an epoch with it. To be
-    /// called in the turn in which the removal was published.
+    /// This device has just removed somebody: whoever hears of it is to hear of an epoch with it.
+    /// To be called in the turn in which the removal was published.
     pub(crate) fn renew_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         self.announcing.stale.insert(local);
         self.ready_to_write(turn, local);
@@ -314,9 +315,9 @@ impl Inner {
         }
     }
 
-    /// Somebody may read from some time on, or until then: if no slice begins there, an epoch is begun in
-    /// which one does, so that its keys open what is written from then on and nothing older. Of both times
-    /// the first counts, or the second where the first is none.
+    /// Somebody may read from some time on, or until then: if no slice begins there, an epoch is
+    /// begun in which one does, so that its keys open what is written from then on and nothing
+    /// older. Of both times the first counts, or the second where the first is none.
     pub(crate) fn align_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32, rights: &Rights) {
         let Some(read) = rights.read else {
             return;
