@@ -292,6 +292,28 @@ pub struct Invite {
     /// Until when it may be used: RFC 3339, or from now (+2d)
     #[arg(long, value_name = "T", default_value = "+7d")]
     pub until: When,
+    /// Whoever joins may write messages [default: with none of the three, to write and to read]
+    #[arg(long)]
+    pub publish: bool,
+    /// Whoever joins is given the keys of what is written
+    #[arg(long)]
+    pub read: bool,
+    /// From when on it reads: RFC 3339, or from now (+30s); what is older stays sealed to it
+    #[arg(long, value_name = "T")]
+    pub read_from: Option<When>,
+    /// Until when it reads, in whole days: RFC 3339, or from now (+2d) [default: without end]
+    #[arg(long, value_name = "T")]
+    pub read_until: Option<When>,
+    /// Whoever joins may let others in
+    #[arg(long)]
+    pub admit: bool,
+    /// No more messages of each than this, such as 10/min
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<PerMinute>,
+    /// Whoever has the link reads at once, welcomed by nobody [default: somebody who may admit has to be
+    /// online, and lets in as many as --uses says]
+    #[arg(long)]
+    pub while_away: bool,
 }
 
 /// `way grant`.

@@ -56,6 +56,14 @@ fn minutes(at: &str) -> String {
     }
 }
 
+/// RFC 3339 with seconds, for a person; what is not a time is shown as it is.
+fn seconds(at: &str) -> String {
+    match (at.get(..10), at.get(10..11), at.get(11..19)) {
+        (Some(date), Some("T"), Some(time)) => format!("{date} {time}Z"),
+        _ => line(at),
+    }
+}
+
 fn yes(flag: bool) -> String {
     if flag { "yes" } else { "no" }.to_owned()
 }
@@ -386,6 +394,22 @@ pub fn topic_info(info: &schema::TopicInfo) -> String {
             short(&invite.id)
         ));
     }
+    for of in &info.waiting {
+        let why = if of.beyond {
+            "the invite is used up, or this device cannot give as much: `way grant` lets it in"
+        } else {
+            "it is about to be welcomed"
+        };
+        text.push_str(&format!(
+            "\nwaiting  {} since {}, by invite {}: {why}",
+            short(&of.device),
+            minutes(&of.at),
+            short(&of.invite)
+        ));
+    }
+    if let Some(whom) = &info.waits_for {
+        text.push_str(&format!("\nwaits for {}", line(whom)));
+    }
     for author in &info.forked {
         text.push_str(&format!(
             "\nforked   {}: wrote two histories; see `way why`",
@@ -398,13 +422,51 @@ pub fn topic_info(info: &schema::TopicInfo) -> String {
 /// Who invites to what.
 #[must_use]
 pub fn invitation(invitation: &schema::Invitation) -> String {
+    let next = if invitation.attended {
+        "somebody who may admit has to welcome you before you take part"
+    } else {
+        "you take part at once, and nobody welcomes you first"
+    };
     format!(
-        "{} invites you to the topic {}\n  {}\n  the link is good until {}",
+        "{} invites you to the topic {}\n  {}\n  you may {}\n  the link is good until {}\n  {next}",
         named(&invitation.inviter_name, &invitation.inviter),
         line(&invitation.topic_name),
         invitation.topic,
+        invited(&invitation.rights, (invitation.messages, invitation.bytes)),
         minutes(&invitation.expires),
     )
+}
+
+/// What an invite gives.
+#[must_use]
+pub fn invited(
+    rights: &[schema::InvitedRight],
+    (messages, bytes): (Option<u32>, Option<u32>),
+) -> String {
+    let each = rights.iter().map(|given| {
+        let mut text = match given.right.as_str() {
+            "publish" => "write messages".to_owned(),
+            "read" => "read".to_owned(),
+            "admit" => "let others in".to_owned(),
+            other => line(other),
+        };
+        if let Some(from) = &given.from {
+            text.push_str(&format!(" from {}", seconds(from)));
+        }
+        if let Some(until) = &given.until {
+            text.push_str(&format!(" until {}", seconds(until)));
+        }
+        text
+    });
+    let mut text = each.collect::<Vec<_>>().join(", ");
+    if let Some(messages) = messages {
+        let messages = plural(messages.into(), "message", "messages");
+        text.push_str(&format!("; {messages} a minute"));
+    }
+    if let Some(bytes) = bytes {
+        text.push_str(&format!("; {} a minute", Size(bytes.into())));
+    }
+    text
 }
 
 /// A line of `way read`.

@@ -154,6 +154,16 @@ pub enum Ask {
         topic: String,
         uses: u32,
         until: Option<u64>,
+        #[serde(default)]
+        rights: Vec<Right>,
+        #[serde(default)]
+        read_from: Option<u64>,
+        #[serde(default)]
+        read_until: Option<u64>,
+        #[serde(default)]
+        messages: Option<u32>,
+        #[serde(default)]
+        while_away: bool,
     },
     JoinLook {
         link: String,

@@ -203,6 +203,9 @@ objects! {
         cores: Vec<TopicCore>,
         invites: Vec<TopicInvite>,
         forked: Vec<String>,
+        waiting: Vec<Claimant>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waits_for: Option<String>,
     }
     /// A device that takes part, inside [`TopicInfo`].
     Device { device: String, name: String, own: bool, left: bool, envelopes: u64, }
@@ -259,7 +262,29 @@ objects! {
     /// `way revoke`.
     Revoked { v: Version, grants: Vec<String>, member: String, others: u32, }
     /// `way invite`.
-    Invite { v: Version, link: String, topic: String, uses: u32, expires: String, }
+    Invite {
+        v: Version,
+        link: String,
+        topic: String,
+        uses: u32,
+        expires: String,
+        rights: Vec<InvitedRight>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        messages: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u32>,
+        attended: bool,
+    }
+    /// A right that an invite gives, inside [`Invite`] and [`Invitation`].
+    InvitedRight {
+        right: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+    }
+    /// Who waits for a welcome, inside [`TopicInfo`].
+    Claimant { device: String, invite: String, at: String, beyond: bool, }
     /// Who invites to what: asked before a join.
     Invitation {
         v: Version,
@@ -268,6 +293,12 @@ objects! {
         inviter: String,
         inviter_name: String,
         expires: String,
+        rights: Vec<InvitedRight>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        messages: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u32>,
+        attended: bool,
     }
     /// A line of `way send`: one for each message.
     Sent {

@@ -66,7 +66,7 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         Ask::TopicList => Command::Topics,
         Ask::TopicInfo { topic } => Command::TopicInfo { topic },
         Ask::Members { topic } => Command::Members { topic },
-        Ask::Grant { .. } | Ask::Revoke { .. } => members::giving(ask),
+        Ask::Grant { .. } | Ask::Revoke { .. } | Ask::Invite { .. } => members::giving(ask),
         Ask::OwnersCreate { .. }
         | Ask::OwnersList { .. }
         | Ask::OwnersPending
@@ -79,7 +79,6 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         | Ask::DeviceCountersign { .. } => devices::asked(ask),
         Ask::TopicLeave { topic } => Command::TopicLeave { topic },
         Ask::TopicForget { topic } => Command::TopicForget { topic },
-        Ask::Invite { topic, uses, until } => Command::Invite { topic, uses, until },
         Ask::JoinLook { link, timeout_ms } => Command::JoinLook { link, timeout_ms },
         Ask::Join {
             link,

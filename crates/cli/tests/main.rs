@@ -1,5 +1,6 @@
 //! The surface of `way`, held against its documents.
 
+mod attended;
 mod crash;
 mod devices;
 mod docs;

@@ -137,7 +137,22 @@ fn topic_info() -> node::TopicInfo {
         }],
         forked: vec![HEX.into()],
         peers: 1,
+        waiting: vec![node::Claimant {
+            device: HEX.into(),
+            invite: HEX.into(),
+            at: 1,
+            beyond: true,
+        }],
+        waits_for: Some("a welcome by alice".into()),
     }
+}
+
+fn invited_rights() -> Vec<node::AskedRight> {
+    vec![node::AskedRight {
+        right: node::Right::Read,
+        from: 1,
+        until: Some(2),
+    }]
 }
 
 pub(crate) fn status(problems: Vec<node::Problem>) -> node::Status {
@@ -417,6 +432,10 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
                 topic: topic_id(),
                 uses: 1,
                 expires: 1,
+                rights: invited_rights(),
+                messages: Some(10),
+                bytes: Some(4096),
+                attended: true,
             },
         ),
         (
@@ -427,6 +446,10 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
                 inviter_name: "alice".into(),
                 inviter: HEX.into(),
                 expires: 1,
+                rights: invited_rights(),
+                messages: Some(10),
+                bytes: Some(4096),
+                attended: true,
             },
         ),
         (

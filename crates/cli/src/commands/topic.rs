@@ -3,13 +3,14 @@
 use std::io::IsTerminal as _;
 
 use super::Context;
+use super::giving::rights;
 use super::node::milliseconds;
 use crate::args::{Invite, Join, Topic};
 use crate::client::{Client, object};
 use crate::failure::{Code, Exit, Failure};
 use crate::output::{Outcome, note};
-use crate::request::Ask;
-use crate::when::now_ms;
+use crate::request::{Ask, Right};
+use crate::when::{When, now_ms};
 use crate::{human, plain, qr, schema};
 
 /// `way topic …`.
@@ -61,14 +62,33 @@ pub fn members(context: &mut Context, topic: String) -> Outcome {
 /// # Errors
 /// The node's failure.
 pub fn invite(context: &mut Context, invite: Invite) -> Outcome {
-    let until = invite
-        .until
-        .resolve(now_ms())
-        .map_err(|error| Failure::new(Code::Usage, format!("--until: {error}"), ""))?;
+    let now = now_ms();
+    let time = |name: &str, when: When| {
+        let time = when.resolve(now);
+        time.map_err(|error| Failure::new(Code::Usage, format!("--{name}: {error}"), ""))
+    };
+    let until = time("until", invite.until)?;
+    let from = invite.read_from.map(|when| time("read-from", when));
+    let to = invite.read_until.map(|when| time("read-until", when));
+    let rights = rights([invite.publish, invite.read, invite.admit]);
+    let reads = rights.is_empty() || rights.contains(&Right::Read);
+    if !reads && (from.is_some() || to.is_some()) {
+        return Err(Failure::new(
+            Code::Usage,
+            "--read-from and --read-until are for an invite that lets people read",
+            "say --read as well",
+        )
+        .into());
+    }
     let ask = Ask::Invite {
         topic: invite.topic,
         uses: invite.uses,
         until: Some(until),
+        rights,
+        read_from: from.transpose()?,
+        read_until: to.transpose()?,
+        messages: invite.rate.map(|rate| rate.0),
+        while_away: invite.while_away,
     };
     let line = context.client()?.one(ask)?;
     let made: schema::Invite = object(&line)?;
@@ -83,15 +103,24 @@ pub fn invite(context: &mut Context, invite: Invite) -> Outcome {
     }
     context.out.line(&made.link)?;
     context.out.flush()?;
-    note(&format!(
-        "whoever has this link can join and read from now on: {}, until {}",
-        if made.uses == 1 {
-            "one device".to_owned()
-        } else {
-            format!("{} devices", made.uses)
-        },
-        made.expires
-    ));
+    let uses = if made.uses == 1 {
+        "one device".to_owned()
+    } else {
+        format!("{} devices", made.uses)
+    };
+    let gives = human::invited(&made.rights, (made.messages, made.bytes));
+    let (kind, until) = (made.attended, &made.expires);
+    note(&if kind {
+        format!(
+            "{uses} can join with this link until {until}, and may {gives}, once somebody who may admit \
+             is online and welcomes them"
+        )
+    } else {
+        format!(
+            "whoever has this link can read from now on: {uses} can join with it until {until}, and may \
+             {gives}"
+        )
+    });
     Ok(Exit::Done)
 }
 
