@@ -267,9 +267,11 @@ impl Inner {
             let held = lace.envelope(store, &id)?;
             let device = *lace.author(&held.envelope.header.author)?.device();
             let items = wire::decode_items(&here(held.body)?).ok()?;
-            // What a fork has made void is nobody's word; that a key was used is true all the same.
+            // What a fork has made void is nobody's word; that a key was used is true all the same, and an act
+            // stands by its own signatures.
             let stands = lace.effective(store, &id);
-            let counts = |item: &Item| stands || matches!(item, Item::Certificate(_));
+            let counts =
+                |item: &Item| stands || matches!(item, Item::Certificate(_) | Item::Act(_));
             // Of several profiles the first counts: nobody has two to show.
             let mut shown = false;
             let first = |item: &Item| {

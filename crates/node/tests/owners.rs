@@ -203,7 +203,15 @@ fn the_others_go_on_when_the_founder_is_gone_for_ever() {
         assert_eq!(names(&list(&mut world, node)), ["Bob", "Cleo", "Dan"]);
         assert_eq!(texts(&mut world, node, TEA), ["my last words"]);
     }
+    world.pass(Duration::from_secs(60));
     let id = send(&mut world, dan, TEA, "welcome me");
+    world.pass(Duration::from_secs(60));
+    for node in [bob, cleo] {
+        assert_eq!(
+            texts(&mut world, node, TEA),
+            ["my last words", "welcome me"]
+        );
+    }
     let reached = wait(&mut world, dan, &id, WaitFor::Delivered, None);
     assert!(matches!(reached, Reply::Reached { .. }), "{reached:?}");
 }

@@ -192,36 +192,161 @@ fn a_device_that_was_removed_neither_writes_nor_reads_nor_comes_back() {
     assert_eq!(laptop.since, None);
 }
 
+/// Lets two groups hear nothing of one another.
+fn part(world: &mut World, one: &[usize], other: &[usize]) {
+    for a in one {
+        for b in other {
+            world.cut_off(*a, *b);
+        }
+    }
+}
+
+fn removed(world: &mut World, node: usize, name: &str) {
+    let reply = remove(world, node, name);
+    let Reply::Device(DeviceReply::Removed { topics, failed, .. }) = reply else {
+        panic!("{reply:?}");
+    };
+    assert_eq!((topics.len(), failed), (1, Vec::new()));
+}
+
+/// Which of these may act for their members, by what a node knows.
+fn stand(world: &mut World, node: usize, names: &[&str]) -> Vec<bool> {
+    let members = members(world, node, TEA);
+    let devices = members.iter().flat_map(|member| &member.devices);
+    let devices: Vec<(&str, bool)> = devices.map(|it| (it.name.as_str(), it.seated)).collect();
+    let seated = |name: &&str| devices.iter().any(|it| it.0 == *name && it.1);
+    names.iter().map(seated).collect()
+}
+
 #[test]
 fn two_devices_that_remove_one_another() {
     let (mut world, [phone, laptop, bob]) = alice_has_two(95);
-    delivered(&mut world, laptop, "mine so far", 1);
-    // Apart from one another each removes the other; Bob hears the laptop first.
-    world.cut_off(phone, laptop);
-    world.cut_off(phone, bob);
-    assert!(matches!(
-        remove(&mut world, laptop, "Phone"),
-        Reply::Device(DeviceReply::Removed { .. })
-    ));
+    let link = invite(&mut world, phone, TEA, 1);
+    let cleo = world.add("Cleo", false);
+    join(&mut world, cleo, &link);
+    world.pass(Duration::from_secs(20));
+    send(&mut world, laptop, TEA, "mine so far");
+    world.pass(Duration::from_secs(5));
+    // The thief of the laptop removes the phone, and Bob hears it; the phone removes the laptop, and Cleo
+    // hears that.
+    part(&mut world, &[laptop, bob], &[phone, cleo]);
+    removed(&mut world, laptop, "Phone");
+    send(&mut world, bob, TEA, "what is going on?");
     world.pass(Duration::from_secs(30));
-    assert!(matches!(
-        remove(&mut world, phone, "Laptop"),
-        Reply::Device(DeviceReply::Removed { .. })
-    ));
+    removed(&mut world, phone, "Laptop");
     send(&mut world, phone, TEA, "it was stolen");
+    world.pass(Duration::from_secs(30));
+    assert_eq!(stand(&mut world, bob, &["Phone", "Laptop"]), [false, true]);
+    assert_eq!(stand(&mut world, cleo, &["Phone", "Laptop"]), [true, false]);
     world.cut.clear();
-    world.pass(Duration::from_secs(120));
-    // Phones were there first. Nothing that was written before falls.
-    let has = |world: &mut World, node: usize| {
-        let texts = texts(world, node, TEA);
-        ["before", "mine so far"].map(|text| texts.contains(&text.to_owned()))
-    };
-    for node in [phone, bob] {
-        assert_eq!(has(&mut world, node), [true, true]);
+    world.pass(Duration::from_secs(300));
+    // The phone was there first. Nothing that was written before falls, and nothing of others'.
+    for node in [phone, bob, cleo] {
+        assert_eq!(stand(&mut world, node, &["Phone", "Laptop"]), [true, false]);
+        let texts = texts(&mut world, node, TEA);
+        for text in [
+            "before",
+            "mine so far",
+            "what is going on?",
+            "it was stolen",
+        ] {
+            assert!(texts.contains(&text.to_owned()), "{text}: {texts:?}");
+        }
     }
-    assert_eq!(seated(&members(&mut world, phone, TEA)), [1, 1]);
     let rows = list(&mut world, phone);
-    assert_eq!(rows[0].topics[0].seated, true, "{rows:?}");
+    assert_eq!(rows[0].topics[0].ties.len(), 1, "{rows:?}");
+}
+
+/// Alice has founded a topic in which Cleo takes part, and Bob with two devices, whom she has welcomed.
+fn bob_has_two(seed: u8) -> (World, [usize; 4]) {
+    let mut world = World::new(seed);
+    let people = ["Alice", "Cleo", "Phone"].map(|name| world.add(name, false));
+    let [alice, cleo, phone] = people;
+    found(&mut world, alice, TEA);
+    for node in [cleo, phone] {
+        let command = Command::Invite {
+            topic: TEA.to_owned(),
+            rights: Vec::new(),
+            messages: None,
+            uses: 1,
+            until: None,
+            while_away: false,
+        };
+        let Reply::Invited { link, .. } = world.ask(alice, command) else {
+            panic!("no link");
+        };
+        join(&mut world, node, &link);
+    }
+    world.pass(Duration::from_secs(20));
+    let laptop = world.add("Laptop", false);
+    assert_eq!(pair(&mut world, phone, laptop), 1);
+    world.pass(Duration::from_secs(30));
+    (world, [alice, cleo, phone, laptop])
+}
+
+#[test]
+fn who_was_welcomed_may_have_several_devices_too() {
+    let (mut world, [alice, cleo, phone, laptop]) = bob_has_two(99);
+    for node in [alice, cleo, phone, laptop] {
+        let members = members(&mut world, node, TEA);
+        assert_eq!(members.len(), 3, "{members:?}");
+        assert_eq!(stand(&mut world, node, &["Phone", "Laptop"]), [true, true]);
+    }
+    delivered(&mut world, laptop, "from both of me", 2);
+    delivered(&mut world, alice, "good", 2);
+    assert_eq!(texts(&mut world, laptop, TEA).len(), 2);
+}
+
+#[test]
+fn who_stands_above_decides_between_two_devices() {
+    let (mut world, [alice, cleo, phone, laptop]) = bob_has_two(90);
+    part(&mut world, &[laptop, cleo], &[phone, alice]);
+    removed(&mut world, laptop, "Phone");
+    world.pass(Duration::from_secs(30));
+    removed(&mut world, phone, "Laptop");
+    world.pass(Duration::from_secs(30));
+    world.cut.clear();
+    world.pass(Duration::from_secs(300));
+    for node in [alice, cleo, phone] {
+        assert_eq!(stand(&mut world, node, &["Phone", "Laptop"]), [true, false]);
+    }
+    let rows = list(&mut world, phone);
+    let (_, other) = rows[0].topics[0].ties.first().expect("a tie").clone();
+    // Nobody decides for itself, and nobody who stands beside.
+    for node in [phone, cleo] {
+        let command = DeviceCommand::Countersign {
+            topic: TEA.to_owned(),
+            act: other.clone(),
+        };
+        let refused = failure(device(&mut world, node, command));
+        assert_eq!(refused.code, Code::Refused, "{refused:?}");
+    }
+    // It was the phone that was stolen.
+    let command = DeviceCommand::Countersign {
+        topic: TEA.to_owned(),
+        act: other.get(..12).expect("digits").to_owned(),
+    };
+    assert!(matches!(
+        device(&mut world, alice, command),
+        Reply::Device(DeviceReply::Countersigned { .. })
+    ));
+    world.pass(Duration::from_secs(300));
+    for node in [alice, cleo, laptop] {
+        assert_eq!(stand(&mut world, node, &["Phone", "Laptop"]), [false, true]);
+    }
+    delivered(&mut world, laptop, "back again", 2);
+}
+
+#[test]
+fn an_act_in_the_hands_of_whom_it_removes() {
+    let (mut world, [phone, laptop, bob]) = alice_has_two(89);
+    // The laptop takes its own seat away: its own envelope lies outside the cut of the act that it carries.
+    removed(&mut world, laptop, "Laptop");
+    world.pass(Duration::from_secs(60));
+    for node in [phone, bob] {
+        assert_eq!(stand(&mut world, node, &["Phone", "Laptop"]), [true, false]);
+    }
+    delivered(&mut world, phone, "it went by itself", 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::receipts::node_of;
 use crate::rows::{self, Bytes};
 use crate::state::{Shared, Topic};
 use crate::topics::Env;
-use identity::{EnvelopeId, Id, NodeId, PublicKey};
+use identity::{EnvelopeId, Form, Id, NodeId, PublicKey};
 use machine::Cx;
 use machine::planted::{Bug, is};
 use std::collections::{BTreeMap, BTreeSet};
@@ -258,20 +258,22 @@ impl Topic {
             .collect()
     }
 
-    /// The members that take part now, each with its devices that do. A device with several seats counts
+    /// The members that take part now, each with its devices that do. Who has come by itself is a member of
+    /// its own, also where it has become one of several owners; a device with several other seats counts
     /// where its grant is nearest to the topic's own.
     pub(crate) fn people(&self, cx: &mut Cx<'_>) -> BTreeMap<Id, Vec<PublicKey>> {
         let effect = self.lace.held_effect(&mut cx.store);
-        let mut seats: BTreeMap<PublicKey, (u32, Id)> = BTreeMap::new();
+        let mut seats: BTreeMap<PublicKey, (bool, u32, Id)> = BTreeMap::new();
         for ((holder, device), seat) in &effect.devices {
+            let joint = *holder != Form::one(*device).member();
             let depth = effect.grants.get(&seat.grant).map(|grant| grant.depth);
-            let seat = (depth.unwrap_or(u32::MAX), *holder);
+            let seat = (joint, depth.unwrap_or(u32::MAX), *holder);
             let known = seats.entry(*device).or_insert(seat);
             *known = seat.min(*known);
         }
         let mut people: BTreeMap<Id, Vec<PublicKey>> = BTreeMap::new();
         for device in self.members(cx) {
-            if let Some((_, holder)) = seats.get(&device) {
+            if let Some((.., holder)) = seats.get(&device) {
                 people.entry(*holder).or_default().push(device);
             }
         }

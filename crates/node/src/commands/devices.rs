@@ -270,15 +270,16 @@ impl Inner {
         let local = self.find_topic(topic)?;
         self.member(local)?;
         let text = text.to_ascii_lowercase();
-        let acts: BTreeMap<ActId, Id> = look(&mut self.topics, turn.cx, local, |lace, store| {
-            let ends = lace.ends(store, ACTS);
-            let acts = ends.iter().filter_map(|fact| match &fact.what {
-                Item::Act(act) => Some((act.id(), act.composition)),
-                _ => None,
-            });
-            acts.collect()
-        })
-        .unwrap_or_default();
+        let acts: BTreeMap<ActId, (Id, EnvelopeId)> =
+            look(&mut self.topics, turn.cx, local, |lace, store| {
+                let ends = lace.ends(store, ACTS);
+                let acts = ends.iter().filter_map(|fact| match &fact.what {
+                    Item::Act(act) => Some((act.id(), (act.composition, fact.carrier))),
+                    _ => None,
+                });
+                acts.collect()
+            })
+            .unwrap_or_default();
         let fits = acts
             .keys()
             .filter(|act| text.len() >= MIN_KEY && act.to_string().starts_with(&text));
@@ -287,7 +288,8 @@ impl Inner {
         let none = format!("no act of this topic begins with {text:?}");
         let act = one(&fits, shown, &none, "`way device list`")?;
         let own = self.own_member(turn, local);
-        let composition = acts.get(&act).copied();
+        let of = acts.get(&act).copied();
+        let composition = of.map(|(composition, _)| composition);
         let above = look(&mut self.topics, turn.cx, local, |lace, store| {
             let own = own?;
             let of = pairing::member(lace, store, composition?)?;
@@ -301,7 +303,9 @@ impl Inner {
             ));
         }
         let items = vec![Item::Countersign(act)];
-        self.say_items(turn, local, items, &BTreeSet::new())?;
+        // Whoever carries it has perhaps no seat, and is not named otherwise.
+        let carrier = of.into_iter().map(|(_, carrier)| carrier).collect();
+        self.say_items(turn, local, items, &carrier)?;
         let act = act.to_string();
         Ok(Reply::Device(DeviceReply::Countersigned { act }))
     }
@@ -326,6 +330,7 @@ impl Inner {
             pairing::member(lace, store, composition)
         });
         let Some(Some(member)) = found else { return };
+        self.carry_anew(turn, local, &member, &device);
         let once = member.states.iter().any(|state| state.form.has(&device));
         let seated = member.now().is_some_and(|now| now.form.has(&device));
         if once && !seated {
@@ -344,6 +349,46 @@ impl Inner {
                  {name} {rival}`"
             );
             self.problems.note("two-acts", text, &hint);
+        }
+    }
+}
+
+impl Inner {
+    /// An act that only devices carry which have no seat any more is in nobody's past, since nobody names
+    /// what they wrote last: no epoch could follow it. A device that has its seat carries it once more.
+    fn carry_anew(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        member: &Member,
+        device: &PublicKey,
+    ) {
+        let Some(now) = member.now().filter(|now| now.form.has(device)) else {
+            return;
+        };
+        let found = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let by = lace.facts(store, |facts| facts.fact(now.by?))?;
+            let Item::Act(act) = &by.what else {
+                return None;
+            };
+            let ends = lace.ends(store, ACTS);
+            let carriers = ends.iter().filter(|fact| match &fact.what {
+                Item::Act(other) => other.id() == now.id,
+                _ => false,
+            });
+            let effect = lace.held_effect(store);
+            let seated = |key: &PublicKey| effect.devices.keys().any(|(_, seat)| seat == key);
+            let mut carriers = carriers.filter_map(|fact| {
+                let header = lace.header(store, &fact.carrier)?;
+                Some(*lace.author(&header.header.author)?.device())
+            });
+            let stands = carriers.any(|device| seated(&device));
+            (!stands).then(|| act.clone())
+        });
+        if let Some(act) = found.flatten() {
+            let cut: BTreeSet<EnvelopeId> = act.cut.iter().copied().collect();
+            // What is refused now is tried again with the next act.
+            let _said = self.say_items(turn, local, vec![Item::Act(act)], &cut);
         }
     }
 }
