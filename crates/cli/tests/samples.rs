@@ -681,6 +681,11 @@ pub(crate) fn asks() -> Vec<Ask> {
             topic: text(),
             uses: 1,
             until: None,
+            rights: vec![Right::Publish, Right::Read],
+            read_from: Some(1),
+            read_until: None,
+            messages: Some(10),
+            while_away: true,
         },
         Ask::JoinLook {
             link: text(),

@@ -89,6 +89,9 @@ pub const MAX_ASKING: usize = 256;
 /// draws a moment, so that the first one's grant is heard of before others give theirs.
 pub const WELCOME_WITHIN_MS: u64 = 3_000;
 
+/// How long after a welcome that failed it is tried again.
+pub const WELCOME_AGAIN: Duration = Duration::from_secs(300);
+
 /// Invites of this device in one topic that are looked through when one may have ended. The boxes
 /// of more stay at core nodes until their time.
 pub const MAX_INVITES: usize = 1_024;

@@ -263,6 +263,7 @@ impl Inner {
         inner.open_tokens(turn);
         inner.open_tidings(turn);
         inner.open_joins(turn);
+        inner.open_claims(turn);
         inner.open_pairs(turn);
         inner.survey_all(turn);
         let confirmed = inner.router.clock_confirmed();

@@ -301,6 +301,27 @@ impl Inner {
         self.join_progress(turn, local);
     }
 
+    /// Keys have come by which what members said of themselves may open that did not when it came.
+    pub(crate) fn read_control_again(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        for id in self.with_topics(turn, |topics, env| topics.tell_again(env, local)) {
+            let found = look(&mut self.topics, turn.cx, local, |lace, store| {
+                let held = lace.envelope(store, &id)?;
+                let device = *lace.author(&held.envelope.header.author)?.device();
+                let items = wire::decode_items(&here(held.body)?).ok()?;
+                Some((held.envelope.header.clone(), device, items))
+            });
+            let Some((header, device, items)) = found.flatten() else {
+                continue;
+            };
+            let sealed = items
+                .iter()
+                .filter(|item| matches!(item, Item::Profile(_) | Item::Cores(_)));
+            for item in sealed {
+                self.control_item(turn, local, &header, &device, item);
+            }
+        }
+    }
+
     fn control_item(
         &mut self,
         turn: &mut Turn<'_, '_>,

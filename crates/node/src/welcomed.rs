@@ -195,6 +195,7 @@ impl Inner {
             keys.promised = Vec::new();
         }
         self.survey_epochs(turn, local);
+        self.read_control_again(turn, local);
         self.want_served(turn, local);
         self.begin_rounds_soon(turn);
     }

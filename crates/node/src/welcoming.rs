@@ -9,7 +9,7 @@
 use crate::command::InviteRow;
 use crate::grants;
 use crate::io::LinkId;
-use crate::limits::{MAX_ASKING, WELCOME_WITHIN_MS};
+use crate::limits::{MAX_ASKING, WELCOME_AGAIN, WELCOME_WITHIN_MS};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::timer::Timer;
@@ -135,6 +135,18 @@ impl Inner {
         self.timers.set_earlier(Timer::Welcome, *known);
     }
 
+    /// A life begins: claims that came in an earlier one may not have been welcomed.
+    pub(crate) fn open_claims(&mut self, turn: &mut Turn<'_, '_>) {
+        let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        for local in topics {
+            let start = local.to_be_bytes();
+            let any = turn.cx.store.prefix(topic::rows::CLAIMS, &start, 1);
+            if !any.is_empty() {
+                self.claims_changed(turn, local);
+            }
+        }
+    }
+
     /// Answers go to whoever has asked for them on a link that is open.
     fn tell_asking(&mut self, turn: &mut Turn<'_, '_>) {
         let asked: Vec<[u8; 32]> = self.welcoming.asking.keys().copied().collect();
@@ -166,8 +178,12 @@ impl Inner {
                 let Some(terms) = open.invite.gift().map(|gift| gift.terms) else {
                     break;
                 };
-                if self.welcome(turn, local, &open, terms).is_err() {
+                if let Err(why) = self.welcome(turn, local, &open, terms) {
+                    let text = format!("somebody who has claimed an invite waits: {why}");
+                    let hint = "it is tried again; `way topic info` shows who waits";
+                    self.problems.note("welcome", text, hint);
                     // The rate may allow it later; so may a grant that comes.
+                    self.welcoming.due.insert(local, now.after(WELCOME_AGAIN));
                     break;
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::restored::{info, pair};
 use crate::story::{found, join, send, texts, use_core};
-use crate::world::World;
+use crate::world::{Commits, World};
 use node::command::{AskedRight, Code, Command, Failure, Reply, Right};
 use std::time::Duration;
 
@@ -78,6 +78,14 @@ fn the_inviter_welcomes_who_claims() {
     assert_eq!(texts(&mut world, alice, TEA), ["one", "two"]);
     assert_eq!(texts(&mut world, bob, TEA), ["one", "two"]);
     assert_eq!(members(&mut world, bob), 2);
+    let shown = info(&mut world, bob).members.into_iter();
+    let mut names: Vec<String> = shown.map(|member| member.name).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["Alice", "Bob"],
+        "also what was said before the keys came"
+    );
     // It lasts, on both sides.
     for node in [alice, bob] {
         world.down(node);
@@ -161,7 +169,35 @@ fn whoever_may_admit_welcomes_in_the_inviters_stead() {
     send(&mut world, carol, TEA, "three");
     world.pass(Duration::from_secs(5));
     assert_eq!(texts(&mut world, bob, TEA), ["one", "two", "three"]);
-    assert_eq!(texts(&mut world, carol, TEA), ["one", "two", "three"]);
+    // What came before its keys is shown when it opens.
+    let mut seen = texts(&mut world, carol, TEA);
+    seen.sort();
+    assert_eq!(seen, ["one", "three", "two"]);
+}
+
+/// Whoever is about to welcome somebody stops: it does so when it is back.
+#[test]
+fn a_stop_between_a_claim_and_its_welcome_costs_time_alone() {
+    let mut world = World::new(127);
+    let core = world.add("core", true);
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    use_core(&mut world, alice, core);
+    found(&mut world, alice, TEA);
+    world.pass(Duration::from_secs(2));
+    let link = attended(&mut world, alice, Asked::default());
+    world.pass(Duration::from_secs(2));
+    // The claim comes to her disk, and nothing that she says comes out.
+    world.nodes[alice].commits = Commits::Held;
+    let failure = tries(&mut world, bob, &link, 5).expect("nobody has answered");
+    assert_eq!(failure.code, Code::NotYet);
+    world.commit(alice, 1);
+    world.down(alice);
+    world.nodes[alice].commits = Commits::Now;
+    world.pass(Duration::from_secs(60));
+    world.up(alice);
+    world.pass(Duration::from_secs(200));
+    assert_eq!(info(&mut world, bob).row.role, "member");
+    assert_eq!(members(&mut world, alice), 2);
 }
 
 /// Who has the link and is not welcomed has nothing of the topic.

@@ -4,11 +4,13 @@
 //! greatest id. So replicas that hold the same show the same, in whatever order they heard it, and
 //! whatever fell and stood again in between. Places of the local order say nothing here.
 
+use crate::draft::Unknown;
+use crate::host::Local;
 use crate::limits::MAX_CONTROL_READ;
 use crate::rows;
 use crate::state::Topic;
-use crate::topics::Env;
-use identity::PublicKey;
+use crate::topics::{Env, Topics};
+use identity::{EnvelopeId, PublicKey};
 use lace::{Body, Held};
 use machine::{Cx, Table};
 use std::collections::BTreeSet;
@@ -162,8 +164,35 @@ impl Topic {
         }
     }
 
+    /// What is sealed may open since keys have come: takes in once more what the newest control says.
+    fn tell_again(&self, env: &mut Env<'_, '_>) -> Vec<EnvelopeId> {
+        let store = &mut env.cx.store;
+        let places = self.lace.newest_control(store, MAX_CONTROL_READ);
+        let mut told = Vec::new();
+        for place in places.into_iter().filter(|it| self.is_delivered(it.n)) {
+            let held = self.lace.envelope(&mut env.cx.store, &place.id);
+            if let Some(held) = held.filter(|held| held.effective) {
+                self.tell_held(env, &held);
+                told.push(place.id);
+            }
+        }
+        told.reverse();
+        told
+    }
+
     /// Whether what has a place has been looked at, and waits for nothing.
     pub(crate) fn is_delivered(&self, n: u64) -> bool {
         n > 0 && n <= self.row.delivered && !self.waiting.holds(n)
+    }
+}
+
+impl Topics {
+    /// Keys have come by which names, or the title, may open that did not when they came: reads the newest
+    /// control once more. Gives the envelopes that were read, the oldest first.
+    pub fn tell_again(&mut self, env: &mut Env<'_, '_>, topic: Local) -> Vec<EnvelopeId> {
+        match self.get(env.cx, topic) {
+            Ok((topic, _)) => topic.tell_again(env),
+            Err(Unknown) => Vec::new(),
+        }
     }
 }

@@ -102,6 +102,7 @@ impl Inner {
         let item = given(own, *device, Terms { rights, budget });
         let grant = item.id().to_string();
         self.say_items(turn, local, vec![item], &BTreeSet::new())?;
+        self.align_epoch(turn, local, &rights);
         Ok(Reply::Granted {
             grant,
             member: target.holder.to_string(),
