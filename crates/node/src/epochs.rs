@@ -192,6 +192,16 @@ impl Keychain {
         }
     }
 
+    /// Takes the sealing key of the invite by which this device has come: what was announced between the
+    /// invite and its claim is sealed to that.
+    pub(crate) fn opens_for_invite(&mut self, cx: &mut Cx<'_>, local: u32, secret: HpkeSecret) {
+        let now = cx.wall.as_millis();
+        if let Some(keys) = self.topics.get_mut(&local) {
+            keys.sealing = keys.sealing.take().map(|own| own.beside(secret, now));
+            self.write_sealing(cx, local);
+        }
+    }
+
     /// Takes an admitted announcement. The epoch is not written under before it is said to stand.
     pub(crate) fn epoch_came(
         &mut self,

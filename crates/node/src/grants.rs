@@ -6,7 +6,8 @@
 //!
 //! A grant is somebody else's doing: nobody is moved to one that holds less. So a device goes over
 //! only to what gives, at this moment, every right that it has and more, with a budget that is no
-//! tighter; or to anything, when what it writes under gives nothing any more.
+//! tighter; to what lets it write messages, when what it writes under does not any more; or to
+//! anything, when that gives nothing any more.
 
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -58,8 +59,8 @@ pub(crate) const fn turn_on(item: &Item) -> bool {
     )
 }
 
-/// The grant under which a device had better write, if it is not the present one: of several the one
-/// with most rights, and of these the one nearest to the topic's own.
+/// The grant under which a device had better write, if it is not the present one: of several one by which
+/// it may write messages, of these that with most rights, and of these the one nearest to the topic's own.
 fn better(
     lace: &Lace,
     store: &mut Staged<'_>,
@@ -92,12 +93,15 @@ fn better(
     let has = gives(lace, store, (&effect, now), &present);
     let better = held.filter_map(|(grant, it)| {
         let other = gives(lace, store, (&effect, now), grant);
+        let writes = other.rights.contains(&Right::Publish);
         let more = other.rights.is_superset(&has.rights) && other.rights != has.rights;
-        let fits = has.rights.is_empty() || is_within(&has.budget, &other.budget);
+        let silent = !has.rights.contains(&Right::Publish);
+        let more = more || (writes && silent);
+        let fits = silent || is_within(&has.budget, &other.budget);
         let depth = u32::MAX - it.depth;
-        (more && fits).then_some((other.rights.len(), depth, *grant))
+        (more && fits).then_some((writes, other.rights.len(), depth, *grant))
     });
-    better.max().map(|(_, _, grant)| grant)
+    better.max().map(|(_, _, _, grant)| grant)
 }
 
 /// What a grant gives now.

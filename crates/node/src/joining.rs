@@ -307,6 +307,7 @@ impl Inner {
             .device
             .key_in(found.topic, &found.genesis);
         let sealing = HpkeSecret::generate(turn.cx.rng);
+        let of_invite = look.seed.sealing_key();
         let time = claim_time(turn.cx.wall, self.router.clock_confirmed(), found);
         let to = sealing.public();
         let claim = look
@@ -328,6 +329,7 @@ impl Inner {
         };
         let local = self.host.keys.add(turn.cx, row, found.ring.clone())?;
         self.host.keys.set_sealing(turn.cx, local, sealing);
+        self.host.keys.opens_for_invite(turn.cx, local, of_invite);
         self.topics
             .create(turn.cx, local, &found.genesis, Role::Member);
         self.want_served(turn, local);

@@ -42,6 +42,19 @@ impl SealingKeys {
         }
     }
 
+    /// A key beside the first, which others may have sealed to before they knew of that: of the invite
+    /// by which the device has come. It is destroyed as one that was replaced at `now` (ms since 1970).
+    #[must_use]
+    pub fn beside(mut self, secret: HpkeSecret, now: u64) -> Self {
+        self.older.push(Pair {
+            secret,
+            used: None,
+            // A row says 0 where there is no time.
+            replaced: Some(now.max(1)),
+        });
+        self
+    }
+
     /// The key that others seal to.
     #[must_use]
     pub fn public(&self) -> SealingKey {
