@@ -246,6 +246,9 @@ pub struct TopicPlan {
     pub founder: NodeNo,
     /// Who is invited, without the founder. Each joins by a step of its own.
     pub members: Vec<NodeNo>,
+    /// Whether each is given an invite of its own, and not one and the same.
+    #[serde(default)]
+    pub personal: bool,
 }
 
 /// Something that happens.
@@ -266,6 +269,33 @@ pub enum Place {
     Node(NodeNo),
     /// At all nodes of a site.
     Site(SiteNo),
+}
+
+/// A right in a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// To write messages.
+    Publish,
+    /// To be given the keys of what is written meanwhile.
+    Read,
+    /// To let others in, and to give and take rights.
+    Admit,
+}
+
+impl Right {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Publish, Self::Read, Self::Admit];
+
+    /// The word under which it is written.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Read => "read",
+            Self::Admit => "admit",
+        }
+    }
 }
 
 /// What happens.
@@ -293,6 +323,27 @@ pub enum Act {
     },
     /// A person leaves a topic for good.
     Leave { node: NodeNo, topic: TopicNo },
+    /// A person gives rights in a topic to another one who takes part, with at most so many messages
+    /// a minute; 0 for as many as it likes. What the node declines is not done.
+    Grant {
+        node: NodeNo,
+        topic: TopicNo,
+        to: NodeNo,
+        rights: Vec<Right>,
+        #[serde(default)]
+        per_minute: u32,
+    },
+    /// A person takes these rights back from another one; all if none is named. With `cascade` what
+    /// that one gave to others ends too. What the node declines is not done.
+    Revoke {
+        node: NodeNo,
+        topic: TopicNo,
+        whom: NodeNo,
+        #[serde(default)]
+        rights: Vec<Right>,
+        #[serde(default)]
+        cascade: bool,
+    },
     /// A node says goodbye and stops.
     Away { node: NodeNo },
     /// A node that is down starts.
@@ -346,6 +397,8 @@ impl Act {
                 | Self::Send { .. }
                 | Self::Mail { .. }
                 | Self::Leave { .. }
+                | Self::Grant { .. }
+                | Self::Revoke { .. }
                 | Self::Away { .. }
                 | Self::Back { .. }
         )

@@ -151,6 +151,7 @@ mod tests {
                 name: "tea".to_owned(),
                 founder: 1,
                 members: vec![2],
+                personal: false,
             }],
             steps,
         }

@@ -8,6 +8,7 @@ mod day;
 pub(crate) mod draw;
 mod expand;
 mod form;
+mod giving;
 pub mod limits;
 mod members;
 mod mishap;
@@ -162,6 +163,11 @@ pub const fn ready() -> &'static [(&'static str, &'static str, &'static str)] {
             "logs",
             "fifty machines write logs in batches through a core node, two people read them",
             include_str!("../scenarios/logs.toml"),
+        ),
+        (
+            "society",
+            "ten people who give rights and take them back, one of them a stolen administrator",
+            include_str!("../scenarios/society.toml"),
         ),
         (
             "city",

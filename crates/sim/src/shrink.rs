@@ -231,7 +231,11 @@ fn without_topic(plan: &Plan, gone: TopicNo) -> Plan {
     let mut plan = plan.clone();
     plan.topics.remove(gone as usize);
     plan.steps.retain_mut(|Step { act, .. }| match act {
-        Act::Join { topic, .. } | Act::Send { topic, .. } | Act::Leave { topic, .. } => {
+        Act::Join { topic, .. }
+        | Act::Send { topic, .. }
+        | Act::Leave { topic, .. }
+        | Act::Grant { topic, .. }
+        | Act::Revoke { topic, .. } => {
             let stays = *topic != gone;
             *topic -= u32::from(*topic > gone);
             stays
@@ -253,9 +257,13 @@ fn for_nodes(act: &mut Act, see: &mut dyn FnMut(&mut NodeNo)) {
             place(from);
             place(to);
         }
-        Act::Mail { node, to, .. } => {
+        Act::Mail { node, to, .. } | Act::Grant { node, to, .. } => {
             see(node);
             see(to);
+        }
+        Act::Revoke { node, whom, .. } => {
+            see(node);
+            see(whom);
         }
         Act::Clone { node, twin, .. } => {
             see(node);

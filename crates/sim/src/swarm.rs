@@ -17,6 +17,7 @@
 //! - Nobody whose clock is ever wrong relies on it, and most clocks are right.
 
 mod apart;
+mod rights;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -157,6 +158,7 @@ pub fn plan(seed: u64) -> Plan {
     making.trouble();
     making.joins();
     making.leaves();
+    making.rights();
     making.messages();
     making.mails();
     making.late_mails();

@@ -34,11 +34,17 @@ pub(crate) struct Opinion {
 impl Opinion {
     /// What a lace says. Without forks it need not be read.
     fn of(lace: &Lace, store: &mut Staged<'_>, placed: (u128, u32)) -> Self {
+        // Where the bounds of others lie that were cut off depends on what is void and still here.
+        let forked: BTreeMap<PublicKey, u64> = lace
+            .forks()
+            .map(|(author, seen)| (*author, seen.number))
+            .collect();
         let closed: BTreeMap<PublicKey, u64> = lace
             .authors()
-            .filter_map(|author| Some((*author.key(), author.closed()?)))
+            .filter(|author| author.closed().is_some())
+            .filter_map(|author| Some((*author.key(), *forked.get(author.key())?)))
             .collect();
-        if closed.is_empty() {
+        if lace.authors().all(|author| author.closed().is_none()) {
             return Self {
                 kept: placed,
                 effective: placed,

@@ -53,8 +53,9 @@ fn circle(overview: &Overview<'_>, topic: TopicNo) -> BTreeSet<usize> {
         let at = *overview.places.get(no)?;
         overview.node(at).plan.is_honest().then_some(at)
     };
+    let lost = overview.lost(topic);
     let members: Vec<NodeNo> = overview.everybody.facts.topic(topic, |topic| {
-        let stays = |no: &&NodeNo| !topic.left.contains(no);
+        let stays = |no: &&NodeNo| !topic.left.contains(no) && !lost.is_out(**no);
         topic.members.keys().filter(stays).copied().collect()
     });
     let members: BTreeSet<usize> = members.iter().filter_map(honest).collect();

@@ -2,7 +2,7 @@
 //! at, from what is cheap and says most.
 
 use super::replicas::Overview;
-use super::{Broken, Everybody, agreement, joining, liveness, members, messages, model};
+use super::{Broken, Everybody, agreement, joining, liveness, members, messages, model, secrets};
 
 /// Everything that is wrong. Of many broken promises the first are enough.
 pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
@@ -20,6 +20,7 @@ pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
         broken.extend(messages::check(&overview, topic));
         broken.extend(agreement::compare(&overview, topic));
         broken.extend(members::check(&overview, topic));
+        broken.extend(secrets::check(&overview, topic));
         broken.extend(model::check(&overview, topic));
         if broken.len() >= ENOUGH {
             break;

@@ -5,10 +5,12 @@
 //! what it lost.
 
 use super::Scene;
-use super::facts::Message;
+use super::facts::{EnvelopeFacts, Facts, Message};
+use super::holdings::{Holdings, look};
 use super::written::Bits;
 use crate::plan::{Act, Plan, TopicNo};
 use identity::{EnvelopeId, TopicId};
+use machine::Base;
 use node::command::{Line, LineKind, Mail, Reply};
 use std::collections::BTreeSet;
 
@@ -82,15 +84,15 @@ impl Delivery {
     }
 
     /// An application is answered.
-    pub(crate) fn answered(&mut self, scene: &mut Scene<'_>, reply: &Reply) {
+    pub(crate) fn answered(&mut self, scene: &mut Scene<'_>, reply: &Reply, disk: &dyn Base) {
         match reply {
-            Reply::Lines { topic, lines, .. } => self.lines(scene, topic, lines),
+            Reply::Lines { topic, lines, .. } => self.lines(scene, (topic, disk), lines),
             Reply::Inbox { mails, .. } => mails.iter().for_each(|mail| self.mail(scene, mail)),
             _ => {}
         }
     }
 
-    fn lines(&mut self, scene: &mut Scene<'_>, id: &TopicId, lines: &[Line]) {
+    fn lines(&mut self, scene: &mut Scene<'_>, (id, disk): (&TopicId, &dyn Base), lines: &[Line]) {
         if lines.is_empty() {
             return;
         }
@@ -115,7 +117,7 @@ impl Delivery {
                 screen.blind |= line.n > screen.last.saturating_add(1);
                 screen.last = line.n;
                 if envelope.replace(line.id.envelope) != Some(line.id.envelope) {
-                    screen.order(scene, line);
+                    screen.order(scene, (id, disk), line);
                 }
             }
             if line.kind == LineKind::Text {
@@ -149,7 +151,7 @@ impl Delivery {
 
 impl Screen {
     /// Looks at what an envelope depends on when its first line comes.
-    fn order(&mut self, scene: &mut Scene<'_>, line: &Line) {
+    fn order(&mut self, scene: &mut Scene<'_>, (id, disk): (&TopicId, &dyn Base), line: &Line) {
         let Some(facts) = scene.facts.envelope(&line.id.envelope) else {
             return;
         };
@@ -158,7 +160,9 @@ impl Screen {
             return scene.broken(DELIVERY, what);
         }
         let missed = facts.before.iter().find(|serial| !self.lined.has(**serial));
-        if let Some(missed) = missed.filter(|_| !self.blind) {
+        let missed = missed
+            .filter(|missed| !self.blind && !is_void(scene.facts, (id, disk), (&facts, **missed)));
+        if let Some(missed) = missed {
             let what = format!(
                 "line {} comes before what it depends on, envelope {missed} of the topic",
                 line.n
@@ -206,6 +210,36 @@ impl Screen {
         }
         new.then_some(message)
     }
+}
+
+/// Whether something that an envelope depends on is void on this disk: no line is made of it. It is
+/// named by the number that the world gave it.
+fn is_void(
+    facts: &Facts,
+    (id, disk): (&TopicId, &dyn Base),
+    (envelope, serial): (&EnvelopeFacts, u32),
+) -> bool {
+    let mut todo: Vec<EnvelopeId> = envelope.named.clone();
+    let mut seen = BTreeSet::new();
+    let mut found = None;
+    while let Some(id) = todo.pop() {
+        let Some(known) = facts.envelope(&id).filter(|_| seen.insert(id)) else {
+            continue;
+        };
+        if known.serial == serial {
+            found = Some(id);
+            break;
+        }
+        if !known.content {
+            todo.extend(&known.named);
+        }
+    }
+    let holdings = Holdings::count(disk);
+    let local = holdings.iter().find(|held| held.id == *id);
+    let (Some(local), Some(found)) = (local.map(|held| held.local), found) else {
+        return false;
+    };
+    look(disk, local, |lace, store| !lace.effective(store, &found)).unwrap_or(false)
 }
 
 fn writer(plan: &Plan, message: Message) -> Option<crate::plan::NodeNo> {

@@ -2,7 +2,7 @@
 
 use crate::plan::{NodeNo, TopicNo};
 use identity::{PublicKey, TopicId};
-use rights::DeviceSecret;
+use rights::{DeviceSecret, Vault};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::RwLock;
 use wire::Genesis;
@@ -69,6 +69,19 @@ impl Devices {
             Some(no) => Owner::Node(*no),
             None => Owner::Other,
         }
+    }
+
+    /// The key of a node's device in a topic.
+    pub(crate) fn key(&self, genesis: &Genesis, no: NodeNo) -> Option<PublicKey> {
+        let secrets = self.secrets.read().expect("no checker panics");
+        let secret = secrets.get(&no)?;
+        Some(secret.key_in(genesis.topic_id(), genesis).public())
+    }
+
+    /// What opens the secret rows of a node.
+    pub(crate) fn vault(&self, no: NodeNo) -> Option<Vault> {
+        let secrets = self.secrets.read().expect("no checker panics");
+        Some(secrets.get(&no)?.vault())
     }
 
     /// A device of this node has certified an author.

@@ -3,7 +3,7 @@
 
 use super::devices::Devices;
 use super::written::Written;
-use crate::plan::{NodeNo, TopicNo};
+use crate::plan::{Act, NodeNo, Plan, TopicNo};
 use identity::{EnvelopeId, NodeId, PublicKey, TopicId};
 use machine::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,9 @@ pub(crate) struct TopicFacts {
     pub(crate) invited: BTreeSet<NodeNo>,
     /// Who has left it.
     pub(crate) left: BTreeSet<NodeNo>,
+    /// The steps of the plan by which rights were given and taken back, but for those that were
+    /// declined. Of some nobody has heard whether they were done.
+    pub(crate) rights: BTreeSet<u32>,
     /// Until when its newest invite stands, in milliseconds since 1970, as the clock of the inviter
     /// had it; 0 for none.
     pub(crate) invited_until: u64,
@@ -98,6 +101,8 @@ pub(crate) struct Facts {
     tainted: RwLock<BTreeSet<NodeNo>>,
     /// Homes of which a copy has come to life.
     doubled: RwLock<BTreeSet<NodeNo>>,
+    /// Steps whose messages were not taken for want of keys that nobody who was removed has.
+    keyless: RwLock<BTreeSet<u32>>,
     /// When the messages of each step were stored at their author's, in microseconds and one more.
     sent: Vec<AtomicU64>,
     /// Until when they last by their headers, in milliseconds since 1970.
@@ -134,6 +139,20 @@ impl Facts {
         }
     }
 
+    /// The messages of a step were not taken: new keys have to be begun first.
+    pub(crate) fn lacks_keys(&self, step: u32) {
+        self.keyless
+            .write()
+            .expect("no checker panics")
+            .insert(step);
+    }
+
+    /// Whether the messages of a step were not taken for want of keys.
+    pub(crate) fn is_without_keys(&self, step: u32) -> bool {
+        let keyless = self.keyless.read().expect("no checker panics");
+        keyless.contains(&step)
+    }
+
     /// Until when the messages of a step last if it names no time, in milliseconds since 1970, as their
     /// writer's clock has it. Nothing for what was not sent.
     pub(crate) fn lasts(&self, step: u32) -> Option<u64> {
@@ -153,6 +172,16 @@ impl Facts {
 
     pub(crate) fn change_topic<R>(&self, no: TopicNo, f: impl FnOnce(&mut TopicFacts) -> R) -> R {
         f(&mut self.topics.write().expect("no checker panics")[no as usize])
+    }
+
+    /// Whether the founder of a topic has taken rights from somebody, or has asked for it.
+    pub(crate) fn is_revoked(&self, plan: &Plan, no: TopicNo, who: NodeNo) -> bool {
+        let founder = plan.topics[no as usize].founder;
+        let takes = |step: &u32| {
+            let act = plan.steps.get(*step as usize).map(|step| &step.act);
+            matches!(act, Some(Act::Revoke { node, whom, .. }) if *node == founder && *whom == who)
+        };
+        self.topic(no, |topic| topic.rights.iter().any(takes))
     }
 
     pub(crate) fn topic_no(&self, id: &TopicId) -> Option<TopicNo> {
@@ -307,6 +336,7 @@ pub(crate) mod tests {
             name: name.to_owned(),
             founder: 0,
             members: vec![1, 2],
+            personal: false,
         };
         let send = |(topic, count): &(u32, u32)| Step {
             at_ms: 0,

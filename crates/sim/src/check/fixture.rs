@@ -2,7 +2,8 @@
 
 use super::{Broken, Everybody, Facts, Glance, Scene, Watch};
 use crate::disk::{Disk, Pool};
-use crate::plan::{NodeNo, NodePlan, Path, Plan, Role, START_MS, Site, TopicNo, TopicPlan};
+use crate::plan::{NodeNo, NodePlan, Path, Plan, Role, START_MS, Site, TopicPlan};
+use crate::world::Links;
 use identity::{EnvelopeId, Form, GrantId, SealingKey, SecretKey, TopicId};
 use lace::Lace;
 use machine::test::World;
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::{
     Certificate, Checked, Claim, Class, EpochItem, Genesis, Gift, Header, Invite, InviteKind, Item,
-    Parameters, Terms, TopicPolicy, Verified, encode_items, sign_envelope,
+    Parameters, Revocation, Terms, TopicPolicy, Verified, encode_items, sign_envelope,
 };
 
 /// The number of the topic on every disk.
@@ -41,8 +42,8 @@ pub(crate) struct Town {
     pub(crate) asking: BTreeSet<NodeNo>,
     /// Who is not up.
     pub(crate) away: BTreeSet<NodeNo>,
-    /// The newest invite of each topic, as people have told it.
-    pub(crate) invites: BTreeMap<TopicNo, String>,
+    /// The newest invites, as people have told them.
+    pub(crate) invites: Links,
     invite_key: SecretKey,
     invite: Invite,
     authors: Vec<SecretKey>,
@@ -101,6 +102,7 @@ fn plan() -> Plan {
             name: "tea".to_owned(),
             founder: ADA,
             members: vec![BEN, CLEO],
+            personal: false,
         }],
         steps: Vec::new(),
     }
@@ -151,7 +153,7 @@ impl Town {
             frames: Vec::new(),
             asking: BTreeSet::new(),
             away: BTreeSet::new(),
-            invites: BTreeMap::new(),
+            invites: Links::default(),
             invite: Invite {
                 key: invite_key.public(),
                 sealing: SealingKey::from_bytes(rng.array()),
@@ -300,6 +302,45 @@ impl Town {
         header.generation = highest.max(before.header.generation) + 1;
         let key = &self.authors[no as usize];
         sign_envelope(header, text.as_bytes().to_vec(), key).expect("it is legal")
+    }
+
+    /// The next envelope of a node's author, with these items.
+    pub(crate) fn decree(
+        &mut self,
+        no: NodeNo,
+        items: &[Item],
+        deps: &[&Checked<Verified>],
+    ) -> Checked<Verified> {
+        let mut header = self
+            .say_after(no, None, deps, "said")
+            .get()
+            .envelope
+            .header
+            .clone();
+        header.class = Class::Control;
+        header.expires = 0;
+        header.count = u16::try_from(items.len()).expect("few");
+        let key = &self.authors[no as usize];
+        let said = sign_envelope(header, encode_items(items), key).expect("it is legal");
+        self.tips[no as usize] = Some(said.clone());
+        said
+    }
+
+    /// Ada takes back what came with the invite: of everybody these remain.
+    pub(crate) fn revoke(
+        &mut self,
+        only: &[wire::Right],
+        left: &[&Checked<Verified>],
+    ) -> Checked<Verified> {
+        let cut: BTreeSet<EnvelopeId> = left.iter().map(|envelope| id_of(envelope)).collect();
+        let revocation = Revocation {
+            grant: Item::Invite(self.invite).id(),
+            cut: cut.into_iter().collect(),
+            cascade: false,
+            only: only.iter().copied().collect(),
+            joint: None,
+        };
+        self.decree(ADA, &[Item::Revocation(revocation)], left)
     }
 
     pub(crate) fn give(&mut self, no: NodeNo, envelope: &Checked<Verified>) {

@@ -1,20 +1,26 @@
-//! A topic as it lies on a disk, held against the rules: each envelope against those of admission,
-//! all of them together against the [model](super::model).
+//! A topic as it lies on a disk, held against the rules.
+//!
+//! Each envelope against those of admission: what is a matter of its chain and of what it names is
+//! looked at here, all else by [giving it](super::replay) to a fresh graph under the law. All of them
+//! together against the models: what follows from [how far authors stand](super::bounded), and, in a
+//! topic in which nothing was given or taken back but invites, from [forks](super::model) alone.
 //!
 //! The rows are read here on their own, not through `lace`. A signature that somebody has checked
 //! once is not checked again.
 
+use super::bounded::{self, Bound, Known, Limit};
 use super::holdings::{genesis, look, rows_of};
 use super::model::{Act, Graph, Node, Outcome, Set, Wording};
+use super::replay::{self, Limited, Material, Replayed, Standing, evidence, replay};
 use super::replicas::{Overview, Replica};
 use super::{Broken, Everybody};
 use crate::plan::TopicNo;
 use identity::{EnvelopeId, GrantId, PublicKey, TopicId};
-use lace::limits::{FREE_INCARNATIONS, WEEK_MS};
-use lace::{Lace, rows};
+use lace::{Bounds, Cut, Lace, rows};
 use machine::{Base, Staged};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{Class, Genesis, Header, Invite, Item};
+use std::rc::Rc;
+use wire::{Checked, Class, Evidence, Genesis, Header, Item, Raw};
 
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "model";
@@ -24,8 +30,10 @@ pub(crate) const PROMISE: &str = "model";
 const FEW: usize = 64;
 /// Envelopes that a report names.
 const NAMED: usize = 5;
-/// The greatest kind of item that the rules judge.
-const NEWEST_KIND: u8 = 7;
+/// The kinds of items that give and take nothing but invites: what the smallest model speaks of.
+const PLAIN: [u8; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 12, 13];
+/// Bytes before the proof in a header's row: the place.
+const BEFORE_PROOF: usize = 8;
 /// Bytes before the header in a header's row: place and proof.
 const BEFORE_HEADER: usize = 72;
 
@@ -37,6 +45,7 @@ struct Stored {
     place: u64,
     header: Header,
     items: Vec<Item>,
+    raw: Raw,
 }
 
 /// A topic on a disk, in causal order as far as it is right.
@@ -56,18 +65,40 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     let members: BTreeSet<usize> = overview.members(topic).into_iter().collect();
     let mut seen = BTreeSet::new();
     let mut broken = Vec::new();
+    let mut told = Told::default();
     for replica in overview.replicas(topic) {
         let is_new = few || members.contains(&replica.at);
         if is_new && (few || seen.insert(replica.placed)) {
-            broken.extend(check_one(overview, topic, replica));
+            broken.extend(check_one(overview, topic, replica, &mut told));
         }
     }
     broken
 }
 
-fn check_one(overview: &Overview<'_>, topic: TopicNo, replica: &Replica) -> Vec<Broken> {
+/// What was said of topics that were played again, by what was held of them.
+#[derive(Default)]
+pub(crate) struct Told(BTreeMap<Vec<EnvelopeId>, Vec<Retold>>);
+
+/// With which evidence, and what was said then.
+type Retold = (Vec<Checked<Evidence>>, Rc<Judged>);
+
+/// What a topic comes to.
+struct Judged {
+    replayed: Replayed,
+    effective: Set,
+    kept: Set,
+    /// What is wrong, wherever this is held.
+    wrong: Vec<String>,
+}
+
+fn check_one(
+    overview: &Overview<'_>,
+    topic: TopicNo,
+    replica: &Replica,
+    told: &mut Told,
+) -> Vec<Broken> {
     let disk = overview.node(replica.at).disk;
-    let wrong = wrong(disk, replica.local);
+    let wrong = wrong(disk, replica.local, told);
     let name = overview.topic_name(topic);
     let broken = wrong.into_iter().take(NAMED);
     broken
@@ -76,7 +107,7 @@ fn check_one(overview: &Overview<'_>, topic: TopicNo, replica: &Replica) -> Vec<
 }
 
 /// What is wrong with a topic on a disk.
-pub(crate) fn wrong(disk: &dyn Base, local: u32) -> Vec<String> {
+pub(crate) fn wrong(disk: &dyn Base, local: u32, told: &mut Told) -> Vec<String> {
     let Some(on_disk) = OnDisk::read(disk, local) else {
         return vec!["its rows cannot be read".to_owned()];
     };
@@ -87,8 +118,15 @@ pub(crate) fn wrong(disk: &dyn Base, local: u32) -> Vec<String> {
             wrong.push(format!("{id}, number {number}, was admitted: {rule}"));
         }
     }
+    if !wrong.is_empty() {
+        return wrong;
+    }
+    let judged = on_disk.judged(evidence(disk, local), told);
+    wrong.extend(judged.wrong.iter().cloned());
     if wrong.is_empty() {
-        let compared = look(disk, local, |lace, store| on_disk.compare(lace, store));
+        let compared = look(disk, local, |lace, store| {
+            on_disk.compare((lace, store), &judged)
+        });
         wrong.extend(compared.into_iter().flatten());
     }
     wrong
@@ -111,17 +149,20 @@ impl OnDisk {
         for (key, row) in rows_of(disk, rows::HEADER, local) {
             let bytes = row.get(BEFORE_HEADER..)?;
             let header = wire::decode_header(bytes).ok()?;
-            let mut items = Vec::new();
+            let (mut items, mut body) = (Vec::new(), None);
             if header.class == Class::Control {
                 let at = [&local.to_be_bytes()[..], &key].concat();
-                let body = disk.get(rows::BODY, &at).ok()??;
-                items = wire::decode_items(&body).ok()?;
+                let said = disk.get(rows::BODY, &at).ok()??;
+                items = wire::decode_items(&said).ok()?;
+                body = Some(said);
             }
+            let proof = row.get(BEFORE_PROOF..BEFORE_HEADER)?.first_chunk()?;
             all.push(Stored {
                 id: Header::id_of(bytes),
                 place: u64::from_be_bytes(*row.first_chunk()?),
                 header,
                 items,
+                raw: replay::raw(*proof, bytes, body),
             });
         }
         all.sort_by_key(|stored| (stored.header.generation, stored.id));
@@ -155,18 +196,12 @@ impl OnDisk {
                 "its generation is not one more than the highest that it names".to_owned(),
             );
         }
-        if stored.items.iter().any(|item| item.kind() > NEWEST_KIND) {
-            return Some("it has an item that no rule judges".to_owned());
-        }
-        let founder_only = |item: &Item| matches!(item, Item::Invite(_) | Item::Title(_));
-        if stored.items.iter().any(founder_only)
-            && self.device(place) != Some(self.genesis.founder())
-        {
-            return Some("it invites or gives a title, and is not the founder's".to_owned());
-        }
         match self.before(header) {
             Some(before) => Self::follows(header, &self.all[before].header),
-            None => self.begins(stored),
+            None => {
+                let begins = header.number == 1 && header.previous == *self.topic.as_bytes();
+                (!begins).then(|| "it begins a chain, and is not number 1".to_owned())
+            }
         }
     }
 
@@ -176,50 +211,6 @@ impl OnDisk {
             && before.created <= header.created
             && before.grant == header.grant;
         (!right).then(|| "it does not follow the envelope before it".to_owned())
-    }
-
-    /// What is wrong with the first envelope of a chain.
-    fn begins(&self, stored: &Stored) -> Option<String> {
-        let header = &stored.header;
-        let Some(Item::Certificate(certificate)) = stored.items.first() else {
-            return Some("it begins a chain without a certificate".to_owned());
-        };
-        if header.number != 1
-            || header.previous != *self.topic.as_bytes()
-            || certificate.author != header.author
-            || certificate.verify(self.topic).is_err()
-        {
-            return Some("its certificate is not for its author".to_owned());
-        }
-        let claim = match stored.items.get(1) {
-            Some(Item::Claim(claim)) => Some(claim),
-            _ => None,
-        };
-        let began = if certificate.device == self.genesis.founder() {
-            if claim.is_some() || header.grant.as_bytes() != self.topic.as_bytes() {
-                return Some("the founder writes under somebody's invite".to_owned());
-            }
-            self.genesis.epoch.start
-        } else {
-            let Some(claim) = claim else {
-                return Some("it claims no invite".to_owned());
-            };
-            let Some((began, invite)) = self.invite(header, &claim.grant) else {
-                return Some("it names no envelope with the invite that it claims".to_owned());
-            };
-            let right = claim.grant == header.grant
-                && claim.device == certificate.device
-                && claim.invite == invite.key
-                && claim.time <= invite.until
-                && claim.verify(self.topic).is_ok();
-            if !right {
-                return Some("its claim is not one of the invite".to_owned());
-            }
-            began
-        };
-        let weeks = header.created.saturating_sub(began) / WEEK_MS;
-        let over = u64::from(certificate.index) > FREE_INCARNATIONS + weeks;
-        over.then(|| "its device has had too many authors".to_owned())
     }
 
     fn named<'a>(&self, header: &'a Header) -> impl Iterator<Item = EnvelopeId> + use<'a> {
@@ -234,39 +225,6 @@ impl OnDisk {
         self.places
             .get(&EnvelopeId::from_bytes(header.previous))
             .copied()
-    }
-
-    /// The device that certified the chain of an envelope.
-    fn device(&self, place: usize) -> Option<PublicKey> {
-        let mut at = place;
-        while let Some(before) = self.before(&self.all[at].header) {
-            // Each is before the one that names it, or the graph is broken and told so.
-            if before >= at {
-                return None;
-            }
-            at = before;
-        }
-        match self.all[at].items.first() {
-            Some(Item::Certificate(certificate)) => Some(certificate.device),
-            _ => None,
-        }
-    }
-
-    /// The invite of this grant that an envelope names, of several the first, and since when it is.
-    fn invite(&self, header: &Header, grant: &GrantId) -> Option<(u64, Invite)> {
-        let carriers = header.deps.iter().filter_map(|dep| self.places.get(dep));
-        let invites = carriers.flat_map(|at| {
-            let stored = &self.all[*at];
-            let items = stored.items.iter().map(move |item| (stored, item));
-            items.filter_map(|(stored, item)| match item {
-                Item::Invite(invite) if item.id() == *grant => {
-                    Some((stored.header.created, stored.id, *invite))
-                }
-                _ => None,
-            })
-        });
-        let first = invites.min_by_key(|(began, id, _)| (*began, *id))?;
-        Some((first.0, first.2))
     }
 
     /// The same as the model has it.
@@ -333,50 +291,149 @@ impl OnDisk {
         })
     }
 
-    /// What the model says of this set, with the evidence that a lace has.
-    fn judged(&self, lace: &Lace) -> Outcome {
-        let known = lace.forks();
-        let evidence = known
-            .filter_map(|(author, seen)| Some((*self.authors.get(author)?, seen.number)))
+    /// What all that lies here comes to; played again where that was not done before.
+    fn judged(&self, evidence: Vec<Checked<Evidence>>, told: &mut Told) -> Rc<Judged> {
+        let ids: Vec<EnvelopeId> = self.all.iter().map(|stored| stored.id).collect();
+        let known = told.0.entry(ids).or_default();
+        if let Some((_, judged)) = known.iter().find(|(with, _)| *with == evidence) {
+            return Rc::clone(judged);
+        }
+        let replayed = replay(Material {
+            genesis: self.genesis.clone(),
+            envelopes: self.all.iter().map(|stored| stored.raw.clone()).collect(),
+            evidence: evidence.clone(),
+        });
+        let judged = Rc::new(self.held_against(replayed));
+        known.push((evidence, Rc::clone(&judged)));
+        judged
+    }
+
+    /// Holds what a fresh graph says against the models.
+    fn held_against(&self, replayed: Replayed) -> Judged {
+        let refused = replayed.refused.iter().take(NAMED);
+        let mut wrong: Vec<String> = refused
+            .map(|(id, why)| format!("{id} was admitted, and the law says {why}"))
             .collect();
         let graph = self.graph();
+        let known = self.known(&replayed);
+        let (effective, kept) = bounded::judge(&graph, &known);
+        if wrong.is_empty() {
+            wrong.extend(self.differs(&replayed, (&kept, &effective)));
+        }
+        let mut items = self.all.iter().flat_map(|stored| &stored.items);
+        if wrong.is_empty() && items.all(|item| PLAIN.contains(&item.kind())) {
+            let Outcome {
+                effective: stands,
+                kept: stays,
+                ..
+            } = self.by_forks(&graph, &replayed);
+            if (&stands, &stays) != (&effective, &kept) {
+                wrong.push("what stands is not what follows from its forks".to_owned());
+            }
+        }
+        Judged {
+            replayed,
+            effective,
+            kept,
+            wrong,
+        }
+    }
+
+    /// Where a fresh graph differs from what follows from how far authors stand.
+    fn differs(&self, replayed: &Replayed, (kept, effective): (&Set, &Set)) -> Option<String> {
+        let mut all = self.all.iter().enumerate();
+        all.find_map(|(place, stored)| {
+            let own = (
+                replayed.kept.contains(&stored.id),
+                replayed.effective.contains(&stored.id),
+            );
+            let model = (kept.contains(&place), effective.contains(&place));
+            let (id, own) = (stored.id, (own != model).then(|| say(own))?);
+            Some(format!(
+                "in a fresh graph {id} is {own}, and should be {}",
+                say(model)
+            ))
+        })
+    }
+
+    /// What the smallest model says of this set.
+    fn by_forks(&self, graph: &Graph, replayed: &Replayed) -> Outcome {
+        let forks = replayed.forks.iter();
+        let evidence = forks
+            .filter_map(|(author, number)| Some((*self.authors.get(author)?, *number)))
+            .collect();
         let set: Set = (0..self.all.len()).collect();
         graph.judge(&set, &evidence, Wording::TODAY)
     }
 
-    /// Where a lace differs from the model.
-    fn compare(&self, lace: &Lace, store: &mut Staged<'_>) -> Vec<String> {
+    /// How far authors stand, by places.
+    fn known(&self, replayed: &Replayed) -> Known {
+        let limits = replayed.limits.iter().filter_map(|(author, limits)| {
+            let limits = limits.iter().filter_map(|limit| self.limit(author, limit));
+            Some((*self.authors.get(author)?, limits.collect()))
+        });
+        let forks = replayed.forks.iter();
+        let forks = forks.filter_map(|(author, from)| Some((*self.authors.get(author)?, *from)));
+        let pinned = replayed.pinned.iter();
+        Known {
+            limits: limits.collect(),
+            forks: forks.collect(),
+            pinned: pinned
+                .filter_map(|id| self.places.get(id))
+                .copied()
+                .collect(),
+        }
+    }
+
+    /// Nothing for chains of which nothing is here.
+    fn limit(&self, author: &PublicKey, limit: &Limited) -> Option<Limit> {
+        let first = match &limit.first {
+            Some(first) => Some(*self.places.get(first)?),
+            None => None,
+        };
+        let ends = |ids: &[EnvelopeId]| -> Set {
+            let places = ids.iter().filter_map(|id| self.places.get(id)).copied();
+            let own = |place: &usize| self.all[*place].header.author == *author;
+            places.filter(own).collect()
+        };
+        let cuts = |cuts: &[Cut]| cuts.iter().map(|cut| ends(&cut.ends)).collect();
+        let bound = |bounds: &Bounds| Bound {
+            hard: cuts(&bounds.hard),
+            soft: cuts(&bounds.soft),
+            forgiven: bounds.forgiven,
+            branches: ends(&bounds.branches),
+        };
+        Some(Limit {
+            first,
+            content: bound(&limit.content),
+            control: bound(&limit.control),
+        })
+    }
+
+    /// Where a lace differs from what all that it holds comes to.
+    fn compare(&self, (lace, store): (&Lace, &mut Staged<'_>), judged: &Judged) -> Vec<String> {
         if lace.has_work() {
             return Vec::new();
         }
-        let outcome = self.judged(lace);
-        let mut wrong: Vec<String> = self.misplaced(&outcome.kept).into_iter().collect();
-        for (key, author) in &self.authors {
-            let (own, model) = (
-                lace.author(key).and_then(lace::Author::closed),
-                outcome.forks.get(author).copied(),
-            );
-            if own != model {
-                wrong.push(format!(
-                    "{key:?} is closed from {own:?}, and should be from {model:?}"
-                ));
-            }
+        let mut wrong: Vec<String> = self.misplaced(&judged.kept).into_iter().collect();
+        let closed = replay::closed(lace);
+        if closed != judged.replayed.closed {
+            let should = &judged.replayed.closed;
+            wrong.push(format!("{closed:?} are closed, and should be {should:?}"));
         }
+        let standing = Standing::of(&lace.held_effect(store));
+        let differs = standing.differs(&judged.replayed.standing);
+        wrong.extend(differs.map(|what| format!("its rows say {what}")));
         for (place, stored) in self.all.iter().enumerate() {
             let own = (
                 lace.kept(store, &stored.id),
                 lace.effective(store, &stored.id),
             );
             let model = (
-                outcome.kept.contains(&place),
-                outcome.effective.contains(&place),
+                judged.kept.contains(&place),
+                judged.effective.contains(&place),
             );
             if own != model {
-                let say = |(kept, effective): (bool, bool)| match (kept, effective) {
-                    (true, true) => "effective",
-                    (true, false) => "kept, but void",
-                    (false, _) => "void",
-                };
                 let (id, number) = (stored.id, stored.header.number);
                 wrong.push(format!(
                     "{id}, number {number}, is {}, and should be {}",
@@ -386,5 +443,14 @@ impl OnDisk {
             }
         }
         wrong
+    }
+}
+
+/// What an envelope is, kept and effective, in words.
+const fn say((kept, effective): (bool, bool)) -> &'static str {
+    match (kept, effective) {
+        (true, true) => "effective",
+        (true, false) => "kept, but void",
+        (false, _) => "void",
     }
 }

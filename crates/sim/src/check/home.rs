@@ -70,7 +70,7 @@ impl Home {
     pub(crate) fn answered(&mut self, scene: &mut Scene<'_>, reply: &Reply, disk: &Disk) {
         let of = (&mut self.mirror, &mut self.durability);
         self.release.answered(of, scene, reply, disk);
-        self.delivery.answered(scene, reply);
+        self.delivery.answered(scene, reply, disk);
     }
 
     pub(crate) fn figures(&self, scene: &mut Scene<'_>, figures: &Figures) {

@@ -33,8 +33,8 @@ struct Invite {
 }
 
 impl Invite {
-    fn read(everybody: &Everybody<'_>, topic: TopicNo) -> Option<Self> {
-        let link: JoinLink = everybody.invites.get(&topic)?.parse().ok()?;
+    fn read(everybody: &Everybody<'_>, topic: TopicNo, no: NodeNo) -> Option<Self> {
+        let link: JoinLink = everybody.invites.of(topic, no)?.parse().ok()?;
         let ways = link.at.iter().filter_map(|way| {
             let no = everybody.facts.node_no(&way.node)?;
             Some((no, way.authority()))
@@ -71,8 +71,6 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Option<Broken> {
         .filter(|no| is_absent(overview, topic, **no))
         .peekable();
     absent.peek()?;
-    // Without an invite there is nothing to come by: its founder has not got as far.
-    let invite = Invite::read(everybody, topic)?;
     // One that was made by a clock far behind is over from the beginning.
     let until = everybody.facts.topic(topic, |topic| topic.invited_until);
     if is_over(everybody.wall, until) {
@@ -80,6 +78,8 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Option<Broken> {
     }
     let absent = absent.filter_map(|no| {
         let at = *overview.places.get(no)?;
+        // Without an invite there is nothing to come by: its founder has not got as far.
+        let invite = Invite::read(everybody, topic, *no)?;
         let door = door(overview, topic, (at, &invite))?;
         Some((at, door))
     });
@@ -113,8 +113,11 @@ fn is_absent(overview: &Overview<'_>, topic: TopicNo, no: NodeNo) -> bool {
     let (joined, left) = overview.everybody.facts.topic(topic, |topic| {
         (topic.members.contains_key(&no), topic.left.contains(&no))
     });
+    let everybody = overview.everybody;
+    // Whom the founder has taken rights from is told no new invite.
+    let out = everybody.facts.is_revoked(everybody.plan, topic, no);
     let is_in = joined && overview.replica(topic, *at).is_some();
-    let wants = node.up && node.plan.role == Role::Person && node.plan.is_honest() && !left;
+    let wants = node.up && node.plan.role == Role::Person && node.plan.is_honest() && !left && !out;
     wants && !is_in
 }
 

@@ -4,12 +4,16 @@
 use super::carriage::home;
 use super::holdings::look;
 use super::replicas::{Overview, Replica};
+use super::standing::rights_at;
 use super::{Broken, Everybody, Facts, Scene};
-use crate::plan::{Act, NodeNo, Plan, TopicNo};
-use identity::PublicKey;
+use crate::plan::{Act, NodeNo, Plan, Right, TopicNo};
+use identity::{EnvelopeId, PublicKey};
 use lace::rows;
 use machine::Batch;
-use std::collections::BTreeSet;
+use rights::limits::EPOCHS_PER_DAY;
+use std::collections::{BTreeMap, BTreeSet};
+use wire::Item;
+use wire::limits::DAY_MS;
 
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "members";
@@ -103,6 +107,7 @@ fn check_one(
         .filter(|at| !nodes.contains(&home(everybody.plan, overview.node(**at).no)))
         .map(|at| overview.name(*at))
         .collect();
+    broken.extend(loses(overview, topic, replica));
     if !nodes.is_empty() && !lost.is_empty() {
         let (count, some) = (lost.len(), &lost[..lost.len().min(NAMED)]);
         let what = format!(
@@ -112,6 +117,61 @@ fn check_one(
         broken.push(note(everybody, replica.at, what));
     }
     broken
+}
+
+/// Whether somebody lacks what came with its invite, though the founder has taken nothing from it.
+fn loses(overview: &Overview<'_>, topic: TopicNo, replica: &Replica) -> Option<Broken> {
+    let everybody = overview.everybody;
+    let (facts, name) = (everybody.facts, overview.topic_name(topic));
+    let lacks = |(_, rights): &(&NodeNo, &BTreeSet<Right>)| {
+        !rights.contains(&Right::Publish) || !rights.contains(&Right::Read)
+    };
+    let rights = rights_at(overview, replica);
+    let mut lacking = rights.iter().filter(lacks).map(|(no, _)| *no);
+    let no = lacking.find(|no| {
+        !facts.is_revoked(everybody.plan, topic, *no) && !came_late(overview, (topic, replica), *no)
+    })?;
+    let (whose, who) = (
+        &everybody.plan.nodes[no as usize].name,
+        overview.name(replica.at),
+    );
+    let what = format!("by what {who} has of {name} {whose} has lost a right, and nobody took it");
+    Some(note(everybody, replica.at, what))
+}
+
+/// Whether somebody came by an invite that had been taken back from another one, where the founder did
+/// not know of it: it was given no grant of its own.
+fn came_late(overview: &Overview<'_>, (topic, replica): (TopicNo, &Replica), no: NodeNo) -> bool {
+    let everybody = overview.everybody;
+    if everybody.plan.topics[topic as usize].personal {
+        return false;
+    }
+    let devices = &everybody.facts.devices;
+    let found = look(
+        overview.node(replica.at).disk,
+        replica.local,
+        |lace, store| {
+            let held = lace.held_set(store);
+            let firsts: Vec<EnvelopeId> = lace
+                .authors()
+                .filter(|author| devices.author(author.key()) == Some(no))
+                .flat_map(|author| lace.at(store, author.key(), 1, 1))
+                .collect();
+            lace.facts(store, |facts| {
+                let ends = held.iter().filter_map(|no| facts.fact(no));
+                let mut ends = ends.filter(|fact| matches!(fact.what, Item::Revocation(_)));
+                ends.any(|end| {
+                    let past = facts.set(end.view);
+                    let known = |first: &EnvelopeId| {
+                        let facts = facts.carried(first);
+                        facts.iter().any(|fact| past.has(fact.no))
+                    };
+                    !firsts.iter().any(known)
+                })
+            })
+        },
+    );
+    found.unwrap_or(false)
 }
 
 /// Whether everybody could write once all faults had stopped: what the plan lets people send then
@@ -130,8 +190,20 @@ pub(crate) fn last_words(overview: &Overview<'_>) -> Vec<Broken> {
         let facts = everybody.facts;
         let has_come = facts.topic(topic, |topic| topic.members.contains_key(&node));
         // Whose disk has lost its joining comes again by its invite, if that still leads anywhere.
+        let rights = overview.lost(topic);
+        if rights.lacks(node, Right::Publish) {
+            return None;
+        }
+        // Nor is whoever was set back, and whom the founder took something from, told a new invite.
+        let set_back = overview.node(at).watch.holdings.was_set_back;
+        if set_back && facts.is_revoked(everybody.plan, topic, node) {
+            return None;
+        }
         let has_lost = overview.node(at).watch.holdings.was_set_back && !overview.is_same(topic);
         if !is_there || !has_come || has_lost || facts.sent_at(no).is_some() {
+            return None;
+        }
+        if facts.is_without_keys(no) && are_used_up(overview, topic) {
             return None;
         }
         let name = overview.topic_name(topic);
@@ -139,6 +211,42 @@ pub(crate) fn last_words(overview: &Overview<'_>) -> Vec<Broken> {
         Some(note(everybody, at, what))
     });
     wrong.collect()
+}
+
+/// Whether nobody may begin new keys today: everybody who could has begun as many as a device may.
+fn are_used_up(overview: &Overview<'_>, topic: TopicNo) -> bool {
+    let devices = &overview.everybody.facts.devices;
+    let since = overview.everybody.wall.as_millis().saturating_sub(DAY_MS);
+    let lost = overview.lost(topic);
+    let may = |no: &NodeNo| !lost.lacks(*no, Right::Publish) && !lost.lacks(*no, Right::Read);
+    let members = overview.members(topic);
+    let mut able: BTreeSet<NodeNo> = members.iter().map(|at| overview.node(*at).no).collect();
+    able.retain(may);
+    for at in &members {
+        let Some(replica) = overview.replica(topic, *at) else {
+            continue;
+        };
+        let begun = look(overview.node(*at).disk, replica.local, |lace, store| {
+            let held = lace.held_set(store);
+            let mut begun: BTreeMap<NodeNo, usize> = BTreeMap::new();
+            lace.facts(store, |facts| {
+                for fact in held.iter().filter_map(|no| facts.fact(no)) {
+                    let by = facts.key(fact.author).and_then(|key| devices.author(&key));
+                    if let (Item::Epoch(_), Some(by)) = (&fact.what, by)
+                        && fact.created >= since
+                    {
+                        *begun.entry(by).or_default() += 1;
+                    }
+                }
+            });
+            begun
+        });
+        able.retain(|no| {
+            let begun = begun.iter().filter_map(|begun| begun.get(no));
+            begun.sum::<usize>() < EPOCHS_PER_DAY
+        });
+    }
+    able.is_empty()
 }
 
 fn note(everybody: &Everybody<'_>, at: usize, what: String) -> Broken {

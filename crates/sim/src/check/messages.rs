@@ -7,8 +7,9 @@
 use super::carriage::home;
 use super::members::is_tainted;
 use super::replicas::Overview;
+use super::standing::shaken;
 use super::{Broken, Everybody, Message};
-use crate::plan::{Act, NodeNo, Plan, Role, TopicNo};
+use crate::plan::{Act, NodeNo, Plan, Right, Role, TopicNo};
 use router::limits::MAX_AHEAD;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -51,12 +52,16 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     if sends.is_empty() {
         return Vec::new();
     }
+    let (lost, shaken) = (overview.lost(topic), shaken(overview, topic));
     let mut broken = Vec::new();
-    for group in overview.groups_or_all(topic) {
+    for mut group in overview.groups_or_all(topic) {
+        let reads = |at: &usize| !lost.lacks(overview.node(*at).no, Right::Read);
+        group.retain(reads);
         let mut missing: Vec<(usize, Message, NodeNo)> = Vec::new();
         for (step, from, count) in &sends {
-            // What a forked author wrote may have been withdrawn.
-            if is_tainted(everybody.plan, everybody.facts, *from) {
+            // What a forked author wrote may have been withdrawn, and so may what was written under
+            // rights that have been taken back.
+            if is_tainted(everybody.plan, everybody.facts, *from) || shaken.contains(from) {
                 continue;
             }
             for index in 0..*count {
@@ -197,8 +202,10 @@ fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
         return false;
     }
     let shares = |topic: TopicNo| {
+        let lost = overview.lost(topic);
         facts.topic(topic, |topic| {
-            let stays = |no: &NodeNo| topic.members.contains_key(no) && !topic.left.contains(no);
+            let here = |no: &NodeNo| topic.members.contains_key(no) && !topic.left.contains(no);
+            let stays = |no: &NodeNo| here(no) && !lost.is_out(*no);
             stays(&one.no) && stays(&two.no)
         })
     };

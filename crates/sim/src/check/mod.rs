@@ -8,6 +8,7 @@
 
 pub(crate) mod agreement;
 pub(crate) mod apart;
+mod bounded;
 pub(crate) mod bounds;
 pub(crate) mod carriage;
 pub(crate) mod converged;
@@ -29,19 +30,23 @@ pub(crate) mod mirror;
 pub(crate) mod model;
 pub(crate) mod peek;
 pub(crate) mod release;
+mod replay;
 pub(crate) mod replicas;
 pub(crate) mod rights;
+mod secrets;
 pub(crate) mod silence;
+pub(crate) mod standing;
 pub(crate) mod written;
 
 pub(crate) use facts::{Facts, Message};
 
 use crate::disk::Disk;
-use crate::plan::{NodeNo, NodePlan, Plan, TopicNo};
+use crate::plan::{NodeNo, NodePlan, Plan};
+use crate::world::Links;
 use machine::{Batch, Time, TurnUse, WallTime};
 use node::Figures;
 use node::command::Reply;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The promises that are watched, by the names of their checkers, with what each says.
@@ -83,7 +88,7 @@ pub const PROMISES: &[(&str, &str)] = &[
     ),
     (
         model::PROMISE,
-        "what lies on a disk keeps the rules of admission, and stands as the smallest model says",
+        "what lies on a disk is what a fresh graph admits, and stands as the smallest model says",
     ),
     (
         carriage::PROMISE,
@@ -169,6 +174,9 @@ pub(crate) enum Ended {
     },
 }
 
+/// Letters of a report that name the work that is left.
+const LONGEST_WORK: usize = 600;
+
 /// Everything that is watched at one node.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
@@ -211,7 +219,12 @@ impl Watch {
         let over = scene.plan.length_ms.saturating_mul(1_000);
         let excused = excuse::of(undone, (scene.facts, &self.holdings), (disk, near), over);
         let rest = bounds::Rest { asks, excused };
+        let before = scene.broken.len();
         self.home.at_rest(scene, figures, rest);
+        for broken in scene.broken.iter_mut().skip(before) {
+            let work = format!("; it names {undone:?}");
+            broken.what.extend(work.chars().take(LONGEST_WORK));
+        }
     }
 
     /// A batch becomes durable: the disk is as it was before.
@@ -282,8 +295,8 @@ pub(crate) struct Everybody<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) facts: &'a Facts,
     pub(crate) nodes: Vec<Glance<'a>>,
-    /// The newest invite of each topic, as people have told it to one another.
-    pub(crate) invites: &'a BTreeMap<TopicNo, String>,
+    /// The newest invites, as people have told them to one another.
+    pub(crate) invites: &'a Links,
     /// Whether the first could reach the second now if it dialled its present address.
     pub(crate) reaches: Box<dyn Fn(NodeNo, NodeNo) -> bool + 'a>,
 }
@@ -307,6 +320,16 @@ pub(crate) fn settled(everybody: &Everybody<'_>, known: &mut apart::Acquainted) 
 /// heals it.
 pub(crate) fn half_way(everybody: &Everybody<'_>) -> Vec<Broken> {
     converged::half_way(everybody)
+}
+
+/// Who takes part no longer in some topic, because the right to was taken back: nobody tells them, and
+/// they go on asking.
+pub(crate) fn removed(everybody: &Everybody<'_>) -> BTreeSet<NodeNo> {
+    let overview = replicas::Overview::new(everybody);
+    let topics = overview.topics();
+    topics
+        .flat_map(|topic| overview.lost(topic).out())
+        .collect()
 }
 
 /// What is wrong when nobody has had anything to say for long.

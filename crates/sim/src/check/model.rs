@@ -2,8 +2,9 @@
 //!
 //! What stands of a set of envelopes is computed here from its definition, without rows, indexes or
 //! anything incremental, and what `lace` says is held against it. The kinds of envelopes are those of
-//! the rules as they are meant in the end: content, grants, revocations. What nodes write today are
-//! invites, which are grants, and other control.
+//! rules of one author above another: content, grants, revocations. It is asked of topics in which
+//! there are invites, which are grants, and other control alone; [elsewhere](super::bounded) the law
+//! says how far authors stand.
 //!
 //! ```text
 //!   fork      the lowest number of an author at which two envelopes, or evidence, are known
@@ -30,7 +31,7 @@ pub(crate) enum Act {
     Grant(Vec<u32>),
     #[cfg_attr(
         not(test),
-        expect(dead_code, reason = "no node can revoke yet; the model can")
+        expect(dead_code, reason = "it is asked of topics without revocations")
     )]
     /// Ends an author's right: of its envelopes these and their ancestors on the chain remain.
     Revoke {
@@ -112,7 +113,8 @@ impl Graph {
         past
     }
 
-    fn chain(&self, tip: usize) -> Set {
+    /// An envelope and all before it on its chain.
+    pub(crate) fn chain(&self, tip: usize) -> Set {
         let mut chain = Set::new();
         let mut at = Some(tip);
         while let Some(place) = at {

@@ -2,6 +2,7 @@
 
 use super::carriage::{home, may_carry};
 use super::holdings::{Holdings, look, rows_of};
+use super::standing::{Lost, lost};
 use super::{Everybody, Glance};
 use crate::plan::{Act, NodeNo, Role, TopicNo};
 use identity::PublicKey;
@@ -44,6 +45,8 @@ pub(crate) struct Overview<'a> {
     sends: Vec<Vec<u32>>,
     /// Whom the plan lets join each topic before faults stop.
     joins: Vec<Vec<NodeNo>>,
+    /// What the members of each topic have lost.
+    lost: Vec<Lost>,
 }
 
 impl<'a> Overview<'a> {
@@ -74,13 +77,18 @@ impl<'a> Overview<'a> {
             }
         }
         let nodes = everybody.nodes.iter().enumerate();
-        Self {
+        let count = topics.len();
+        let mut overview = Self {
             sends,
             joins,
+            lost: vec![Lost::default(); count],
             everybody,
             places: nodes.map(|(at, node)| (node.no, at)).collect(),
             topics,
-        }
+        };
+        let lost = overview.topics().map(|no| lost(&overview, no));
+        overview.lost = lost.collect();
+        overview
     }
 
     /// All topics of the plan.
@@ -122,11 +130,17 @@ impl<'a> Overview<'a> {
         &self.everybody.plan.topics[topic as usize].name
     }
 
-    /// Honest members that are up and have not left: whoever has to have all of a topic.
+    /// What the members of a topic have lost, as far as anybody has heard of it.
+    pub(crate) fn lost(&self, topic: TopicNo) -> &Lost {
+        &self.lost[topic as usize]
+    }
+
+    /// Honest members that are up, have not left, and still take part: whoever has to have all of a
+    /// topic.
     pub(crate) fn members(&self, topic: TopicNo) -> Vec<usize> {
-        let facts = self.everybody.facts;
+        let (facts, lost) = (self.everybody.facts, self.lost(topic));
         let members: Vec<NodeNo> = facts.topic(topic, |topic| {
-            let stays = |no: &&NodeNo| !topic.left.contains(no);
+            let stays = |no: &&NodeNo| !topic.left.contains(no) && !lost.is_out(**no);
             topic.members.keys().filter(stays).copied().collect()
         });
         let places = members.iter().filter_map(|no| self.places.get(no).copied());
@@ -221,13 +235,32 @@ impl<'a> Overview<'a> {
     /// Who passes a topic on beside its members.
     fn connectors(&self, topic: TopicNo) -> Vec<usize> {
         let (plan, facts) = (self.everybody.plan, self.everybody.facts);
+        let lost = self.lost(topic);
         let carries = |replica: &&Replica| {
             let node = self.node(replica.at);
-            let left = facts.topic(topic, |t| t.left.contains(&home(plan, node.no)));
-            node.up && node.plan.is_honest() && !left && may_carry(plan, facts, node.no, topic)
+            let own = home(plan, node.no);
+            let left = facts.topic(topic, |t| t.left.contains(&own)) || lost.is_out(own);
+            let serves =
+                lost.is_empty() || node.plan.role == Role::Person || self.serves(topic, node.no);
+            node.up
+                && node.plan.is_honest()
+                && !left
+                && serves
+                && may_carry(plan, facts, node.no, topic)
         };
         let carriers = self.replicas(topic).iter().filter(carries);
         carriers.map(|replica| replica.at).collect()
+    }
+
+    /// Whether a core node is used by somebody who still takes part in a topic.
+    fn serves(&self, topic: TopicNo, core: NodeNo) -> bool {
+        let lost = self.lost(topic);
+        let facts = self.everybody.facts;
+        let members: Vec<NodeNo> = facts.topic(topic, |t| t.members.keys().copied().collect());
+        members.into_iter().any(|no| {
+            let uses = &self.everybody.plan.nodes[no as usize].uses;
+            !lost.is_out(no) && uses.contains(&core)
+        })
     }
 
     /// What a node has refused of a topic since faults have stopped: of whom, and from which number

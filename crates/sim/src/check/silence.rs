@@ -1,7 +1,8 @@
 //! Sync falls silent when there is nothing left to say.
 //!
 //! When everybody has everything, the world listens for a quarter of an hour. Keep-alives are not
-//! counted, nor what is said to or by whoever still asks to be let in somewhere. Each node is judged
+//! counted, nor what is said to or by whoever still asks to be let in somewhere, or was removed and
+//! goes on asking. Each node is judged
 //! for itself: a sum over all would hide the one that chatters.
 
 use super::{Broken, Everybody, Glance};
@@ -202,10 +203,11 @@ fn refused(everybody: &Everybody<'_>, node: &Glance<'_>, topic: &TopicId) -> BTr
 
 /// Which nodes were not silent while the world listened.
 pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
+    let removed = super::removed(everybody);
     let mut loud: Vec<(u64, &Glance<'_>)> = everybody
         .nodes
         .iter()
-        .filter(|node| !node.asks)
+        .filter(|node| !node.asks && !removed.contains(&node.no))
         .map(|node| (node.watch.silence.total(), node))
         .filter(|(said, node)| *said > allowed(everybody, node))
         .collect();

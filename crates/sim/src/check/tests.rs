@@ -89,6 +89,88 @@ fn replicas_that_call_different_sets_effective_are_found() {
     assert_eq!(broken[0].node, Some(CLEO));
 }
 
+/// Ada takes from Ben and Cleo, who came by one invite, what it gave, and leaves what they wrote until
+/// then. Ben writes once more, on what was left and beside it.
+fn revoked(taken: &[wire::Right]) -> Town {
+    let mut town = Town::settled();
+    let ben = town.say(BEN, &[]);
+    let cleo = town.say(CLEO, &[&ben]);
+    let late = town.say_after(BEN, None, &[], "late");
+    let old = town.say_after(BEN, Some(&ben), &[], "on an old number");
+    for envelope in [&ben, &cleo] {
+        town.give_all(envelope);
+    }
+    let end = town.revoke(taken, &[&ben, &cleo]);
+    for envelope in [&end, &late, &old] {
+        town.give_all(envelope);
+    }
+    // What Ben wrote twice is his own fault.
+    town.facts.taint(BEN);
+    town
+}
+
+/// The plan has it that Ada takes something from Ben and from Cleo.
+fn planned(mut town: Town, whom: &[NodeNo]) -> Town {
+    for (step, whom) in (0..).zip(whom.iter().copied()) {
+        let act = Act::Revoke {
+            node: ADA,
+            topic: 0,
+            whom,
+            rights: Vec::new(),
+            cascade: false,
+        };
+        town.plan.steps.push(Step { at_ms: 1, act });
+        town.facts
+            .change_topic(0, |topic| topic.rights.insert(step));
+    }
+    town
+}
+
+#[test]
+fn what_is_left_of_whom_something_was_taken_from_is_as_the_models_have_it() {
+    for taken in [&[][..], &[wire::Right::Publish], &[wire::Right::Read]] {
+        let town = planned(revoked(taken), &[BEN, CLEO]);
+        let (before, broken) = town.everybody(all);
+        assert_eq!((before, broken), (Vec::new(), Vec::new()), "{taken:?}");
+    }
+}
+
+#[test]
+fn who_lost_a_right_that_nobody_took_is_found() {
+    let town = planned(revoked(&[]), &[BEN]);
+    let check = |everybody: &Everybody<'_>| members::check(&Overview::new(everybody), 0);
+    let broken = town.everybody(check).1;
+    assert_eq!(promises(&broken), [members::PROMISE]);
+    assert!(broken[0].what.contains("Cleo has lost"), "{broken:?}");
+    let town = planned(revoked(&[wire::Right::Admit]), &[BEN]);
+    assert_eq!(town.everybody(check).1, [], "they had no such right");
+}
+
+#[test]
+fn what_stands_though_it_was_cut_off_is_found() {
+    let mut town = planned(revoked(&[]), &[BEN, CLEO]);
+    // Ada answers what is void, so that it is kept; Cleo has it that it stands.
+    let late = town.say_after(BEN, None, &[], "late");
+    let answer = town.say(ADA, &[&late]);
+    town.give_all(&answer);
+    let stands = town.run(CLEO, |_, store| {
+        store.prefix(rows::STANDS, &LOCAL.to_be_bytes(), 10)
+    });
+    assert!(!stands.is_empty());
+    for (key, row) in stands {
+        let mut firm = row;
+        if let Some(last) = firm.last_mut() {
+            *last = 3;
+        }
+        town.tamper(CLEO, rows::STANDS, &key[4..], Some(firm));
+    }
+    let (_, broken) = town.everybody(|everybody| {
+        let overview = Overview::new(everybody);
+        graph::check(&overview, 0)
+    });
+    assert_eq!(promises(&broken), [graph::PROMISE]);
+}
+
 #[test]
 fn an_envelope_without_its_past_is_found() {
     let mut town = Town::settled();

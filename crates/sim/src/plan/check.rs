@@ -1,7 +1,9 @@
 //! What a plan may be: everything that is named exists, and every number is one that a world can be
 //! made of. Plans come from outside, as files; what is refused here would panic, or never end.
 
-use super::{Act, NodeNo, NodePlan, Path, Place, Plan, Role, SiteNo, Step, TopicNo, TopicPlan};
+use super::{
+    Act, NodeNo, NodePlan, Path, Place, Plan, Right, Role, SiteNo, Step, TopicNo, TopicPlan,
+};
 use crate::scenario::limits::{
     MAX_BATCH, MAX_BYTES, MAX_COMMIT_US, MAX_CORES_USED, MAX_DISK, MAX_DRIFT_PPM, MAX_KBIT,
     MAX_LATENCY_US, MAX_LENGTH_MS, MAX_LIES, MAX_LOSS_PPM, MAX_MEMBERS, MAX_NAME, MAX_NODES,
@@ -174,6 +176,31 @@ impl Plan {
         Ok(())
     }
 
+    /// Rights are given and taken between two people, each right once.
+    fn check_rights(
+        &self,
+        what: &str,
+        (no, other): (NodeNo, NodeNo),
+        (rights, gives): (&[Right], bool),
+    ) -> Result<(), Wrong> {
+        let with = self.node(other, what)?;
+        if no == other {
+            return Err(format!("{what} is about whoever does it"));
+        }
+        if with.role == Role::Core || with.twin_of.is_some() {
+            let who = &with.name;
+            return Err(format!("{what} is about {who}, who is no person"));
+        }
+        let once: BTreeSet<&Right> = rights.iter().collect();
+        if once.len() != rights.len() {
+            return Err(format!("{what} names a right twice"));
+        }
+        if gives && rights.is_empty() {
+            return Err(format!("{what} gives no right"));
+        }
+        Ok(())
+    }
+
     fn check_step(&self, step: &Step) -> Result<(), Wrong> {
         let what = &format!("the step at {} ms", step.at_ms);
         if step.at_ms > self.length_ms {
@@ -189,6 +216,25 @@ impl Plan {
             Act::Join { node: no, topic } | Act::Leave { node: no, topic } => {
                 node(no)?;
                 self.topic(*topic, what)
+            }
+            Act::Grant {
+                node: no,
+                topic,
+                to: other,
+                rights,
+                ..
+            }
+            | Act::Revoke {
+                node: no,
+                topic,
+                whom: other,
+                rights,
+                ..
+            } => {
+                node(no)?;
+                self.topic(*topic, what)?;
+                let gives = matches!(step.act, Act::Grant { .. });
+                self.check_rights(what, (*no, *other), (rights, gives))
             }
             Act::Send {
                 node: no,

@@ -124,6 +124,7 @@ pub(crate) fn plan() -> Plan {
         name: name.into(),
         founder: 0,
         members: (1..8).collect(),
+        personal: false,
     };
     Plan {
         name: "the islands <with one> who travels".into(),

@@ -1,6 +1,6 @@
 //! Numbers, times and acts as a person reads them.
 
-use crate::plan::{Act, NodeNo, Place, Plan, SiteNo};
+use crate::plan::{Act, NodeNo, Place, Plan, Right, SiteNo};
 
 /// A number with a comma after every three digits.
 pub(crate) fn count(number: u64) -> String {
@@ -248,10 +248,47 @@ fn people_words(plan: &Plan, act: &Act) -> (&'static str, String) {
             "leave",
             format!("{} leaves {}", name(node), topic_name(plan, *topic)),
         ),
+        Act::Grant {
+            node,
+            topic,
+            to,
+            rights,
+            ..
+        } => {
+            let (to, topic) = (name(to), topic_name(plan, *topic));
+            let rights = rights_words(rights);
+            (
+                "grant",
+                format!("{} gives {to} {rights} in {topic}", name(node)),
+            )
+        }
+        Act::Revoke {
+            node,
+            topic,
+            whom,
+            rights,
+            cascade,
+        } => {
+            let (whom, topic) = (name(whom), topic_name(plan, *topic));
+            let (rights, node) = (rights_words(rights), name(node));
+            let below = if *cascade { ", and what it gave" } else { "" };
+            (
+                "revoke",
+                format!("{node} takes {rights} from {whom} in {topic}{below}"),
+            )
+        }
         Act::Away { node } => ("away", name(node)),
         Act::Back { node } => ("back", name(node)),
         _ => ("other", String::new()),
     }
+}
+
+fn rights_words(rights: &[Right]) -> String {
+    if rights.is_empty() {
+        return "all rights".to_owned();
+    }
+    let words: Vec<&str> = rights.iter().map(|right| right.word()).collect();
+    words.join(", ")
 }
 
 const fn unnoticed(noticed: bool) -> &'static str {

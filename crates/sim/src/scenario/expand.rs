@@ -64,6 +64,7 @@ pub(super) fn plan(name: &str, form: &Form, sizes: Sizes, seed: u64) -> Result<P
     making.days()?;
     making.joins()?;
     making.leaves()?;
+    making.giving()?;
     making.messages()?;
     making.mails()?;
     making.trouble()?;

@@ -1,6 +1,7 @@
 //! A scenario as it is written, read table by table: people, what they do, and where they are. What
 //! goes wrong is in `trouble`.
 
+use super::giving::GivingForm;
 use super::limits::{
     BURST_GAP_MS, MAX_BATCH, MAX_BYTES, MAX_COMMIT_US, MAX_CORES_USED, MAX_DISK, MAX_LATENCY_US,
     MAX_LENGTH_MS, MAX_MEMBERS, MAX_NODES, MAX_PER_DAY, MAX_SITES, MAX_TOPICS, MAX_WINDOWS,
@@ -25,6 +26,7 @@ pub(crate) struct Form {
     pub(crate) messages: Vec<MessagesForm>,
     pub(crate) mails: Vec<MailForm>,
     pub(crate) leaves: Vec<LeaveForm>,
+    pub(crate) giving: Vec<GivingForm>,
     pub(crate) trouble: Trouble,
 }
 
@@ -96,6 +98,8 @@ pub(crate) struct TopicForm {
     /// Members are drawn from the people of so many core nodes; 0 for anybody.
     pub(crate) circle: usize,
     pub(crate) joins: Span,
+    /// Whether each member is given an invite of its own.
+    pub(crate) personal: bool,
     pub(crate) line: u32,
 }
 
@@ -176,6 +180,8 @@ const KEYS: &[&str] = &[
     "messages",
     "mail",
     "leave",
+    "grant",
+    "revoke",
     "crash",
     "torn",
     "failed-commit",
@@ -223,6 +229,7 @@ impl Form {
             messages: each("messages").iter().map(MessagesForm::read).collect(),
             mails: each("mail").iter().map(MailForm::read).collect(),
             leaves: each("leave").iter().map(LeaveForm::read).collect(),
+            giving: GivingForm::read_all(all),
             trouble: Trouble::read(all),
         }
     }
@@ -243,7 +250,7 @@ pub(crate) fn path(section: &Section<'_>) -> Path {
     }
 }
 
-fn must_name(section: &Section<'_>, key: &str) -> Named {
+pub(super) fn must_name(section: &Section<'_>, key: &str) -> Named {
     if !section.has(key) {
         section.wrong(
             &format!("`{key}` is missing"),
@@ -396,7 +403,7 @@ impl Online {
 impl TopicForm {
     fn read(section: &Section<'_>) -> Self {
         section.known(&[
-            "name", "count", "founder", "members", "size", "circle", "joins",
+            "name", "count", "founder", "members", "size", "circle", "joins", "personal",
         ]);
         Self {
             name: must_name(section, "name"),
@@ -411,6 +418,7 @@ impl TopicForm {
                     low: 5_000,
                     high: 30_000,
                 }),
+            personal: section.flag("personal", false),
             line: section.line(),
         }
     }

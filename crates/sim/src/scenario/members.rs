@@ -128,6 +128,7 @@ impl Making<'_> {
                     name: called(&topic.name.name, topic.count, index),
                     founder: *founder,
                     members: members.to_vec(),
+                    personal: topic.personal,
                 });
             }
         }

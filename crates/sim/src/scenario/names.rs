@@ -366,6 +366,11 @@ fn references(form: &Form) -> Vec<(Kind, &Named)> {
         all.extend(leave.who.iter().map(|named| (Kind::Person, named)));
         all.push((Kind::Topic, &leave.topic));
     }
+    for giving in &form.giving {
+        let people = giving.who.iter().chain(&giving.whom);
+        all.extend(people.map(|named| (Kind::Person, named)));
+        all.push((Kind::Topic, &giving.topic));
+    }
     let trouble = &form.trouble;
     let victims = (trouble.mishaps.iter().map(|form| &form.victims))
         .chain(trouble.backups.iter().map(|form| &form.victims))

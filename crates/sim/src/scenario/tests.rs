@@ -1,7 +1,7 @@
 mod ranges;
 
 use super::*;
-use crate::plan::{Act, Role};
+use crate::plan::{Act, Right, Role};
 use std::collections::BTreeSet;
 
 const SMALL: &str = r#"
@@ -361,6 +361,14 @@ fn what_only_the_plan_shows_is_refused_with_its_line() {
             .contains("`friend-1` is no member of `other`"),
         "{refused}"
     );
+    let gift = "[[grant]]\nwho = \"friend\"\nto = \"ana\"\ntopic = \"other\"\nat = \"1h\"";
+    let refused = plan(&format!("{SMALL}\n{gift}\nrights = \"read\"\n{other}\n"));
+    assert!(
+        refused
+            .what
+            .contains("no two of these are members of `other`"),
+        "{refused}"
+    );
     let swapped = "[[backup]]\nwho = \"ana\"\nat = \"1h\"\nrestored = \"30m\"";
     assert!(
         plan(&format!("{SMALL}\n{swapped}\n"))
@@ -369,6 +377,52 @@ fn what_only_the_plan_shows_is_refused_with_its_line() {
     );
     let endless = SMALL.replace("per-day = 240", "every = \"1ms\"");
     assert!(plan(&endless).what.contains("too many steps"));
+}
+
+#[test]
+fn rights_are_given_and_taken_by_members_in_each_topic() {
+    let text = r#"
+[[grant]]
+who = "ana"
+to = ["friend-1", "friend-2", "ana"]
+topic = "chat"
+at = "30m"
+rights = ["admit", "read"]
+per-minute = 60
+[[revoke]]
+who = "ana"
+from = "friend-1"
+topic = "chat"
+at = "1h"
+cascade = true
+"#;
+    let scenario = Scenario::read(&format!("{SMALL}{text}"), "x").expect("it is right");
+    let plan = scenario.plan(1).expect("it is right");
+    let no = |name: &str| {
+        let at = plan.nodes.iter().position(|node| node.name == name);
+        u32::try_from(at.expect("it is there")).expect("few")
+    };
+    let acts = plan.steps.iter().map(|step| step.act.clone());
+    let about = |act: &Act| matches!(act, Act::Grant { .. } | Act::Revoke { .. });
+    let (node, topic) = (no("ana"), 0);
+    let grant = |to: &str| Act::Grant {
+        node,
+        topic,
+        to: no(to),
+        rights: vec![Right::Read, Right::Admit],
+        per_minute: 60,
+    };
+    let revoke = Act::Revoke {
+        node,
+        topic,
+        whom: no("friend-1"),
+        rights: Vec::new(),
+        cascade: true,
+    };
+    assert_eq!(
+        acts.filter(about).collect::<Vec<_>>(),
+        [grant("friend-1"), grant("friend-2"), revoke]
+    );
 }
 
 const TROUBLE: &str = r#"

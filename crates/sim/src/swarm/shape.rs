@@ -214,6 +214,7 @@ impl Making {
 
     pub(super) fn topics(&mut self) {
         let mut draw = self.draw("topics");
+        let mut invites = self.draw("invites");
         let people = self.people();
         let count = draw.skewed(1, 4);
         for index in 0..count {
@@ -242,6 +243,7 @@ impl Making {
                 name: format!("topic-{}", index + 1),
                 founder,
                 members,
+                personal: invites.percent(60),
             });
         }
     }

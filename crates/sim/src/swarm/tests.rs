@@ -50,6 +50,23 @@ fn names(plan: &Plan, act: &Act) {
             assert_ne!(no, to);
             node(no.max(to));
         }
+        Act::Grant {
+            node: no,
+            topic,
+            to: other,
+            ..
+        }
+        | Act::Revoke {
+            node: no,
+            topic,
+            whom: other,
+            ..
+        } => {
+            let topic = &plan.topics[topic as usize];
+            for no in [no, other] {
+                assert!(topic.founder == no || topic.members.contains(&no));
+            }
+        }
         Act::Clone { node: no, twin, .. } => {
             assert_eq!(plan.nodes[twin as usize].twin_of, Some(no));
         }
@@ -278,7 +295,7 @@ fn everything_that_can_happen_happens_in_a_good_share_of_worlds() {
             *lies.entry(lie).or_default() += 1;
         }
     }
-    assert_eq!(acts.len(), 19, "{acts:?}");
+    assert_eq!(acts.len(), 21, "{acts:?}");
     assert!(
         acts.values().all(|worlds| *worlds >= SEEDS / 10),
         "{acts:?}"

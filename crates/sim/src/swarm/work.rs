@@ -61,7 +61,7 @@ impl Making {
     }
 
     /// The first time from then on at which a node is up, or soon after it.
-    fn up_from(&self, node: NodeNo, at: u64) -> u64 {
+    pub(super) fn up_from(&self, node: NodeNo, at: u64) -> u64 {
         let mut at = at.max(self.plan.nodes[node as usize].starts_ms + SECOND);
         let mut down = self.down[node as usize].clone();
         down.sort_unstable();

@@ -55,7 +55,12 @@ impl Host {
             return;
         };
         match &planned.act {
-            Act::Join { .. } | Act::Send { .. } | Act::Mail { .. } | Act::Leave { .. } => {
+            Act::Join { .. }
+            | Act::Send { .. }
+            | Act::Mail { .. }
+            | Act::Leave { .. }
+            | Act::Grant { .. }
+            | Act::Revoke { .. } => {
                 self.person_step(around, step);
             }
             Act::Away { .. } => self.close(around),
@@ -129,8 +134,8 @@ impl World {
     pub(super) fn carry_out(&mut self, item: Item) {
         match item {
             Item::Step(no) => self.step(no),
-            Item::Invited(Note::Invited { topic, link }) => {
-                self.net_mut().links.insert(topic, link);
+            Item::Invited(Note::Invited { topic, to, link }) => {
+                self.net_mut().links.tell(topic, to, link);
             }
         }
     }
@@ -165,6 +170,8 @@ impl World {
             | Act::Send { node, .. }
             | Act::Mail { node, .. }
             | Act::Leave { node, .. }
+            | Act::Grant { node, .. }
+            | Act::Revoke { node, .. }
             | Act::Away { node }
             | Act::Back { node }
             | Act::Crash { node, .. }

@@ -3,10 +3,11 @@
 
 use super::host::{Around, Happening, Host, Note};
 use crate::check::facts::Message;
-use crate::plan::{Act, NodeNo, Plan, Role, TopicNo};
+use crate::check::holdings::genesis;
+use crate::plan::{Act, NodeNo, Plan, Right, Role, TopicNo};
 use identity::TopicId;
 use machine::Time;
-use node::command::{Command, ReadFrom, Reply, RequestId};
+use node::command::{AskedRight, Code, Command, ReadFrom, Reply, RequestId, Right as NamedRight};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ enum Asked {
     Leave,
     Send { step: u32 },
     Mail { step: u32 },
+    Rights { step: u32 },
     Read(usize),
     Inbox,
 }
@@ -43,6 +45,8 @@ struct Seat {
     may_join: bool,
     taking_part: Stage,
     invite: Stage,
+    /// How many members have been given an invite of their own.
+    invited: usize,
     /// Its id in text.
     id: Option<TopicId>,
     /// The last line on the screen.
@@ -82,6 +86,7 @@ impl App {
                     may_join: false,
                     taking_part: Stage::Wanted,
                     invite: Stage::Wanted,
+                    invited: 0,
                     id: None,
                     last: 0,
                     looking: false,
@@ -136,6 +141,7 @@ impl App {
             seat.last = 0;
             // What was invited to may be forgotten, and so may the invite.
             seat.invite = Stage::Wanted;
+            seat.invited = 0;
             if !seat.founds {
                 seat.taking_part = Stage::Wanted;
             }
@@ -180,6 +186,7 @@ impl Host {
         for seat in &mut self.app.seats {
             if seat.founds && seat.invite == Stage::Done {
                 seat.invite = Stage::Wanted;
+                seat.invited = 0;
             }
         }
         self.try_again(around, SOON);
@@ -277,8 +284,16 @@ impl Host {
                 (seat.founds, seat.taking_part, seat.invite, agreed, seat.id)
             {
                 seat.invite = Stage::Asked;
-                let uses = u32::try_from(planned.members.len()).unwrap_or(u32::MAX);
+                let all = if planned.personal {
+                    1
+                } else {
+                    planned.members.len()
+                };
+                let uses = u32::try_from(all).unwrap_or(u32::MAX);
                 let invite = Command::Invite {
+                    rights: Vec::new(),
+                    messages: None,
+                    while_away: true,
                     topic: id.to_string(),
                     // One who was set back comes again.
                     uses: uses
@@ -290,7 +305,7 @@ impl Host {
             } else if let (true, Stage::Wanted, Some(link)) = (
                 seat.may_join && !seat.founds,
                 seat.taking_part,
-                around.net.links.get(&topic),
+                link_for(around, topic, self.no),
             ) {
                 seat.taking_part = Stage::Asked;
                 let join = Command::Join {
@@ -373,8 +388,37 @@ impl Host {
                 self.give(around, Asked::Leave, Command::TopicLeave { topic });
                 true
             }
+            Act::Grant {
+                topic, to: other, ..
+            }
+            | Act::Revoke {
+                topic, whom: other, ..
+            } => {
+                let Some(id) = self.topic_id(*topic) else {
+                    return false;
+                };
+                // A topic that a home has lost is joined again before anything is done in it.
+                let Some(member) = self.member(around, *topic, *other) else {
+                    return false;
+                };
+                if let Some(command) = rights_command(act, id, member) {
+                    around.facts.change_topic(*topic, |facts| {
+                        facts.rights.insert(step);
+                    });
+                    self.give(around, Asked::Rights { step }, command);
+                }
+                true
+            }
             _ => true,
         }
+    }
+
+    /// The device of somebody in a topic, in text: what a member's own program shows to others.
+    fn member(&self, around: &Around<'_>, topic: TopicNo, other: NodeNo) -> Option<String> {
+        let local = self.watch.holdings.topic(topic)?.local;
+        let genesis = genesis(self.disk(), None, local)?;
+        let key = around.facts.devices.key(&genesis, other)?;
+        Some(key.to_string())
     }
 
     /// The id of a topic in which this person takes part now.
@@ -414,9 +458,8 @@ impl Host {
             }
             (Asked::Invite(at), reply) => {
                 self.app.seats[at].invite = stage;
-                let topic = self.app.seats[at].topic;
                 if let Reply::Invited { link, .. } = reply {
-                    self.note(around, Note::Invited { topic, link });
+                    self.tells(around, at, link);
                 }
             }
             (Asked::Send { step }, Reply::Sent { ids, .. }) => {
@@ -437,7 +480,14 @@ impl Host {
                 around.metrics.mail_sent(around.now);
                 around.facts.sent(step, around.now, std::iter::empty());
             }
-            (Asked::Send { .. }, Reply::Failed(_)) => around.metrics.refused(around.now),
+            (Asked::Send { step }, Reply::Failed(failure)) => {
+                if failure.code == Code::NotYet {
+                    around.facts.lacks_keys(step);
+                }
+                around.metrics.refused(around.now);
+            }
+            (Asked::Rights { step }, Reply::Failed(_)) => self.declined(around, step),
+            (Asked::Rights { step }, Reply::Revoked { .. }) => self.has_revoked(around, step),
             (Asked::Read(at), Reply::Lines { last, more, .. }) => {
                 self.has_read(around, at, last, more)
             }
@@ -451,7 +501,62 @@ impl Host {
                 }
             }
             (Asked::Inbox, _) => self.app.looking = false,
-            (Asked::Allow | Asked::Leave | Asked::Mail { .. } | Asked::Send { .. }, _) => {}
+            (
+                Asked::Allow
+                | Asked::Leave
+                | Asked::Mail { .. }
+                | Asked::Send { .. }
+                | Asked::Rights { .. },
+                _,
+            ) => {}
+        }
+    }
+
+    /// This person has an invite, and tells it to all others, or to the next of them.
+    fn tells(&mut self, around: &mut Around<'_>, at: usize, link: String) {
+        let seat = &mut self.app.seats[at];
+        let topic = seat.topic;
+        let planned = &around.plan.topics[topic as usize];
+        let to = planned.members.get(seat.invited).copied();
+        let to = to.filter(|_| planned.personal);
+        if to.is_some() {
+            seat.invited += 1;
+            if seat.invited < planned.members.len() {
+                seat.invite = Stage::Wanted;
+            }
+        }
+        let again = seat.invite == Stage::Wanted;
+        self.note(around, Note::Invited { topic, to, link });
+        if again {
+            self.try_again(around, SOON);
+        }
+    }
+
+    /// With somebody's rights the invite was taken back by which they had come: there is a new one for
+    /// all others.
+    fn has_revoked(&mut self, around: &mut Around<'_>, step: u32) {
+        let act = around.plan.steps.get(step as usize).map(|step| &step.act);
+        let Some(Act::Revoke { topic, .. }) = act else {
+            return;
+        };
+        let personal = around.plan.topics[*topic as usize].personal;
+        if let Some(seat) = self.app.seat(*topic).filter(|_| !personal) {
+            let seat = &mut self.app.seats[seat];
+            if seat.founds && seat.invite == Stage::Done {
+                seat.invite = Stage::Wanted;
+                self.try_again(around, SOON);
+            }
+        }
+    }
+
+    /// What this person wanted to give or to take back was not done.
+    fn declined(&self, around: &mut Around<'_>, step: u32) {
+        around.metrics.refused(around.now);
+        let act = around.plan.steps.get(step as usize).map(|step| &step.act);
+        if let Some(Act::Grant { topic, .. } | Act::Revoke { topic, .. }) = act {
+            around.facts.change_topic(*topic, |facts| {
+                facts.rights.remove(&step);
+            });
         }
     }
 
@@ -597,6 +702,54 @@ impl Host {
 fn is_own(plan: &Plan, no: NodeNo, message: Message) -> bool {
     let step = plan.steps.get(message.step as usize).map(|step| &step.act);
     matches!(step, Some(Act::Send { node, .. }) if *node == no)
+}
+
+/// The invite that somebody was told, but for those whom the founder has taken their rights from: nobody
+/// tells them a new one.
+fn link_for<'a>(around: &Around<'a>, topic: TopicNo, no: NodeNo) -> Option<&'a String> {
+    let out = around.facts.is_revoked(around.plan, topic, no);
+    around.net.links.of(topic, no).filter(|_| !out)
+}
+
+/// What a person says to give rights, or to take them back.
+fn rights_command(act: &Act, topic: TopicId, member: String) -> Option<Command> {
+    let topic = topic.to_string();
+    match act {
+        Act::Grant {
+            rights, per_minute, ..
+        } => {
+            let asked = rights.iter().map(|right| AskedRight {
+                right: named(*right),
+                from: 0,
+                until: None,
+            });
+            Some(Command::Grant {
+                topic,
+                member,
+                rights: asked.collect(),
+                messages: (*per_minute > 0).then_some(*per_minute),
+                bytes: None,
+            })
+        }
+        Act::Revoke {
+            rights, cascade, ..
+        } => Some(Command::Revoke {
+            topic,
+            member,
+            only: rights.iter().copied().map(named).collect(),
+            cut: None,
+            cascade: *cascade,
+        }),
+        _ => None,
+    }
+}
+
+const fn named(right: Right) -> NamedRight {
+    match right {
+        Right::Publish => NamedRight::Publish,
+        Right::Read => NamedRight::Read,
+        Right::Admit => NamedRight::Admit,
+    }
 }
 
 /// Lines of one look.

@@ -61,7 +61,11 @@ pub(crate) enum Happening {
 #[derive(Clone, Debug)]
 pub(crate) enum Note {
     /// The invite of a topic.
-    Invited { topic: TopicNo, link: String },
+    Invited {
+        topic: TopicNo,
+        to: Option<NodeNo>,
+        link: String,
+    },
 }
 
 /// What may be used while something happens to a node.

@@ -21,6 +21,7 @@ mod shard;
 mod threads;
 mod trace;
 
+pub(crate) use net::Links;
 pub use phases::{Limits, Outcome};
 pub(crate) use trace::Trace;
 

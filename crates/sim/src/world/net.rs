@@ -22,9 +22,32 @@ pub(crate) struct Net {
     ids: Vec<NodeId>,
     cuts: Vec<Cut>,
     /// The newest invite of each topic, once its founder has told it around.
-    pub(crate) links: BTreeMap<TopicNo, String>,
+    pub(crate) links: Links,
     /// Liars lie.
     pub(crate) lies: bool,
+}
+
+/// Invites as people have told them to one another: the newest of each topic, or of each whom it is
+/// for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Links(BTreeMap<(TopicNo, Option<NodeNo>), String>);
+
+impl Links {
+    /// Somebody has an invite to give: to everybody, or to one.
+    pub(crate) fn tell(&mut self, topic: TopicNo, to: Option<NodeNo>, link: String) {
+        self.0.insert((topic, to), link);
+    }
+
+    /// The newest that somebody was told.
+    pub(crate) fn of(&self, topic: TopicNo, node: NodeNo) -> Option<&String> {
+        let own = self.0.get(&(topic, Some(node)));
+        own.or_else(|| self.0.get(&(topic, None)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 impl Net {
@@ -34,7 +57,7 @@ impl Net {
             at: plan.nodes.iter().map(|node| node.site).collect(),
             ids,
             cuts: Vec::new(),
-            links: BTreeMap::new(),
+            links: Links::default(),
             lies: true,
         }
     }

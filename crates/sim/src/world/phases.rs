@@ -249,7 +249,9 @@ impl World {
             self.broken.extend(broken);
             let over = self.plan.length_ms.saturating_mul(1_000);
             let mut near = excuse::near(&self.everybody(), over);
-            for no in 0..self.count() {
+            // Nobody answers who was removed: it has things to ask for, and keeps them.
+            let removed = crate::check::removed(&self.everybody());
+            for no in (0..self.count()).filter(|no| !removed.contains(no)) {
                 let near = near.remove(&no).unwrap_or_default();
                 self.with(no, |host, around| host.at_rest(around, &near));
             }
@@ -261,7 +263,8 @@ impl World {
     /// From now on nothing but keep-alives may be said. Whoever still asks to be let in somewhere
     /// has something to say, and is answered.
     fn listen(&mut self) {
-        let asks = |no: &NodeNo| !self.host(*no).is_done();
+        let removed = crate::check::removed(&self.everybody());
+        let asks = |no: &NodeNo| !self.host(*no).is_done() || removed.contains(no);
         let asking = Arc::new((0..self.count()).filter(asks).collect());
         for no in 0..self.count() {
             self.host_mut(no).watch.expect_silence(&asking);

@@ -533,7 +533,8 @@ impl Before {
             facts: &self.facts,
             broken: &mut broken,
         };
-        self.delivery.answered(&mut scene, reply);
+        let disk = Disk::new(&Arc::new(Pool::new()));
+        self.delivery.answered(&mut scene, reply, &disk);
         broken.len()
     }
 

@@ -38,7 +38,7 @@ fn names(town: &mut Town, no: NodeNo, address: &str) {
         at: vec![way],
     };
     let text = link.to_text().expect("a link");
-    town.invites.insert(0, text);
+    town.invites.tell(0, None, text);
 }
 
 fn found(town: &Town) -> Option<Broken> {
@@ -81,6 +81,10 @@ fn an_invite_that_was_over_when_it_was_made_lets_nobody_in() {
             topic: town.topic,
             uses: 2,
             expires,
+            rights: Vec::new(),
+            messages: None,
+            bytes: None,
+            attended: false,
         };
         town.replies = vec![(ADA, reply)];
         found(town)

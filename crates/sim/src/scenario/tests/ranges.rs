@@ -178,6 +178,36 @@ const TROUBLE: &[(&str, &str)] = &[
         "a time before the end",
     ),
     (
+        "[[grant]]\nwho = \"ana\"\nto = \"friend\"\ntopic = \"chat\"\nat = \"2h\"\nrights = \"read\"",
+        "a time before the end",
+    ),
+    (
+        "[[grant]]\nwho = \"ana\"\nto = \"friend\"\ntopic = \"chat\"\nat = \"1h\"\nrights = \"write\"",
+        "publish, read, admit",
+    ),
+    (
+        "[[grant]]\nwho = \"ana\"\nto = \"friend\"\ntopic = \"chat\"\nat = \"1h\"",
+        "`rights` is missing",
+    ),
+    (
+        "[[grant]]\nwho = \"ana\"\nto = \"friend\"\ntopic = \"chat\"\nat = \"1h\"\n\
+         rights = \"read\"\nper-minute = 2000",
+        "at most 1024",
+    ),
+    (
+        "[[revoke]]\nwho = \"ana\"\nfrom = \"friend\"\ntopic = \"chat\"\nat = \"1h\"\nrights = []",
+        "`rights` names none",
+    ),
+    (
+        "[[revoke]]\nwho = \"ana\"\nfrom = \"friend\"\ntopic = \"chat\"\nat = \"1h\"\n\
+         rights = [\"read\", \"read\"]",
+        "`rights` names one twice",
+    ),
+    (
+        "[[revoke]]\nwho = \"ana\"\ntopic = \"chat\"\nat = \"1h\"",
+        "`from` is missing",
+    ),
+    (
         "[[liar]]\nwho = \"ana\"\nkinds = \"fork\"\none-in = 0",
         "at least 1",
     ),

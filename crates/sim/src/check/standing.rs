@@ -1,0 +1,178 @@
+//! Who may still do what in a topic: what was taken from whom, by the evidence that lies in the world.
+//!
+//! What the plan wanted says little: a node declines what it may not do, and much is not heard of for
+//! long. So it is asked of every replica what stands there. What one of them knows to be over may be
+//! over for all who hear of it: from then on nothing is promised about it.
+
+use super::holdings::look;
+use super::replicas::{Overview, Replica};
+use crate::plan::{Act, NodeNo, Right, TopicNo};
+use identity::{GrantId, Id, PublicKey};
+use lace::{Effect, Lace};
+use machine::Staged;
+use std::collections::{BTreeMap, BTreeSet};
+use wire::{Item, Rights};
+
+/// What members of a topic lack, of those that were let in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lost(BTreeMap<NodeNo, BTreeSet<Right>>);
+
+impl Lost {
+    /// Whether somebody takes part no longer.
+    pub(crate) fn is_out(&self, no: NodeNo) -> bool {
+        self.lacks(no, Right::Publish) && self.lacks(no, Right::Read)
+    }
+
+    /// All who take part no longer.
+    pub(crate) fn out(&self) -> Vec<NodeNo> {
+        let all = self.0.keys().copied();
+        all.filter(|no| self.is_out(*no)).collect()
+    }
+
+    /// All who have lost a right.
+    pub(crate) fn without(&self, right: Right) -> Vec<NodeNo> {
+        let all = self.0.keys().copied();
+        all.filter(|no| self.lacks(*no, right)).collect()
+    }
+
+    pub(crate) fn lacks(&self, no: NodeNo, right: Right) -> bool {
+        self.0.get(&no).is_some_and(|lost| lost.contains(&right))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What the members of a topic have lost by any replica of it.
+pub(crate) fn lost(overview: &Overview<'_>, topic: TopicNo) -> Lost {
+    let mut lost = Lost::default();
+    // Where nothing was given or taken back nobody can have lost anything, which `members` looks at.
+    if overview
+        .everybody
+        .facts
+        .topic(topic, |topic| topic.rights.is_empty())
+    {
+        return lost;
+    }
+    for replica in overview.replicas(topic) {
+        if !overview.node(replica.at).plan.is_honest() {
+            continue;
+        }
+        for (no, rights) in rights_at(overview, replica) {
+            for right in [Right::Publish, Right::Read] {
+                if !rights.contains(&right) {
+                    lost.0.entry(no).or_default().insert(right);
+                }
+            }
+        }
+    }
+    lost
+}
+
+/// What those may do whose authors are at a replica.
+pub(crate) fn rights_at(
+    overview: &Overview<'_>,
+    replica: &Replica,
+) -> BTreeMap<NodeNo, BTreeSet<Right>> {
+    let devices = &overview.everybody.facts.devices;
+    let disk = overview.node(replica.at).disk;
+    let found = look(disk, replica.local, |lace, store| {
+        let effect = lace.held_effect(store);
+        let mut rights: BTreeMap<NodeNo, BTreeSet<Right>> = BTreeMap::new();
+        let known: BTreeMap<PublicKey, NodeNo> = lace
+            .authors()
+            .filter_map(|author| Some((*author.device(), devices.author(author.key())?)))
+            .collect();
+        for (device, no) in known {
+            let may = of_device(lace, store, &effect, &device);
+            rights.entry(no).or_default().extend(may);
+        }
+        rights
+    });
+    found.unwrap_or_default()
+}
+
+/// What a device may do, under any grant that stands.
+pub(crate) fn of_device(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    effect: &Effect,
+    device: &PublicKey,
+) -> BTreeSet<Right> {
+    if lace.genesis().root.has(device) {
+        return Right::ALL.into();
+    }
+    let seats = effect.devices.iter().filter(|((_, of), _)| of == device);
+    let seats: BTreeMap<Id, GrantId> = seats.map(|((by, _), seat)| (*by, seat.grant)).collect();
+    // Whoever holds a grant has its seat by that, and still what an invite gives that it has claimed.
+    let written = lace.authors().filter(|author| author.device() == device);
+    let written: BTreeSet<GrantId> = written.map(|author| *author.grant()).collect();
+    let held = effect.grants.iter();
+    let held = held.filter(|(grant, it)| {
+        it.holder.is_some_and(|of| seats.contains_key(&of))
+            || seats.values().any(|seat| seat == *grant)
+            || (it.holder.is_none() && written.contains(*grant))
+    });
+    let mut rights = BTreeSet::new();
+    for (grant, it) in held {
+        let Some(given) = given(lace, store, grant) else {
+            continue;
+        };
+        let parts = [
+            (Right::Publish, given.publish.is_some() && !it.over.publish),
+            (Right::Read, given.read.is_some() && !it.over.read),
+            (Right::Admit, given.admit.is_some() && !it.over.admit),
+        ];
+        let parts = parts.into_iter().filter(|(_, stands)| *stands);
+        rights.extend(parts.map(|(right, _)| right));
+    }
+    rights
+}
+
+/// What a grant or an invite says that it gives.
+fn given(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<Rights> {
+    let issued = lace.facts(store, |facts| facts.issued(grant));
+    match &issued.first()?.what {
+        Item::Grant(item) => Some(item.rights),
+        Item::Invite(item) => item.gift().map(|gift| gift.terms.rights),
+        _ => None,
+    }
+}
+
+/// Who may have lost something of what it wrote: whoever something was taken from, and whoever was
+/// given something by one of these, as far as the world has asked for it.
+pub(crate) fn shaken(overview: &Overview<'_>, topic: TopicNo) -> BTreeSet<NodeNo> {
+    let steps: Vec<u32> = overview
+        .everybody
+        .facts
+        .topic(topic, |topic| topic.rights.iter().copied().collect());
+    let acts = steps.iter().filter_map(|step| {
+        let step = overview.everybody.plan.steps.get(*step as usize)?;
+        Some(&step.act)
+    });
+    let planned = &overview.everybody.plan.topics[topic as usize];
+    let (mut shaken, mut given) = (BTreeSet::new(), Vec::new());
+    for act in acts {
+        match act {
+            Act::Revoke { node, whom, .. } => {
+                shaken.insert(*whom);
+                // An invite ends for all who have come by it: what the others write goes on under
+                // grants of their own, what was not known by then is lost.
+                if *node == planned.founder && !planned.personal {
+                    shaken.extend(&planned.members);
+                }
+            }
+            Act::Grant { node, to, .. } => given.push((*node, *to)),
+            _ => {}
+        }
+    }
+    loop {
+        let more = given.iter().filter(|(by, _)| shaken.contains(by));
+        let more: BTreeSet<NodeNo> = more.map(|(_, to)| *to).collect();
+        if more.is_subset(&shaken) {
+            return shaken;
+        }
+        shaken.extend(more);
+    }
+}
