@@ -56,10 +56,12 @@ fn somebody_else_who_may_admit_welcomes_while_the_inviter_is_away() {
     bob.up(&["--listen", "127.0.0.1:0"]);
     let words = ["join", link, "--yes", "--timeout", "120s"];
     cleo.object("TopicId", &words);
-    bob.way(&["send", "garden", "welcome", "--wait", "delivered"]);
+    // Alice is not there to have it.
+    let there = ["--wait", "delivered", "--of", "1"];
+    bob.way(&[&["send", "garden", "welcome"], &there[..]].concat());
     let seen = cleo.texts("garden");
     assert!(seen.contains(&"welcome".to_owned()), "{seen:?}");
     assert!(!seen.contains(&"you may all come".to_owned()), "{seen:?}");
-    cleo.way(&["send", "garden", "thanks", "--wait", "delivered"]);
+    cleo.way(&[&["send", "garden", "thanks"], &there[..]].concat());
     assert!(bob.texts("garden").contains(&"thanks".to_owned()));
 }

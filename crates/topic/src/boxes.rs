@@ -275,7 +275,7 @@ impl Topic {
         }
         let bytes = held.sealed.len();
         if self.may_check(shared, env.cx.now, (link, bytes)) {
-            let work = Work::Box(self.id, held);
+            let work = Work::Box(self.id, Box::new(held));
             self.send_job(shared, env, link, Job::new(work, bytes, false));
         }
     }

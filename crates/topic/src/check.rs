@@ -25,9 +25,9 @@ pub(crate) enum Work {
     Rebuilt(Vec<(Slot, RawStatement)>),
     Evidence(Vec<(RawHeader, RawHeader)>),
     /// A box, and its topic.
-    Box(TopicId, TopicBox),
+    Box(TopicId, Box<TopicBox>),
     /// A claim, and its topic.
-    Claim(TopicId, Claim),
+    Claim(TopicId, Box<Claim>),
     /// An answer to a claim, and its topic.
     Answer(TopicId, Answer),
 }
@@ -144,7 +144,7 @@ impl Job {
             })?),
             4 if count == 2 => Work::Box(
                 TopicId::from_bytes(r.array("topic")?),
-                TopicBox::decode(r.bytes(max, "box")?)?,
+                Box::new(TopicBox::decode(r.bytes(max, "box")?)?),
             ),
             5 => Work::Rebuilt(read(&mut r, count, |r| {
                 r.tuple(5, "receipt that was rebuilt")?;
@@ -162,7 +162,7 @@ impl Job {
             6 if count == 2 => {
                 let topic = TopicId::from_bytes(r.array("topic")?);
                 match Item::decode(r.bytes(max, "claim")?)? {
-                    Item::Claim(claim) => Work::Claim(topic, claim),
+                    Item::Claim(claim) => Work::Claim(topic, Box::new(claim)),
                     _ => return Err(r.wrong("claim")),
                 }
             }
@@ -203,9 +203,9 @@ impl Job {
                     .map(|(a, b)| wire::check_evidence(a, b))
                     .collect(),
             ),
-            Work::Box(topic, held) => Results::Box(wire::check_box(topic, held).map(Box::new)),
+            Work::Box(topic, held) => Results::Box(wire::check_box(topic, *held).map(Box::new)),
             Work::Claim(topic, claim) => {
-                Results::Claim(wire::check_claim(topic, claim).map(Box::new))
+                Results::Claim(wire::check_claim(topic, *claim).map(Box::new))
             }
             Work::Answer(topic, answer) => {
                 Results::Answer(wire::check_answer(topic, answer).map(Box::new))
@@ -301,8 +301,8 @@ mod tests {
             ),
             Job::new(Work::Rebuilt(vec![(slot, statement)]), 90, false),
             Job::new(Work::Evidence(vec![(header.clone(), header)]), 200, false),
-            Job::new(Work::Box(topic, held), 2_200, false),
-            Job::new(Work::Claim(topic, claim), 250, false),
+            Job::new(Work::Box(topic, Box::new(held)), 2_200, false),
+            Job::new(Work::Claim(topic, Box::new(claim)), 250, false),
             Job::new(Work::Answer(topic, answer), 2_200, false),
         ]
     }

@@ -177,7 +177,7 @@ impl Topic {
         if self.keeps(shared, env.cx, &claim, &invite)
             && self.may_check(shared, env.cx.now, (link, CLAIM_BYTES))
         {
-            let work = Work::Claim(self.id, claim);
+            let work = Work::Claim(self.id, Box::new(claim));
             self.send_job(shared, env, link, Job::new(work, CLAIM_BYTES, false));
         }
     }
