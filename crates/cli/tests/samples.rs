@@ -242,7 +242,7 @@ fn why() -> node::Why {
 
 fn owner() -> Owner {
     Owner {
-        device: "k".into(),
+        device: HEX.into(),
         name: "a".into(),
         own: true,
     }
@@ -272,7 +272,7 @@ fn own_device(full: bool) -> DeviceRow {
         topics: vec![DeviceTopic {
             topic: topic_id(),
             name: "ops".into(),
-            device: "k".into(),
+            device: HEX.into(),
             seated: full,
             share: 128,
             since: full.then_some(1),

@@ -4,6 +4,8 @@ use crate::story::{found, invite, join, send, texts, wait};
 use crate::world::World;
 use node::command::devices::{DeviceCommand, DeviceReply, DeviceRow};
 use node::command::{Code, Command, Failure, Member, Reply, WaitFor};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 const TEA: &str = "tea";
@@ -375,10 +377,13 @@ fn who_takes_part_as_somebody_else_is_not_seated_twice() {
     assert_eq!(seated(&members), [1, 1], "{members:?}");
 }
 
+/// Who has said what.
+type Said = Rc<RefCell<Vec<(usize, Vec<u8>)>>>;
+
 /// Frames between two nodes, as they were said.
-fn recorded(world: &mut World) -> std::rc::Rc<std::cell::RefCell<Vec<(usize, Vec<u8>)>>> {
-    let said = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-    let into = std::rc::Rc::clone(&said);
+fn recorded(world: &mut World) -> Said {
+    let said = Said::default();
+    let into = Rc::clone(&said);
     world.tamper = Some(Box::new(move |from, _, bytes| {
         if matches!(wire::Frame::decode(&bytes), Ok(wire::Frame::Pair { .. })) {
             into.borrow_mut().push((from, bytes.clone()));
