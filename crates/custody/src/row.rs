@@ -173,7 +173,7 @@ pub(crate) struct ServeRow {
     #[n(10)]
     pub(crate) life: u64,
     /// The secrets before that one, 32 bytes each, the newest first.
-    #[cbor(n(11), with = "minicbor::bytes")]
+    #[cbor(n(11), default, with = "minicbor::bytes")]
     pub(crate) older: Vec<u8>,
 }
 

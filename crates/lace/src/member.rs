@@ -6,11 +6,12 @@ use crate::rows::{self, Bytes};
 use identity::{GrantId, Id, Kind, PublicKey, Scheme};
 use machine::Staged;
 use std::sync::Arc;
-use wire::Claim;
+use wire::{Claim, InviteKind, Item};
 
 impl Lace {
     /// Whether a device may take part under a grant: the grant stands, and the device is one of
     /// whoever holds it, an author of it is here under the invite, or it shows a claim of the invite.
+    /// Whoever claims an attended invite takes part once somebody has welcomed it, by that grant.
     #[must_use]
     pub fn is_member(
         &self,
@@ -37,8 +38,13 @@ impl Lace {
         let Some(claim) = claim else {
             return false;
         };
+        let lets_in = |fact: &Arc<Fact>| match &fact.what {
+            Item::Invite(invite) => matches!(invite.kind, InviteKind::WhileAway(_)),
+            _ => false,
+        };
         claim.device == *device
             && claim.grant == *grant
+            && self.facts(store, |facts| facts.issued(grant).iter().any(lets_in))
             && self
                 .invites_of(grant)
                 .any(|invite| invite.key == claim.invite && claim.time <= invite.until)

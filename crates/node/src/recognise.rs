@@ -375,9 +375,10 @@ impl Inner {
             let shown = proof.verify(&token.secret, &state.secret, token.topic, turn.cx.wall);
             Some(((token.local, token.topic, token.older), shown.ok()?))
         });
-        // Whoever was removed knows an older secret too, and is to learn no more by it than a stranger.
+        // Whoever was removed knows older secrets too, and one that a client has not replaced yet: it is
+        // to learn no more by them than a stranger.
         let shown = shown.filter(|((local, _, older), shown)| {
-            !denied && (!older || self.is_known(turn, *local, shown))
+            !denied && self.may_hear(turn, *local, shown, *older)
         });
         let Some(((local, topic, _), shown)) = shown else {
             if stranger {
@@ -416,9 +417,16 @@ impl Inner {
         }
     }
 
-    /// Whether what was shown at this core node names a device that takes part, as far as is known here.
-    fn is_known(&mut self, turn: &mut Turn<'_, '_>, local: u32, shown: &ShownAtCore) -> bool {
-        let known = look(
+    /// Whether what was shown at this core node names a device that takes part, as far as is known here;
+    /// or, by the newest secret, one of which nothing is known that says it does not.
+    fn may_hear(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        shown: &ShownAtCore,
+        older: bool,
+    ) -> bool {
+        let may = look(
             &mut self.topics,
             turn.cx,
             local,
@@ -427,11 +435,12 @@ impl Inner {
                     let claim = shown.claim.as_ref();
                     lace.is_member(store, &shown.device, &shown.grant, claim)
                         || lace.has_member(store, &shown.device)
+                        || (!older && !has_ended(lace, store, &shown.grant))
                 }
                 ShownAtCore::Core(ticket) => lace.has_member(store, &ticket.device),
             },
         );
-        known == Some(true)
+        may == Some(true)
     }
 
     /// Only its own grants does a node prove to a peer that was shown them, each a few times.

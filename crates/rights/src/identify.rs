@@ -143,10 +143,15 @@ fn block(
         .standing
         .prove(Context::Identify, link, identity.topic))?;
     let key = Zeroizing::new(rng.array::<32>());
-    let mut records: Vec<Vec<u8>> = identity
+    // Somebody may have announced one secret for two epochs: records that are alike are not random.
+    let each: BTreeMap<&[u8; 32], &MeetingSecret> = identity
         .secrets
         .iter()
         .take(MAX_MEETING_SECRETS)
+        .map(|meeting| (meeting.as_bytes(), meeting))
+        .collect();
+    let mut records: Vec<Vec<u8>> = each
+        .into_values()
         .map(|meeting| {
             let wrapped = aead_seal(&place.key(&identity.topic, meeting), b"", key.as_slice());
             [

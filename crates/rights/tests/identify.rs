@@ -145,6 +145,19 @@ fn bits_that_were_turned_prove_nothing_and_end_nothing() {
 }
 
 #[test]
+fn one_secret_that_was_announced_for_two_epochs_does_not_show() {
+    let (one, two) = link(1);
+    let asked = sent(&one, Question, &[member(1, &[5, 5, 6, 5])], 1);
+    let mut records = asked[24..].as_chunks::<16>().0.to_vec();
+    records.sort_unstable();
+    assert!(
+        records.is_sorted_by(|one, next| one < next),
+        "two are alike"
+    );
+    assert_eq!(heard(&two, Question, &asked, &[(1, 5)]).len(), 1);
+}
+
+#[test]
 fn a_statement_made_for_a_show_is_none_here() {
     // Who holds the secret, and a show of somebody's from the same link, cannot pass it on as a question.
     let (one, two) = link(1);

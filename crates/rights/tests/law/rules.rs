@@ -542,6 +542,36 @@ fn nobody_writes_under_an_attended_invite() {
     replica.refuses(&unclaimed, Rule::Claim);
 }
 
+/// Somebody who was removed may have an attended link: until somebody welcomes it, it is shown nothing.
+#[test]
+fn a_claim_that_waits_makes_nobody_a_member() {
+    let mut town = Town::new(34);
+    let mut owner = town.owners();
+    let root = town.root();
+    let (key, open) = town.invite(root, GUEST);
+    let Item::Invite(invite) = &open else {
+        panic!("an invite");
+    };
+    let InviteKind::WhileAway(gift) = invite.kind else {
+        panic!("while away");
+    };
+    let attended = Item::Invite(Invite {
+        kind: InviteKind::Attended(gift),
+        ..invite.clone()
+    });
+    owner.issue(&town, &[attended.clone(), open.clone()], &[], START);
+    let mut replica = Replica::with(&town, &[&owner]);
+    let device = town.key();
+    for (item, lets_in) in [(attended, false), (open, true)] {
+        let Item::Claim(claim) = town.pen(&device, item.id()).claim(&town, &key, START) else {
+            panic!("a claim");
+        };
+        let member = replica
+            .run(|lace, store| lace.is_member(store, &device.public(), &item.id(), Some(&claim)));
+        assert_eq!(member, lets_in);
+    }
+}
+
 /// A topic that gives what no rule enforces admits nothing at all.
 #[test]
 fn a_genesis_with_more_than_is_enforced_begins_nothing() {
