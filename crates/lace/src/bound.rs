@@ -11,7 +11,6 @@ use crate::rows::{self, Bytes};
 use identity::EnvelopeId;
 use identity::seal::kdf;
 use machine::Staged;
-use machine::planted::{Bug, is};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wire::Class;
@@ -79,11 +78,7 @@ impl Reach {
 }
 
 fn covers(lace: &Lace, store: &mut Staged<'_>, ends: &[Node], node: &Node) -> bool {
-    let by_number = is(Bug::RevokedByNumber);
-    let covers = |end: &Node, store: &mut Staged<'_>| {
-        lace.is_on_chain(store, node, end) || (by_number && node.number <= end.number)
-    };
-    ends.iter().any(|end| covers(end, store))
+    ends.iter().any(|end| lace.is_on_chain(store, node, end))
 }
 
 impl Target {

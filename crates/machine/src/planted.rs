@@ -188,18 +188,6 @@ pub enum Bug {
     /// **Shows:** they do not look for one another: what one of them has does not come to the others
     /// until a client is back who tells them again.
     ForgetTold,
-    /// What was taken back is not looked at when something is admitted.
-    ///
-    /// **Where:** `rights::law`, `Chain::under`: nothing of the past ends a grant.
-    /// **When:** whoever was revoked writes after it has heard of it.
-    /// **Shows:** an envelope on a disk in whose past its own grant has ended.
-    RevocationIgnored,
-    /// A cut leaves everything up to a number.
-    ///
-    /// **Where:** `lace::bound`, `covers` compares numbers and not ancestry.
-    /// **When:** whoever was revoked has written on an old number: liars, copies, homes set back.
-    /// **Shows:** what lies beside a cut stands, though no end of the cut has it in its past.
-    RevokedByNumber,
     /// Messages are sealed under an epoch whose secret somebody has who was removed.
     ///
     /// **Where:** `KeyRing::newest_clean` takes the newest.
@@ -210,7 +198,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 22] = [
         Self::EarlyRelease,
         Self::DuplicateEarly,
         Self::ForgetDependency,
@@ -232,8 +220,6 @@ impl Bug {
         Self::StrangerServed,
         Self::OutsiderPublished,
         Self::ForgetTold,
-        Self::RevocationIgnored,
-        Self::RevokedByNumber,
         Self::UncleanEpoch,
     ];
 
@@ -262,8 +248,6 @@ impl Bug {
             Self::StrangerServed => "stranger-served",
             Self::OutsiderPublished => "outsider-published",
             Self::ForgetTold => "forget-told",
-            Self::RevocationIgnored => "revocation-ignored",
-            Self::RevokedByNumber => "revoked-by-number",
             Self::UncleanEpoch => "unclean-epoch",
         }
     }

@@ -3,7 +3,6 @@
 use identity::limits::SHARES;
 use identity::{GrantId, Id, PublicKey};
 use lace::{Admitted, Fact, Over, Rule};
-use machine::planted::{Bug, is};
 use wire::{Budget, Grant, Header, Interval, InviteKind, Item, Right, Rights, Verified};
 
 use super::look::Look;
@@ -53,8 +52,7 @@ impl Chain {
     /// What may be written under a grant of the past, by no device in particular. Whoever wrote
     /// number 1 of a chain named an envelope that carries its grant.
     pub(super) fn under(look: &Look<'_>, grant: &GrantId) -> Result<Self, Rule> {
-        let taken = look.taken_from(grant);
-        let over = match taken.filter(|_| !is(Bug::RevocationIgnored)) {
+        let over = match look.taken_from(grant) {
             Some(effect) => effect.grants.get(grant).ok_or(Rule::Ended)?.over,
             None => Over::default(),
         };
