@@ -207,7 +207,7 @@ fn everybody_holds_what_the_table_says_and_no_more() {
             found.extend(shown.iter().map(|text| format!("{text}, as it is")));
         }
         for line in &table {
-            let name = line.needle.name();
+            let name = &line.needle.what;
             let place = found
                 .iter()
                 .find(|one| one.starts_with(&format!("{name}, ")));

@@ -222,7 +222,7 @@ fn claims_are_for_their_topic_invite_and_device() {
             ..good
         },
         Claim {
-            grant: identity::GrantId::from_bytes([1; 32]),
+            grant: GrantId::from_bytes([1; 32]),
             ..good
         },
         Claim {
@@ -336,7 +336,7 @@ fn an_answer_is_for_its_topic_claim_device_and_bytes() {
         assert_eq!(found, Err(Refused::Signature(BadSignature)));
     }
     assert_eq!(Answer::decode(&good.encode()), Ok(good));
-    let claim = samples::claim();
+    let claim = claim();
     assert!(check_claim(home, claim).is_ok());
     let other = Claim {
         device: core().public(),

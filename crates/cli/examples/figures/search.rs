@@ -7,7 +7,7 @@ use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 /// Something that must not be there.
 #[derive(Clone)]
 pub(crate) struct Needle {
-    what: String,
+    pub(crate) what: String,
     forms: Vec<(&'static str, Vec<u8>)>,
 }
 
@@ -30,11 +30,6 @@ impl Needle {
             what: what.to_owned(),
             forms,
         }
-    }
-
-    /// What it is.
-    pub(crate) fn name(&self) -> &str {
-        &self.what
     }
 }
 

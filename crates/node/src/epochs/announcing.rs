@@ -19,7 +19,7 @@ use crate::node::{Inner, Turn};
 use crate::rows::NODE;
 use crate::timer::Timer;
 use core::time::Duration;
-use identity::EpochId;
+use identity::{EnvelopeId, EpochId};
 use lace::{Plan, Set};
 use machine::Time;
 use rights::{FalseBox, HeldEpoch, Portion, Recipients, Survey, is_clean};
@@ -366,10 +366,19 @@ impl Inner {
         if !matches!(reads, Some(Portion::Reads { from, until: None }) if from <= now) {
             return;
         }
-        let Some(planned) = self.plan_epoch(turn, local) else {
+        let clean =
+            |planned: &Planned| is_clean(&planned.entitled.portions(), &survey.now.portions());
+        let mut names = Vec::new();
+        let mut planned = self.plan_epoch(turn, local, &names);
+        if planned.as_ref().is_some_and(|planned| !clean(planned)) {
+            // What somebody said before it forked stands, and nobody names it by itself.
+            names = self.ends_of_closed(turn, local);
+            planned = self.plan_epoch(turn, local, &names);
+        }
+        let Some(planned) = planned else {
             return;
         };
-        if !is_clean(&planned.entitled.portions(), &survey.now.portions()) {
+        if !clean(&planned) {
             // There are more ends of the topic than an envelope names: what it does not name yet it
             // will name after a while.
             return self.draw(turn, local);
@@ -390,7 +399,7 @@ impl Inner {
             }
             Some(Ok((item, boxes))) => {
                 let items = vec![Item::Epoch(item.clone())];
-                if self.publish_items(turn, local, items).is_ok() {
+                if self.publish_naming(turn, local, items, names).is_ok() {
                     self.host.keys.note_boxes(turn.cx, local, &boxes);
                     self.epochs_changed(turn, local);
                 } else {
@@ -402,7 +411,12 @@ impl Inner {
 
     /// Who is entitled in the past of the next envelope of this device, as admission sees it: forks
     /// that are known here are not known there.
-    fn plan_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Planned> {
+    fn plan_epoch(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        names: &[EnvelopeId],
+    ) -> Option<Planned> {
         let author = topic::Keys::author(&self.host, local)?;
         let rules = self.rules;
         let plan = Plan {
@@ -412,12 +426,12 @@ impl Inner {
             lifespan: 0,
             count: 1,
             hops: MAX_HOPS,
-            answers: Vec::new(),
+            answers: names.to_vec(),
         };
         look(&mut self.topics, turn.cx, local, |lace, store| {
             let grant = *lace.author(&author)?.grant();
             let header = lace.next_header(store, &author, &grant, &plan).ok()?;
-            let previous = identity::EnvelopeId::from_bytes(header.previous);
+            let previous = EnvelopeId::from_bytes(header.previous);
             let mut past = BTreeSet::new();
             for id in header.deps.iter().chain([&previous]) {
                 let view = lace.view_of(store, id);
@@ -465,16 +479,35 @@ impl Inner {
         }
     }
 
+    /// The last that stands of authors who are closed, as many as one envelope may name beside the heads.
+    fn ends_of_closed(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<EnvelopeId> {
+        let ends = look(&mut self.topics, turn.cx, local, |lace, _| {
+            lace.ends_of_closed()
+        });
+        let ends = ends.into_iter().flatten();
+        ends.take(wire::limits::MAX_DEPS / 2).collect()
+    }
+
     fn publish_items(
         &mut self,
         turn: &mut Turn<'_, '_>,
         local: u32,
         items: Vec<Item>,
     ) -> Result<(), PublishError> {
+        self.publish_naming(turn, local, items, Vec::new())
+    }
+
+    fn publish_naming(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        items: Vec<Item>,
+        answers: Vec<EnvelopeId>,
+    ) -> Result<(), PublishError> {
         let draft = Draft {
             payload: Payload::Items(items),
             lifespan: None,
-            answers: Vec::new(),
+            answers,
         };
         self.with_topics(turn, |topics, env| topics.publish(env, local, draft))?;
         self.note_queued(turn, local);

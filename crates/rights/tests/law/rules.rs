@@ -557,7 +557,7 @@ fn a_claim_that_waits_makes_nobody_a_member() {
     };
     let attended = Item::Invite(Invite {
         kind: InviteKind::Attended(gift),
-        ..invite.clone()
+        ..*invite
     });
     owner.issue(&town, &[attended.clone(), open.clone()], &[], START);
     let mut replica = Replica::with(&town, &[&owner]);
