@@ -131,6 +131,7 @@ impl Inner {
             turn.cx.store.delete(TOLD, told);
             self.release_member(turn, before.node());
         }
+        self.pair_told(turn, local, device, &node);
     }
 
     /// Remembers where a member is, and keeps a link with it, while this device is shown in the topic.

@@ -27,15 +27,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::frame::{PairStep, Subject};
 use wire::{DeviceLink, Frame, NodeAddress, PairMessage};
 
+mod lost;
 mod topics;
 
+pub(crate) use lost::may_unseat;
 pub(crate) use topics::{Offering, Own, Taking, has_lost_seat, member};
 
 /// First byte of the keys of rows about another device of the person: `d` ‖ node. In the vault it is the
 /// key that both keep.
 const PAIR: u8 = b'd';
 
-/// First byte of the key of a row that says that a topic need not be offered to a device any more:
+/// First byte of the key of a row that says what is known of another device in a topic:
 /// `h` ‖ node ‖ topic.
 const HANDED: u8 = b'h';
 
@@ -131,10 +133,6 @@ pub(crate) fn pairs(store: &mut Staged<'_>) -> Vec<(NodeId, PairRow)> {
 
 fn pair_key(node: &NodeId) -> Vec<u8> {
     [&[PAIR], node.as_bytes().as_slice()].concat()
-}
-
-fn handed_key(node: &NodeId, topic: &TopicId) -> Vec<u8> {
-    [&[HANDED], node.as_bytes().as_slice(), topic.as_bytes()].concat()
 }
 
 impl Inner {

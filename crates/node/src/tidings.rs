@@ -9,6 +9,7 @@ use crate::limits::{MAX_ADDRESSES, TELL_AFTER, TICKET_MS, TICKETS_EVERY};
 use crate::look::look;
 use crate::members::Members;
 use crate::node::{Inner, Turn};
+use crate::pairing;
 use crate::rows::{LISTED, NODE, said, said_key};
 use crate::timer::Timer;
 use custody::CorePeer;
@@ -291,6 +292,9 @@ impl Inner {
                 self.acts_came(turn, local, &items);
                 self.drop_proposals(turn, local);
                 self.pairs_look_again(turn, local);
+            }
+            if pairing::may_unseat(&items) {
+                self.forget_lost(turn, local);
             }
             self.note_closes(turn, local, &items);
             self.plan_owners(turn, local);

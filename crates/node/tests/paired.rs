@@ -259,6 +259,109 @@ fn two_devices_that_remove_one_another() {
     assert_eq!(rows[0].topics[0].ties.len(), 1, "{rows:?}");
 }
 
+/// Alice has a phone, a tablet and a laptop; the laptop was seated by the tablet, or by the phone, and the
+/// tablet and the laptop know one another.
+fn alice_has_three(seed: u8, by_phone: bool) -> (World, [usize; 3]) {
+    let mut world = World::new(seed);
+    let [phone, tablet, laptop] = ["Phone", "Tablet", "Laptop"].map(|name| world.add(name, false));
+    found(&mut world, phone, TEA);
+    assert_eq!(pair(&mut world, phone, tablet), 1);
+    world.pass(Duration::from_secs(30));
+    if by_phone {
+        assert_eq!(pair(&mut world, phone, laptop), 1);
+        world.pass(Duration::from_secs(30));
+        assert_eq!(pair(&mut world, tablet, laptop), 0);
+    } else {
+        assert_eq!(pair(&mut world, tablet, laptop), 1);
+    }
+    world.pass(Duration::from_secs(30));
+    assert_eq!(seated(&members(&mut world, tablet, TEA)), [3]);
+    (world, [phone, tablet, laptop])
+}
+
+/// What one node says to another of devices from now on.
+fn said_to(world: &mut World, from: usize, to: usize) -> Rc<RefCell<usize>> {
+    let said = Rc::new(RefCell::new(0));
+    let into = Rc::clone(&said);
+    world.tamper = Some(Box::new(move |by, at, bytes| {
+        let is_pair = matches!(wire::Frame::decode(&bytes), Ok(wire::Frame::Pair { .. }));
+        if (by, at) == (from, to) && is_pair {
+            *into.borrow_mut() += 1;
+        }
+        vec![bytes]
+    }));
+    said
+}
+
+fn lacks(world: &mut World, node: usize, topic: &str) {
+    let topic = topic.to_owned();
+    failure(world.ask(node, Command::TopicInfo { topic }));
+}
+
+#[test]
+fn a_device_that_one_removes_is_forgotten_by_all_others() {
+    for (seed, by_phone) in [(81, false), (82, true)] {
+        let (mut world, [phone, tablet, laptop]) = alice_has_three(seed, by_phone);
+        removed(&mut world, phone, "Laptop");
+        world.pass(Duration::from_secs(30));
+        let said = said_to(&mut world, tablet, laptop);
+        // What begins later does not come to it, on the link that stands and on new ones.
+        found(&mut world, tablet, "new");
+        world.pass(Duration::from_secs(60));
+        lacks(&mut world, laptop, "new");
+        world.down(laptop);
+        world.up(laptop);
+        world.pass(Duration::from_secs(60));
+        world.down(tablet);
+        world.up(tablet);
+        found(&mut world, tablet, "third");
+        world.pass(Duration::from_secs(120));
+        for topic in ["new", "third"] {
+            lacks(&mut world, laptop, topic);
+            assert_eq!(seated(&members(&mut world, tablet, topic)), [2]);
+        }
+        send(&mut world, tablet, TEA, "between us");
+        world.pass(Duration::from_secs(30));
+        assert_eq!(texts(&mut world, phone, TEA), ["between us"]);
+        assert!(texts(&mut world, laptop, TEA).is_empty());
+        assert_eq!(*said.borrow(), 0, "by the phone: {by_phone}");
+        for node in [phone, tablet] {
+            assert_eq!(seated(&members(&mut world, node, TEA)), [2]);
+            let rows = list(&mut world, node);
+            let row = rows.iter().find(|row| row.name == "Laptop").expect("a row");
+            assert_eq!(row.since, None, "{row:?}");
+            // The two others go on.
+            assert_eq!(rows.iter().filter(|row| row.since.is_some()).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_device_removed_from_one_topic_alone_is_not_seated_there_again() {
+    let (mut world, [phone, laptop, _]) = alice_has_two(83);
+    let command = DeviceCommand::Remove {
+        device: "Laptop".to_owned(),
+        topic: Some(TEA.to_owned()),
+    };
+    let reply = device(&mut world, phone, command);
+    assert!(matches!(
+        reply,
+        Reply::Device(DeviceReply::Removed { ref topics, .. }) if topics.len() == 1
+    ));
+    world.pass(Duration::from_secs(30));
+    for node in [phone, laptop] {
+        world.down(node);
+        world.up(node);
+        world.pass(Duration::from_secs(60));
+    }
+    assert_eq!(seated(&members(&mut world, phone, TEA)), [1, 1]);
+    // It is still the person's: what begins later comes to it.
+    found(&mut world, phone, "new");
+    world.pass(Duration::from_secs(60));
+    assert_eq!(seated(&members(&mut world, phone, "new")), [2]);
+    assert_eq!(seated(&members(&mut world, phone, TEA)), [1, 1]);
+}
+
 /// Alice has founded a topic in which Cleo takes part, and Bob with two devices, whom she has welcomed.
 fn bob_has_two(seed: u8) -> (World, [usize; 4]) {
     let mut world = World::new(seed);

@@ -122,7 +122,7 @@ impl Inner {
     }
 
     /// On which node a device is, as it said in the topic.
-    fn node_of_device(
+    pub(crate) fn node_of_device(
         &self,
         turn: &mut Turn<'_, '_>,
         local: u32,
@@ -192,7 +192,11 @@ impl Inner {
                 .topic(*local)
                 .map(|keys| keys.row.name.clone());
             let name = name.unwrap_or_default();
-            match self.remove_in(turn, *local, *key) {
+            let result = match only {
+                Some(_) => self.remove_from_one(turn, *local, key),
+                None => self.remove_in(turn, *local, *key),
+            };
+            match result {
                 Ok(true) => removed.push(name),
                 Ok(false) => {}
                 Err(why) => failed.push((name, why.message)),
@@ -212,6 +216,27 @@ impl Inner {
             topics: removed,
             failed,
         }))
+    }
+
+    /// Takes a device its seat in one topic alone: it stays a device of the person here, and is not
+    /// seated there again. The others know of the act alone, and forget it.
+    fn remove_from_one(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        device: &PublicKey,
+    ) -> Result<bool, Failure> {
+        let own = self.own_member(turn, local);
+        let now = own.as_ref().and_then(|own| own.member.now());
+        if !now.is_some_and(|now| now.form.has(device)) {
+            return self.remove_in(turn, local, *device);
+        }
+        self.bar_from(turn, local, device);
+        let result = self.remove_in(turn, local, *device);
+        if !matches!(result, Ok(true)) {
+            self.unbar_from(turn, local, device);
+        }
+        result
     }
 
     /// Writes the act that takes a device its seat, if it has one.

@@ -5,7 +5,7 @@
 //! the other signs that it agrees, and the giver publishes it. Then the giver hands over what the person may
 //! read. One topic after another, and each step again on the next link if this one breaks.
 
-use super::handed_key;
+use super::lost::{handed, note_handed};
 use crate::io::LinkId;
 use crate::limits::{MAX_PAIRED_EPOCHS, MAX_PAIRED_TOPICS, MAX_PROPOSALS_TRIED};
 use crate::look::look;
@@ -142,7 +142,10 @@ impl Inner {
                 && !session.skipped.contains(local)
                 && !session.passed.contains(&keys.id)
         });
-        let mut lacks = |id: &TopicId| !cx.store.has(NODE, &handed_key(&node, id));
+        let mut lacks = |id: &TopicId| {
+            let known = handed(&mut cx.store, &node, id);
+            !known.has && !known.never
+        };
         let (local, keys) = topics.find(|(_, keys)| lacks(&keys.id))?;
         Some((local, keys.id))
     }
@@ -291,6 +294,10 @@ impl Inner {
         (local, topic): (u32, TopicId),
         device: PublicKey,
     ) {
+        let node = self.links.get(&link).map(|state| state.node);
+        if node.is_none_or(|node| self.is_barred(turn, (local, topic), &node, &device)) {
+            return self.give_up(turn, link, topic);
+        }
         let Some(own) = self.own_member(turn, local) else {
             return self.give_up(turn, link, topic);
         };
@@ -350,8 +357,11 @@ impl Inner {
         if session.offering.as_ref().is_none_or(|it| it.topic != topic) {
             return;
         }
-        if why == PairPass::Has {
-            turn.cx.store.put(NODE, handed_key(&node, &topic), []);
+        let local = session.offering.as_ref().map(|it| it.local);
+        if why == PairPass::Has
+            && let Some(local) = local
+        {
+            self.note_has(turn, (local, topic), &node);
         }
         self.give_up(turn, link, topic);
     }
@@ -395,8 +405,21 @@ impl Inner {
             // The member has changed meanwhile, or the signature is none.
             return self.propose(turn, link, (local, topic), device);
         }
+        let node = self.links.get(&link).map(|state| state.node);
+        let barred = node.is_none_or(|node| self.is_barred(turn, (local, topic), &node, &device));
+        if barred {
+            return self.give_up(turn, link, topic);
+        }
         match self.publish_act(turn, local, act) {
-            Some(at) => self.hand_over(turn, link, (local, topic), at),
+            Some(at) => {
+                if let Some(node) = node {
+                    // By this it is known again when the seat is taken away.
+                    note_handed(&mut turn.cx.store, &node, &topic, |row| {
+                        row.device = device.as_bytes().to_vec();
+                    });
+                }
+                self.hand_over(turn, link, (local, topic), at);
+            }
             None => self.give_up(turn, link, topic),
         }
     }
@@ -526,7 +549,7 @@ impl Inner {
         };
         self.take_epochs(turn, local, epochs);
         // It came from there.
-        turn.cx.store.put(NODE, handed_key(&node, &topic), []);
+        note_handed(&mut turn.cx.store, &node, &topic, |row| row.has = true);
         let why = PairPass::Has;
         self.say_to_pair(turn, link, &PairMessage::Pass { topic, why });
         self.join_progress(turn, local);
