@@ -375,10 +375,9 @@ impl Inner {
             let shown = proof.verify(&token.secret, &state.secret, token.topic, turn.cx.wall);
             Some(((token.local, token.topic, token.older), shown.ok()?))
         });
-        // Whoever was removed knows older secrets too, and one that a client has not replaced yet: it is
-        // to learn no more by them than a stranger.
+        // Whoever was removed knows an older secret too, and is to learn no more by it than a stranger.
         let shown = shown.filter(|((local, _, older), shown)| {
-            !denied && self.may_hear(turn, *local, shown, *older)
+            !denied && (!older || self.is_known(turn, *local, shown))
         });
         let Some(((local, topic, _), shown)) = shown else {
             if stranger {
@@ -417,16 +416,9 @@ impl Inner {
         }
     }
 
-    /// Whether what was shown at this core node names a device that takes part, as far as is known here;
-    /// or, by the newest secret, one of which nothing is known that says it does not.
-    fn may_hear(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        local: u32,
-        shown: &ShownAtCore,
-        older: bool,
-    ) -> bool {
-        let may = look(
+    /// Whether what was shown at this core node names a device that takes part, as far as is known here.
+    fn is_known(&mut self, turn: &mut Turn<'_, '_>, local: u32, shown: &ShownAtCore) -> bool {
+        let known = look(
             &mut self.topics,
             turn.cx,
             local,
@@ -435,12 +427,11 @@ impl Inner {
                     let claim = shown.claim.as_ref();
                     lace.is_member(store, &shown.device, &shown.grant, claim)
                         || lace.has_member(store, &shown.device)
-                        || (!older && !has_ended(lace, store, &shown.grant))
                 }
                 ShownAtCore::Core(ticket) => lace.has_member(store, &ticket.device),
             },
         );
-        may == Some(true)
+        known == Some(true)
     }
 
     /// Only its own grants does a node prove to a peer that was shown them, each a few times.
