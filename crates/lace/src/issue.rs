@@ -125,6 +125,17 @@ impl Lace {
         facts.collect()
     }
 
+    /// The facts with grants that welcome whoever has claimed an invite, whether they stand or not.
+    pub fn welcoming(&self, store: &mut Staged<'_>) -> Vec<Arc<Fact>> {
+        let facts: Vec<FactNo> = self.issues.by_item.values().map(|(no, _)| *no).collect();
+        let facts = facts.into_iter().filter_map(|no| self.fact(store, no));
+        let welcomes = |fact: &Arc<Fact>| match &fact.what {
+            Item::Grant(grant) => grant.welcomes.is_some(),
+            _ => false,
+        };
+        facts.filter(welcomes).collect()
+    }
+
     /// The first envelope with a grant or an invite: what an author's first envelope under it
     /// names.
     pub(crate) fn carrier_of(&self, store: &mut Staged<'_>, grant: &GrantId) -> Option<EnvelopeId> {

@@ -514,7 +514,8 @@ pub struct Claimant {
     pub invite: String,
     /// When it says that it claimed (ms).
     pub at: u64,
-    /// Whether the invite has no use left for it, so that it takes a person's word.
+    /// Whether the invite has no use left for it, or was over when it was first seen here, so that it
+    /// takes a person's word.
     pub beyond: bool,
 }
 

@@ -97,7 +97,7 @@ fn better(
         let more = other.rights.is_superset(&has.rights) && other.rights != has.rights;
         let silent = !has.rights.contains(&Right::Publish);
         let more = more || (writes && silent);
-        let fits = silent || is_within(&has.budget, &other.budget);
+        let fits = silent || has.budget.is_within(&other.budget);
         let depth = u32::MAX - it.depth;
         (more && fits).then_some((writes, other.rights.len(), depth, *grant))
     });
@@ -173,30 +173,6 @@ pub(crate) fn left_of(
 
 /// Whether somebody holds what an invite gives: every right for as long, and a budget that is no tighter.
 pub(crate) fn gives_as_much(own: Option<&Terms>, gift: Option<&Terms>) -> bool {
-    let (Some(own), Some(gift)) = (own, gift) else {
-        return false;
-    };
-    let includes = |(right, given): (Right, Interval)| {
-        own.rights.get(right).is_some_and(|has| {
-            let until = has
-                .until
-                .is_none_or(|has| given.until.is_some_and(|given| given <= has));
-            has.from <= given.from && until
-        })
-    };
-    gift.rights.iter().all(includes) && is_within(&gift.budget, &own.budget)
-}
-
-/// Whether a budget allows all that another does.
-fn is_within(less: &Budget, more: &Budget) -> bool {
-    fn one<T: Ord>(less: Option<T>, more: Option<T>) -> bool {
-        more.is_none_or(|most| less.is_some_and(|less| less <= most))
-    }
-    one(less.messages, more.messages)
-        && one(less.bytes, more.bytes)
-        && one(less.largest, more.largest)
-        && one(less.lifespan, more.lifespan)
-        && one(less.hops, more.hops)
-        && one(less.total_envelopes, more.total_envelopes)
-        && one(less.total_bytes, more.total_bytes)
+    own.zip(gift)
+        .is_some_and(|(own, gift)| own.give_as_much(gift))
 }

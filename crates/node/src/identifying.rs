@@ -3,6 +3,7 @@
 //! stranger's, after the same time, with random bytes (docs/spec/secrecy.md).
 
 use crate::io::LinkId;
+use crate::keychain::TopicKeys;
 use crate::limits::{IDENTIFY_AFTER, MAX_IDENTIFIES};
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -44,21 +45,33 @@ impl Inner {
             .filter(|local| self.is_expected(turn, link, *local))
             .take(room)
             .collect();
-        for locals in expected.chunks(IDENTIFY_TOPICS) {
-            let of: Vec<Identity> = locals
-                .iter()
-                .filter_map(|local| self.identity(*local, self.older_secrets(*local)))
-                .collect();
-            if of.is_empty() {
-                continue;
-            }
+        let mut all: Vec<(u32, Identity)> = Vec::new();
+        for local in expected {
+            let of = self.host.keys.topic(local);
+            let of = of.map(TopicKeys::identities).unwrap_or_default();
+            all.extend(of.into_iter().map(|one| (local, one)));
+        }
+        for of in all.chunks(IDENTIFY_TOPICS) {
             let Some(state) = self.links.get_mut(&link) else {
                 return;
             };
+            let locals = of.iter().map(|(local, _)| *local);
             state.identifying.asked.extend(locals);
             state.identifying.open = state.identifying.open.saturating_add(1);
+            let of: Vec<Identity> = of.iter().map(|(_, one)| one.clone()).collect();
             let frame = identify(&state.secret, IdentifyStep::Question, &of, turn.cx.rng);
             turn.send(link, &frame);
+        }
+    }
+
+    /// An answer to this device's claim may be what a peer knows it by: it is asked once more.
+    pub(crate) fn identify_anew(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            if let Some(state) = self.links.get_mut(&link) {
+                state.identifying.asked.retain(|asked| *asked != local);
+            }
+            self.ask_to_identify(turn, link);
         }
     }
 
@@ -91,8 +104,9 @@ impl Inner {
     }
 
     fn older_secrets(&self, local: u32) -> Vec<MeetingSecret> {
-        let keys = self.host.keys.topic(local);
-        keys.map_or(Vec::new(), |keys| keys.ring.meeting_secrets().collect())
+        let of = self.host.keys.topic(local);
+        let of = of.map(TopicKeys::identities).unwrap_or_default();
+        of.into_iter().flat_map(|one| one.secrets).collect()
     }
 
     pub(crate) fn on_identify(

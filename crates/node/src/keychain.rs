@@ -6,11 +6,12 @@ use identity::seal::hpke::HpkeSecret;
 use identity::{EnvelopeId, EpochId, GrantId, PublicKey, SecretKey, TopicId};
 use machine::Cx;
 use machine::planted::{Bug, is};
+use rights::limits::MAX_MEETING_SECRETS;
 use rights::{
-    Access, CoreSecret, HeldEpoch, Incarnation, ItemSubject, KeyRing, MeetingSecret, OpenCache,
-    Opened, OpenedItem, SealRefused, SealingKeys, SenderKeys, Standing, Subject, Vault,
+    Access, CoreSecret, HeldEpoch, Identity, Incarnation, ItemSubject, KeyRing, MeetingSecret,
+    OpenCache, Opened, OpenedItem, SealRefused, SealingKeys, SenderKeys, Standing, Subject, Vault,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use topic::{Keys, OpenError, SealError};
 use wire::plain::Message;
 use wire::{Certificate, Checked, Claim, Envelope, Genesis, Header, Item, Receipt, SignedReceipt};
@@ -30,9 +31,18 @@ pub(crate) struct TopicKeys {
     pub(crate) sealing: Option<SealingKeys>,
     /// The key that signs this device's envelopes, once an incarnation has begun.
     author: Option<Incarnation>,
-    /// What answers to this device's claim hand over, before it is known whether whoever gave the
+    /// What answers to this device's claim say, before it is known whether whoever gave the
     /// grant has signed them: they recognise somebody or nobody, and nothing is judged by them.
-    pub(crate) promised: Vec<Access>,
+    pub(crate) promised: Vec<Promised>,
+}
+
+/// What one answer to a claim says.
+#[derive(Clone, Debug)]
+pub(crate) struct Promised {
+    /// The grant that welcomes.
+    pub(crate) grant: GrantId,
+    /// What it hands over, of the newest epoch first.
+    pub(crate) keys: Vec<Access>,
 }
 
 impl TopicKeys {
@@ -64,16 +74,83 @@ impl TopicKeys {
         self.row.waits != [0; 32]
     }
 
-    /// By which secrets this device and the members recognise one another.
+    /// Who this device is by each grant that it may hold: one, unless it waits, and then that of
+    /// each answer, since any may be false.
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        let Some(own) = self.standing() else {
+            return Vec::new();
+        };
+        if self.promised.is_empty() {
+            return vec![own];
+        }
+        let grants: BTreeSet<GrantId> = self.promised.iter().map(|one| one.grant).collect();
+        let by = grants.into_iter().map(|grant| self.standing_by(grant));
+        by.flatten().collect()
+    }
+
+    fn standing_by(&self, grant: GrantId) -> Option<Standing> {
+        Some(Standing {
+            device: self.device.clone()?,
+            grant,
+            claim: None,
+        })
+    }
+
+    /// By which secrets this device and the members recognise one another: the newest alone, and of
+    /// each answer too. Whoever was removed knows older ones.
     pub(crate) fn recognised_by(&self) -> Vec<MeetingSecret> {
-        let promised = self.promised.iter().filter_map(Access::meeting);
-        self.ring.recognises().into_iter().chain(promised).collect()
+        let newest = |one: &Promised| one.keys.iter().find_map(Access::meeting);
+        let promised = self.promised.iter().filter_map(newest);
+        each_once(self.ring.recognises().into_iter().chain(promised))
+    }
+
+    /// Who this device is, with the secrets by which those who have missed an epoch know it, or those
+    /// by whom it has been welcomed in an earlier one. No secret is there twice.
+    pub(crate) fn identities(&self) -> Vec<Identity> {
+        let mut secrets: Vec<MeetingSecret> = self.ring.meeting_secrets().collect();
+        let own = self.standing().filter(|_| !secrets.is_empty());
+        let own = own.map(|standing| (secrets.clone(), standing));
+        let mut all: Vec<(Vec<MeetingSecret>, Standing)> = own.into_iter().collect();
+        for one in &self.promised {
+            let known: BTreeSet<[u8; 32]> = secrets.iter().map(|m| *m.as_bytes()).collect();
+            let told = each_once(one.keys.iter().filter_map(Access::meeting));
+            let mut new: Vec<MeetingSecret> = told
+                .into_iter()
+                .filter(|meeting| !known.contains(meeting.as_bytes()))
+                .collect();
+            new.truncate(MAX_MEETING_SECRETS);
+            secrets.extend(new.iter().cloned());
+            let standing = self.standing_by(one.grant);
+            all.extend(standing.filter(|_| !new.is_empty()).map(|it| (new, it)));
+        }
+        let identity = |(secrets, standing)| Identity {
+            topic: self.id,
+            secrets,
+            standing,
+        };
+        all.into_iter().map(identity).collect()
     }
 
     /// By which secret the core nodes of the topic know its members.
     pub(crate) fn core_secret(&self) -> Option<CoreSecret> {
-        let held = self.ring.newest_clean().and_then(HeldEpoch::core);
-        held.or_else(|| self.promised.first().map(Access::core))
+        self.ring.newest_clean().and_then(HeldEpoch::core)
+    }
+
+    /// What this device shows to core nodes: by that secret, or by that of each answer while it
+    /// waits.
+    pub(crate) fn core_proofs(&self) -> Vec<(CoreSecret, Standing)> {
+        if let Some(secret) = self.core_secret() {
+            let standing = self.standing();
+            return standing
+                .map(|standing| (secret, standing))
+                .into_iter()
+                .collect();
+        }
+        let promised = self.promised.iter().filter_map(|one| {
+            let secret = one.keys.first().map(Access::core)?;
+            Some((secret, self.standing_by(one.grant)?))
+        });
+        promised.collect()
     }
 
     /// Whether this device shows itself in the topic: it takes part, or has left and others still
@@ -100,6 +177,14 @@ impl TopicKeys {
             .as_ref()
             .map(|incarnation| incarnation.certificate.clone())
     }
+}
+
+/// Secrets, none of them twice, in their order.
+fn each_once(secrets: impl Iterator<Item = MeetingSecret>) -> Vec<MeetingSecret> {
+    let mut seen = BTreeSet::new();
+    secrets
+        .filter(|meeting| seen.insert(*meeting.as_bytes()))
+        .collect()
 }
 
 /// All keys of a node.

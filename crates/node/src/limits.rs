@@ -78,8 +78,17 @@ pub const MAX_PROPOSALS_HEARD: u32 = 256;
 /// Topics of a home beyond which it takes no more from another device.
 pub const MAX_PAIRED_TOPICS: usize = 1024;
 
-/// Nodes whose answers to one claim of this device are looked at. Those of others are not.
+/// Nodes whose answers to one claim of this device are looked at, of those where it is put. Those of
+/// others are not.
 pub const MAX_ANSWERERS: usize = 8;
+
+/// Answers of one node that are kept side by side, as many as a node keeps to a claim. Of more the
+/// oldest goes.
+pub const MAX_ANSWERS_OF_NODE: usize = topic::limits::MAX_ANSWERS;
+
+/// How often a node may answer a claim with another grant than before. Later ones are not looked at: whoever
+/// changes its mind more often is no help.
+pub const MAX_ANSWER_TURNS: usize = 16;
 
 /// Questions about claims, on links that are open, whose answers go out as soon as they come.
 /// Whoever asked beyond that asks again.

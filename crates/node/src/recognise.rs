@@ -2,6 +2,7 @@
 //! secret. Nothing about a topic flows before its proof (docs/spec/secrecy.md).
 
 use crate::io::LinkId;
+use crate::keychain::TopicKeys;
 use crate::limits::{MAX_GRANT_ASKS, MAX_ROUND_NUMBER, ROUND_AFTER, SHOW_AGAIN, SHOW_AGAIN_MAX};
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -127,15 +128,16 @@ impl Inner {
         let Some(local) = self.host.keys.local(&found.topic) else {
             return;
         };
-        let standing = self.host.keys.topic(local).and_then(|keys| keys.standing());
+        let standings = self.host.keys.topic(local).map(TopicKeys::standings);
+        let standings = standings.unwrap_or_default();
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
-        if let Some(standing) = standing
-            && state.shown.insert(local)
-        {
-            let frame = Show::build(&state.secret, found, &standing).to_frame();
-            turn.send(link, &frame);
+        if !standings.is_empty() && state.shown.insert(local) {
+            for standing in standings {
+                let frame = Show::build(&state.secret, found, &standing).to_frame();
+                turn.send(link, &frame);
+            }
         }
     }
 
@@ -349,17 +351,20 @@ impl Inner {
             state.at_core.insert(local, Some(turn.cx.now));
             return true;
         }
-        let secret = keys.core_secret();
-        let frame =
-            keys.standing()
-                .filter(|_| keys.is_shown())
-                .zip(secret)
-                .map(|(standing, secret)| {
-                    AtCore::of_device(&secret, &state.secret, keys.id, &standing, turn.cx.rng)
-                });
-        let Some(frame) = frame else { return false };
+        let proofs = keys.core_proofs().into_iter().filter(|_| keys.is_shown());
+        let frames: Vec<Frame> = proofs
+            .map(|(secret, standing)| {
+                AtCore::of_device(&secret, &state.secret, keys.id, &standing, turn.cx.rng)
+                    .into_frame()
+            })
+            .collect();
+        if frames.is_empty() {
+            return false;
+        }
         state.at_core.insert(local, Some(turn.cx.now));
-        turn.send(link, &frame.into_frame());
+        for frame in frames {
+            turn.send(link, &frame);
+        }
         true
     }
 
@@ -441,8 +446,9 @@ impl Inner {
         };
         let mut shown = state.shown.iter().chain(state.at_core.keys());
         let own = shown.find_map(|local| {
-            let standing = self.host.keys.topic(*local)?.standing()?;
-            (standing.grant == grant).then(|| (*local, standing.device.public()))
+            let standings = self.host.keys.topic(*local)?.standings();
+            let standing = standings.into_iter().find(|one| one.grant == grant)?;
+            Some((*local, standing.device.public()))
         });
         let Some((local, device)) = own.filter(|_| state.answered < MAX_GRANT_ASKS) else {
             return;

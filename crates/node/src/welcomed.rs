@@ -7,8 +7,8 @@
 //! its first envelope.
 
 use crate::io::LinkId;
-use crate::keychain::TopicKeys;
-use crate::limits::MAX_ANSWERERS;
+use crate::keychain::{Promised, TopicKeys};
+use crate::limits::{MAX_ANSWER_TURNS, MAX_ANSWERERS, MAX_ANSWERS_OF_NODE};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::epoch_key;
@@ -16,16 +16,45 @@ use identity::{Form, GrantId, NodeId, PublicKey};
 use lace::Lace;
 use machine::Staged;
 use rights::{Welcomed, open_answer};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::{Claim, Frame, Item};
 
 /// Answers to claims of this device, by topic and by the node that gave them.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
-    got: BTreeMap<u32, BTreeMap<NodeId, Welcomed>>,
+    got: BTreeMap<u32, BTreeMap<NodeId, Given>>,
     /// Whether claims were put when it was last time to: then they are only asked about the next
     /// time.
     asks: bool,
+}
+
+/// What one node has given as answers to a claim.
+#[derive(Debug, Default)]
+struct Given {
+    /// The last ones that name different grants.
+    answers: VecDeque<Welcomed>,
+    /// How often another one has come.
+    turns: usize,
+}
+
+impl Given {
+    /// Takes an answer of the node; says whether it is another one than those that are here.
+    fn take(&mut self, welcomed: Welcomed) -> bool {
+        let mut known = self.answers.iter_mut();
+        if let Some(known) = known.find(|known| known.grant == welcomed.grant) {
+            *known = welcomed;
+            return false;
+        }
+        if self.turns >= MAX_ANSWER_TURNS {
+            return false;
+        }
+        self.turns = self.turns.saturating_add(1);
+        if self.answers.len() >= MAX_ANSWERS_OF_NODE {
+            self.answers.pop_front();
+        }
+        self.answers.push_back(welcomed);
+        true
+    }
 }
 
 /// A claim of this device that waits: the box's locator, and the claim.
@@ -57,16 +86,12 @@ impl Inner {
         let Some(node) = self.links.get(&link).map(|state| state.node) else {
             return;
         };
-        let own = self.mine.uses(turn.cx, &node);
         let mut frames = Vec::new();
         for (local, keys) in self.host.keys.topics() {
             let Some(Waiting { loc, claim }) = waiting(keys) else {
                 continue;
             };
-            let named = self.ways_of(local).iter().any(|way| way.node == node);
-            let cores = self.host.cores.get(&local);
-            let core = cores.is_some_and(|cores| cores.contains_key(&node));
-            if !named && !core && !own {
+            if !self.is_asked(turn, local, &node) {
                 continue;
             }
             let hash = claim.hash();
@@ -79,6 +104,16 @@ impl Inner {
         for frame in frames {
             turn.send(link, &frame);
         }
+    }
+
+    /// Whether a claim in a topic is put at a node, and its answers are looked at: the link or the
+    /// box names it, or it is a core node of this home.
+    fn is_asked(&self, turn: &mut Turn<'_, '_>, local: u32, node: &NodeId) -> bool {
+        let named = self.ways_of(local).iter().any(|way| way.node == *node);
+        let cores = self.host.cores.get(&local);
+        named
+            || cores.is_some_and(|cores| cores.contains_key(node))
+            || self.mine.uses(turn.cx, node)
     }
 
     /// It is time to ask again: what was put may have got lost, and what was not kept may be now.
@@ -111,26 +146,32 @@ impl Inner {
         let Some((local, welcomed)) = found else {
             return;
         };
-        let got = self.answers.got.entry(local).or_default();
-        let known = got.get(&node).map(|known| known.grant);
-        if known.is_none() && got.len() >= MAX_ANSWERERS {
+        if !self.is_asked(turn, local, &node) {
             return;
         }
-        let news = known != Some(welcomed.grant);
-        let grant = welcomed.grant;
+        let got = self.answers.got.entry(local).or_default();
+        if !got.contains_key(&node) && got.len() >= MAX_ANSWERERS {
+            return;
+        }
         // Another answer takes the place of one by the same node alone.
-        got.insert(node, welcomed);
-        let promised = got.values().flat_map(|welcomed| &welcomed.keys);
-        let promised = promised.map(|(_, access)| access.clone()).collect();
-        self.host
-            .keys
-            .update(turn.cx, local, |row| row.grant = *grant.as_bytes());
+        let news = got.entry(node).or_default().take(welcomed);
+        let answers = got.values().flat_map(|given| &given.answers);
+        let promised = answers.map(|welcomed| Promised {
+            grant: welcomed.grant,
+            keys: welcomed
+                .keys
+                .iter()
+                .map(|(_, access)| access.clone())
+                .collect(),
+        });
+        let promised = promised.collect();
         if let Some(keys) = self.host.keys.topics.get_mut(&local) {
             keys.promised = promised;
         }
         if news {
             self.begin_rounds_soon(turn);
             self.show_promised(turn, local, node);
+            self.identify_anew(turn, local);
         }
         self.join_progress(turn, local);
     }
@@ -162,7 +203,8 @@ impl Inner {
         let Some(got) = self.answers.got.get(&local) else {
             return;
         };
-        let got: Vec<Welcomed> = got.values().cloned().collect();
+        let got = got.values().flat_map(|given| given.answers.iter().cloned());
+        let got: Vec<Welcomed> = got.collect();
         let taken = got.into_iter().find(|welcomed| {
             let giver = look(&mut self.topics, turn.cx, local, |lace, store| {
                 giver(lace, store, &welcomed.grant, (&device, &hash))

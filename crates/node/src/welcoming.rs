@@ -4,7 +4,8 @@
 //! who take part. Whoever may admit and is there welcomes them, with what the invite gives and no
 //! more: a grant that names the claim, and an answer with the keys that it opens. The inviter does
 //! so at once; others wait for a moment that each draws, so that one of them is first. As many are
-//! welcomed as the invite has uses, by what is known here; beyond that it takes a person.
+//! welcomed as the invite has uses, by what is known here; beyond that it takes a person, and so it does
+//! where a claim is first seen after its invite's end.
 
 use crate::command::InviteRow;
 use crate::grants;
@@ -24,6 +25,9 @@ use topic::{Draft, OpenClaim, Payload, PublishError};
 use wire::limits::BOX_LEN;
 use wire::{Answer, Claim, Frame, Grant, Invite, InviteKind, Item, Rights, Terms};
 
+/// How many answers are made of one welcome, should the first not be kept.
+const ANSWERS_MADE: usize = 8;
+
 /// Who waits at this node for answers, and when this node welcomes whom nobody else has.
 #[derive(Debug, Default)]
 pub(crate) struct Welcoming {
@@ -41,7 +45,7 @@ pub(crate) struct Unwelcomed {
     invite: Invite,
     /// Whether this device gave the invite.
     is_own: bool,
-    /// Whether the invite has uses left for it, by what is known here.
+    /// Whether the invite has uses left for it, by what is known here, and it came in time.
     pub(crate) is_due: bool,
 }
 
@@ -219,19 +223,21 @@ impl Inner {
         local: u32,
         invites: &mut [InviteRow],
     ) {
+        let own = self.host.keys.topic(local);
+        let own = own.and_then(|keys| Some(keys.device.as_ref()?.public()));
         let claims = self.topics.claims(turn.cx, local);
-        let welcomed = look(&mut self.topics, turn.cx, local, |lace, store| {
-            welcomed(lace, store)
-        });
-        let welcomed = welcomed.unwrap_or_default();
-        for open in claims {
-            if open.is_answered || welcomed.contains(&open.hash) {
-                let grant = open.claim.grant.to_string();
-                let mut invites = invites.iter_mut();
-                if let Some(invite) = invites.find(|invite| invite.grant == grant) {
-                    invite.used = invite.used.saturating_add(1);
-                }
-            }
+        let mut used: BTreeMap<GrantId, u32> = BTreeMap::new();
+        for open in claims.iter().filter(|open| is_used(open, own.as_ref())) {
+            let count = used.entry(open.claim.grant).or_default();
+            *count = count.saturating_add(1);
+        }
+        for invite in invites {
+            let Ok(grant) = invite.grant.parse::<GrantId>() else {
+                continue;
+            };
+            let here = used.get(&grant).copied().unwrap_or(0);
+            let before = self.topics.claimed_before(turn.cx, local, &grant);
+            invite.used = invite.used.saturating_add(here).saturating_add(before);
         }
     }
 
@@ -299,28 +305,25 @@ impl Inner {
             .collect();
         let handed = keys.ring.hand_over(&asked, portion);
         let welcomed = Welcomed::sign(of, device, grant, handed);
-        let sealed = seal_answer(of, &open.claim.sealing, &welcomed, turn.cx.rng);
-        let Ok(sealed) = sealed else {
-            return;
-        };
-        let answer = Answer::sign(keys.id, device, open.hash, sealed);
-        // Who has been answered by others needs no further answer.
-        let _kept = self.with_topics(turn, |topics, env| topics.put_answer(env, local, answer));
+        let (id, device) = (keys.id, device.clone());
+        // An answer takes the place of an earlier one of this device only with a greater hash.
+        for _ in 0..ANSWERS_MADE {
+            let sealed = seal_answer(of, &open.claim.sealing, &welcomed, turn.cx.rng);
+            let Ok(sealed) = sealed else {
+                return;
+            };
+            let answer = Answer::sign(id, &device, open.hash, sealed);
+            let put = self.with_topics(turn, |topics, env| topics.put_answer(env, local, answer));
+            if put.is_ok() {
+                return;
+            }
+        }
     }
 }
 
-/// The claims that grants which stand here welcome.
-fn welcomed(lace: &Lace, store: &mut Staged<'_>) -> BTreeSet<[u8; 32]> {
-    let effect = lace.held_effect(store);
-    let mut welcomed = BTreeSet::new();
-    for grant in effect.grants.keys() {
-        let issued = lace.facts(store, |facts| facts.issued(grant));
-        welcomed.extend(issued.iter().filter_map(|fact| match &fact.what {
-            Item::Grant(given) => given.welcomes,
-            _ => None,
-        }));
-    }
-    welcomed
+/// Whether a claim waits no longer: somebody who could has welcomed it, or this device has.
+fn is_used(open: &OpenClaim, own: Option<&PublicKey>) -> bool {
+    open.is_welcomed || own.is_some_and(|own| open.givers.contains(own))
 }
 
 /// The claims that nobody has welcomed, of invites that this device can stand in for: it may admit
@@ -338,8 +341,7 @@ fn waiting(
     if !root && !admits.is_some_and(|admit| admit.holds(now)) {
         return Vec::new();
     }
-    let welcomed = welcomed(lace, store);
-    let is_used = |open: &OpenClaim| open.is_answered || welcomed.contains(&open.hash);
+    let is_used = |open: &OpenClaim| is_used(open, Some(device));
     let mut used: BTreeMap<GrantId, u32> = BTreeMap::new();
     let mut let_in: BTreeSet<(GrantId, PublicKey)> = BTreeSet::new();
     for open in claims.iter().filter(|open| is_used(open)) {
@@ -367,6 +369,7 @@ fn waiting(
         let anew = (open.claim.grant, open.claim.device);
         let is_due = within
             && stands
+            && !open.is_late
             && *count < invite.uses
             && !let_in.contains(&anew)
             && can_be_sealed_to(&open.claim.sealing);

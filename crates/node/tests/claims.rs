@@ -144,6 +144,9 @@ fn a_leaked_link_costs_a_bounded_room() {
     // It lasts no longer than the invite and a week.
     world.pass(Duration::from_secs(45 * 24 * 3600));
     assert_eq!(kept(&world, core), 0);
+    // How often it was used is known all the same.
+    let shown = info(&mut world, alice);
+    assert_eq!((shown.invites[0].uses, shown.invites[0].used), (2, 2));
 }
 
 /// No claim is kept that the invite's key has not signed for this very device, that comes too late,

@@ -99,21 +99,25 @@ pub enum PutAnswerError {
     /// See [`Unknown`].
     #[error(transparent)]
     Unknown(#[from] Unknown),
-    /// Nobody would keep it: it is not signed, for this topic, by a device that may let people in,
-    /// there is no such claim, or as many others have answered it as are kept.
+    /// Nobody would keep it: it is not signed, for this topic, by a device that has welcomed the
+    /// claimer, there is no such claim, or better answers are kept.
     #[error("the answer is to no claim that is here, or is one too many")]
     NotKept,
 }
 
 /// A claim of an attended invite that is kept for those who may admit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenClaim {
     /// Its hash, by which a grant welcomes it.
     pub hash: [u8; 32],
     /// The claim.
     pub claim: wire::Claim,
-    /// Whether somebody has answered it.
-    pub is_answered: bool,
+    /// Whether it was first seen here after the end of its invite, by a confirmed clock.
+    pub is_late: bool,
+    /// Whether somebody has welcomed it with as much as the invite gives, or its inviter has.
+    pub is_welcomed: bool,
+    /// The devices that have welcomed it, with however little.
+    pub givers: std::collections::BTreeSet<identity::PublicKey>,
 }
 
 /// An invite box that members keep for joiners.

@@ -16,7 +16,7 @@ impl Topic {
     /// A control envelope was admitted: it may say who takes part no more, or make known under which
     /// grant that stands no more somebody does.
     pub(crate) fn note_rights(&mut self, cx: &mut Cx<'_>, envelope: &Envelope) {
-        let beside = self.peers.is_empty() && self.boxes.is_empty();
+        let beside = self.peers.is_empty() && self.boxes.is_empty() && !self.has_claims();
         if envelope.header.class != Class::Control || beside {
             return;
         }

@@ -24,6 +24,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod allow;
+mod answers;
 mod bodies;
 mod boxes;
 mod check;
@@ -59,6 +60,7 @@ mod topics;
 mod turn;
 mod upkeep;
 mod want;
+mod welcomes;
 mod withdrawn;
 
 pub use check::{Done, Job};

@@ -130,11 +130,24 @@ pub const SPARE_CLAIMS: usize = 8;
 /// invites.
 pub const MAX_CLAIMED_USES: usize = 256;
 
-/// Claims of one topic's invites. Of more the latest is not kept.
+/// Claims of one topic's invites. Of more the latest is not kept, unless its inviter has fewer than
+/// another: then the latest of that one's that wait goes.
 pub const MAX_CLAIMS: usize = 512;
 
-/// Answers to one claim, of a device each. Of more the latest is not kept: the claimer needs one.
+/// Answers to one claim, of a device each. Of more the inviter's is kept, then those of whoever has given as
+/// much as the invite, nearest to the topic's own grant first: the claimer needs one.
 pub const MAX_ANSWERS: usize = 2;
+
+/// How often a device may replace its answer to a claim while a node runs. Later ones are not kept: each
+/// costs everybody a signature and a row.
+pub const MAX_ANSWER_CHANGES: u32 = 4;
+
+/// Answers kept in memory, unchecked, until their claim is here and a grant by which their device has
+/// welcomed the claimer. Of more the oldest goes, and comes again with a later greeting.
+pub const MAX_EARLY_ANSWERS: usize = 32;
+
+/// The same of one link.
+pub const MAX_EARLY_ANSWERS_OF_LINK: usize = 16;
 
 /// Claims kept in memory whose invite is not here yet. Of more the oldest goes, and comes again
 /// with the next greeting.

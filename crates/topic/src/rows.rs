@@ -12,7 +12,8 @@
 //! topic.box    locator                   local ‖ the signed box (wire.md), as it came
 //! topic.boxes  local ‖ locator           (nothing)
 //! topic.claim  kdf("claim", item)        local ‖ the claim, as an item
-//! topic.claims local ‖ kdf("claim", item) (nothing)
+//! topic.claims local ‖ kdf("claim", item) first seen u64 ‖ 1 by a confirmed clock | 0
+//! topic.claimed local ‖ grant id          claims that were welcomed and are not kept any more, u32
 //! topic.answer kdf("claim", item) ‖ device   the answer (wire.md), as it came
 //! topic.name   local ‖ device            UTF-8     (no device: the topic's title)
 //! topic.device local ‖ device            0 here | 1 has left
@@ -60,17 +61,19 @@ pub const CLAIM: Table = Table::new(73, "topic.claim");
 pub const CLAIMS: Table = Table::new(74, "topic.claims");
 /// Answers to claims.
 pub const ANSWER: Table = Table::new(75, "topic.answer");
+/// How often invites were used by claims that are not kept any more.
+pub const CLAIMED: Table = Table::new(76, "topic.claimed");
 
 /// All tables of topics.
-pub const TABLES: [Table; 16] = [
+pub const TABLES: [Table; 17] = [
     TOPIC, LINE, SHOWN, SLOT, BEST, ACK, REFUSED, BOX, BOXES, NAME, WAITS, DEVICE, VOID, CLAIM,
-    CLAIMS, ANSWER,
+    CLAIMS, ANSWER, CLAIMED,
 ];
 
 /// The tables whose keys begin with a topic's local number, but for the topic's own row, which goes
 /// last when it is forgotten.
-pub(crate) const BY_TOPIC: [Table; 12] = [
-    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE, VOID, CLAIMS,
+pub(crate) const BY_TOPIC: [Table; 13] = [
+    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE, VOID, CLAIMS, CLAIMED,
 ];
 
 /// What this node is in a topic.

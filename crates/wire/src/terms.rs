@@ -155,6 +155,13 @@ impl Budget {
         *self == Self::default()
     }
 
+    /// Whether it allows nothing that another one does not.
+    #[must_use]
+    pub fn is_within(&self, more: &Self) -> bool {
+        let mut values = self.values().into_iter().zip(more.values());
+        values.all(|(own, most)| most.is_none_or(|most| own.is_some_and(|own| own <= most)))
+    }
+
     fn values(&self) -> [Option<u64>; 7] {
         [
             self.messages.map(u64::from),
@@ -231,6 +238,21 @@ impl Terms {
             total_bytes: None,
         },
     };
+
+    /// Whether they give all that others do: every right for as long, and a budget that is no
+    /// tighter.
+    #[must_use]
+    pub fn give_as_much(&self, as_others: &Self) -> bool {
+        let includes = |(right, given): (Right, Interval)| {
+            self.rights.get(right).is_some_and(|has| {
+                let until = has
+                    .until
+                    .is_none_or(|has| given.until.is_some_and(|given| given <= has));
+                has.from <= given.from && until
+            })
+        };
+        as_others.rights.iter().all(includes) && as_others.budget.is_within(&self.budget)
+    }
 
     pub(crate) fn write(&self, w: &mut Writer) {
         w.map(1 + usize::from(!self.budget.is_none())).key(0);

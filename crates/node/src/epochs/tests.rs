@@ -22,6 +22,7 @@ use wire::{Class, EpochReason, Genesis, Header, NextEpoch, Parameters};
 
 use crate as tested;
 
+mod attended;
 mod handing;
 mod meeting;
 #[path = "../../tests/world.rs"]
