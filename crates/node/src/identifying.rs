@@ -13,10 +13,13 @@ use machine::Time;
 use rights::{IDENTIFY_TOPICS, Identified, Identity, MeetingSecret, identified, identify};
 use wire::IdentifyStep;
 
+/// How often a peer is asked about a topic in which it has taken part on the link, and fell.
+const ASKED_AFTER_A_FALL: usize = 3;
+
 /// What has been asked and answered on one link.
 #[derive(Debug, Default)]
 pub(crate) struct Identifying {
-    /// Topics that the peer was asked about, by local number, once each.
+    /// Topics that the peer was asked about, by local number: once each, unless it fell there.
     asked: Vec<u32>,
     /// Questions to the peer that it has not answered yet.
     open: usize,
@@ -35,8 +38,13 @@ impl Inner {
         };
         let room = MAX_IDENTIFIES.saturating_sub(state.identifying.asked.len());
         let open = |local: &u32| {
-            let known = state.proven.contains(local) || state.shown.contains(local);
-            !known && !state.identifying.asked.contains(local)
+            // Whoever fell there may have been given its place again, and is known by what it holds
+            // from before: it is asked a few times more.
+            let fell = state.fallen.contains(local);
+            let known = state.proven.contains(local) || (state.shown.contains(local) && !fell);
+            let asked = state.identifying.asked.iter();
+            let asked = asked.filter(|asked| *asked == local).count();
+            !known && asked < if fell { ASKED_AFTER_A_FALL } else { 1 }
         };
         let shown = self.host.keys.topics().filter(|(_, keys)| keys.is_shown());
         let topics: Vec<u32> = shown.map(|(local, _)| local).filter(open).collect();
@@ -64,14 +72,11 @@ impl Inner {
         }
     }
 
-    /// An answer to this device's claim may be what a peer knows it by: it is asked once more.
-    pub(crate) fn identify_anew(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
-        for link in links {
-            if let Some(state) = self.links.get_mut(&link) {
-                state.identifying.asked.retain(|asked| *asked != local);
-            }
-            self.ask_to_identify(turn, link);
+    /// An answer to this device's claim may be what peers know it by: they are asked once more, where
+    /// the next tags show no common secret.
+    pub(crate) fn identify_anew(&mut self, local: u32) {
+        for state in self.links.values_mut() {
+            state.identifying.asked.retain(|asked| *asked != local);
         }
     }
 

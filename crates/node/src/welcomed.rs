@@ -169,9 +169,9 @@ impl Inner {
             keys.promised = promised;
         }
         if news {
+            self.identify_anew(local);
             self.begin_rounds_soon(turn);
             self.show_promised(turn, local, node);
-            self.identify_anew(turn, local);
         }
         self.join_progress(turn, local);
     }

@@ -528,7 +528,7 @@ fn a_claim_that_comes_late_waits_for_a_person() {
         panic!("no invite");
     };
     let invites = info(world, alice).invites.into_iter();
-    let grant = invites.filter(|invite| invite.until == until).last();
+    let grant = invites.rev().find(|invite| invite.until == until);
     let grant: GrantId = grant.unwrap().grant.parse().unwrap();
     let topic = inside(world, alice, |inner, _| {
         inner.host.keys.topic(local(inner)).unwrap().id
