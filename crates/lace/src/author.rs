@@ -28,10 +28,10 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    pub(crate) const MAX_LEN: usize = 40;
+    pub(crate) const MAX_LEN: usize = 48;
 
     /// The end of a row: `branch u32 ‖ view u32 [‖ messages ‖ bytes` of content `‖ messages ‖
-    /// bytes` of control`]`, the buckets if anything is in them.
+    /// bytes` of control `[‖ bytes` in all`]]`, the buckets if anything is in them.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let numbers = [self.branch, self.view.0].map(u32::to_be_bytes);
         out.extend_from_slice(numbers.as_flattened());
@@ -41,6 +41,9 @@ impl Tail {
         for bucket in [self.buckets.content, self.buckets.control] {
             out.extend_from_slice(&bucket.messages.to_be_bytes());
             out.extend_from_slice(&bucket.bytes.to_be_bytes());
+        }
+        if self.buckets.total > 0 {
+            out.extend_from_slice(&self.buckets.total.to_be_bytes());
         }
     }
 
@@ -59,9 +62,12 @@ impl Tail {
                 bytes: bytes.u64()?,
             })
         };
+        let (content, control) = (bucket()?, bucket()?);
+        let total = if bytes.0.is_empty() { 0 } else { bytes.u64()? };
         let buckets = Buckets {
-            content: bucket()?,
-            control: bucket()?,
+            content,
+            control,
+            total,
         };
         Some(Self {
             branch,

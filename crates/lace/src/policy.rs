@@ -51,6 +51,8 @@ pub struct Buckets {
     pub content: Bucket,
     /// For control.
     pub control: Bucket,
+    /// Bytes in all, where a policy counts them.
+    pub total: u64,
 }
 
 /// What a policy says of an admissible envelope.

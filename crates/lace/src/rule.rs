@@ -125,6 +125,9 @@ pub enum Rule {
     /// It claims an invite whose claimers are welcomed by a grant, and writes under that.
     #[error("whoever claims this invite writes under the grant that welcomes it")]
     Unwelcome,
+    /// With it, the chain is more than its invite allows in all before somebody welcomes its device.
+    #[error("more than its invite allows in all until somebody welcomes its device")]
+    Total,
 }
 
 impl Rule {
@@ -169,6 +172,7 @@ impl Rule {
             Self::Epoch => 98,
             Self::Boxes => 99,
             Self::Unwelcome => 100,
+            Self::Total => 101,
         }
     }
 }

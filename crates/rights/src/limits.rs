@@ -99,3 +99,8 @@ pub const MAX_ENDS_LOOKED_AT: usize = 1_024;
 /// Branches of one author with a number 1 of their own that are looked at for whom it was certified by.
 /// As before.
 pub const MAX_FIRSTS_LOOKED_AT: usize = 8;
+
+/// The highest index of an author key under an invite that counts what is written in all, until a
+/// welcome: each key has the invite's totals to itself. Whoever is set back more often waits for its
+/// welcome.
+pub const UNWELCOMED_INCARNATIONS: u64 = 3;

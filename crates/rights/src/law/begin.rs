@@ -10,6 +10,7 @@ use wire::{Certificate, Claim, InviteKind, Item, Verified};
 
 use super::chain;
 use super::look::Look;
+use crate::limits::UNWELCOMED_INCARNATIONS;
 
 /// Rules of an author's envelope number 1, whose first item is a certificate.
 pub(super) fn first(look: &Look<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
@@ -30,7 +31,8 @@ pub(super) fn first(look: &Look<'_>, envelope: &Verified) -> Result<Admitted, Ru
         }
         None => genesis.root.has(&certificate.device),
     };
-    let began = match claim {
+    let weekly = |began| (began, FREE_INCARNATIONS, true);
+    let (began, free, more) = match claim {
         // Who owns the topic needs no invite.
         Some(_) if owns => return Err(Rule::Claim),
         Some(claim) => {
@@ -40,18 +42,24 @@ pub(super) fn first(look: &Look<'_>, envelope: &Verified) -> Result<Admitted, Ru
             if is(Bug::OutsiderPublished) {
                 return Ok(admitted(certificate, header.grant));
             }
-            claimed(past, claim)?
+            let (began, counted) = claimed(past, claim)?;
+            if counted {
+                (began, UNWELCOMED_INCARNATIONS, false)
+            } else {
+                weekly(began)
+            }
         }
         None if look.is_root(&header.grant) => {
             if !owns {
                 return Err(Rule::Holder);
             }
-            genesis.epoch.start
+            weekly(genesis.epoch.start)
         }
-        None => granted(past, &header.grant)?,
+        None => weekly(granted(past, &header.grant)?),
     };
     let weeks = header.created.saturating_sub(began) / WEEK_MS;
-    if u64::from(certificate.index) > FREE_INCARNATIONS.saturating_add(weeks) {
+    let weeks = if more { weeks } else { 0 };
+    if u64::from(certificate.index) > free.saturating_add(weeks) {
         return Err(Rule::Index);
     }
     Ok(admitted(certificate, header.grant))
@@ -73,8 +81,8 @@ fn carrier(past: &Past<'_>, grant: &GrantId) -> Option<Arc<Fact>> {
     issued.min_by_key(|fact| (fact.created, fact.carrier))
 }
 
-/// When the grant of a claim began.
-fn claimed(past: &Past<'_>, claim: &Claim) -> Result<u64, Rule> {
+/// When the grant of a claim began, and whether it counts what is written under it in all.
+fn claimed(past: &Past<'_>, claim: &Claim) -> Result<(u64, bool), Rule> {
     let fact = carrier(past, &claim.grant).ok_or(Rule::NoInvite)?;
     let Item::Invite(invite) = &fact.what else {
         return Err(Rule::NoInvite);
@@ -83,15 +91,16 @@ fn claimed(past: &Past<'_>, claim: &Claim) -> Result<u64, Rule> {
         return Err(Rule::ClaimKey);
     }
     // Who has to be welcomed writes under the grant that welcomes it.
-    if !matches!(invite.kind, InviteKind::WhileAway(_)) {
+    let InviteKind::WhileAway(gift) = &invite.kind else {
         return Err(Rule::Unwelcome);
-    }
+    };
     // The time of the claim counts and not that of the envelope, so that a later incarnation of
     // the device may repeat it after the invite's end.
     if claim.time > invite.until {
         return Err(Rule::InviteOver);
     }
-    Ok(chain::since(&fact))
+    let counted = chain::has_totals(&gift.terms.budget);
+    Ok((chain::since(&fact), counted))
 }
 
 /// When a grant began. That the device belongs to its holder is seen to for every envelope.

@@ -23,9 +23,9 @@ use std::collections::BTreeMap;
 
 use lace::{Admitted, AuthorNo, Effect, Facts, Past, Policy, Rule, Set};
 use thiserror::Error;
-use wire::{Budget, Class, Genesis, Grant, Invite, InviteKind, Item, Verified};
+use wire::{Class, Genesis, Grant, Invite, InviteKind, Item, Verified};
 
-use chain::Chain;
+use chain::{Chain, has_totals};
 use look::Look;
 
 pub use member::{Member, MemberState};
@@ -101,9 +101,10 @@ impl Policy for Law {
 fn is_judged(item: &Item) -> bool {
     match item {
         Item::Invite(Invite { kind, .. }) => match kind {
-            InviteKind::WhileAway(gift) | InviteKind::Attended(gift) => {
-                !has_totals(&gift.terms.budget)
-            }
+            // What is counted in all is one chain, until a welcome: of a grant, which another author key
+            // of the device may be written under as well, that would be no limit.
+            InviteKind::WhileAway(_) => true,
+            InviteKind::Attended(gift) => !has_totals(&gift.terms.budget),
             InviteKind::Device => false,
         },
         Item::Grant(Grant { holder, budget, .. }) => {
@@ -132,9 +133,4 @@ fn epochs_rule(envelope: &Verified) -> Rule {
         Some(Item::Boxes(_)) => Rule::Boxes,
         _ => Rule::Epoch,
     }
-}
-
-/// Nobody counts what a budget allows in all.
-const fn has_totals(budget: &Budget) -> bool {
-    budget.total_envelopes.is_some() || budget.total_bytes.is_some()
 }

@@ -1,4 +1,5 @@
-//! What a chain spends: messages and bytes of claimed time, content and control apart.
+//! What a chain spends: messages and bytes of claimed time, content and control apart; and under an
+//! invite that says so, envelopes and bytes in all, both together.
 //!
 //! What is kept of a bucket is what has been spent of it and has not filled again, so that a chain
 //! without limits, or one that was silent for ten minutes, has nothing to keep.
@@ -6,7 +7,7 @@
 use lace::{Buckets, Previous, Rule};
 use wire::{Class, Verified};
 
-use super::chain::Chain;
+use super::chain::{Chain, has_totals};
 use crate::budget::{Bucket, Cost, Rates};
 
 /// Bytes of an envelope's signature.
@@ -36,6 +37,7 @@ pub(super) fn after(
     };
     let content = chain.rates().part(chain.share);
     Ok(Buckets {
+        total: in_all(so_far.total, &cost, (header.number, chain))?,
         content: one(
             so_far.content,
             elapsed,
@@ -49,6 +51,20 @@ pub(super) fn after(
             (!is_content).then_some(&cost),
         )?,
     })
+}
+
+/// Bytes in all after an envelope of this number, where anything in all is limited.
+fn in_all(so_far: u64, cost: &Cost, (number, chain): (u64, &Chain)) -> Result<u64, Rule> {
+    let budget = &chain.budget;
+    if !has_totals(budget) {
+        return Ok(0);
+    }
+    let total = so_far.saturating_add(cost.bytes);
+    let many = budget.total_envelopes.is_some_and(|most| number > most);
+    if many || budget.total_bytes.is_some_and(|most| total > most) {
+        return Err(Rule::Total);
+    }
+    Ok(total)
 }
 
 /// One bucket after some time, and maybe an envelope.

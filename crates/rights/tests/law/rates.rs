@@ -182,3 +182,114 @@ proptest! {
         prop_assert!(created(pen.chain.last().unwrap()) == now);
     }
 }
+
+/// A guest that nobody has welcomed yet, by an invite of so many envelopes and bytes in all.
+fn unwelcomed(town: &mut Town, envelopes: u64, bytes: u64) -> (Pen, Pen) {
+    let mut owner = town.owners();
+    let budget = Budget {
+        total_envelopes: Some(envelopes),
+        total_bytes: Some(bytes),
+        ..Budget::default()
+    };
+    let terms = Terms {
+        budget,
+        ..Terms::GUEST
+    };
+    let invite = town.invite(town.root(), terms);
+    let at = owner.issue(town, std::slice::from_ref(&invite.1), &[], START);
+    let guest = town.guest(&invite, &at);
+    (owner, guest)
+}
+
+/// However much time is claimed, and whatever it is: so many envelopes under one author key.
+#[test]
+fn an_unwelcomed_guest_writes_so_many_envelopes_in_all() {
+    let mut town = Town::new(105);
+    let (owner, mut pen) = unwelcomed(&mut town, 64, 1 << 20);
+    let mut now = START;
+    while pen.chain.len() < 64 {
+        now += 20 * MINUTE;
+        if pen.chain.len() % 2 == 0 {
+            pen.say(&town, &[], now);
+        } else {
+            pen.issue(&town, &[Item::Leave], &[], now);
+        }
+    }
+    let late = now + 300 * DAY;
+    let said = pen.content(&town, (1, 20), &[], late);
+    let done = pen.control(&town, &[Item::Leave], &[], late);
+    for mut replica in [
+        Replica::with(&town, &[&owner, &pen]),
+        Replica::with(&town, &[&owner, &pen]).reopen(),
+    ] {
+        replica.refuses(&said, Rule::Total);
+        replica.refuses(&done, Rule::Total);
+    }
+}
+
+/// Bytes count with headers and proofs, from number 1 on, and a branch has what was left where it
+/// parts.
+#[test]
+fn an_unwelcomed_guest_writes_so_many_bytes_in_all() {
+    let mut town = Town::new(106);
+    let (owner, mut pen) = unwelcomed(&mut town, 64, 20_000);
+    let cost = |envelope: &Sealed| {
+        let envelope = &envelope.get().envelope;
+        envelope.header_bytes.len() + 64 + envelope.header.body_len as usize
+    };
+    let first: usize = pen.chain.iter().map(cost).sum();
+    let twelve = pen.content(&town, (1, 12_000), &[], START + MINUTE);
+    let left = 20_000 - first - cost(&twelve);
+    pen.chain.push(twelve);
+    let probe = pen.content(&town, (1, 5_000), &[], START + 90 * DAY);
+    let beside = cost(&probe) - 5_000;
+    let mut replica = Replica::with(&town, &[&owner, &pen]).reopen();
+    let over = pen.content(&town, (1, left - beside + 1), &[], START + 90 * DAY);
+    replica.refuses(&over, Rule::Total);
+    let mut twin = pen.clone();
+    let exact = pen.content(&town, (1, left - beside), &[], START + 90 * DAY);
+    replica.takes(&exact);
+    pen.chain.push(exact);
+    replica.refuses(
+        &pen.content(&town, (1, 1), &[], START + 91 * DAY),
+        Rule::Total,
+    );
+    let other = twin.content(&town, (1, left - beside - 1), &[], START + 90 * DAY);
+    assert_eq!(replica.verdict(&other), Admission::Void);
+    twin.chain.push(other);
+    replica.refuses(
+        &twin.content(&town, (1, 20), &[], START + 91 * DAY),
+        Rule::Total,
+    );
+}
+
+/// A device that nobody has welcomed begins a few author keys, each with the totals to itself, however
+/// many weeks it claims to have passed.
+#[test]
+fn an_unwelcomed_guest_begins_few_author_keys() {
+    let mut town = Town::new(107);
+    let mut owner = town.owners();
+    let budget = Budget {
+        total_envelopes: Some(64),
+        ..Budget::default()
+    };
+    let terms = Terms {
+        budget,
+        ..Terms::GUEST
+    };
+    let invite = town.invite(town.root(), terms);
+    let at = owner.issue(&town, std::slice::from_ref(&invite.1), &[], START);
+    let device = town.key();
+    let mut replica = Replica::with(&town, &[&owner]);
+    for index in 0..8 {
+        let mut pen = town.pen(&device, invite.1.id());
+        let claim = pen.claim(&town, &invite.0, START);
+        pen.begin(&town, index, &[claim], &[&at], START + 50 * DAY);
+        let first = pen.chain.remove(0);
+        if u64::from(index) <= rights::limits::UNWELCOMED_INCARNATIONS {
+            replica.takes(&first);
+        } else {
+            replica.refuses(&first, Rule::Index);
+        }
+    }
+}

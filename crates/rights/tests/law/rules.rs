@@ -2,7 +2,7 @@
 
 use identity::{Device, Form, Id, Kind, Scheme};
 use lace::Rule;
-use wire::{Budget, Grant, Interval, Invite, InviteKind, Item, Rights, Terms, TopicPolicy};
+use wire::{Budget, Gift, Grant, Interval, Invite, InviteKind, Item, Rights, Terms, TopicPolicy};
 
 use crate::town::{
     ALL, DAY, MINUTE, READER, Replica, START, Sealed, Town, grant, grant_to, limited,
@@ -502,9 +502,17 @@ fn what_the_law_does_not_speak_of_is_not_let_in() {
         kind: InviteKind::Device,
         ..invite
     });
+    // Nobody writes under it, and a grant counts nothing in all.
+    let attended = Item::Invite(Invite {
+        kind: InviteKind::Attended(Gift {
+            terms: totals,
+            parent: root,
+        }),
+        ..invite
+    });
     let unknown = [
         grant(root, &bea.public(), totals),
-        town.invite(root, totals).1,
+        attended,
         Item::Grant(engine),
         device,
     ];
