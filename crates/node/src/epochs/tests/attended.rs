@@ -345,8 +345,8 @@ fn drop_answers(world: &mut World) {
     }));
 }
 
-/// Whoever was welcomed, and comes to fetch its answer when an epoch has begun since, is known by
-/// the secret that it was handed.
+/// Whoever was welcomed, and comes to fetch its answer when an epoch has begun since, is let in. There
+/// is more than one way to it here; what it asks with and shows is looked at in the next test.
 #[test]
 fn whoever_fetches_its_answer_an_epoch_later_is_let_in() {
     let mut world = World::new(153);
