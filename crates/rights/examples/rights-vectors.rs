@@ -23,6 +23,8 @@ use wire::{Class, Frame, Header, Parameters};
 
 #[path = "rights-vectors/epochs.rs"]
 mod epochs;
+#[path = "rights-vectors/links.rs"]
+mod links;
 
 const NOW: WallTime = WallTime::from_millis(1_780_000_000_000);
 const DAY_MS: u64 = 86_400_000;
@@ -56,6 +58,9 @@ pub(crate) fn vectors() -> Value {
         "link": link(&of),
         "core": core(&of),
         "invite": invite(&of),
+        "identify": links::identify_examples(&of),
+        "welcome": links::welcome(&of),
+        "devices": links::devices(),
         "core_invite": core_invite(),
         "vault": vault(),
     })

@@ -304,6 +304,37 @@ fn boxes_that_leave_somebody_out_are_never_usable() {
     assert!(announced.is_usable(), "the same ones again are no others");
 }
 
+/// All devices have theirs, and a core node not yet.
+#[test]
+fn an_epoch_waits_for_the_boxes_of_core_nodes_too() {
+    let of = founded(1);
+    let devices: Vec<_> = (1..4).map(|n| entitled(n, ALL)).collect();
+    let new = begun(&of, &devices, &[secret(8).public()]);
+    let whole = &new.boxes[0];
+    let mut announced = Announced::new(new.item.clone()).unwrap();
+    let without = Boxes {
+        cores: Vec::new(),
+        ..whole.clone()
+    };
+    announced.take(&without).unwrap();
+    assert!(!announced.is_usable());
+    announced.take(whole).unwrap();
+    assert!(announced.is_usable());
+    // What a core node is given it takes if it is a core node's.
+    let given = announced.learn_as_core(of.topic, &own(8));
+    assert!(matches!(given, Some(Access::Core(_))));
+    let id = (of.topic, new.item.id());
+    let access = Access::Reader(new.secret.clone());
+    let more = seal_box(id, &secret(8).public(), &access, &mut rng(78)).unwrap();
+    let mut announced = Announced::new(new.item.clone()).unwrap();
+    let false_one = Boxes {
+        cores: vec![more],
+        ..whole.clone()
+    };
+    announced.take(&false_one).unwrap();
+    assert!(announced.learn_as_core(of.topic, &own(8)).is_none());
+}
+
 #[test]
 fn two_devices_with_one_hint_both_get_their_box() {
     // Keys with equal hints take 2³² tries; the same key, announced by two devices, does as well.

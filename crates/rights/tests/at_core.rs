@@ -96,6 +96,19 @@ fn a_proof_holds_for_one_link_one_direction_and_one_topic() {
         let refused = flipped.verify(&secret, &core, of.topic, NOW);
         assert_eq!(refused, Err(ShowRefused::NotAuthentic), "byte {at}");
     }
+    for changed in [
+        AtCore {
+            token: [1; 16],
+            ..proof.clone()
+        },
+        AtCore {
+            tag: [1; 16],
+            ..proof.clone()
+        },
+    ] {
+        let refused = changed.verify(&secret, &core, of.topic, NOW);
+        assert_eq!(refused, Err(ShowRefused::NotAuthentic));
+    }
     let long = AtCore {
         sealed: vec![0; MAX_AT_CORE + 1],
         ..proof.clone()

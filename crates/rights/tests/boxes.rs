@@ -1,6 +1,6 @@
 //! Boxes, keys and older meeting secrets: what opens, for whom, and what is noticed.
 
-use identity::seal::hpke::HpkeSecret;
+use identity::seal::hpke::{HpkeSecret, seal as hpke_seal};
 use identity::{EpochId, SealingKey};
 use machine::Rng;
 use rights::limits::{MAX_KEYS, MAX_KEYS_PLAIN};
@@ -120,6 +120,31 @@ fn an_answer_with_keys_is_bounded() {
         assert_eq!(got.len(), count);
         assert_eq!(got[0].0, id(0), "the first ones");
     }
+}
+
+/// What seals to somebody can seal anything: more than fits, or something behind it, is not opened.
+#[test]
+fn keys_of_another_form_do_not_open() {
+    let topic = founded(1).topic;
+    let to = key(1).public();
+    let one = |n: u8| {
+        let access = Access::Reader(EpochSecret::from_bytes([n; 32])).to_bytes();
+        let length = u16::try_from(access.len()).unwrap().to_be_bytes();
+        [&[n; 32][..], &length, &access].concat()
+    };
+    let opens = |plain: &[u8]| {
+        let fields = [topic.as_bytes().as_slice()];
+        let (enc, sealed) =
+            hpke_seal(&to, "keys", &fields, to.as_bytes(), plain, &mut rng(6)).unwrap();
+        let hint = key_hint(&to);
+        open_keys(topic, &key(1), &SealedTo { hint, enc, sealed }).map(|keys| keys.len())
+    };
+    let most = u8::try_from(MAX_KEYS).unwrap();
+    let list = |count: u8| [vec![count], (0..count).flat_map(one).collect()].concat();
+    assert_eq!(opens(&list(most)), Ok(MAX_KEYS));
+    assert!(opens(&list(most + 1)).is_err());
+    assert!(opens(&[list(1), vec![0]].concat()).is_err());
+    assert!(opens(&[]).is_err());
 }
 
 #[test]

@@ -15,8 +15,8 @@ use wire::{
 
 use super::support::{NOW, founded, rng};
 
-const START: u64 = NOW.as_millis();
-const HOUR: u64 = 3_600_000;
+pub(crate) const START: u64 = NOW.as_millis();
+pub(crate) const HOUR: u64 = 3_600_000;
 
 const ALL: Rights = Rights {
     publish: Some(Interval::ALWAYS),
@@ -25,33 +25,33 @@ const ALL: Rights = Rights {
 };
 
 /// A topic whose owner's device key is known.
-struct Topic {
-    genesis: Genesis,
-    id: TopicId,
-    owner: SecretKey,
+pub(crate) struct Topic {
+    pub(crate) genesis: Genesis,
+    pub(crate) id: TopicId,
+    pub(crate) owner: SecretKey,
     rng: RefCell<Rng>,
 }
 
 /// An envelope, and what those that name it need.
 #[derive(Clone)]
-struct Made {
-    raw: Raw,
-    id: EnvelopeId,
-    generation: u64,
+pub(crate) struct Made {
+    pub(crate) raw: Raw,
+    pub(crate) id: EnvelopeId,
+    pub(crate) generation: u64,
 }
 
 /// Somebody who writes under a grant.
 #[derive(Clone)]
-struct Writer {
-    key: SecretKey,
-    grant: GrantId,
-    number: u64,
+pub(crate) struct Writer {
+    pub(crate) key: SecretKey,
+    pub(crate) grant: GrantId,
+    pub(crate) number: u64,
     last: Option<Made>,
-    created: u64,
+    pub(crate) created: u64,
 }
 
 impl Writer {
-    fn new(topic: &Topic, grant: GrantId, after: Option<&Made>) -> Self {
+    pub(crate) fn new(topic: &Topic, grant: GrantId, after: Option<&Made>) -> Self {
         Self {
             key: topic.key(),
             grant,
@@ -61,7 +61,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, topic: &Topic, items: &[Item]) -> Made {
+    pub(crate) fn write(&mut self, topic: &Topic, items: &[Item]) -> Made {
         self.number += 1;
         let before = self.last.as_ref();
         let first = self.number == 1;
@@ -104,7 +104,7 @@ impl Writer {
         made
     }
 
-    fn certified(&mut self, topic: &Topic, device: &SecretKey, more: &[Item]) -> Made {
+    pub(crate) fn certified(&mut self, topic: &Topic, device: &SecretKey, more: &[Item]) -> Made {
         let certificate = Certificate::sign(topic.id, device, self.key.public(), 0);
         let mut items = vec![Item::Certificate(certificate)];
         items.extend_from_slice(more);
@@ -113,7 +113,7 @@ impl Writer {
 }
 
 impl Topic {
-    fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         let mut rng = rng(seed);
         let owner = SecretKey::generate(&mut rng);
         let mut genesis = founded(seed).genesis;
@@ -126,15 +126,19 @@ impl Topic {
         }
     }
 
-    fn key(&self) -> SecretKey {
+    pub(crate) fn key(&self) -> SecretKey {
         SecretKey::generate(&mut self.rng.borrow_mut())
     }
 
-    fn root(&self) -> GrantId {
+    pub(crate) fn root(&self) -> GrantId {
         GrantId::from_bytes(self.id.to_bytes())
     }
 
-    fn invite(&self, parent: GrantId, kind: fn(Gift) -> InviteKind) -> (SecretKey, Invite) {
+    pub(crate) fn invite(
+        &self,
+        parent: GrantId,
+        kind: fn(Gift) -> InviteKind,
+    ) -> (SecretKey, Invite) {
         let key = self.key();
         let invite = Invite {
             key: key.public(),
@@ -149,30 +153,34 @@ impl Topic {
         (key, invite)
     }
 
-    fn claim(&self, key: &SecretKey, invite: &Invite, device: PublicKey) -> Claim {
+    pub(crate) fn claim(&self, key: &SecretKey, invite: &Invite, device: PublicKey) -> Claim {
         let sealing = SealingKey::from_bytes([6; 32]);
         Claim::sign(self.id, key, invite.grant(), device, sealing, START)
     }
 
-    fn check(&self, grant: &GrantId, chain: &[Made]) -> (Result<Chain, Broken>, usize) {
+    pub(crate) fn check(&self, grant: &GrantId, chain: &[Made]) -> (Result<Chain, Broken>, usize) {
         let raws: Vec<Raw> = chain.iter().map(|made| made.raw.clone()).collect();
         self.check_raw(grant, &raws)
     }
 
-    fn check_raw(&self, grant: &GrantId, raws: &[Raw]) -> (Result<Chain, Broken>, usize) {
+    pub(crate) fn check_raw(
+        &self,
+        grant: &GrantId,
+        raws: &[Raw],
+    ) -> (Result<Chain, Broken>, usize) {
         let mut checks = Checks::new();
         let chain = Chain::check(&self.genesis, grant, raws, &mut checks);
         assert!(checks.done() <= MAX_CHAIN_SIGNATURES);
         (chain, checks.done())
     }
 
-    fn rule(&self, grant: &GrantId, chain: &[Made]) -> Rule {
+    pub(crate) fn rule(&self, grant: &GrantId, chain: &[Made]) -> Rule {
         self.check(grant, chain).0.unwrap_err().rule
     }
 
     /// A chain of so many grants, each in an envelope after its issuer's first; with the last
     /// holder's device. `terms` says what each of them gives.
-    fn delegated(&self, depth: usize, terms: impl Fn(usize) -> Terms) -> Delegated {
+    pub(crate) fn delegated(&self, depth: usize, terms: impl Fn(usize) -> Terms) -> Delegated {
         let mut chain = Vec::new();
         let (mut device, mut grant) = (self.owner.clone(), self.root());
         let mut ids = vec![grant];
@@ -195,19 +203,19 @@ impl Topic {
     }
 }
 
-struct Delegated {
-    chain: Vec<Made>,
-    device: SecretKey,
-    grant: GrantId,
+pub(crate) struct Delegated {
+    pub(crate) chain: Vec<Made>,
+    pub(crate) device: SecretKey,
+    pub(crate) grant: GrantId,
     ids: Vec<GrantId>,
 }
 
-const EVERYTHING: Terms = Terms {
+pub(crate) const EVERYTHING: Terms = Terms {
     rights: ALL,
     budget: Terms::GUEST.budget,
 };
 
-fn given(parent: GrantId, form: &Form, terms: Terms, joint: Option<Joint>) -> Item {
+pub(crate) fn given(parent: GrantId, form: &Form, terms: Terms, joint: Option<Joint>) -> Item {
     Item::Grant(Grant {
         parent,
         holder: form.member(),
@@ -219,7 +227,7 @@ fn given(parent: GrantId, form: &Form, terms: Terms, joint: Option<Joint>) -> It
     })
 }
 
-fn until(end: u64) -> Rights {
+pub(crate) fn until(end: u64) -> Rights {
     let interval = Some(Interval {
         from: 0,
         until: Some(end),
@@ -526,7 +534,7 @@ fn nothing_hangs_under_an_invite_and_some_need_a_welcome() {
 }
 
 /// The owner becomes two devices that both must sign, which grant together.
-fn owners(topic: &Topic) -> (Vec<Made>, Item, SecretKey) {
+pub(crate) fn owners(topic: &Topic) -> (Vec<Made>, Item, SecretKey) {
     let second = topic.key();
     let both = Form::equal(&[topic.owner.public(), second.public()].into(), 2).unwrap();
     let root = &topic.genesis.root;

@@ -5,6 +5,7 @@ mod at_core;
 mod body;
 mod boxes;
 mod chain;
+mod chain_forged;
 mod delegation;
 mod flows;
 mod identify;

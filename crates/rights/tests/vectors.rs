@@ -6,12 +6,13 @@ use identity::{EpochId, NodeId, PublicKey, TopicId};
 use machine::WallTime;
 use rights::{
     Access, AtCore, CoreSecret, Epoch, EpochSecret, InviteSeed, ItemSubject, KeyRing, LinkSecret,
-    MeetingSecret, OpenCache, Opened, OpenedItem, Role, SealingKeys, ShownAtCore, Subject, Vault,
-    open, open_box, open_item_to_members, open_item_to_readers, open_keys, open_older,
+    MeetingSecret, OpenCache, Opened, OpenedItem, PairSeed, Role, SealingKeys, ShownAtCore,
+    Subject, Vault, identified, open, open_answer, open_box, open_item_to_members,
+    open_item_to_readers, open_keys, open_older,
 };
 use serde_json::Value;
 use wire::plain::decode_messages;
-use wire::{Genesis, Item, SealedTo};
+use wire::{Genesis, IdentifyStep, Item, PairMessage, SealedTo};
 
 #[path = "../examples/rights-vectors.rs"]
 mod example;
@@ -186,4 +187,76 @@ fn the_announcement_opens_from_the_file() {
         assert_eq!(*opened.to_bytes(), access);
         epoch.check(&opened).unwrap();
     }
+}
+
+/// The end of the link that took it up.
+fn acceptor(file: &Value) -> LinkSecret {
+    let link = &file["link"];
+    LinkSecret::new(
+        &fixed(link, "exporter"),
+        NodeId::from_bytes(fixed(link, "dialler")),
+        NodeId::from_bytes(fixed(link, "acceptor")),
+        Role::Acceptor,
+    )
+}
+
+#[test]
+fn the_question_opens_from_the_file() {
+    let file = file();
+    let identify = &file["identify"];
+    let topic = TopicId::from_bytes(fixed(&file["topic"], "topic"));
+    let meeting = MeetingSecret::from_bytes(fixed(identify, "meeting_secret"));
+    let question = bytes(&identify["said"][0], "sealed");
+    let known = [(topic, meeting)];
+    let acceptor = acceptor(&file);
+    let heard = identified(&acceptor, IdentifyStep::Question, &question, &known);
+    let [one] = heard.as_slice() else {
+        panic!("one topic");
+    };
+    assert_eq!(
+        *one.shown.device.as_bytes(),
+        fixed(&file["topic"], "device_key")
+    );
+    // The answer went the other way.
+    let answer = bytes(&identify["said"][1], "sealed");
+    assert!(identified(&acceptor, IdentifyStep::Answer, &answer, &known).is_empty());
+}
+
+#[test]
+fn the_answer_to_a_claim_opens_from_the_file() {
+    let file = file();
+    let welcome = &file["welcome"];
+    let topic = TopicId::from_bytes(fixed(&file["topic"], "topic"));
+    let of = (topic, fixed(welcome, "claim_hash"));
+    let secret = HpkeSecret::from_bytes(fixed(welcome, "sealing_secret"));
+    let welcomed = open_answer(of, &secret, &bytes(welcome, "sealed")).unwrap();
+    assert_eq!(*welcomed.grant.as_bytes(), fixed(welcome, "grant"));
+    let giver = PublicKey::from_bytes(fixed(welcome, "device_key"));
+    welcomed.verify(of, &giver).unwrap();
+    let [(epoch, access)] = welcomed.keys.as_slice() else {
+        panic!("one epoch");
+    };
+    let mut ring = ring(&file);
+    ring.unlock(*epoch, access.clone()).unwrap();
+}
+
+#[test]
+fn what_devices_say_opens_from_the_file() {
+    let file = file();
+    let devices = &file["devices"];
+    let acceptor = acceptor(&file);
+    let first = PairSeed::from_bytes(fixed(devices, "seed")).key();
+    let kept = first.lasting(&acceptor);
+    assert_eq!(*kept.as_bytes(), fixed(devices, "kept_key"));
+    for (said, key) in devices["said_by_dialler"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip([first, kept])
+    {
+        let number = said["number"].as_u64().unwrap().try_into().unwrap();
+        let plain = key.open(&acceptor, number, &bytes(said, "sealed"));
+        assert_eq!(*plain.unwrap(), bytes(devices, "plain"));
+    }
+    PairMessage::decode(&bytes(devices, "plain")).unwrap();
 }

@@ -1,6 +1,6 @@
 //! Answers to claims.
 
-use identity::seal::hpke::HpkeSecret;
+use identity::seal::hpke::{HpkeSecret, open, seal};
 use identity::{EpochId, GrantId, SealingKey, SecretKey};
 use rights::{Access, EpochSecret, Welcomed, no_box, open_answer, seal_answer};
 use wire::limits::BOX_LEN;
@@ -91,8 +91,30 @@ fn keys_are_those_that_the_giver_of_the_grant_has_signed() {
     found.keys.pop();
     found.verify(made.of, &made.giver.public()).unwrap_err();
     let mut found = open_answer(made.of, &made.joiner, &made.sealed).unwrap();
+    found.keys = keys(3).split_off(1);
+    found.verify(made.of, &made.giver.public()).unwrap_err();
+    let mut found = open_answer(made.of, &made.joiner, &made.sealed).unwrap();
     found.grant = GrantId::from_bytes([4; 32]);
     found.verify(made.of, &made.giver.public()).unwrap_err();
+}
+
+/// Behind what is handed over there are zeros alone.
+#[test]
+fn nothing_is_hidden_in_an_answer() {
+    let made = made(keys(1));
+    let to = made.joiner.public();
+    let fields: [&[u8]; 2] = [made.of.0.as_bytes(), &made.of.1];
+    let (enc, ct) = made.sealed.split_first_chunk().unwrap();
+    let plain = open(&made.joiner, "welcome", &fields, enc, to.as_bytes(), ct).unwrap();
+    let sealed = |plain: &[u8]| {
+        let aad = to.as_bytes();
+        let (enc, ct) = seal(&to, "welcome", &fields, aad, plain, &mut rng(6)).unwrap();
+        open_answer(made.of, &made.joiner, &[enc.as_slice(), &ct].concat()).is_ok()
+    };
+    assert!(sealed(&plain));
+    let mut hidden = plain.clone();
+    *hidden.last_mut().unwrap() = 1;
+    assert!(!sealed(&hidden));
 }
 
 #[test]

@@ -380,6 +380,29 @@ fn boxes_count_on_the_announcers_chain_after_the_item_and_each_once() {
     );
 }
 
+/// An announcer that forks puts its boxes on the branch without the announcement, of which it has
+/// heard through somebody else.
+#[test]
+fn boxes_on_another_branch_than_their_epoch_are_none() {
+    let mut hall = Hall::new(12);
+    let (ada, _) = hall.guest(2, Terms::GUEST);
+    let at = START + 5;
+    let new = hall.epoch(&[to(key(1)), to(key(2))], at);
+    let mut twin = hall.owner.clone();
+    twin.issue(&hall.town, &[Item::Leave], &[&ada.chain[1]], at);
+    let item = Item::Epoch(new.item.clone());
+    let announced = hall.owner.issue(&hall.town, &[item], &[&ada.chain[1]], at);
+    let profile = Item::Profile(vec![1; 60]);
+    let heard = ada.control(&hall.town, &[profile], &[&announced], at);
+    let mut here = replica(&hall.town, &[&ada, &hall.owner]);
+    here.takes(&heard);
+    here.verdict(twin.chain.last().unwrap());
+    let boxes = [Item::Boxes(new.boxes[0].clone())];
+    here.refuses(&twin.control(&hall.town, &boxes, &[&heard], at), Rule::Size);
+    let right = hall.owner.control(&hall.town, &boxes, &[&heard], at);
+    assert_ne!(here.verdict(&right), Admission::Refused(Rule::Size));
+}
+
 #[test]
 fn an_invite_gets_a_box_as_long_as_somebody_can_claim_it() {
     let mut hall = Hall::new(5);

@@ -7,7 +7,8 @@ use lace::Rule;
 use wire::{Act, Budget, Grant, Item, Joint, Revocation, Role, Terms};
 
 use crate::town::{
-    ALL, Pen, READER, Replica, START, Sealed, Town, by_past, grant, grant_to, id, limited, revoke,
+    ALL, DAY, Pen, READER, Replica, START, Sealed, Town, by_past, grant, grant_to, id, limited,
+    revoke,
 };
 
 /// An act that follows a state.
@@ -185,6 +186,12 @@ fn an_act_follows_what_is_known_and_is_signed_by_those_who_must() {
     replica().refuses(&written, Rule::Act);
     let mut replica = replica();
     replica.takes(&carried);
+    // The next one has the next number.
+    let mut skips = fresh();
+    (skips.number, skips.previous) = (3, good.id());
+    let act = skips.signed(&town, &[ann, new_key], &[]);
+    let written = phone.control(&town, &[Item::Act(act)], &[&carried], START + 6);
+    replica.refuses(&written, Rule::Act);
     // Nor does one composition go on with the act of another.
     let mut other = fresh();
     other.composition = Form::one(town.owner.public()).member();
@@ -487,6 +494,53 @@ fn several_give_nothing_out_of_what_is_not_in_the_past() {
     };
     board.replica().refuses(&carry(&[]), Rule::Parent);
     board.replica().takes(&carry(&[&at]));
+}
+
+/// What they hold themselves, within its bounds, and in the state that they are in.
+#[test]
+fn several_give_out_of_their_own_in_their_newest_state() {
+    let mut board = board(511);
+    let (dora, new) = (board.town.key(), board.town.key());
+    let under = board.form.first_state();
+    let [a, b, c] = board.keys.clone();
+    let doras = grant(board.town.root(), &dora.public(), ALL);
+    let mut bounded = ALL;
+    bounded.rights.publish = Some(wire::Interval {
+        from: START,
+        until: Some(START + DAY),
+    });
+    let bounded = grant_to(board.town.root(), board.form.clone(), bounded);
+    let town = &board.town;
+    let items = [doras.clone(), bounded.clone()];
+    let at = board.owner.issue(town, &items, &[], START + 3);
+    let own = board.grant;
+    for (parent, rule) in [(doras.id(), Rule::Parent), (bounded.id(), Rule::Within)] {
+        board.grant = parent;
+        let item = board.gives(&dora.public(), some(10), under, &[&a, &b]);
+        let written = board
+            .reader
+            .control(&board.town, &[item], &[&at], START + 5);
+        board.replica().refuses(&written, rule);
+    }
+    // A fourth joins them. Two are enough as before, and sign for the state that they have left.
+    board.grant = own;
+    let four = form(&[&a, &b, &c, &new], 2);
+    let act = first(&board.form, four, &[]).signed(&board.town, &[&a, &b], &[&new]);
+    let (joined, now) = (Item::Act(act.clone()), act.id());
+    let at = board.owner.issue(
+        &board.town,
+        &[joined],
+        &[&board.pens[0].chain[0]],
+        START + 6,
+    );
+    let carry = |under| {
+        let item = board.gives(&dora.public(), some(10), under, &[&a, &b]);
+        board
+            .reader
+            .control(&board.town, &[item], &[&at], START + 7)
+    };
+    board.replica().refuses(&carry(under), Rule::Joint);
+    board.replica().takes(&carry(now));
 }
 
 #[test]

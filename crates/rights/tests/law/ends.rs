@@ -236,6 +236,9 @@ fn nobody_ends_what_is_not_below_it() {
     ends(&mut replica, &cleo, bea.grant, &[&end]);
     ends(&mut replica, &owner, owner.grant, &[&end]);
     ends(&mut replica, &owner, GrantId::from_bytes([9; 32]), &[&end]);
+    // What is below somebody else, by somebody who stands higher than that.
+    let cleos = cleo.chain.last().unwrap().clone();
+    ends(&mut replica, &dora, cleo.grant, &[&cleos]);
     // What is not in the past.
     ends(&mut replica, &owner, cleo.grant, &[]);
     // Who was let in by one invite holds it together with others: nobody ends it for them.
@@ -264,6 +267,8 @@ fn two_grants_do_not_end_one_another() {
     let mut replica = Replica::with(&town, &[&owner, &bea, &cleo, &below]);
     for target in [cleo.grant, bea.grant] {
         let written = below.control(&town, &[revoke(target, &[])], &[], START + 7);
+        replica.refuses(&written, Rule::Above);
+        let written = below.control(&town, &[close(target, &[])], &[], START + 7);
         replica.refuses(&written, Rule::Above);
     }
     let written = bea.control(&town, &[revoke(cleo.grant, &[])], &[&at], START + 7);
@@ -410,7 +415,7 @@ fn nothing_is_closed_before_a_day_after_its_end() {
 
 #[test]
 fn a_close_leaves_what_was_written_in_time() {
-    let (town, mut owner, mut bea) = for_a_day(410);
+    let (mut town, mut owner, mut bea) = for_a_day(410);
     let first = bea.chain[0].clone();
     let said = bea.say(&town, &[], START + MINUTE);
     let write = |cut: &[&Sealed], deps: &[&Sealed]| {
@@ -420,6 +425,21 @@ fn a_close_leaves_what_was_written_in_time() {
     replica().refuses(&write(&[], &[&said]), Rule::Reach);
     replica().refuses(&write(&[&first], &[&said, &first]), Rule::Reach);
     replica().refuses(&write(&[], &[&first]), Rule::Reach);
+    // What it cuts it names itself, though somebody whom it names does.
+    let invite = town.invite(town.root(), GUEST);
+    let at = owner.issue(&town, std::slice::from_ref(&invite.1), &[], START + 1);
+    let mut guest = town.guest(&invite, &at);
+    let heard = guest.say(&town, &[&said], START + MINUTE);
+    let unnamed = owner.control(
+        &town,
+        &[close(bea.grant, &[&said])],
+        &[&heard],
+        START + 2 * DAY,
+    );
+    Replica::with(&town, &[&owner, &bea, &guest]).refuses(&unnamed, Rule::Cut);
+    let write = |cut: &[&Sealed], deps: &[&Sealed]| {
+        owner.control(&town, &[close(bea.grant, cut)], deps, START + 2 * DAY)
+    };
     let closed = write(&[&said], &[&said]);
     // Back-dated, after the end.
     let late = bea.say(&town, &[], START + MINUTE);

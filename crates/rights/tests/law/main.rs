@@ -9,6 +9,7 @@
 )]
 
 mod acts;
+mod cuts;
 mod ends;
 mod epochs;
 mod model_keys;

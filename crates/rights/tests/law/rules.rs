@@ -125,6 +125,27 @@ fn somebody_elses_grant_is_not_written_under() {
     let claim = pen.claim(&town, &thief, START);
     let forged = pen.first(&town, 0, &[claim], &[&at], START + 1);
     replica.refuses(&forged, Rule::ClaimKey);
+    // Nor with a claim of another device, or of another invite.
+    let (pen, other) = (
+        town.pen(&thief, invite.1.id()),
+        town.pen(&bea, invite.1.id()),
+    );
+    let claim = other.claim(&town, &invite.0, START);
+    let stolen = pen.first(&town, 0, &[claim], &[&at], START + 1);
+    replica.refuses(&stolen, Rule::ClaimFor);
+    let mut elsewhere = pen.clone();
+    elsewhere.grant = given.id();
+    let claim = pen.claim(&town, &invite.0, START);
+    let moved = elsewhere.first(&town, 0, &[claim], &[&at], START + 1);
+    replica.refuses(&moved, Rule::ClaimFor);
+    // Nor after its end, or by whom the topic is.
+    let claim = pen.claim(&town, &invite.0, START + 366 * DAY);
+    let late = pen.first(&town, 0, &[claim], &[&at], START + 1);
+    replica.refuses(&late, Rule::InviteOver);
+    let owners = town.pen(&owner.device.clone(), invite.1.id());
+    let claim = owners.claim(&town, &invite.0, START);
+    let needless = owners.first(&town, 0, &[claim], &[&at], START + 1);
+    replica.refuses(&needless, Rule::Claim);
     // A grant is not claimed.
     let pen = town.pen(&bea, given.id());
     let claim = pen.claim(&town, &invite.0, START);
@@ -298,6 +319,44 @@ fn a_share_is_not_sold_twice() {
     let early = pen.control(&town, std::slice::from_ref(&late), &[], due - 1);
     fresh.refuses(&early, Rule::Carve);
     fresh.takes(&pen.control(&town, &[late], &[], due));
+}
+
+/// Who forks gives no more by it than by one chain, to whoever has heard of both.
+#[test]
+fn what_was_given_on_another_branch_weighs_where_it_is_known() {
+    let mut town = Town::new(12);
+    let mut owner = town.owners();
+    let bea = town.key();
+    let own = Terms {
+        budget: limited(100, 1_000_000),
+        ..ALL
+    };
+    let to_bea = grant(town.root(), &bea.public(), own);
+    let invite = town.invite(town.root(), GUEST);
+    let items = [to_bea.clone(), invite.1.clone()];
+    let at = owner.issue(&town, &items, &[], START);
+    let mut pen = town.pen(&bea, to_bea.id());
+    pen.begin(&town, 0, &[], &[&at], START + 1);
+    let twin = pen.clone();
+    let given = |messages, town: &mut Town| {
+        let budget = limited(messages, 1000);
+        let terms = Terms { budget, ..GUEST };
+        let to = town.key();
+        grant(to_bea.id(), &to.public(), terms)
+    };
+    let (sixty, fifty) = (given(60, &mut town), given(50, &mut town));
+    let first = pen.issue(&town, &[sixty], &[], START + 2);
+    let mut guest = town.guest(&invite, &at);
+    let heard = guest.say(&town, &[&first], START + 3);
+    let mut replica = Replica::with(&town, &[&owner, &pen, &guest]);
+    let knows = twin.control(&town, std::slice::from_ref(&fifty), &[&heard], START + 4);
+    replica.refuses(&knows, Rule::Carve);
+    let forty = given(40, &mut town);
+    let fits = twin.control(&town, &[forty], &[&heard], START + 4);
+    assert_ne!(
+        replica.verdict(&fits),
+        lace::Admission::Refused(Rule::Carve)
+    );
 }
 
 #[test]

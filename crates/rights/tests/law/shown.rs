@@ -335,4 +335,44 @@ proptest! {
             }
         }
     }
+
+    /// Whatever a stranger puts together of all that anybody has shown, whole or damaged, for whatever
+    /// grant and device: at most as many signatures as are checked for anybody, and nobody gets in who
+    /// does not take part.
+    #[test]
+    fn whatever_is_put_together_costs_no_more_and_lets_nobody_in(
+        tries in prop::collection::vec((any::<usize>(), any::<u8>(), any::<u8>()), 1..14),
+        runs in prop::collection::vec(
+            (any::<usize>(), any::<usize>(), 0_usize..17, any::<u16>()),
+            0..6,
+        ),
+        (target, device) in (any::<usize>(), any::<usize>()),
+    ) {
+        let mut town = Town::new(907);
+        let people = grows(&mut town, &tries);
+        let mut replica = Replica::with(&town, &everybody(&people));
+        let shown: Vec<Vec<Raw>> = people.iter().map(|person| {
+            let (device, grant) = (person.pen.device.public(), person.pen.grant);
+            gathered(&mut replica, &grant, &device).expect("it is here")
+        }).collect();
+        let mut chain = Vec::new();
+        for (of, from, count, flip) in runs {
+            let of = &shown[of % shown.len()];
+            let from = from % (of.len() + 1);
+            let mut run: Vec<Raw> = of.iter().skip(from).take(count).cloned().collect();
+            // One in four is damaged.
+            if let Some(raw) = run.first_mut().filter(|_| flip % 4 == 0) {
+                let at = usize::from(flip / 4) % raw.header_bytes.len();
+                raw.header_bytes[at] ^= 1 << (flip % 8);
+            }
+            chain.extend(run);
+        }
+        let [target, device] = [target, device].map(|at| &people[at % people.len()].pen);
+        let of = (&target.grant, &device.device.public());
+        let (verdict, done) = judged(&town, of, None, &chain);
+        prop_assert!(done <= MAX_CHAIN_SIGNATURES);
+        if verdict.is_ok() {
+            prop_assert_eq!(device.grant, target.grant);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::town::{MINUTE, Pen, Replica, START, Sealed, Town, grant_to};
 
 /// What somebody tries: who, with whom, and how much.
 #[derive(Clone, Debug)]
-struct Try {
+pub(crate) struct Try {
     by: usize,
     /// Out of whose grant: mostly its own.
     parent: usize,
@@ -24,7 +24,7 @@ struct Try {
     invite: Option<u32>,
 }
 
-fn tries() -> impl Strategy<Value = Vec<Try>> {
+pub(crate) fn tries() -> impl Strategy<Value = Vec<Try>> {
     let rate = || prop_oneof![1 => Just(None), 8 => (1_u32..40).prop_map(Some)];
     let one = (
         (
@@ -62,8 +62,10 @@ fn weighs(given: &Given, now: u64) -> bool {
 }
 
 /// Somebody in the tree.
-struct Person {
-    pen: Pen,
+pub(crate) struct Person {
+    pub(crate) pen: Pen,
+    /// The grants above its own, the topic's own first.
+    pub(crate) above: Vec<GrantId>,
     terms: Terms,
     share: u16,
     depth: u32,
@@ -150,7 +152,18 @@ fn judged(person: &Person, of: &Try, parent: GrantId, terms: &Terms, now: u64) -
     (open.len() >= 64).then_some(Rule::Carve)
 }
 
-fn play(tries: &[Try]) -> (Town, Vec<Sealed>, Vec<Sealed>) {
+/// A tree that has grown.
+pub(crate) struct Tree {
+    pub(crate) town: Town,
+    pub(crate) people: Vec<Person>,
+    /// When the last of it was written.
+    pub(crate) now: u64,
+    /// Envelopes that were taken, each after its past, and those that break a rule.
+    pub(crate) admitted: Vec<Sealed>,
+    refused: Vec<Sealed>,
+}
+
+pub(crate) fn play(tries: &[Try]) -> Tree {
     let mut town = Town::new(200);
     let owner = town.owners();
     let mut replica = Replica::with(&town, &[&owner]);
@@ -158,6 +171,7 @@ fn play(tries: &[Try]) -> (Town, Vec<Sealed>, Vec<Sealed>) {
     let mut refused = Vec::new();
     let mut people = vec![Person {
         pen: owner,
+        above: Vec::new(),
         terms: crate::town::ALL,
         share: 256,
         depth: 0,
@@ -212,8 +226,10 @@ fn play(tries: &[Try]) -> (Town, Vec<Sealed>, Vec<Sealed>) {
             replica.takes(&first);
             admitted.push(first);
             let depth = people[by].depth + 1;
+            let above = [people[by].above.as_slice(), &[people[by].pen.grant]].concat();
             people.push(Person {
                 pen,
+                above,
                 terms,
                 share: of.share,
                 depth,
@@ -231,7 +247,27 @@ fn play(tries: &[Try]) -> (Town, Vec<Sealed>, Vec<Sealed>) {
             }
         }
     }
-    (town, admitted, refused)
+    Tree {
+        town,
+        people,
+        now,
+        admitted,
+        refused,
+    }
+}
+
+/// The same in another order.
+pub(crate) fn shuffled(all: &[Sealed], order: u64) -> Vec<Sealed> {
+    let mut all = all.to_vec();
+    let mut random = order | 1;
+    for at in (1..all.len()).rev() {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let other = usize::try_from(random % (at as u64 + 1)).unwrap();
+        all.swap(at, other);
+    }
+    all
 }
 
 proptest! {
@@ -247,16 +283,8 @@ proptest! {
     /// In whatever order envelopes come, then those that break a rule, and with restarts.
     #[test]
     fn replicas_agree_whatever_came_first(tries in tries(), order in any::<u64>()) {
-        let (town, admitted, refused) = play(&tries);
-        let mut all = admitted.clone();
-        let mut random = order | 1;
-        for at in (1..all.len()).rev() {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            let other = usize::try_from(random % (at as u64 + 1)).unwrap();
-            all.swap(at, other);
-        }
+        let Tree { town, admitted, refused, .. } = play(&tries);
+        let all = shuffled(&admitted, order);
         let mut replica = Replica::new(&town);
         // Those that break a rule come last: parked, they would be evidence of a fork.
         for envelope in all.iter().chain(&refused) {
