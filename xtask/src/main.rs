@@ -1,6 +1,7 @@
 //! `cargo xtask`: the one command that is the same for a person and for continuous integration.
 
 mod includes;
+mod mutate;
 mod tidy;
 
 use std::process::{Command, ExitCode};
@@ -11,6 +12,9 @@ usage: cargo xtask COMMAND
   planted the tests that guard the release rule notice when it is switched off, and the
           simulator's swarm finds every known defect within 200 seeds; not in ci, because
           it builds everything once more
+  mutate [TEXT]
+          takes single checks of rights out, one after another, or those with TEXT in their
+          description or file, and sees that the tests notice; not in ci: a minute each
   ci      everything below, in this order
   fmt     formatting is what rustfmt makes of it
   clippy  no warning in any target
@@ -69,6 +73,7 @@ fn run(task: &str) -> Result<(), String> {
             cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], &[])
         }
         "same" => same(),
+        "mutate" => mutate::run(&std::env::args().nth(2).unwrap_or_default()),
         "planted" => {
             let of = |package, which: &[&str]| {
                 let with = ["test", "--locked", "-p", package, "--features", "planted"];
