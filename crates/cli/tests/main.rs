@@ -7,6 +7,7 @@ mod docs;
 mod fake;
 mod giving;
 mod life;
+mod party;
 mod people;
 mod privacy;
 mod samples;

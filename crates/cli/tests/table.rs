@@ -61,7 +61,7 @@ fn serve(world: &World, name: &str, words: &[&str]) -> (Person, Running) {
 
 /// Searches the whole memory of a running process that this one has started, byte by byte: every page
 /// that it may read and that is there, its heap and stacks and what it has mapped.
-fn search_memory(process: u32, needles: &[Needle]) -> std::io::Result<Searched> {
+pub(crate) fn search_memory(process: u32, needles: &[Needle]) -> std::io::Result<Searched> {
     let mut searched = Searched {
         bytes: 0,
         files: 0,
