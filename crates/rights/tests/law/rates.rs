@@ -1,10 +1,13 @@
 //! What a chain may spend, by the time that it claims.
 
+use identity::{Device, Form};
 use lace::{Admission, Rule};
 use proptest::prelude::*;
 use wire::{Budget, Item, Terms};
 
-use crate::town::{DAY, MINUTE, Pen, Replica, START, Sealed, Town, created, grant, limited};
+use crate::town::{
+    DAY, MINUTE, Pen, Replica, START, Sealed, Town, created, grant, grant_to, limited,
+};
 
 /// A chain under a grant of so many messages and bytes a minute.
 fn under(town: &mut Town, budget: Budget) -> (Pen, Pen) {
@@ -123,6 +126,31 @@ fn a_branch_begins_with_what_was_left_where_it_parts() {
     assert_eq!(replica.verdict(&other), Admission::Void);
     twin.chain.push(other);
     replica.refuses(&twin.content(&town, (1, 20), &[], START), Rule::Rate);
+}
+
+/// A device writes its part of what its composition may, and leaves the others theirs.
+#[test]
+fn a_device_spends_its_share_and_no_more() {
+    let mut town = Town::new(110);
+    let mut owner = town.owners();
+    let (bea, other) = (town.key(), town.key());
+    let mut keys = [(bea.public(), 64), (other.public(), 192)];
+    keys.sort_unstable();
+    let devices = keys.map(|(key, share)| Device { key, share });
+    let terms = Terms {
+        budget: messages(40),
+        ..Terms::GUEST
+    };
+    let given = grant_to(town.root(), Form::new(devices.to_vec(), 1).unwrap(), terms);
+    let at = owner.issue(&town, std::slice::from_ref(&given), &[], START);
+    for (device, most) in [(&bea, 100), (&other, 300)] {
+        let mut pen = town.pen(device, given.id());
+        pen.begin(&town, 0, &[], &[&at], START);
+        let mut replica = Replica::with(&town, &[&owner, &pen]);
+        let more = pen.content(&town, (most + 1, 20), &[], START);
+        replica.refuses(&more, Rule::Rate);
+        replica.takes(&pen.content(&town, (most, 20), &[], START));
+    }
 }
 
 /// What a bucket does, in plain numbers.
