@@ -89,7 +89,7 @@ pub fn identify(link: &LinkSecret, step: IdentifyStep, of: &[Identity], rng: &mu
 }
 
 /// Who identified itself in a frame of this step that came over the link, in topics and under secrets
-/// of these. At most one signature is checked for each of the [`IDENTIFY_TOPICS`] blocks, and none
+/// of these. At most two signatures are checked for each of the [`IDENTIFY_TOPICS`] blocks, and none
 /// for who holds no secret.
 #[must_use]
 pub fn identified(
