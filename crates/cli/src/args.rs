@@ -345,6 +345,10 @@ pub struct Grant {
     /// No more bytes than this, such as 2MiB/min
     #[arg(long, value_name = "RATE")]
     pub bytes: Option<PerMinute>,
+    /// Give it at this time, not before: RFC 3339, or from now (+2d). This device keeps it until then, and has to
+    /// be up [default: now]
+    #[arg(long, value_name = "T")]
+    pub at: Option<When>,
 }
 
 /// `way revoke`.

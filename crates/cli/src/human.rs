@@ -407,6 +407,15 @@ pub fn topic_info(info: &schema::TopicInfo) -> String {
             short(&of.invite)
         ));
     }
+    for gift in &info.releases {
+        let rights: Vec<&str> = gift.rights.iter().map(|it| it.right.as_str()).collect();
+        text.push_str(&format!(
+            "\nlater    {} is given {} at {}",
+            short(&gift.member),
+            rights.join(", "),
+            minutes(&gift.at)
+        ));
+    }
     if let Some(whom) = &info.waits_for {
         text.push_str(&format!("\nwaits for {}", line(whom)));
     }

@@ -104,6 +104,8 @@ pub enum Ask {
         until: Option<u64>,
         messages: Option<u32>,
         bytes: Option<u32>,
+        #[serde(default)]
+        at: Option<u64>,
     },
     Revoke {
         topic: String,

@@ -206,7 +206,10 @@ objects! {
         waiting: Vec<Claimant>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         waits_for: Option<String>,
+        releases: Vec<Release>,
     }
+    /// What this device gives at a time that has not come yet, inside [`TopicInfo`].
+    Release { member: String, at: String, rights: Vec<InvitedRight>, }
     /// A device that takes part, inside [`TopicInfo`].
     Device { device: String, name: String, own: bool, left: bool, envelopes: u64, }
     /// A core that holds the topic, inside [`TopicInfo`].
@@ -259,6 +262,8 @@ objects! {
     GrantEnd { how: String, by: String, by_name: String, at: String, above: bool, }
     /// `way grant`.
     Granted { v: Version, grant: String, member: String, }
+    /// `way grant --at`.
+    Scheduled { v: Version, member: String, at: String, }
     /// `way revoke`.
     Revoked { v: Version, grants: Vec<String>, member: String, others: u32, }
     /// `way invite`.

@@ -271,7 +271,9 @@ pub fn answer(asked: &Asked, reply: Reply) -> Answer {
         Reply::Members(all) => Answer::many(all, members::member),
         Reply::Device(reply) => devices::answer(reply),
         Reply::Owners(reply) => owners::answer(reply),
-        Reply::Granted { .. } | Reply::Revoked { .. } => members::given(reply),
+        Reply::Granted { .. } | Reply::Scheduled { .. } | Reply::Revoked { .. } => {
+            members::given(reply)
+        }
         Reply::Invited { .. } | Reply::Invitation { .. } => objects::inviting(reply),
         Reply::Sent { ids, warnings } => {
             Answer::many(ids, |id| objects::sent(&asked.to, id)).warning(warnings)

@@ -144,6 +144,11 @@ fn topic_info() -> node::TopicInfo {
             beyond: true,
         }],
         waits_for: Some("a welcome by alice".into()),
+        releases: vec![node::Release {
+            member: HEX.into(),
+            at: 1,
+            rights: invited_rights(),
+        }],
     }
 }
 
@@ -418,6 +423,13 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
             },
         ),
         (
+            "Scheduled",
+            Reply::Scheduled {
+                member: members()[0].id.clone(),
+                at: 1,
+            },
+        ),
+        (
             "Revoked",
             Reply::Revoked {
                 grants: vec!["ab".repeat(32)],
@@ -667,6 +679,7 @@ pub(crate) fn asks() -> Vec<Ask> {
             until: Some(2),
             messages: Some(10),
             bytes: Some(1_000),
+            at: Some(3),
         },
         Ask::Revoke {
             topic: text(),

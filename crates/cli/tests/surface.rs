@@ -93,6 +93,7 @@ fn commands_print_the_objects_of_the_specification() {
         ("TopicInfo", "topic info ops"),
         ("Member", "members ops"),
         ("Granted", "grant ops bob --publish --rate 10/min"),
+        ("Scheduled", "grant ops bob --read --at +2d"),
         ("Revoked", "revoke ops bob --read"),
         ("Done", "topic leave ops"),
         ("Invite", "invite ops --uses 2"),

@@ -136,7 +136,10 @@ impl<'a> Staged<'a> {
     /// The value of a key.
     pub fn get(&mut self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
         self.used.reads += 1;
-        if let Some(pending) = self.overlay.0.get(&(table.id, key.to_vec())) {
+        // Mostly nothing is staged: then the key need not be copied to be looked for.
+        if !self.overlay.0.is_empty()
+            && let Some(pending) = self.overlay.0.get(&(table.id, key.to_vec()))
+        {
             return pending.value.clone();
         }
         match self.base.get(table, key) {
@@ -229,6 +232,9 @@ impl<'a> Staged<'a> {
             }
         };
         self.used.reads += 1 + base.len() as u64;
+        if staged.is_empty() {
+            return base;
+        }
         let mut rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> = base
             .into_iter()
             .map(|(key, value)| (key, Some(value)))

@@ -85,6 +85,15 @@ pub enum Command {
         messages: Option<u32>,
         bytes: Option<u32>,
     },
+    /// `way grant TOPIC MEMBER --at T`: gives these rights at this time (ms), and not before.
+    GrantLater {
+        topic: TopicRef,
+        member: String,
+        rights: Vec<AskedRight>,
+        messages: Option<u32>,
+        bytes: Option<u32>,
+        at: u64,
+    },
     /// `way revoke TOPIC MEMBER`: takes back these rights, or all. What the member wrote stands, or
     /// what it wrote up to a message does; with `cascade` what it gave to others ends too.
     Revoke {
@@ -254,6 +263,8 @@ pub enum Reply {
     Members(Vec<Member>),
     /// To [`Command::Grant`].
     Granted { grant: String, member: String },
+    /// To [`Command::GrantLater`]: what waits now, until this time (ms).
+    Scheduled { member: String, at: u64 },
     /// To [`Command::Revoke`]: what was taken back, and how many others who had claimed the same
     /// invite were given grants of their own.
     Revoked {
@@ -503,6 +514,19 @@ pub struct TopicInfo {
     pub waiting: Vec<Claimant>,
     /// For whom this device waits, where it has not been let in yet.
     pub waits_for: Option<String>,
+    /// What this device is to give at a time that has not come yet.
+    pub releases: Vec<Release>,
+}
+
+/// A gift that waits for its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// The member's id in text.
+    pub member: String,
+    /// When it is given (ms).
+    pub at: u64,
+    /// What is given.
+    pub rights: Vec<AskedRight>,
 }
 
 /// A device that has claimed an invite and waits for a welcome.
@@ -615,6 +639,11 @@ pub enum Right {
     Read,
     /// Let others in.
     Admit,
+}
+
+impl Right {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Publish, Self::Read, Self::Admit];
 }
 
 /// A right that is to be given.

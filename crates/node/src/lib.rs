@@ -38,6 +38,7 @@ mod proof;
 mod proposals;
 mod recognise;
 pub mod record;
+mod releases;
 pub mod rows;
 mod rules;
 mod seeking;

@@ -30,6 +30,13 @@ pub const MAX_CHECKING: usize = 1024 * 1024;
 /// Bytes that a new link takes before it has said that it takes more.
 pub const FIRST_WINDOW: u64 = 128 * 1024;
 
+/// Gifts of this node that wait for their time, in all topics. The next is refused until one has been made or was
+/// taken back.
+pub const MAX_RELEASES: usize = 256;
+
+/// When a gift is tried again that could not be made at its time, in milliseconds.
+pub const RELEASE_AGAIN_MS: u64 = 60 * 60 * 1000;
+
 /// Links to joiners that may be waiting at once. The next is refused.
 pub const MAX_JOINS: usize = 64;
 

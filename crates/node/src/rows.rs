@@ -36,6 +36,8 @@ pub(crate) const OWN: u8 = b'w';
 /// First byte of the keys of rows that say where the box of an invite of this device lies: `i` ‖
 /// local ‖ the invite's id → its locator.
 const INVITED: u8 = b'i';
+/// First byte of the keys of rows about what is to be given at a time that has not come yet.
+pub(crate) const RELEASES: u8 = b'r';
 /// First byte of the key of a vault row with an author's secret key: left out of backups.
 pub const AUTHOR: u8 = b'a';
 

@@ -625,6 +625,7 @@ impl Inner {
     /// Removes a topic and everything that is known of it.
     pub(crate) fn drop_topic(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         self.drop_members(turn, local);
+        self.drop_releases(turn, local);
         let cores = self.host.cores.remove(&local).unwrap_or_default();
         self.release_cores(turn, cores.into_keys());
         self.tokens.remove(local);

@@ -33,4 +33,6 @@ pub(crate) enum Timer {
     Pairs,
     /// Grants whose time is over are closed.
     Closes,
+    /// The time may have come for what is to be given later.
+    Releases,
 }

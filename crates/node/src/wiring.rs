@@ -136,6 +136,7 @@ impl Inner {
         self.topic(turn, topic::Input::Clock { confirmed });
         if confirmed {
             self.note_all_closes(turn);
+            self.wait_for_releases(turn);
             self.host.keys.forget_old(turn.cx);
         }
     }

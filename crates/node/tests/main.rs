@@ -17,6 +17,7 @@ mod owners;
 mod paired;
 mod promised;
 mod rates;
+mod releases;
 mod restored;
 mod roll;
 mod silence;

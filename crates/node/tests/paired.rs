@@ -1,9 +1,10 @@
 //! One person with several devices.
 
+use crate::giving::grant;
 use crate::story::{found, invite, join, send, texts, wait};
 use crate::world::World;
 use node::command::devices::{DeviceCommand, DeviceReply, DeviceRow};
-use node::command::{Code, Command, Failure, Member, Reply, WaitFor};
+use node::command::{Code, Command, Failure, Member, Reply, Right, WaitFor};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -403,6 +404,36 @@ fn who_was_welcomed_may_have_several_devices_too() {
 }
 
 #[test]
+fn what_is_given_to_a_member_all_its_devices_have() {
+    let (mut world, [alice, cleo, phone, laptop]) = bob_has_two(100);
+    let everything = [Right::Publish, Right::Read, Right::Admit];
+    let reply = grant(&mut world, alice, "Laptop", &everything);
+    let Reply::Granted { member, .. } = reply else {
+        panic!("{reply:?}");
+    };
+    world.pass(Duration::from_secs(30));
+    // Either of them gives of it.
+    for (node, right) in [(phone, Right::Publish), (laptop, Right::Read)] {
+        let reply = grant(&mut world, node, "Cleo", &[right]);
+        assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
+    }
+    world.pass(Duration::from_secs(30));
+    for node in [alice, cleo, phone, laptop] {
+        let all = members(&mut world, node, TEA);
+        let bob = all.iter().find(|one| one.id == member).expect("Bob");
+        let stand = bob.grants.iter().filter(|grant| grant.stands);
+        assert_eq!((bob.devices.len(), stand.count()), (2, 2));
+        let by = |text: &str| {
+            let grants = all.iter().flat_map(|one| &one.grants);
+            grants
+                .filter(|grant| grant.stands && grant.by_name == text)
+                .count()
+        };
+        assert_eq!((by("Phone"), by("Laptop")), (1, 1), "at {node}");
+    }
+}
+
+#[test]
 fn who_stands_above_decides_between_two_devices() {
     let (mut world, [alice, cleo, phone, laptop]) = bob_has_two(90);
     part(&mut world, &[laptop, cleo], &[phone, alice]);
@@ -465,7 +496,7 @@ fn who_takes_part_as_somebody_else_is_not_seated_twice() {
         topic: TEA.to_owned(),
         member: "Laptop".to_owned(),
         rights: vec![node::command::AskedRight {
-            right: node::command::Right::Admit,
+            right: Right::Admit,
             from: 0,
             until: None,
         }],

@@ -27,7 +27,14 @@ pub fn grant(context: &mut Context, grant: Grant) -> Outcome {
         until: time("until", grant.until)?,
         messages: grant.rate.map(|rate| rate.0),
         bytes: grant.bytes.map(|rate| rate.0),
+        at: time("at", grant.at)?,
     };
+    if grant.at.is_some() {
+        return context.one(ask, |later: &schema::Scheduled| {
+            let member = plain::line(&later.member);
+            format!("{member} is given it at {}", plain::line(&later.at))
+        });
+    }
     context.one(ask, |done: &schema::Granted| {
         format!("granted to {}", plain::line(&done.member))
     })

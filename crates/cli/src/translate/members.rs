@@ -32,20 +32,32 @@ pub(super) fn giving(ask: Ask) -> node::Command {
             until,
             messages,
             bytes,
-        } => node::Command::Grant {
-            topic,
-            member,
-            rights: rights
-                .into_iter()
-                .map(|asked| node::AskedRight {
-                    right: right(asked),
-                    from: from.unwrap_or(0),
-                    until,
-                })
-                .collect(),
-            messages,
-            bytes,
-        },
+            at,
+        } => {
+            let asked = rights.into_iter().map(|asked| node::AskedRight {
+                right: right(asked),
+                from: from.unwrap_or(0),
+                until,
+            });
+            let rights = asked.collect();
+            match at {
+                Some(at) => node::Command::GrantLater {
+                    topic,
+                    member,
+                    rights,
+                    messages,
+                    bytes,
+                    at,
+                },
+                None => node::Command::Grant {
+                    topic,
+                    member,
+                    rights,
+                    messages,
+                    bytes,
+                },
+            }
+        }
         Ask::Revoke {
             topic,
             member,
@@ -108,6 +120,15 @@ pub(super) fn invited(rights: Vec<node::AskedRight>) -> Vec<schema::InvitedRight
     each.collect()
 }
 
+/// What is given later.
+pub(super) fn release(release: node::Release) -> schema::Release {
+    schema::Release {
+        member: release.member,
+        at: rfc3339(release.at),
+        rights: invited(release.rights),
+    }
+}
+
 /// What was given or taken.
 pub(super) fn given(reply: node::Reply) -> Answer {
     match reply {
@@ -115,6 +136,11 @@ pub(super) fn given(reply: node::Reply) -> Answer {
             v: Version,
             grant,
             member,
+        }),
+        node::Reply::Scheduled { member, at } => Answer::one(&schema::Scheduled {
+            v: Version,
+            member,
+            at: rfc3339(at),
         }),
         node::Reply::Revoked {
             grants,

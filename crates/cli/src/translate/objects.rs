@@ -330,6 +330,7 @@ pub(super) fn topic_info(info: node::TopicInfo) -> schema::TopicInfo {
         forked: info.forked,
         waiting: info.waiting.into_iter().map(claimant).collect(),
         waits_for: info.waits_for,
+        releases: info.releases.into_iter().map(members::release).collect(),
     }
 }
 

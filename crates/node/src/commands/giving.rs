@@ -35,6 +35,8 @@ const MIN_KEY: usize = 8;
 struct Target {
     holder: Id,
     devices: BTreeSet<PublicKey>,
+    /// Its first form. Nothing for the owners of the topic, and where an invite alone is meant.
+    form: Option<Form>,
     held: Vec<Holding>,
 }
 
@@ -74,7 +76,7 @@ enum Leaves {
 
 impl Inner {
     /// `way grant`.
-    pub(super) fn give(
+    pub(crate) fn give(
         &mut self,
         turn: &mut Turn<'_, '_>,
         (topic, member): (&str, &str),
@@ -91,15 +93,14 @@ impl Inner {
             });
         }
         let target = self.target(turn, (local, own), member)?;
-        let mut devices = target.devices.iter();
-        let (Some(device), None) = (devices.next(), devices.next()) else {
+        let Some(form) = target.form else {
             return Err(Failure::new(
-                Code::Failed,
-                "this member has several devices, and this version gives to members of one",
+                Code::Refused,
+                "this member owns the topic: there is nothing that it has not got",
                 "",
             ));
         };
-        let item = given(own, *device, Terms { rights, budget });
+        let item = given(own, form, Terms { rights, budget });
         let grant = item.id().to_string();
         self.say_items(turn, local, vec![item], &BTreeSet::new())?;
         self.align_epoch(turn, local, &rights);
@@ -107,6 +108,20 @@ impl Inner {
             grant,
             member: target.holder.to_string(),
         })
+    }
+
+    /// `way grant --at`.
+    pub(super) fn give_later(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        (topic, member): (&str, &str),
+        (asked, at): (&[AskedRight], u64),
+        budget: (Option<u32>, Option<u32>),
+    ) -> Result<Reply, Failure> {
+        let (local, own) = self.giver(topic)?;
+        rights_of(asked)?;
+        let target = self.target(turn, (local, own), member)?;
+        self.schedule(turn, (local, target.holder), (asked, at), budget)
     }
 
     /// `way revoke`.
@@ -126,7 +141,8 @@ impl Inner {
             Some(id) => Leaves::UpTo(self.last_of(turn, local, &target, id)?),
             None => Leaves::All,
         };
-        let only: BTreeSet<Right> = only.iter().copied().map(right).collect();
+        let asked = only;
+        let only: BTreeSet<Right> = asked.iter().copied().map(right).collect();
         let (mut items, mut named) = (Vec::new(), BTreeSet::new());
         let (mut revoked, mut others) = (Vec::new(), 0);
         if target.held.iter().any(|holding| holding.is_root) {
@@ -150,7 +166,8 @@ impl Inner {
             }
             if let Some(terms) = holding.terms {
                 others += beside.len();
-                items.extend(beside.into_iter().map(|device| given(own, *device, terms)));
+                let to_each = |device: &PublicKey| given(own, Form::one(*device), terms);
+                items.extend(beside.into_iter().map(to_each));
             }
             let left = cut_of(&target, holding, leaves);
             named.extend(left.iter().copied());
@@ -167,6 +184,14 @@ impl Inner {
                 joint: None,
             }));
         }
+        // What waits for its time is taken back with what stands, or by itself.
+        if revoked.is_empty() && self.take_back_releases(turn, (local, &target.holder), asked) {
+            return Ok(Reply::Revoked {
+                grants: revoked,
+                member: target.holder.to_string(),
+                others: 0,
+            });
+        }
         if revoked.is_empty() {
             return Err(Failure::new(
                 Code::Refused,
@@ -182,6 +207,7 @@ impl Inner {
             return Err(Failure::new(Code::Failed, text, ""));
         }
         self.say_items(turn, local, items, &named)?;
+        self.take_back_releases(turn, (local, &target.holder), asked);
         // Whoever hears of it hears of keys that the member has not, too.
         self.renew_epoch(turn, local);
         let member = match revoked.as_slice() {
@@ -244,12 +270,15 @@ impl Inner {
         let holder = self.find_member(turn, local, &seats, text)?;
         let devices = seats.iter().filter(|(of, _)| *of == holder);
         let devices: BTreeSet<PublicKey> = devices.map(|(_, device)| *device).collect();
-        let held = look(&mut self.topics, turn.cx, local, |lace, store| {
-            holdings(lace, store, own, (holder, &devices))
+        let seen = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let held = holdings(lace, store, own, (holder, &devices));
+            (held, first_form(lace, store, (holder, &devices)))
         });
+        let (held, form) = seen.unwrap_or_default();
         Ok(Target {
             holder,
-            held: held.unwrap_or_default(),
+            form,
+            held,
             devices,
         })
     }
@@ -274,6 +303,7 @@ impl Inner {
         Some(Target {
             holder: Id::new(Kind::Member, Scheme::Hash, *held.grant.as_bytes()),
             devices: BTreeSet::new(),
+            form: None,
             held: vec![held],
         })
     }
@@ -527,9 +557,8 @@ fn cut_of(target: &Target, holding: &Holding, leaves: Leaves) -> BTreeSet<Envelo
     left.collect()
 }
 
-/// A grant to a member of one device.
-fn given(parent: GrantId, device: PublicKey, terms: Terms) -> Item {
-    let form = Form::one(device);
+/// A grant to the member of this first form.
+fn given(parent: GrantId, form: Form, terms: Terms) -> Item {
     Item::Grant(Grant {
         parent,
         holder: form.member(),
@@ -539,6 +568,27 @@ fn given(parent: GrantId, device: PublicKey, terms: Terms) -> Item {
         form: Some(form),
         joint: None,
     })
+}
+
+/// The first form of a member, of which its id is the hash: as a grant to it says, or the only device of one that
+/// came by an invite.
+fn first_form(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    (holder, devices): (Id, &BTreeSet<PublicKey>),
+) -> Option<Form> {
+    let effect = lace.held_effect(store);
+    let held = effect.grants.iter();
+    let mut held = held.filter(|(_, it)| it.holder == Some(holder));
+    let said = held.find_map(|(grant, _)| {
+        let issued = lace.facts(store, |facts| facts.issued(grant));
+        issued.iter().find_map(|fact| match &fact.what {
+            Item::Grant(item) => item.form.clone(),
+            _ => None,
+        })
+    });
+    let one = devices.first().copied().map(Form::one);
+    said.or(one).filter(|form| form.member() == holder)
 }
 
 const fn right(named: Named) -> Right {

@@ -138,6 +138,14 @@ impl Inner {
                 };
                 self.give(turn, (&topic, &member), &rights, budget)
             }
+            Command::GrantLater {
+                topic,
+                member,
+                rights,
+                messages,
+                bytes,
+                at,
+            } => self.give_later(turn, (&topic, &member), (&rights, at), (messages, bytes)),
             Command::Revoke {
                 topic,
                 member,
@@ -198,6 +206,7 @@ impl Inner {
             Timer::Epochs => self.look_at_epochs(turn),
             Timer::Pairs => self.offer_to_pairs(turn),
             Timer::Closes => self.close_what_is_over(turn),
+            Timer::Releases => self.make_releases(turn),
         }
     }
 }

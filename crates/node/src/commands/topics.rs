@@ -166,6 +166,7 @@ impl Inner {
             peers: u32::try_from(summary.links).unwrap_or(u32::MAX),
             waiting,
             waits_for: self.waits_for(local),
+            releases: self.releases(turn, local),
         })))
     }
 

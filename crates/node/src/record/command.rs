@@ -128,6 +128,20 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
             maybe(w, *messages);
             maybe(w, *bytes);
         }
+        Command::GrantLater {
+            topic,
+            member,
+            rights,
+            messages,
+            bytes,
+            at,
+        } => {
+            w.array(7).uint(42_u8).text(topic).text(member);
+            write_asked(w, rights);
+            maybe(w, *messages);
+            maybe(w, *bytes);
+            w.uint(*at);
+        }
         Command::Revoke {
             topic,
             member,
@@ -252,6 +266,14 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
             rights: read_asked(r)?,
             messages: read_maybe_small(r)?,
             bytes: read_maybe_small(r)?,
+        },
+        (42, 7) => Command::GrantLater {
+            topic: text(r)?,
+            member: text(r)?,
+            rights: read_asked(r)?,
+            messages: read_maybe_small(r)?,
+            bytes: read_maybe_small(r)?,
+            at: r.u64("at")?,
         },
         (33, 6) => Command::Revoke {
             topic: text(r)?,
