@@ -58,6 +58,7 @@ pub(crate) fn vectors() -> Value {
         "link": link(&of),
         "core": core(&of),
         "invite": invite(&of),
+        "public": links::public(),
         "identify": links::identify_examples(&of),
         "welcome": links::welcome(&of),
         "devices": links::devices(),

@@ -54,6 +54,13 @@ impl EpochSecret {
         Self::from_bytes(rng.array())
     }
 
+    /// The secret of a public topic's one epoch: no secret to whoever has the genesis with these random
+    /// bytes.
+    #[must_use]
+    pub fn of_public(random: &[u8; 32]) -> Self {
+        Self::from_bytes(kdf("public epoch", &[random]))
+    }
+
     /// The meeting secret of the epoch.
     #[must_use]
     pub fn meeting(&self) -> MeetingSecret {
@@ -122,6 +129,9 @@ pub enum EpochRefused {
     /// No slice, more than [`MAX_SLICES`], or several slices without a length.
     #[error("an epoch with {0} slices of {1} ms")]
     Slices(usize, u64),
+    /// The genesis says that the topic is public, and its epoch is not the one that follows from it.
+    #[error("a public topic whose keys do not follow from its genesis")]
+    NotPublic,
 }
 
 /// The suite of RFC 9180 that this version speaks: X25519, HKDF-SHA256, ChaCha20-Poly1305.
@@ -155,6 +165,21 @@ impl Epoch {
             slice: 0,
             keys: secret.slice_public(1),
         }
+    }
+
+    /// The first epoch of a topic. That of a public one has to be what follows from the genesis, so
+    /// that all who have that read the same.
+    pub fn of_genesis(genesis: &wire::Genesis) -> Result<Self, EpochRefused> {
+        let item = &genesis.epoch;
+        let epoch = Self::from_item(item)?;
+        let follows = || {
+            let secret = EpochSecret::of_public(&genesis.random);
+            *item == Self::announce(&secret, item.start)
+        };
+        if genesis.policy.public && !follows() {
+            return Err(EpochRefused::NotPublic);
+        }
+        Ok(epoch)
     }
 
     /// The epoch that an item announces which follows others.

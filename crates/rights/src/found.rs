@@ -31,14 +31,38 @@ pub fn found(
     rng: &mut Rng,
 ) -> Result<Founded, EpochRefused> {
     let random = rng.array();
-    let device = device.founder_key(&random);
     let secret = EpochSecret::generate(rng);
+    of_secret(device, now, parameters, (random, secret, false))
+}
+
+/// Founds a public topic: the same, but that the secret of its epoch follows from the genesis.
+pub fn found_public(
+    device: &DeviceSecret,
+    now: WallTime,
+    parameters: Parameters,
+    rng: &mut Rng,
+) -> Result<Founded, EpochRefused> {
+    let random = rng.array();
+    let secret = EpochSecret::of_public(&random);
+    of_secret(device, now, parameters, (random, secret, true))
+}
+
+fn of_secret(
+    device: &DeviceSecret,
+    now: WallTime,
+    parameters: Parameters,
+    (random, secret, public): ([u8; 32], EpochSecret, bool),
+) -> Result<Founded, EpochRefused> {
+    let device = device.founder_key(&random);
     let epoch = Epoch::announce(&secret, now.as_millis());
     let epoch_id = epoch.id();
     let genesis = Genesis {
         random,
         root: Form::one(device.public()),
-        policy: TopicPolicy::default(),
+        policy: TopicPolicy {
+            public,
+            ..TopicPolicy::default()
+        },
         epoch,
         parameters,
     };

@@ -42,6 +42,13 @@ impl InviteSeed {
         Self(rng.array())
     }
 
+    /// The seed that follows from a public topic's id: so its box is asked for and sealed as an
+    /// invite's is, and known to all who know the id. It invites nobody.
+    #[must_use]
+    pub fn of_public(topic: TopicId) -> Self {
+        Self(kdf("public topic", &[topic.as_bytes()]))
+    }
+
     /// The seed of a link.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
@@ -124,13 +131,28 @@ impl InviteSeed {
     /// Seals a box: [`BOX_LEN`] bytes that look random to everybody else. Refused if the contents
     /// are too long for it: then leave addresses out.
     pub fn seal_box(&self, contents: &BoxContents, rng: &mut Rng) -> Result<Vec<u8>, Malformed> {
-        let plain = Zeroizing::new(contents.encode()?);
+        Ok(self.seal_plain(&Zeroizing::new(contents.encode()?), rng))
+    }
+
+    /// Seals the plaintext of a box: [`BOX_PLAIN_LEN`] bytes.
+    pub(crate) fn seal_plain(&self, plain: &[u8], rng: &mut Rng) -> Vec<u8> {
         debug_assert_eq!(plain.len(), BOX_PLAIN_LEN);
         let fresh = Zeroizing::new(rng.array::<32>());
         // Depends on the plaintext too, for the reason given at the salt of bodies.
-        let nonce: [u8; 24] = kdf("salt", &[&*fresh, &self.0, &plain]);
-        let sealed = aead_seal(&self.box_key(&nonce), &self.locator(), &plain);
-        Ok([nonce.as_slice(), &sealed].concat())
+        let nonce: [u8; 24] = kdf("salt", &[&*fresh, &self.0, plain]);
+        let sealed = aead_seal(&self.box_key(&nonce), &self.locator(), plain);
+        [nonce.as_slice(), &sealed].concat()
+    }
+
+    /// The plaintext of a box.
+    pub(crate) fn open_plain(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, BoxRefused> {
+        if sealed.len() != BOX_LEN {
+            return Err(BoxRefused::Closed);
+        }
+        let (nonce, sealed) = sealed.split_first_chunk().ok_or(BoxRefused::Closed)?;
+        aead_open(&self.box_key(nonce), &self.locator(), sealed)
+            .map(Zeroizing::new)
+            .map_err(|_| BoxRefused::Closed)
     }
 
     /// Opens a box and compares everything in it that can be compared: so what comes out is a topic
@@ -138,13 +160,7 @@ impl InviteSeed {
     /// Whether that device may let anybody in is seen in the topic: there its invite is admitted or
     /// not.
     pub fn open_box(&self, sealed: &[u8]) -> Result<Invitation, BoxRefused> {
-        if sealed.len() != BOX_LEN {
-            return Err(BoxRefused::Closed);
-        }
-        let (nonce, sealed) = sealed.split_first_chunk().ok_or(BoxRefused::Closed)?;
-        let plain = aead_open(&self.box_key(nonce), &self.locator(), sealed)
-            .map(Zeroizing::new)
-            .map_err(|_| BoxRefused::Closed)?;
+        let plain = self.open_plain(sealed)?;
         let mut contents = BoxContents::decode(&plain).map_err(|_| BoxRefused::Malformed)?;
         let handed = contents.handed.take().map(|(epoch, mut secret)| {
             let taken = EpochSecret::from_bytes(secret);
@@ -177,6 +193,10 @@ pub enum BoxRefused {
     /// The epoch is not the genesis', or its announced keys do not follow from the secret.
     #[error("a box whose keys do not fit the topic")]
     Keys,
+    /// Holds the genesis of another topic than that which was asked for, or of one that is not
+    /// public.
+    #[error("a box with the genesis of another topic")]
+    OtherTopic,
 }
 
 /// What an opened box says, checked.

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::access::{Access, AccessRefused};
 use crate::announce::Portion;
 use crate::boxes::open_older;
-use crate::epoch::{CoreSecret, Epoch, EpochRefused, MeetingSecret};
+use crate::epoch::{CoreSecret, Epoch, EpochRefused, EpochSecret, MeetingSecret};
 use crate::limits::{MAX_EPOCHS, MAX_MEETING_SECRETS, SPARE_SLICES};
 
 /// One epoch and what this node holds of its secret.
@@ -124,8 +124,18 @@ impl KeyRing {
             topic,
             epochs: Vec::new(),
         };
-        ring.add(Epoch::from_item(&genesis.epoch)?, 0, &[]);
+        ring.add(Epoch::of_genesis(genesis)?, 0, &[]);
         Ok(ring)
+    }
+
+    /// Takes what everybody may have of a public topic: its one epoch, whole. Of any other topic
+    /// nothing.
+    pub fn unlock_public(&mut self, genesis: &wire::Genesis) {
+        if genesis.policy.public {
+            let secret = EpochSecret::of_public(&genesis.random);
+            // The ring was made of a genesis whose keys follow from this secret.
+            let _opens = self.unlock(genesis.epoch.id(), Access::Reader(secret));
+        }
     }
 
     /// The topic.

@@ -13,6 +13,7 @@
 //! - [`Round`], [`Show`]: two members recognise one another on a [`LinkSecret`]. [`AtCore`]: a
 //!   device, or a core node with a ticket, proves itself to a core node.
 //! - [`InviteSeed`], [`Invitation`]: invites to a topic. [`CoreInviteSeed`]: to a core node.
+//! - [`PublicTopic`]: what is told of a public topic to whoever knows its id.
 //! - [`PairSeed`], [`PairKey`]: two devices of one person.
 //! - [`eff`]: which grants, ends and compositions stand. [`budget`]: what may be spent.
 //!   [`Law`]: who may write what in a topic.
@@ -49,6 +50,7 @@ mod law;
 pub mod limits;
 mod link;
 mod pairing;
+mod public;
 mod sealing;
 mod secret;
 mod show;
@@ -72,7 +74,7 @@ pub use device::{DeviceSecret, Incarnation, certify};
 pub use epoch::{
     CoreSecret, Epoch, EpochRefused, EpochSecret, MeetingSecret, MembersKey, SUITE, SliceSeed,
 };
-pub use found::{Founded, found};
+pub use found::{Founded, found, found_public};
 pub use identify::{IDENTIFY_TOPICS, Identified, Identity, identified, identify};
 pub use invite::{BoxRefused, Invitation, InviteSeed, grant_of, no_box};
 pub use item::{
@@ -83,6 +85,7 @@ pub use keyring::{HeldEpoch, KeyRing};
 pub use law::{Law, Member, MemberState, Unenforced};
 pub use link::{LinkSecret, Role};
 pub use pairing::{PairKey, PairSeed};
+pub use public::PublicTopic;
 pub use sealing::SealingKeys;
 pub use show::{Show, ShowRefused, Shown, Standing};
 pub use source::{Drawn, EpochSource};

@@ -21,6 +21,7 @@ mod model_people;
 mod model_play;
 mod model_vectors;
 mod model_world;
+mod public;
 mod sealing;
 mod slices;
 mod support;

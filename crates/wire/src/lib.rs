@@ -65,7 +65,7 @@ pub use header::{Class, Extensions, Header, Manifest, decode_header};
 pub use invite::{Gift, Invite, InviteKind};
 pub use item::{Certificate, Claim, Item, decode_items, encode_items};
 pub use joint::{DeviceSignature, Joint};
-pub use link::{CoreLink, DeviceLink, JoinLink, Link, LinkError};
+pub use link::{CoreLink, DeviceLink, JoinLink, Link, LinkError, TopicLink};
 pub use pair::{PairEpoch, PairMessage, PairOffer, PairPass};
 pub use receipt::{
     MailReceipt, Receipt, ReceiptKind, SignedMailReceipt, SignedReceipt, Slot, check_mail_receipt,

@@ -185,6 +185,8 @@ pub const BOX_PLAIN_LEN: usize = BOX_LEN - 24 - 16;
 
 /// Characters of an invite link, at least and at most.
 pub const MIN_LINK: usize = 128;
+/// Shortest link to a public topic, which need not name a node.
+pub const MIN_TOPIC_LINK: usize = 71;
 /// See [`MIN_LINK`].
 pub const MAX_LINK: usize = 281;
 /// Node addresses in an invite link.

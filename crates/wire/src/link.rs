@@ -6,15 +6,16 @@ use core::net::{IpAddr, Ipv6Addr};
 use core::str::FromStr;
 
 use data_encoding::BASE32_NOPAD;
-use identity::{NodeId, seal};
+use identity::{NodeId, TopicId, seal};
 use thiserror::Error;
 
 use crate::address::{Host, NodeAddress};
-use crate::limits::{MAX_LINK, MAX_LINK_ADDRESS, MAX_LINK_ADDRESSES, MIN_LINK};
+use crate::limits::{MAX_LINK, MAX_LINK_ADDRESS, MAX_LINK_ADDRESSES, MIN_LINK, MIN_TOPIC_LINK};
 
 const JOIN: &str = "way:join/";
 const CORE: &str = "way:core/";
 const DEVICE: &str = "way:device/";
+const TOPIC: &str = "way:topic/";
 /// The version byte, and the flags: none is known.
 const VERSION: u8 = 0;
 const FLAGS: u8 = 0;
@@ -54,6 +55,15 @@ pub struct DeviceLink {
     pub at: Vec<NodeAddress>,
 }
 
+/// Where a public topic is found: `way:topic/…`. No secret: whoever has it, or the id alone, may read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TopicLink {
+    /// The topic.
+    pub topic: TopicId,
+    /// Nodes that have it, at most 2: hints, which nobody vouches for.
+    pub at: Vec<NodeAddress>,
+}
+
 /// One of them, for a command that takes all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Link {
@@ -63,13 +73,18 @@ pub enum Link {
     Core(CoreLink),
     /// To another device of the same person.
     Device(DeviceLink),
+    /// To a public topic.
+    Topic(TopicLink),
 }
 
 /// The text is no link, or the link cannot be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum LinkError {
-    /// It begins with none of `way:join/`, `way:core/` and `way:device/`, or with another one.
-    #[error("a link begins with way:join/, way:core/ or way:device/, as the command needs it")]
+    /// It begins with none of `way:join/`, `way:core/`, `way:device/` and `way:topic/`, or with another
+    /// one.
+    #[error(
+        "a link begins with way:join/, way:core/, way:device/ or way:topic/, as the command needs it"
+    )]
     Prefix,
     /// Too short, too long, a wrong character or mixed case.
     #[error("the link is cut off or has a wrong character")]
@@ -88,14 +103,14 @@ pub enum LinkError {
 impl JoinLink {
     /// The text, lower case; its upper case means the same.
     pub fn to_text(&self) -> Result<String, LinkError> {
-        to_text(JOIN, &self.seed, &self.at)
+        to_text(JOIN, &self.seed, 1, &self.at)
     }
 }
 
 impl CoreLink {
     /// The text, lower case; its upper case means the same.
     pub fn to_text(&self) -> Result<String, LinkError> {
-        to_text(CORE, &self.seed, core::slice::from_ref(&self.at))
+        to_text(CORE, &self.seed, 1, core::slice::from_ref(&self.at))
     }
 }
 
@@ -106,12 +121,14 @@ impl DeviceLink {
         if self.at.iter().any(|address| Some(address.node) != first) {
             return Err(LinkError::Address);
         }
-        let text = to_text(DEVICE, &self.seed, &self.at)?;
-        // Its prefix is longer than the others', and two of the longest names do not fit.
-        if text.len() > MAX_LINK {
-            return Err(LinkError::Address);
-        }
-        Ok(text)
+        to_text(DEVICE, &self.seed, 1, &self.at)
+    }
+}
+
+impl TopicLink {
+    /// The text, lower case; its upper case means the same.
+    pub fn to_text(&self) -> Result<String, LinkError> {
+        to_text(TOPIC, self.topic.as_bytes(), 0, &self.at)
     }
 }
 
@@ -121,7 +138,7 @@ impl FromStr for JoinLink {
     fn from_str(text: &str) -> Result<Self, LinkError> {
         match text.parse()? {
             Link::Join(link) => Ok(link),
-            Link::Core(_) | Link::Device(_) => Err(LinkError::Prefix),
+            Link::Core(_) | Link::Device(_) | Link::Topic(_) => Err(LinkError::Prefix),
         }
     }
 }
@@ -132,7 +149,7 @@ impl FromStr for CoreLink {
     fn from_str(text: &str) -> Result<Self, LinkError> {
         match text.parse()? {
             Link::Core(link) => Ok(link),
-            Link::Join(_) | Link::Device(_) => Err(LinkError::Prefix),
+            Link::Join(_) | Link::Device(_) | Link::Topic(_) => Err(LinkError::Prefix),
         }
     }
 }
@@ -143,7 +160,18 @@ impl FromStr for DeviceLink {
     fn from_str(text: &str) -> Result<Self, LinkError> {
         match text.parse()? {
             Link::Device(link) => Ok(link),
-            Link::Join(_) | Link::Core(_) => Err(LinkError::Prefix),
+            Link::Join(_) | Link::Core(_) | Link::Topic(_) => Err(LinkError::Prefix),
+        }
+    }
+}
+
+impl FromStr for TopicLink {
+    type Err = LinkError;
+
+    fn from_str(text: &str) -> Result<Self, LinkError> {
+        match text.parse()? {
+            Link::Topic(link) => Ok(link),
+            Link::Join(_) | Link::Core(_) | Link::Device(_) => Err(LinkError::Prefix),
         }
     }
 }
@@ -172,18 +200,28 @@ impl FromStr for Link {
                 _ => return Err(LinkError::Garbled),
             }
             Ok(Self::Device(DeviceLink { seed, at }))
+        } else if starts(TOPIC) {
+            let (id, at) = from_text(TOPIC, text)?;
+            let topic = TopicId::from_bytes(id);
+            Ok(Self::Topic(TopicLink { topic, at }))
         } else {
             Err(LinkError::Prefix)
         }
     }
 }
 
-fn to_text(prefix: &str, seed: &[u8; 16], at: &[NodeAddress]) -> Result<String, LinkError> {
-    if at.is_empty() || at.len() > MAX_LINK_ADDRESSES {
+/// What a link says, be it a seed or an id, and at least so many addresses.
+fn to_text(
+    prefix: &str,
+    said: &[u8],
+    least: usize,
+    at: &[NodeAddress],
+) -> Result<String, LinkError> {
+    if !(least..=MAX_LINK_ADDRESSES).contains(&at.len()) {
         return Err(LinkError::Address);
     }
     let mut bytes = vec![VERSION, FLAGS];
-    bytes.extend_from_slice(seed);
+    bytes.extend_from_slice(said);
     for address in at {
         write_address(&mut bytes, address)?;
     }
@@ -191,14 +229,27 @@ fn to_text(prefix: &str, seed: &[u8; 16], at: &[NodeAddress]) -> Result<String, 
     bytes.extend_from_slice(&checksum);
     let mut text = BASE32_NOPAD.encode(&bytes);
     text.make_ascii_lowercase();
-    Ok([prefix, &text].concat())
+    let text = [prefix, &text].concat();
+    // Two of the longest names do not fit where the prefix, or what is said, is longer than of most.
+    if text.len() > MAX_LINK {
+        return Err(LinkError::Address);
+    }
+    Ok(text)
 }
 
-/// Seed and addresses of a text that begins with `prefix`, in either case.
-fn from_text(prefix: &str, text: &str) -> Result<([u8; 16], Vec<NodeAddress>), LinkError> {
+/// Seed or id, and addresses, of a text that begins with `prefix`, in either case.
+fn from_text<const N: usize>(
+    prefix: &str,
+    text: &str,
+) -> Result<([u8; N], Vec<NodeAddress>), LinkError> {
     let mixed = text.bytes().any(|byte| byte.is_ascii_lowercase())
         && text.bytes().any(|byte| byte.is_ascii_uppercase());
-    if mixed || !(MIN_LINK..=MAX_LINK).contains(&text.len()) {
+    let (shortest, least) = if prefix == TOPIC {
+        (MIN_TOPIC_LINK, 0)
+    } else {
+        (MIN_LINK, 1)
+    };
+    if mixed || !(shortest..=MAX_LINK).contains(&text.len()) {
         return Err(LinkError::Garbled);
     }
     let digits = text
@@ -219,15 +270,15 @@ fn from_text(prefix: &str, text: &str) -> Result<([u8; 16], Vec<NodeAddress>), L
     if version != VERSION || flags != FLAGS {
         return Err(LinkError::Version);
     }
-    let seed = take::<16>(&mut rest)?;
+    let said = take::<N>(&mut rest)?;
     let mut at = Vec::new();
     while !rest.is_empty() {
         at.push(read_address(&mut rest)?);
     }
-    if at.is_empty() || at.len() > MAX_LINK_ADDRESSES {
+    if !(least..=MAX_LINK_ADDRESSES).contains(&at.len()) {
         return Err(LinkError::Garbled);
     }
-    Ok((seed, at))
+    Ok((said, at))
 }
 
 /// Covers the prefix too, so that an invite of one kind cannot be passed off as the other.

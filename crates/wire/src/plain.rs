@@ -143,6 +143,18 @@ pub struct Title {
     pub name: String,
 }
 
+/// What whoever has a public topic tells of it to whoever knows its id. Nobody signs it: the id proves
+/// the genesis, and the rest are hints.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublicContents {
+    /// The topic's.
+    pub genesis: Genesis,
+    /// The topic's name; may be empty.
+    pub title: String,
+    /// Where the topic may be found, at most 4.
+    pub cores: Vec<CoreEntry>,
+}
+
 /// What an invite's box holds, of the while-away kind.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BoxContents {
@@ -261,6 +273,77 @@ impl Title {
     }
 }
 
+impl PublicContents {
+    /// The plaintext, padded with zeros to [`BOX_PLAIN_LEN`]; refused if it does not fit (leave
+    /// addresses out) or a name or address is not legal.
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        let mut w = Writer::new();
+        w.map(3 + Writer::present(&self.cores)).key(0).uint(FORMAT);
+        w.key(1).bytes(&self.genesis.encode());
+        w.key(2).text(&self.title);
+        w.list(3, &self.cores, |w, core| core.write(w));
+        let plain = w.into_bytes();
+        Self::read(&plain)?;
+        padded_to_box(plain)
+    }
+
+    /// Reads the plaintext. Whose genesis it holds is for the reader to see.
+    pub fn decode(plain: &[u8]) -> Result<Self, Malformed> {
+        Self::read(boxed(plain)?)
+    }
+
+    fn read(content: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(content, BOX_PLAIN_LEN)?;
+        let r = &mut reader;
+        let mut f = r.fields("public topic")?;
+        f.need(r, 0, "format")?;
+        r.format()?;
+        f.need(r, 1, "genesis")?;
+        let genesis = Genesis::decode(r.bytes(MAX_GENESIS, "genesis")?)?;
+        f.need(r, 2, "title")?;
+        let title = r.shown(MAX_NAME, "title")?;
+        let cores = f.list(r, 3, MAX_CORES, "cores", CoreEntry::read)?;
+        f.end(r)?;
+        Ok(Self {
+            genesis,
+            title,
+            cores,
+        })
+    }
+}
+
+/// Fills what a box holds up to [`BOX_PLAIN_LEN`].
+fn padded_to_box(mut plain: Vec<u8>) -> Result<Vec<u8>, Malformed> {
+    if plain.len() > BOX_PLAIN_LEN {
+        return Err(Malformed {
+            at: BOX_PLAIN_LEN,
+            what: "it does not fit into the box",
+        });
+    }
+    plain.resize(BOX_PLAIN_LEN, 0);
+    Ok(plain)
+}
+
+/// What a box holds, without what fills it up.
+fn boxed(plain: &[u8]) -> Result<&[u8], Malformed> {
+    if plain.len() != BOX_PLAIN_LEN {
+        return Err(Malformed {
+            at: 0,
+            what: "length of the box",
+        });
+    }
+    let end = validate_prefix(plain)?;
+    let wrong = Malformed {
+        at: end,
+        what: "padding",
+    };
+    let (content, padding) = plain.split_at_checked(end).ok_or(wrong)?;
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err(wrong);
+    }
+    Ok(content)
+}
+
 impl core::fmt::Debug for BoxContents {
     /// Without the epoch's secret.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -282,37 +365,16 @@ impl BoxContents {
     /// The plaintext, padded with zeros to [`BOX_PLAIN_LEN`]; refused if it does not fit (leave
     /// addresses out) or a name or address is not legal.
     pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
-        let mut plain = self.write(true);
-        if plain.len() > BOX_PLAIN_LEN {
-            return Err(Malformed {
-                at: BOX_PLAIN_LEN,
-                what: "it does not fit into the box",
-            });
-        }
+        let plain = self.write(true);
+        let padded = padded_to_box(plain.clone())?;
         Self::read(&plain)?;
-        plain.resize(BOX_PLAIN_LEN, 0);
-        Ok(plain)
+        Ok(padded)
     }
 
     /// Reads the plaintext and verifies the device's signature. Whether the device may invite is
     /// seen in the topic.
     pub fn decode(plain: &[u8]) -> Result<Self, Refused> {
-        if plain.len() != BOX_PLAIN_LEN {
-            return Err(Malformed {
-                at: 0,
-                what: "length of the box",
-            }
-            .into());
-        }
-        let end = validate_prefix(plain)?;
-        let wrong = Malformed {
-            at: end,
-            what: "padding",
-        };
-        let (content, padding) = plain.split_at_checked(end).ok_or(wrong)?;
-        if padding.iter().any(|byte| *byte != 0) {
-            return Err(wrong.into());
-        }
+        let content = boxed(plain)?;
         let contents = Self::read(content)?;
         let signed = contents.write(false);
         contents

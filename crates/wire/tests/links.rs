@@ -1,9 +1,11 @@
 //! Invite links and addresses as text.
 
 use proptest::prelude::*;
-use wire::{AddressError, CoreLink, Host, JoinLink, Link, LinkError, NodeAddress, limits};
+use wire::{
+    AddressError, CoreLink, Host, JoinLink, Link, LinkError, NodeAddress, TopicLink, limits,
+};
 
-use crate::samples::{address, core, core_link, join_link, named_address, node};
+use crate::samples::{address, core, core_link, join_link, named_address, node, topic_link};
 use crate::strategies::any_address;
 
 #[test]
@@ -60,6 +62,48 @@ fn lengths_are_within_what_is_promised() {
         };
         assert_eq!(link.to_text(), Err(LinkError::Address));
     }
+}
+
+#[test]
+fn links_of_public_topics_name_two_nodes_or_none() {
+    let longest = format!("{}.{}:65535", "a".repeat(26), "b".repeat(11));
+    let long: NodeAddress = format!("{}@{longest}", node().node_id()).parse().unwrap();
+    for (at, expected) in [
+        (vec![], Some(limits::MIN_TOPIC_LINK)),
+        (vec![address()], Some(154)),
+        (vec![address(), address()], Some(238)),
+        (vec![long.clone()], Some(190)),
+        (vec![long.clone(), address()], Some(273)),
+        (vec![long.clone(), long], None),
+        (vec![address(); 3], None),
+    ] {
+        let link = TopicLink { at, ..topic_link() };
+        let Some(expected) = expected else {
+            assert_eq!(link.to_text(), Err(LinkError::Address));
+            continue;
+        };
+        let text = link.to_text().unwrap();
+        assert_eq!(text.len(), expected, "{text}");
+        assert_eq!(text.parse(), Ok(link.clone()));
+        assert_eq!(text.to_uppercase().parse(), Ok(Link::Topic(link)));
+        // Neither passes for the link of an invite, nor does one for it.
+        assert_eq!(text.parse::<JoinLink>(), Err(LinkError::Prefix));
+        let posed = text.replace("way:topic/", "way:join/");
+        assert!(posed.parse::<Link>().is_err());
+        for at in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = if changed[at] == b'a' { b'b' } else { b'a' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert!(changed.parse::<Link>().is_err(), "{changed}");
+            assert!(text[..at].parse::<Link>().is_err());
+        }
+    }
+    let join = join_link().to_text().unwrap();
+    assert!(
+        join.replace("way:join/", "way:topic/")
+            .parse::<Link>()
+            .is_err()
+    );
 }
 
 #[test]
@@ -270,5 +314,6 @@ proptest! {
         let _ = text.parse::<Link>();
         let _ = text.parse::<NodeAddress>();
         let _ = format!("way:join/{text}").parse::<Link>();
+        let _ = format!("way:topic/{text}").parse::<Link>();
     }
 }

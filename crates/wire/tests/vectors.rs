@@ -186,6 +186,8 @@ fn plaintexts_and_links_are_read() {
     let links = &all["links"];
     let join = links["join"].as_str().unwrap().parse();
     assert_eq!(join, Ok(Link::Join(samples::join_link())));
+    let topic = links["topic"].as_str().unwrap().parse();
+    assert_eq!(topic, Ok(Link::Topic(samples::topic_link())));
     let core = links["core"].as_str().unwrap().parse();
     assert_eq!(core, Ok(Link::Core(samples::core_link())));
 }

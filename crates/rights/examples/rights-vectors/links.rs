@@ -6,13 +6,14 @@ use identity::seal::{aead_open, kdf, mac};
 use identity::{Context, GrantId};
 use machine::Rng;
 use rights::{
-    Access, Founded, Identity, MeetingSecret, PairSeed, Welcomed, identified, identify,
-    open_answer, seal_answer,
+    Access, DeviceSecret, Founded, Identity, InviteSeed, MeetingSecret, PairSeed, PublicTopic,
+    Welcomed, found_public, identified, identify, open_answer, seal_answer,
 };
 use serde_json::{Value, json};
-use wire::{Frame, IdentifyStep, PairMessage};
+use wire::plain::PublicContents;
+use wire::{Frame, IdentifyStep, PairMessage, Parameters};
 
-use super::{ends, founder, hex};
+use super::{DAY_MS, NOW, ends, founder, hex};
 
 /// Bytes of a record of a block: tag 16 ‖ sealed key 48.
 const RECORD: usize = 64;
@@ -23,6 +24,40 @@ const SEALED_PROOF: usize = 368 + 16;
 fn meeting(of: &Founded) -> MeetingSecret {
     let held = of.ring.newest_clean().and_then(|held| held.meeting());
     held.expect("held")
+}
+
+/// A public topic: what follows from its id, and from its genesis.
+pub(super) fn public() -> Value {
+    let parameters = Parameters {
+        history_days: 0,
+        lifespan: 30 * DAY_MS,
+    };
+    let device = DeviceSecret::from_bytes([1; 32]);
+    let mut rng = Rng::from_seed([12; 32]);
+    let of = found_public(&device, NOW, parameters, &mut rng).expect("one slice");
+    let seed: [u8; 16] = kdf("public topic", &[of.topic.as_bytes()]);
+    let locator: [u8; 32] = kdf("invite locator", &[&seed]);
+    assert_eq!(InviteSeed::of_public(of.topic).locator(), locator);
+    let secret: [u8; 32] = kdf("public epoch", &[&of.genesis.random]);
+    assert_eq!(super::epoch_secret(&of), secret);
+    let contents = PublicContents {
+        genesis: of.genesis.clone(),
+        title: "Notices".into(),
+        cores: Vec::new(),
+    };
+    let sealed = PublicTopic::seal(&contents, &mut Rng::from_seed([13; 32])).expect("short");
+    let key: [u8; 32] = kdf("invite box", &[&seed, &sealed[..24]]);
+    let plain = aead_open(&key, &locator, &sealed[24..]).expect("ours");
+    assert_eq!(plain, contents.encode().expect("short"));
+    json!({
+        "topic": hex(of.topic.as_bytes()),
+        "genesis": hex(of.genesis.encode()),
+        "epoch_secret": hex(secret),
+        "seed": hex(seed),
+        "locator": hex(locator),
+        "box": hex(sealed),
+        "box_plain": hex(plain),
+    })
 }
 
 /// A question and its answer: the dialler asks.

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 
 use lace::{Admitted, AuthorNo, Effect, Facts, Past, Policy, Rule, Set};
 use thiserror::Error;
-use wire::{Class, Genesis, Grant, Invite, InviteKind, Item, Verified};
+use wire::{Class, Genesis, Grant, Invite, InviteKind, Item, Revocation, Right, Verified};
 
 use chain::{Chain, has_totals};
 use look::Look;
@@ -40,9 +40,6 @@ pub struct Law;
 /// version enforces. Nothing has changed; a later version may know it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum Unenforced {
-    /// Whoever has the genesis may read.
-    #[error("the topic is public, and this version does not know public topics")]
-    Public,
     /// Grants that name no budget have one.
     #[error("the topic gives everybody a budget, and this version does not know such topics")]
     Budget,
@@ -54,9 +51,6 @@ impl Unenforced {
     /// # Errors
     /// The first such thing.
     pub fn look(genesis: &Genesis) -> Result<(), Self> {
-        if genesis.policy.public {
-            return Err(Self::Public);
-        }
         if !genesis.policy.budget.is_none() {
             return Err(Self::Budget);
         }
@@ -66,7 +60,8 @@ impl Unenforced {
 
 impl Policy for Law {
     fn speaks_of(&self, genesis: &Genesis, item: &Item) -> bool {
-        Unenforced::look(genesis).is_ok() && is_judged(item)
+        let sealed = genesis.policy.public && is_about_reading(item);
+        Unenforced::look(genesis).is_ok() && is_judged(item) && !sealed
     }
 
     fn admit(&self, past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
@@ -94,6 +89,16 @@ impl Policy for Law {
 
     fn effect(&self, facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo, u64>) -> Effect {
         stand::effect(facts, set, evidence)
+    }
+}
+
+/// Whether an item is about who may read: in a public topic that is everybody, so it has no further
+/// epoch, and nobody gives the right or takes it back.
+fn is_about_reading(item: &Item) -> bool {
+    match item {
+        Item::Epoch(_) | Item::Boxes(_) => true,
+        Item::Revocation(Revocation { only, .. }) => only.contains(&Right::Read),
+        _ => chain::terms(item).is_some_and(|(rights, _)| rights.read.is_some()),
     }
 }
 

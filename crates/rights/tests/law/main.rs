@@ -22,6 +22,7 @@ mod model_people;
 mod model_play;
 #[path = "../model_world.rs"]
 mod model_world;
+mod public;
 mod rates;
 mod rules;
 mod scribe;

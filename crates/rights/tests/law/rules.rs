@@ -642,23 +642,15 @@ fn a_claim_that_waits_makes_nobody_a_member() {
 /// A topic that gives what no rule enforces admits nothing at all.
 #[test]
 fn a_genesis_with_more_than_is_enforced_begins_nothing() {
-    let public = TopicPolicy {
-        public: true,
-        ..TopicPolicy::default()
-    };
     let budget = TopicPolicy {
         budget: limited(1, 1),
         ..TopicPolicy::default()
     };
-    for (policy, why) in [
-        (public, rights::Unenforced::Public),
-        (budget, rights::Unenforced::Budget),
-    ] {
-        let mut town = Town::founded(15, policy);
-        assert_eq!(rights::Unenforced::look(&town.genesis), Err(why));
-        let owner = town.owners();
-        Replica::new(&town).refuses(&owner.chain[0], Rule::Unknown);
-    }
+    let mut town = Town::founded(15, budget);
+    let why = rights::Unenforced::Budget;
+    assert_eq!(rights::Unenforced::look(&town.genesis), Err(why));
+    let owner = town.owners();
+    Replica::new(&town).refuses(&owner.chain[0], Rule::Unknown);
     assert!(rights::Unenforced::look(&Town::new(1).genesis).is_ok());
 }
 

@@ -11,8 +11,8 @@ use wire::{
     AdvertAddress, AdvertCore, Answer, Certificate, Claim, Class, Code, CoreLink, CutEntry,
     Difference, EpochItem, Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink,
     MailReceipt, Manifest, NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt,
-    ReceiptKind, SealedTo, Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, encode_items, limits,
-    sign_advert, sign_envelope, sign_mail_receipt, sign_receipt,
+    ReceiptKind, SealedTo, Slot, Ticket, TopicBox, TopicFrame, TopicLink, TopicPolicy,
+    encode_items, limits, sign_advert, sign_envelope, sign_mail_receipt, sign_receipt,
 };
 
 use crate::rights_samples::{act, gift};
@@ -389,6 +389,13 @@ pub(crate) fn core_link() -> CoreLink {
     CoreLink {
         seed: [0xb2; 16],
         at: address(),
+    }
+}
+
+pub(crate) fn topic_link() -> TopicLink {
+    TopicLink {
+        topic: TopicId::from_bytes([0xb3; 32]),
+        at: vec![address()],
     }
 }
 

@@ -396,6 +396,9 @@ fn plain() -> Value {
 fn links() -> Value {
     json!({
         "join": samples::join_link().to_text().expect("the sample is legal"),
+        "topic": samples::topic_link().to_text().expect("the sample is legal"),
+        "id_topic": hex(samples::topic_link().topic.as_bytes()),
+        "address_topic": samples::address().to_string(),
         "core": samples::core_link().to_text().expect("the sample is legal"),
         "seed_join": hex(&samples::join_link().seed),
         "seed_core": hex(&samples::core_link().seed),
