@@ -188,6 +188,11 @@ impl Lace {
         self.park.iter()
     }
 
+    /// Gives up an envelope that is parked: it has to be offered again.
+    pub fn unpark(&mut self, id: &EnvelopeId) {
+        self.park.take(id);
+    }
+
     /// How many envelopes are parked, and the bytes that they are counted with.
     #[must_use]
     pub fn parked_load(&self) -> (usize, usize) {

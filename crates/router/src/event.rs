@@ -14,6 +14,9 @@ pub struct LinkId(pub u64);
 pub enum Standing {
     /// It is in the middle of taking up an invite: known for [`crate::limits::CLAIM_TIME`].
     Claiming,
+    /// It reads a public topic: it may be asked and answered about topics as long as it likes, and is a
+    /// stranger in all else. Of too many the oldest are closed: [`crate::limits::MAX_READERS`].
+    Reader,
     /// It has shown on this link that it takes part in a topic.
     Member,
     /// It is a client of this core node.

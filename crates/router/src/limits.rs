@@ -20,6 +20,10 @@ pub const CLAIM_BYTES: u64 = 64 * 1024;
 pub const MAX_STRANGERS: usize = 32;
 /// Peers that take up invites at once, beside the strangers. The next has one closed in the same way.
 pub const MAX_CLAIMING: usize = 32;
+/// Peers at once that read public topics and are not known otherwise, beside the others. The next has
+/// the oldest of them, of the host with the most, closed with a reason: it finds others that have the
+/// topic.
+pub const MAX_READERS: usize = 128;
 /// Strangers at once from one host, an IPv6 network of 64 bits counting as one, and as many that take
 /// up invites: many nodes may share an address. The next has the oldest of them closed with a reason.
 pub const MAX_STRANGERS_PER_HOST: usize = 16;

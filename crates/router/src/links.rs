@@ -29,6 +29,8 @@ pub(crate) enum Trust {
     Stranger(u64),
     /// It takes up an invite; so many bytes have come.
     Claiming(u64),
+    /// It reads a public topic, as anybody may.
+    Reading,
     /// It is known, and stays so while the link lasts.
     Known,
 }
@@ -80,6 +82,11 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn is_known(&self) -> bool {
         self.trust == Trust::Known
+    }
+
+    /// Whether it is given time and bytes as long as it lasts.
+    pub(crate) fn is_let_in(&self) -> bool {
+        matches!(self.trust, Trust::Reading | Trust::Known)
     }
 
     /// Whether the peer has been greeted and the link is not closing.

@@ -11,8 +11,8 @@ use wire::{Code, Frame};
 
 use crate::event::{LinkId, Output, Standing};
 use crate::limits::{
-    CLAIM_BYTES, CLAIM_TIME, MAX_CLAIMING, MAX_LINGERING, MAX_SORRY, MAX_STRANGERS_PER_HOST,
-    SORRY_EVERY, STRANGER_BYTES, STRANGER_TIME, SWEEP_EVERY,
+    CLAIM_BYTES, CLAIM_TIME, MAX_CLAIMING, MAX_LINGERING, MAX_READERS, MAX_SORRY,
+    MAX_STRANGERS_PER_HOST, SORRY_EVERY, STRANGER_BYTES, STRANGER_TIME, SWEEP_EVERY,
 };
 use crate::links::{Link, Phase, Trust};
 use crate::router::{Router, Timer};
@@ -24,6 +24,8 @@ pub(crate) enum Crowd {
     Strangers,
     /// Which take up an invite.
     Claiming,
+    /// Which read public topics.
+    Readers,
 }
 
 impl Crowd {
@@ -32,6 +34,7 @@ impl Crowd {
         let trust = match link.trust {
             Trust::Stranger(_) => Self::Strangers,
             Trust::Claiming(_) => Self::Claiming,
+            Trust::Reading => Self::Readers,
             Trust::Known => return false,
         };
         trust == self && link.phase != Phase::Closing && link.node != me
@@ -80,9 +83,10 @@ impl Router {
     /// If there are too many, all in all or from one host: the oldest link of the host with the most.
     /// So whoever comes alone from its host is the last to go, however many come from others.
     fn too_many(&self, crowd: Crowd, but: Option<LinkId>) -> Option<LinkId> {
-        let max = match crowd {
-            Crowd::Strangers => self.config.max_strangers,
-            Crowd::Claiming => MAX_CLAIMING,
+        let (max, of_host) = match crowd {
+            Crowd::Strangers => (self.config.max_strangers, MAX_STRANGERS_PER_HOST),
+            Crowd::Claiming => (MAX_CLAIMING, MAX_STRANGERS_PER_HOST),
+            Crowd::Readers => (MAX_READERS, MAX_READERS),
         };
         let mut hosts: BTreeMap<String, (usize, LinkId)> = BTreeMap::new();
         let mut all = 0_usize;
@@ -97,7 +101,7 @@ impl Router {
         let (count, oldest) = hosts
             .into_values()
             .max_by_key(|(count, oldest)| (*count, core::cmp::Reverse(*oldest)))?;
-        (all > max || count > MAX_STRANGERS_PER_HOST).then_some(oldest)
+        (all > max || count > of_host).then_some(oldest)
     }
 
     /// Checks what must always hold; for tests and the simulator.
@@ -111,6 +115,7 @@ impl Router {
         let max = self.config.max_strangers.saturating_add(usize::from(asked));
         assert!(strangers <= max, "{strangers} strangers");
         assert!(count(Crowd::Claiming) <= MAX_CLAIMING, "claiming");
+        assert!(count(Crowd::Readers) <= MAX_READERS, "readers");
     }
 
     /// The node has found out something about a peer.
@@ -132,8 +137,10 @@ impl Router {
             }
             match (standing, link.trust) {
                 // Told at once, it would know that it is denied and not unknown.
-                (Standing::Denied, Trust::Stranger(_) | Trust::Claiming(_)) => link.denied = true,
-                (Standing::Member, _) if link.denied => {}
+                (Standing::Denied, Trust::Stranger(_) | Trust::Claiming(_) | Trust::Reading) => {
+                    link.denied = true;
+                }
+                (Standing::Member | Standing::Reader, _) if link.denied => {}
                 (Standing::Denied, Trust::Known) => {
                     let text = "the operator of this node denied yours";
                     self.refused_by_us(cx, id, Code::DENIED, text, out);
@@ -143,7 +150,13 @@ impl Router {
                     let end = link.up.after(CLAIM_TIME).max(cx.now);
                     self.timers.set(Timer::Stranger(id), end);
                 }
-                (Standing::Claiming, _) | (_, Trust::Known) => {}
+                (Standing::Claiming, _)
+                | (_, Trust::Known)
+                | (Standing::Reader, Trust::Reading) => {}
+                (Standing::Reader, Trust::Stranger(_) | Trust::Claiming(_)) => {
+                    link.trust = Trust::Reading;
+                    self.timers.clear(Timer::Stranger(id));
+                }
                 (Standing::Member | Standing::Client, _) => {
                     link.trust = Trust::Known;
                     link.denied = false;
@@ -154,8 +167,14 @@ impl Router {
                 }
             }
         }
-        if matches!(standing, Standing::Member | Standing::Client) {
+        if matches!(
+            standing,
+            Standing::Reader | Standing::Member | Standing::Client
+        ) {
             self.is_shown_to(cx.now, &node);
+        }
+        if standing == Standing::Reader {
+            self.thin_out(cx, Crowd::Readers, out);
         }
         if standing == Standing::Claiming {
             self.thin_out(cx, Crowd::Claiming, out);
@@ -163,7 +182,7 @@ impl Router {
     }
 
     pub(crate) fn stranger_late(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
-        if self.links.get(&id).is_some_and(|link| !link.is_known()) {
+        if self.links.get(&id).is_some_and(|link| !link.is_let_in()) {
             self.refused_by_us(cx, id, Code::STRANGER, SORRY, out);
         }
     }
@@ -275,7 +294,7 @@ pub(crate) fn spend(link: &mut Link, len: usize) -> bool {
     let (bytes, limit) = match &mut link.trust {
         Trust::Stranger(bytes) => (bytes, STRANGER_BYTES),
         Trust::Claiming(bytes) => (bytes, CLAIM_BYTES),
-        Trust::Known => return true,
+        Trust::Reading | Trust::Known => return true,
     };
     *bytes = bytes.saturating_add(len);
     *bytes <= limit

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use identity::NodeId;
 use router::limits::{
-    CLAIM_BYTES, MAX_CLAIMING, MAX_STRANGERS, MAX_STRANGERS_PER_HOST, SORRY_EVERY,
+    CLAIM_BYTES, MAX_CLAIMING, MAX_READERS, MAX_STRANGERS, MAX_STRANGERS_PER_HOST, SORRY_EVERY,
 };
 use router::{Input, LinkId, Output, Standing};
 use wire::{Code, Frame};
@@ -132,6 +132,30 @@ fn who_takes_up_an_invite_is_counted_apart_and_makes_room_too() {
         gone += crowded_out(&mut bench).len();
     }
     assert_eq!(gone, 30 - MAX_STRANGERS_PER_HOST);
+}
+
+#[test]
+fn readers_are_counted_apart_and_crowd_nobody_else_out() {
+    let mut bench = Bench::new();
+    let (member, _) = arrive(&mut bench, 9);
+    say(&mut bench, stranger(9), Standing::Reader);
+    say(&mut bench, stranger(9), Standing::Member);
+    let mut gone = Vec::new();
+    for n in 10..MAX_READERS as u8 + 20 {
+        // All of one host: many of them may stand behind one address.
+        bench.up(stranger(n), false);
+        gone.extend(crowded_out_soon(&mut bench));
+        say(&mut bench, stranger(n), Standing::Reader);
+        gone.extend(crowded_out(&mut bench));
+    }
+    gone.extend(crowded_out_soon(&mut bench));
+    let first: Vec<LinkId> = (2..12).map(LinkId).collect();
+    assert_eq!(gone, first, "the oldest of them, and never the member");
+    assert!(!bench.router.ignores(member));
+    // They are strangers in all but that they stay.
+    let last = LinkId(u64::from(MAX_READERS as u8) + 11);
+    assert!(!bench.router.ignores(last));
+    assert!(!bench.router.is_known(last) && bench.router.is_known(member));
 }
 
 #[test]

@@ -399,7 +399,9 @@ impl Topic {
     /// A receipt is to be asked for, unless it is here, was asked for, or would not be kept.
     fn ask_receipt(&mut self, env: &Env<'_, '_>, link: LinkId, (slot, counter): (SlotKey, u64)) {
         let here = self.slots.place(&slot);
-        if here.is_some_and(|(_, here)| here >= counter) || !self.has_room_for(env, &slot) {
+        if here.is_some_and(|(_, here)| here >= counter)
+            || !self.has_room_for(env, Some(link), &slot)
+        {
             return;
         }
         let Some(peer) = self.peers.get_mut(&link) else {

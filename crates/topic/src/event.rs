@@ -24,6 +24,15 @@ pub enum Peer {
         /// Its id.
         node: NodeId,
     },
+    /// Somebody who reads a public topic, as anybody may: nothing says that it takes part. It is given
+    /// what members are, but for what lets people in; of what it gives that is taken which its authors'
+    /// chains prove.
+    Reader {
+        /// The device that it showed; of a core node that nobody has told of, its key.
+        device: PublicKey,
+        /// Its node, which TLS has proved.
+        node: NodeId,
+    },
 }
 
 /// What changes topics.

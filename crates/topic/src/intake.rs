@@ -287,6 +287,9 @@ impl Topic {
                 number,
             });
         }
+        if self.readers_wait(env.cx, link, header) {
+            return self.look_for_past(shared, env, link);
+        }
         let Some((verified, expired)) = self.welcome(shared, env, link, verified) else {
             return;
         };

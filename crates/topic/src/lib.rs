@@ -50,6 +50,7 @@ mod peer;
 mod publish;
 mod push;
 mod read;
+mod readers;
 mod receipts;
 pub mod rows;
 mod state;

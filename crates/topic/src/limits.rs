@@ -6,6 +6,16 @@ use core::time::Duration;
 /// Beyond, older names are not found, and there is none.
 pub const MAX_CONTROL_READ: usize = 1024;
 
+/// What envelopes of one reader of a public topic that wait for their past may weigh, in bytes. What
+/// comes beyond is dropped, and asked for again after its past.
+pub const MAX_PARKED_OF_READER: usize = 64 * 1024;
+
+/// The same of all readers of a topic together: an eighth of what the lace keeps.
+pub const MAX_PARKED_OF_READERS: usize = 512 * 1024;
+
+/// The least that such an envelope weighs, however short: so they are few as well.
+pub const LEAST_PARKED: usize = 4096;
+
 /// Envelopes in one frame. More go into the next frame.
 pub const MAX_ENVELOPES_PER_FRAME: usize = 64;
 
@@ -214,7 +224,8 @@ pub const MAX_LAST_WORDS: usize = 4;
 /// on that link.
 pub const MAX_GONE: usize = 4096;
 
-/// Receipt slots of holders that the lace does not know. Beyond, such receipts are dropped.
+/// Receipt slots of holders that the lace does not know. Beyond, such receipts are dropped; and beyond
+/// half of it those that readers of a public topic give.
 pub const MAX_STRANGE_SLOTS: usize = 64;
 
 /// Authors in a receipt. In a topic with more, those that changed last are named.

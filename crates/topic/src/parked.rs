@@ -26,6 +26,17 @@ impl Parked {
         of.map(|(_, bytes)| *bytes).fold(0, usize::saturating_add)
     }
 
+    /// What links have given that still waits: who, and how many bytes.
+    pub(crate) fn loads(&self) -> impl Iterator<Item = (LinkId, usize)> + '_ {
+        self.0.values().copied()
+    }
+
+    /// What a link has given and still waits.
+    pub(crate) fn given_by(&self, link: LinkId) -> Vec<EnvelopeId> {
+        let of = self.0.iter().filter(|(_, (giver, _))| *giver == link);
+        of.map(|(id, _)| *id).collect()
+    }
+
     /// A link is gone: what it gave is held on the account of whoever gives the past.
     pub(crate) fn forget_link(&mut self, link: LinkId) {
         self.0.retain(|_, (giver, _)| *giver != link);

@@ -106,7 +106,7 @@ impl Topic {
             }
             let wrote = match &peer.who {
                 Peer::Member { device, .. } => devices.contains(device),
-                Peer::Core { .. } => false,
+                Peer::Core { .. } | Peer::Reader { .. } => false,
             };
             if !wrote && !ways.contains(link) {
                 peer.receipts.later(slot);

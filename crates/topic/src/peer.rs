@@ -185,6 +185,11 @@ impl PeerState {
             && self.claims_due.is_empty()
     }
 
+    /// Whether it only reads.
+    pub(crate) const fn is_reader(&self) -> bool {
+        matches!(self.who, Peer::Reader { .. })
+    }
+
     /// Whether its cut is known as a whole.
     pub(crate) const fn is_compared(&self) -> bool {
         self.compared

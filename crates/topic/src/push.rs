@@ -55,6 +55,7 @@ impl Topic {
         more |= self.send_answer(shared, env, link);
         more |= self.send_pushes(shared, env, link);
         more |= self.send_changes(shared, env, link);
+        self.keep_from_readers(link);
         more |= self.send_boxes(shared, env, link);
         more |= self.send_claims(shared, env, link);
         more |= self.send_slots(shared, env, link);
@@ -332,7 +333,10 @@ impl Topic {
         let who = match peer.who {
             Peer::Member { device, .. } => device.to_bytes(),
             Peer::Core { node } => node.to_bytes(),
+            // Whether a stranger has it is nothing to whoever wrote it.
+            Peer::Reader { .. } => [0; 32],
         };
+        let counts = !peer.is_reader();
         // A refusal with a time stops the chain until then. Without one only a body was refused, for
         // which the refuser asks itself.
         let retry = Self::retry_of(env, refused.retry);
@@ -351,7 +355,9 @@ impl Topic {
         if refused.retry > 0 {
             self.retry_at(shared, env, retry);
         }
-        self.note_refusal(env, &author, &who, &refused);
+        if counts {
+            self.note_refusal(env, &author, &who, &refused);
+        }
     }
 
     /// When something refused until then (milliseconds since 1970) is tried again.

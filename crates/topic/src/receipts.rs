@@ -8,6 +8,7 @@ use crate::limits::{
     MAX_MISSING_FOR_RECEIPT, MAX_RECEIPT_AUTHORS, MAX_RECEIPTS_PER_FRAME, MAX_SLOTS,
     MAX_STRANGE_SLOTS, RECEIPT_DELAY,
 };
+use crate::peer::PeerState;
 use crate::rows::{self, Bytes, Phase};
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
@@ -124,7 +125,7 @@ pub(crate) const fn kind_of(code: u8) -> Option<ReceiptKind> {
     })
 }
 
-const fn is_of_node(kind: ReceiptKind) -> bool {
+pub(crate) const fn is_of_node(kind: ReceiptKind) -> bool {
     matches!(kind, ReceiptKind::Held | ReceiptKind::Carried)
 }
 
@@ -197,7 +198,8 @@ impl Topic {
                 peer.receipts.has(&slot);
             }
         }
-        if known.is_some_and(|(_, known)| known >= counter) || !self.has_room_for(env, &slot) {
+        if known.is_some_and(|(_, known)| known >= counter) || !self.has_room_for(env, giver, &slot)
+        {
             return;
         }
         if !is_of_node(slot.1) && !self.replace_incarnations(env, &slot) {
@@ -243,7 +245,13 @@ impl Topic {
 
     /// Whether a slot may be kept: those of members and of cores that serve the topic, and a few
     /// others whose holder may become known.
-    pub(crate) fn has_room_for(&self, env: &Env<'_, '_>, slot: &SlotKey) -> bool {
+    /// Of what only readers of a public topic say less is kept.
+    pub(crate) fn has_room_for(
+        &self,
+        env: &Env<'_, '_>,
+        giver: Option<LinkId>,
+        slot: &SlotKey,
+    ) -> bool {
         if self.slots.kept.contains_key(slot) {
             return true;
         }
@@ -257,7 +265,17 @@ impl Topic {
                 self.lace.author(holder).is_none()
             }
         };
-        !strange(slot) || self.slots.keys().filter(|slot| strange(slot)).count() < MAX_STRANGE_SLOTS
+        if !strange(slot) {
+            return true;
+        }
+        let reader = giver.and_then(|link| self.peers.get(&link));
+        let most = if reader.is_some_and(PeerState::is_reader) {
+            MAX_STRANGE_SLOTS / 2
+        } else {
+            MAX_STRANGE_SLOTS
+        };
+        let others = self.slots.keys().filter(|slot| strange(slot)).count();
+        !self.is_hearsay(giver, slot) && others < most
     }
 
     /// A newer incarnation's slot replaces the older ones of the device; says whether this slot is

@@ -319,6 +319,9 @@ impl Topic {
         self.bodies_given_up(&peer.bodies);
         shared.checked(link, peer.coming.held_bytes());
         self.parked_by.remove(&link);
+        if peer.is_reader() {
+            self.unpark_of(link);
+        }
         self.parked.forget_link(link);
         self.waiting.look_again();
         for timer in [

@@ -23,6 +23,9 @@ impl Topic {
         link: LinkId,
         frame: TopicFrame,
     ) {
+        if self.is_not_for_readers(link, &frame) {
+            return;
+        }
         match frame {
             TopicFrame::Hello {
                 cut,
