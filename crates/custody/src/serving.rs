@@ -295,9 +295,10 @@ impl Custody {
             .collect()
     }
 
-    /// A guest has shown that it takes part in a topic: its link is counted on the account of one
-    /// of the topic's clients. A client's own link costs nothing, also once it was denied, while
-    /// something is held for it.
+    /// A guest has shown that it takes part in a topic, or only `reads` a public one: its link is
+    /// counted on the account of one of the topic's clients. At most half of an account's links are for
+    /// those who only read, so that they keep no member out. A client's own link costs nothing, also
+    /// once it was denied, while something is held for it.
     ///
     /// # Errors
     /// No account has a link left, or nobody's client takes part any longer and nothing is held.
@@ -306,11 +307,15 @@ impl Custody {
         cx: &mut Cx<'_>,
         topic: &TopicId,
         guest: NodeId,
+        reads: bool,
     ) -> Result<(), Refusal> {
-        if self.is_client(cx, &guest)
-            || self.holds_for(cx, &guest)
-            || self.guests.values().any(|set| set.contains(&guest))
-        {
+        if self.is_client(cx, &guest) || self.holds_for(cx, &guest) {
+            return Ok(());
+        }
+        let counted = self.guests.values_mut().find_map(|set| set.get_mut(&guest));
+        if let Some(known) = counted {
+            // Whoever takes part in one topic and reads another counts as one that takes part.
+            *known &= reads;
             return Ok(());
         }
         let rows = cx.store.prefix(SERVES, topic.as_bytes(), MAX_SPONSORS);
@@ -319,16 +324,19 @@ impl Custody {
             let Some(account) = client(cx, &node) else {
                 continue;
             };
-            let used = self.guests.get(&node).map_or(0, |set| set.len());
+            let counted = self.guests.get(&node).into_iter().flatten();
+            let used = counted.clone().count();
+            let reading = counted.filter(|(_, reads)| **reads).count();
             // A usize holds any u32 on the platforms that this program is built for.
             let agreed = account.links as usize;
-            if used < agreed && free.is_none_or(|(least, _)| used < least) {
+            let room = used < agreed && (!reads || reading < agreed / 2);
+            if room && free.is_none_or(|(least, _)| used < least) {
                 free = Some((used, node));
             }
         }
         match (free, rows.is_empty()) {
             (Some((_, node)), _) => {
-                self.guests.entry(node).or_default().insert(guest);
+                self.guests.entry(node).or_default().insert(guest, reads);
                 Ok(())
             }
             (None, true) => Err(Refusal::lasting(

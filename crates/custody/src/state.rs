@@ -1,7 +1,7 @@
 //! The core node's half: its memory, its deadlines, and who does what.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use identity::{NodeId, TopicId};
 use machine::{Cx, Outbox, Time};
@@ -50,8 +50,8 @@ pub struct Custody {
     pub(crate) confirmed: bool,
     pub(crate) free: Option<u64>,
     pub(crate) askers: Askers,
-    /// Guests that are linked, by the client on whose account.
-    pub(crate) guests: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    /// Guests that are linked, by the client on whose account, and whether each only reads.
+    pub(crate) guests: BTreeMap<NodeId, BTreeMap<NodeId, bool>>,
     pub(crate) hand_overs: BTreeMap<NodeId, HandOver>,
     pub(crate) reports: Reports,
     /// When what is over is looked for; never where nobody is served and nobody invited.

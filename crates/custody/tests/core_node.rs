@@ -391,7 +391,7 @@ fn topics_links_and_peers_are_bounded_by_the_agreement() {
     desk.run(|custody, cx, out| custody.unserve(cx, node(1), topic(2), out));
     desk.serve(1, 5, 0).expect("room again");
     let up = |desk: &mut Desk, n: u8| {
-        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(1), node(n)))
+        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(1), node(n), false))
     };
     up(&mut desk, 10).expect("the first guest");
     up(&mut desk, 10).expect("counted once");
@@ -401,8 +401,27 @@ fn topics_links_and_peers_are_bounded_by_the_agreement() {
     up(&mut desk, 1).expect("the client itself costs nothing");
     desk.custody.guest_down(&node(10));
     up(&mut desk, 12).expect("room again");
-    let unknown = desk.run(|custody, cx, _| custody.guest_up(cx, &topic(99), node(20)));
+    let unknown = desk.run(|custody, cx, _| custody.guest_up(cx, &topic(99), node(20), false));
     assert_eq!(unknown.unwrap_err().code, Code::NotServed);
+}
+
+/// The agreement is for two links: one for those who only read.
+#[test]
+fn readers_leave_half_of_the_links_to_members() {
+    let mut desk = Desk::serving(8 * MIB, 0);
+    let up = |desk: &mut Desk, n: u8, reads: bool| {
+        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(1), node(n), reads))
+    };
+    up(&mut desk, 10, true).expect("the first who reads");
+    up(&mut desk, 10, true).expect("counted once");
+    let refusal = up(&mut desk, 11, true).unwrap_err();
+    assert!(refusal.code == Code::TooMany && refusal.retry.is_some());
+    up(&mut desk, 12, false).expect("a member");
+    assert!(up(&mut desk, 13, false).is_err());
+    // Who only read and is a member now leaves its place to another, where there is one.
+    up(&mut desk, 10, false).expect("counted already");
+    desk.custody.guest_down(&node(12));
+    up(&mut desk, 11, true).expect("room for one who reads");
 }
 
 #[test]

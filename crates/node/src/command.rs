@@ -14,6 +14,7 @@ use rights::CoreInviteSeed;
 
 pub mod devices;
 pub mod owners;
+pub mod public;
 
 /// Names one request; comes back in its [`Reply`]. Chosen by the surface, unique while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +108,8 @@ pub enum Command {
     Device(devices::DeviceCommand),
     /// `way owners …`, and `way topic create --owners`.
     Owners(owners::OwnersCommand),
+    /// `way topic create --public`, and `way topic link`.
+    Public(public::PublicCommand),
     /// `way topic leave TOPIC`: says so to the others and takes part no longer; what is here stays.
     TopicLeave { topic: TopicRef },
     /// `way topic forget TOPIC`: removes everything of a topic that was left, from this home.
@@ -276,6 +279,8 @@ pub enum Reply {
     Device(devices::DeviceReply),
     /// To [`Command::Owners`].
     Owners(owners::OwnersReply),
+    /// To [`Command::Public`].
+    Public(public::PublicReply),
     /// To [`Command::Invite`].
     Invited {
         link: String,
@@ -516,6 +521,11 @@ pub struct TopicInfo {
     pub waits_for: Option<String>,
     /// What this device is to give at a time that has not come yet.
     pub releases: Vec<Release>,
+    /// Whether whoever knows the topic may read it.
+    pub public: bool,
+    /// This device's key in the topic, by which it is given rights; nothing where the topic is held for
+    /// others.
+    pub device: Option<String>,
 }
 
 /// A gift that waits for its time.

@@ -5,7 +5,7 @@ use crate::io::LinkId;
 use crate::node::{Inner, Turn};
 use crate::rows::TopicRow;
 use custody::{Agreed, BoxAnswer, Refusal, Serving, TopicShare, Usage};
-use identity::{NodeId, TopicId};
+use identity::{NodeId, PublicKey, TopicId};
 use machine::Time;
 use machine::planted::{Bug, is};
 use rights::{AtCore, CoreInviteKey, KeyRing, Show};
@@ -110,6 +110,10 @@ impl Inner {
                 {
                     *shown = None;
                 }
+                if let Some(local) = local.filter(|local| self.is_public(*local)) {
+                    // Who only reads tells nobody, and would not look.
+                    self.learn_own_cores(turn, local);
+                }
                 self.show_at_core(turn, link);
                 self.tell_soon(turn);
             }
@@ -188,11 +192,25 @@ impl Inner {
             if !state.at_core.contains_key(&local) && !is(Bug::StrangerServed) {
                 return;
             }
-            self.prove(turn, link, local, Peer::Core { node });
+            // A node that was only said to have a public topic is nobody's core node by that.
+            let cores = self.host.cores.get(&local);
+            let told = cores.is_some_and(|cores| cores.contains_key(&node));
+            let peer = if told || !self.is_public(local) {
+                Peer::Core { node }
+            } else {
+                let device = PublicKey::from_bytes(node.to_bytes());
+                Peer::Reader { device, node }
+            };
+            self.prove(turn, link, local, peer);
         }
+        let reads = self
+            .links
+            .get(&link)
+            .is_some_and(|state| state.readers.contains_key(&local));
         let frame = match frame {
             TopicFrame::KeysAsk { epochs } => return self.on_keys_ask(turn, link, local, &epochs),
             TopicFrame::Keys { keys } => return self.on_keys(turn, link, local, &keys),
+            TopicFrame::Proposal(_) if reads => return,
             TopicFrame::Proposal(act) => return self.on_proposal(turn, link, local, act),
             frame => frame,
         };
@@ -257,14 +275,19 @@ impl Inner {
     ) {
         self.stands(turn, node, Standing::Claiming);
         let denied = self.is_denied(link);
-        let topics = &mut self.topics;
         // Whoever is denied gets random bytes, as for a place where there is no box.
         let loc_here = if denied { turn.cx.rng.array() } else { loc };
+        let topics = &mut self.topics;
         let answer = self.host.custody.get_box(turn.cx, node, &loc_here, |cx| {
             topics.find_box(cx, &loc_here).map(|found| found.sealed)
         });
         match answer {
-            BoxAnswer::Sealed(sealed) => turn.send(link, &Frame::InviteBox { loc, sealed }),
+            BoxAnswer::Sealed(sealed) => {
+                // Whatever somebody has put there: a public topic speaks for itself.
+                let public = self.public_box(turn, &loc_here);
+                let sealed = public.unwrap_or(sealed);
+                turn.send(link, &Frame::InviteBox { loc, sealed });
+            }
             BoxAnswer::Wait(_) if self.is_stranger(link) => self.sorry(turn, link),
             BoxAnswer::Wait(wait) => {
                 let frame = Frame::Refused {

@@ -9,8 +9,11 @@
 //! tighter; to what lets it write messages, when what it writes under does not any more; or to
 //! anything, when that gives nothing any more.
 
+use crate::keychain::TopicKeys;
 use crate::look::look;
 use crate::node::{Inner, Turn};
+use crate::pairing::has_lost_seat;
+use crate::recognise::has_ended;
 use identity::{GrantId, Id, PublicKey};
 use lace::{Effect, Lace};
 use machine::Staged;
@@ -39,15 +42,48 @@ impl Inner {
             better(lace, store, (&device, now), (present, claimed))
         });
         let Some(grant) = better.flatten() else {
+            self.lose_grant(turn, local);
             return false;
         };
+        let reads = self
+            .host
+            .keys
+            .topic(local)
+            .is_some_and(TopicKeys::is_reader);
         self.host.keys.update(turn.cx, local, |row| {
             row.grant = *grant.as_bytes();
         });
         self.host.keys.give_up_author(turn.cx, local);
-        // Where it cannot begin now, it does with the next that is written.
-        drop(self.begin_writing(turn, local));
+        // Where it cannot begin now, it does with the next that is written. So does whoever only read so
+        // far: being given the right says nothing yet.
+        if !reads {
+            drop(self.begin_writing(turn, local));
+        }
         true
+    }
+
+    /// Who has lost its part in a public topic reads on, as anybody may.
+    fn lose_grant(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let keys = self.host.keys.topic(local);
+        let keys = keys.filter(|keys| keys.is_public() && !keys.is_reader() && !keys.waits());
+        let Some((keys, device)) = keys.and_then(|keys| Some((keys, keys.device.as_ref()?))) else {
+            return;
+        };
+        let (device, grant) = (device.public(), GrantId::from_bytes(keys.row.grant));
+        let lost = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let over =
+                has_ended(lace, store, &grant) || has_lost_seat(lace, store, &grant, &device);
+            over && !lace.has_member(store, &device)
+        });
+        if lost == Some(true) {
+            self.host.keys.give_up_author(turn.cx, local);
+            self.host.keys.update(turn.cx, local, |row| {
+                row.grant = [0; 32];
+                row.claim.clear();
+                row.invite_at = [0; 32];
+            });
+            self.keep_ways(turn, local);
+        }
     }
 }
 
@@ -67,7 +103,8 @@ fn better(
     (device, now): (&PublicKey, u64),
     (present, claimed): (GrantId, Option<GrantId>),
 ) -> Option<GrantId> {
-    if lace.genesis().root.has(device) {
+    // Who founded the topic has no better one, unless it is no owner any more.
+    if lace.genesis().root.has(device) && present != GrantId::from_bytes([0; 32]) {
         return None;
     }
     let effect = lace.held_effect(store);

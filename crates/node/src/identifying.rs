@@ -46,7 +46,9 @@ impl Inner {
             let asked = asked.filter(|asked| *asked == local).count();
             !known && asked < if fell { ASKED_AFTER_A_FALL } else { 1 }
         };
-        let shown = self.host.keys.topics().filter(|(_, keys)| keys.is_shown());
+        // In a public topic there is one secret for all times.
+        let shown = self.host.keys.topics();
+        let shown = shown.filter(|(_, keys)| keys.is_shown() && !keys.is_public());
         let topics: Vec<u32> = shown.map(|(local, _)| local).filter(open).collect();
         let expected: Vec<u32> = topics
             .into_iter()
@@ -138,7 +140,8 @@ impl Inner {
             return;
         }
         state.identifying.heard = state.identifying.heard.saturating_add(1);
-        let shown = self.host.keys.topics().filter(|(_, keys)| keys.is_shown());
+        let shown = self.host.keys.topics();
+        let shown = shown.filter(|(_, keys)| keys.is_shown() && !keys.is_public());
         let known: Vec<(TopicId, MeetingSecret)> = shown
             .filter(|_| !denied)
             .flat_map(|(_, keys)| keys.ring.meeting_secrets().map(|one| (keys.id, one)))

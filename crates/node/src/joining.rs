@@ -3,7 +3,7 @@
 
 use crate::command::{AskedRight, Code, Failure, Reply, RequestId, Right};
 use crate::io::LinkId;
-use crate::keychain::TITLE;
+use crate::keychain::{TITLE, TopicKeys};
 use crate::limits::MAX_JOINS;
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -180,7 +180,7 @@ impl Inner {
             return;
         };
         let Some(look) = self.joining.0.get_mut(&loc) else {
-            return;
+            return self.on_public_box(turn, link, &loc, sealed);
         };
         match look.seed.open_box(sealed) {
             Ok(invitation) => look.found = Some(invitation),
@@ -282,7 +282,15 @@ impl Inner {
             let failure = Failure::new(Code::Refused, "the invite is over", hint);
             return self.reply(turn, request, Reply::Failed(failure));
         }
-        let local = known.or_else(|| self.begin_membership(turn, loc, found, name));
+        // Whoever reads a public topic may be invited to more.
+        let reads = |local: &u32| {
+            self.host
+                .keys
+                .topic(*local)
+                .is_some_and(TopicKeys::is_reader)
+        };
+        let part = known.filter(|local| !reads(local));
+        let local = part.or_else(|| self.begin_membership(turn, loc, found, name));
         let Some(local) = local else {
             self.waiting.done(request);
             let failure = Failure::new(Code::Failed, "the invite's genesis cannot be used", "");
@@ -327,9 +335,23 @@ impl Inner {
             ways,
             ..TopicRow::custodian(found.topic, found.genesis.encode())
         };
-        let local = self.host.keys.add(turn.cx, row, found.ring.clone())?;
+        let read = self.host.keys.local(&found.topic);
+        let local = match read {
+            Some(local) => {
+                self.host.keys.update(turn.cx, local, |old| {
+                    *old = TopicRow {
+                        name: std::mem::take(&mut old.name),
+                        next_index: old.next_index,
+                        ..row
+                    };
+                });
+                local
+            }
+            None => self.host.keys.add(turn.cx, row, found.ring.clone())?,
+        };
         self.host.keys.set_sealing(turn.cx, local, sealing);
         self.host.keys.opens_for_invite(turn.cx, local, of_invite);
+        // Nothing happens where it is read already.
         self.topics
             .create(turn.cx, local, &found.genesis, Role::Member);
         self.want_served(turn, local);
@@ -420,13 +442,18 @@ impl Inner {
         if keys.device.is_none() || keys.row.left || keys.waits() {
             return;
         }
+        // Who was only given the right begins with its first message.
+        if keys.is_found() && !keys.row.opened {
+            return;
+        }
         let id = keys.id;
         let name = keys.row.name.clone();
         // Who was welcomed writes under a grant that is here.
         let welcomed = keys.joined_by().is_some() && keys.claim().is_none();
         if !keys.row.opened && welcomed {
             let began = keys.row.next_index > 0 && keys.certificate().is_none();
-            if began || self.open_author(turn, local).is_err() {
+            let back = began && keys.is_public();
+            if !back && (began || self.open_author(turn, local).is_err()) {
                 return;
             }
         } else if !keys.row.opened {
@@ -450,7 +477,9 @@ impl Inner {
                     "`way topic forget` it, and ask whoever invited you for a new link",
                 );
             }
-            if !ready || began || self.open_author(turn, local).is_err() {
+            // Whoever has been here before, and read on, writes with its next message.
+            let (begins, back) = (ready && !began, ready && began && self.is_public(local));
+            if !back && (!begins || self.open_author(turn, local).is_err()) {
                 return;
             }
         }
@@ -473,7 +502,8 @@ impl Inner {
             return;
         };
         let given_up = keys.device.is_some() && keys.row.next_index > 0 && !keys.row.opened;
-        if given_up && !keys.row.left {
+        // Whoever was let in begins with its first message.
+        if given_up && !keys.row.left && !keys.is_granted() {
             // What fails now is tried again with the next line, and with the next message.
             let _opened = self.open_author(turn, local);
         }
@@ -497,6 +527,9 @@ impl Inner {
         local: u32,
     ) -> Result<(), PublishError> {
         let keys = self.host.keys.topic(local).ok_or(topic::Unknown)?;
+        if keys.is_reader() {
+            return Err(PublishError::NotMember);
+        }
         if keys.row.opened && keys.certificate().is_some() {
             self.ready_to_write(turn, local);
             return Ok(());
@@ -546,6 +579,10 @@ impl Inner {
             row.told = told;
         });
         self.epochs_changed(turn, local);
+        if self.is_public(local) {
+            // Who only read so far has a seat to share now.
+            self.pairs_go_on(turn);
+        }
         Ok(())
     }
 }

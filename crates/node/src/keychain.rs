@@ -8,8 +8,9 @@ use machine::Cx;
 use machine::planted::{Bug, is};
 use rights::limits::MAX_MEETING_SECRETS;
 use rights::{
-    Access, CoreSecret, HeldEpoch, Identity, Incarnation, ItemSubject, KeyRing, MeetingSecret,
-    OpenCache, Opened, OpenedItem, SealRefused, SealingKeys, SenderKeys, Standing, Subject, Vault,
+    Access, CoreSecret, HeldEpoch, Identity, Incarnation, InviteSeed, ItemSubject, KeyRing,
+    MeetingSecret, OpenCache, Opened, OpenedItem, SealRefused, SealingKeys, SenderKeys, Standing,
+    Subject, Vault,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Keys, OpenError, SealError};
@@ -67,6 +68,30 @@ impl TopicKeys {
             Ok(Item::Claim(claim)) => Some(claim),
             _ => None,
         }
+    }
+
+    /// Whether whoever has the genesis may read.
+    pub(crate) const fn is_public(&self) -> bool {
+        self.genesis.policy.public
+    }
+
+    /// Whether this device reads the topic as anybody may, without a grant.
+    pub(crate) fn is_reader(&self) -> bool {
+        self.device.is_some() && self.row.grant == [0; 32]
+    }
+
+    /// Whether this device has rights in a public topic that it read before, and has written nothing under
+    /// them yet.
+    pub(crate) fn is_granted(&self) -> bool {
+        let given = !self.is_reader() && self.row.grant != *self.id.as_bytes();
+        let read = self.is_found() || (self.is_public() && self.row.next_index > 0);
+        read && given && !self.row.opened && !self.waits()
+    }
+
+    /// Whether this device found a public topic: nobody has invited it, or what came of that is over.
+    pub(crate) fn is_found(&self) -> bool {
+        let invited = !self.row.claim.is_empty() || self.invite_at().is_some();
+        self.is_public() && self.device.is_some() && !invited && !self.row.left
     }
 
     /// Whether this device waits for somebody to welcome it.
@@ -195,6 +220,8 @@ pub(crate) struct Keychain {
     /// Topics whose secrets do not open with this home's key file.
     locked: Vec<String>,
     by_id: BTreeMap<TopicId, u32>,
+    /// Public topics, by what they are asked for by.
+    public: BTreeMap<[u8; 32], u32>,
     senders: SenderKeys,
     pub(crate) opened: OpenCache,
 }
@@ -217,6 +244,7 @@ impl Keychain {
             topics: BTreeMap::new(),
             locked: Vec::new(),
             by_id: BTreeMap::new(),
+            public: BTreeMap::new(),
             senders: SenderKeys::new(),
             opened: OpenCache::new(),
         };
@@ -224,7 +252,7 @@ impl Keychain {
             let name = row.name.clone();
             match keychain.load(cx, local, row) {
                 Some(keys) => {
-                    keychain.by_id.insert(keys.id, local);
+                    keychain.note_id(local, &keys);
                     keychain.topics.insert(local, keys);
                 }
                 None => keychain.locked.push(name),
@@ -285,7 +313,7 @@ impl Keychain {
 
     /// Adds a topic; gives its local number. What is held of its epochs' secrets goes into the
     /// vault, with a fresh sealing key for a device.
-    pub(crate) fn add(&mut self, cx: &mut Cx<'_>, row: TopicRow, ring: KeyRing) -> Option<u32> {
+    pub(crate) fn add(&mut self, cx: &mut Cx<'_>, row: TopicRow, mut ring: KeyRing) -> Option<u32> {
         let id = TopicId::from_bytes(row.id);
         let genesis = Genesis::decode(&row.genesis).ok()?;
         let local = take_local(cx);
@@ -294,6 +322,9 @@ impl Keychain {
         let sealing = device
             .is_some()
             .then(|| SealingKeys::new(HpkeSecret::generate(cx.rng)));
+        if device.is_some() {
+            ring.unlock_public(&genesis);
+        }
         let epochs: Vec<EpochId> = ring.epochs().map(|held| held.epoch().id()).collect();
         let keys = TopicKeys {
             id,
@@ -305,8 +336,8 @@ impl Keychain {
             author: None,
             promised: Vec::new(),
         };
+        self.note_id(local, &keys);
         self.topics.insert(local, keys);
-        self.by_id.insert(id, local);
         for epoch in epochs {
             self.write_epoch(cx, local, epoch);
         }
@@ -314,10 +345,24 @@ impl Keychain {
         Some(local)
     }
 
+    fn note_id(&mut self, local: u32, keys: &TopicKeys) {
+        self.by_id.insert(keys.id, local);
+        if keys.is_public() {
+            let loc = InviteSeed::of_public(keys.id).locator();
+            self.public.insert(loc, local);
+        }
+    }
+
+    /// The public topic that is asked for by this.
+    pub(crate) fn public(&self, loc: &[u8; 32]) -> Option<u32> {
+        self.public.get(loc).copied()
+    }
+
     /// Forgets a topic and its secrets.
     pub(crate) fn remove(&mut self, cx: &mut Cx<'_>, local: u32) {
         if let Some(keys) = self.topics.remove(&local) {
             self.by_id.remove(&keys.id);
+            self.public.retain(|_, of| *of != local);
             self.opened.forget(keys.id);
             self.remove_epochs(cx, local);
             self.remove_own(cx, local);

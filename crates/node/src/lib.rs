@@ -36,6 +36,7 @@ mod pairing;
 mod problems;
 mod proof;
 mod proposals;
+mod reading;
 mod recognise;
 pub mod record;
 mod releases;

@@ -40,6 +40,15 @@ pub const RELEASE_AGAIN_MS: u64 = 60 * 60 * 1000;
 /// Links to joiners that may be waiting at once. The next is refused.
 pub const MAX_JOINS: usize = 64;
 
+/// Public topics that are looked for at once. The next is refused.
+pub const MAX_SOUGHT: usize = 16;
+
+/// How long a public topic is looked for that nobody asked has. Then somebody has to ask for it again.
+pub const LOOKED_FOR: Duration = Duration::from_secs(3_600);
+
+/// How often all who are linked are asked for it. Each is asked once more when its link opens.
+pub const ASKED_AROUND: Duration = Duration::from_secs(120);
+
 /// How long a link for another device of the person stands, in milliseconds: who finds it later
 /// finds nothing.
 pub const DEVICE_LINK_MS: u64 = 10 * 60 * 1000;

@@ -13,6 +13,7 @@ use crate::pairing::Pairing;
 use crate::problems::Problems;
 use crate::proof::{Link, Tokens};
 use crate::proposals::Proposals;
+use crate::reading::Seeking;
 use crate::tidings::Tidings;
 use crate::timer::Timer;
 use crate::waiting::Waiting;
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) tokens: Tokens,
     pub(crate) joining: Joining,
+    pub(crate) seeking: Seeking,
     pub(crate) answers: Answers,
     pub(crate) welcoming: Welcoming,
     pub(crate) pairing: Pairing,
@@ -235,6 +237,7 @@ impl Inner {
             links: BTreeMap::new(),
             tokens: Tokens::default(),
             joining: Joining::default(),
+            seeking: Seeking::default(),
             answers: Answers::default(),
             welcoming: Welcoming::default(),
             pairing: Pairing::default(),

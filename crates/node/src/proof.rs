@@ -31,6 +31,8 @@ pub(crate) struct Link {
     pub(crate) fallen: BTreeSet<u32>,
     /// As which device, where it proved them as a member.
     pub(crate) members: BTreeMap<u32, PublicKey>,
+    /// As which device it showed itself, where it only reads a public topic.
+    pub(crate) readers: BTreeMap<u32, PublicKey>,
     /// Topics that were shown to the peer as a core node, and when if it is of no use to show them
     /// again soon; its first frame about one proves that it holds it.
     pub(crate) at_core: BTreeMap<u32, Option<Time>>,
@@ -91,6 +93,7 @@ impl Link {
             proven: BTreeSet::new(),
             fallen: BTreeSet::new(),
             members: BTreeMap::new(),
+            readers: BTreeMap::new(),
             at_core: BTreeMap::new(),
             shows: 0,
             show_again: Time::ZERO,

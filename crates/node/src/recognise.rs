@@ -192,6 +192,9 @@ impl Inner {
         (local, anew): (u32, bool),
         shown: &Shown,
     ) {
+        if self.is_public(local) {
+            return self.judge_reader(turn, link, (local, anew), shown);
+        }
         let claim = shown.claim.as_ref();
         let found = look(&mut self.topics, turn.cx, local, |lace, store| {
             // Who was given another grant may not have heard of it yet.
@@ -234,7 +237,7 @@ impl Inner {
         }
     }
 
-    fn begin_anew(&mut self, link: LinkId, local: u32, anew: bool) {
+    pub(crate) fn begin_anew(&mut self, link: LinkId, local: u32, anew: bool) {
         if let Some(state) = self.links.get_mut(&link).filter(|_| anew) {
             state.proven.remove(&local);
         }
@@ -251,14 +254,21 @@ impl Inner {
         state.fallen.remove(&local);
         let node = state.node;
         let told = state.told_peers.remove(&local);
-        self.stands(turn, node, Standing::Member);
-        if let Peer::Member { device, .. } = &peer {
-            if let Some(state) = self.links.get_mut(&link) {
+        state.readers.remove(&local);
+        match &peer {
+            Peer::Member { device, .. } => {
                 state.members.insert(local, *device);
+                self.stands(turn, node, Standing::Member);
+                self.member_met(turn, local);
             }
-            self.member_met(turn, local);
+            Peer::Reader { device, .. } => {
+                state.members.remove(&local);
+                state.readers.insert(local, *device);
+                self.stands(turn, node, Standing::Reader);
+            }
+            Peer::Core { .. } => self.stands(turn, node, Standing::Member),
         }
-        if let (Peer::Member { .. }, Some(peers)) = (&peer, told) {
+        if let (Peer::Member { .. } | Peer::Reader { .. }, Some(peers)) = (&peer, told) {
             self.take_core_peers(turn, node, local, peers);
         }
         if let Peer::Core { .. } = &peer {
@@ -285,6 +295,7 @@ impl Inner {
         local: u32,
         device: &PublicKey,
     ) {
+        let public = self.is_public(local);
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -294,7 +305,13 @@ impl Inner {
         state.pending.retain(|show| show.topic != local);
         // What it is called a core node for was its own word.
         state.at_core.remove(&local);
-        state.fallen.insert(local);
+        if public {
+            // It reads on, as anybody may.
+            let (device, node) = (*device, state.node);
+            self.prove(turn, link, local, Peer::Reader { device, node });
+        } else {
+            state.fallen.insert(local);
+        }
         self.member_fell(turn, local, device);
     }
 
@@ -313,7 +330,13 @@ impl Inner {
             let proven = state.proven.contains(local) || state.fallen.contains(local);
             cores.contains_key(&node) && !proven && !shown
         });
-        let topics: Vec<u32> = held.map(|(local, _)| *local).collect();
+        let mut topics: BTreeSet<u32> = held.map(|(local, _)| *local).collect();
+        // What is only read is shown wherever it was said to be.
+        let read = self.read_by_way_of(&node).into_iter();
+        topics.extend(read.filter(|local| {
+            let shown = state.at_core.get(local).is_some_and(just);
+            !shown && !state.proven.contains(local)
+        }));
         let mut waits = false;
         for local in topics {
             waits |= self.show_one_at_core(turn, link, local);
@@ -331,7 +354,12 @@ impl Inner {
         }
     }
 
-    fn show_one_at_core(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, local: u32) -> bool {
+    pub(crate) fn show_one_at_core(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: LinkId,
+        local: u32,
+    ) -> bool {
         let Some(keys) = self.host.keys.topic(local) else {
             return false;
         };
@@ -396,10 +424,11 @@ impl Inner {
             };
             return turn.send(link, &refusal);
         };
-        let guest = !self.host.custody.is_client(turn.cx, &node);
+        let reads = self.is_public(local) && !self.is_known(turn, local, &shown);
         match shown {
             ShownAtCore::Device(shown) => {
-                if guest && let Err(refusal) = self.host.custody.guest_up(turn.cx, &topic, node) {
+                let counted = self.host.custody.guest_up(turn.cx, &topic, node, reads);
+                if let Err(refusal) = counted {
                     return self.refuse(turn, link, Subject::Topic(topic), &refusal);
                 }
                 // Who shows itself again may have forgotten what it knew of the topic.
@@ -408,6 +437,15 @@ impl Inner {
                     .get(&link)
                     .is_some_and(|state| state.proven.contains(&local));
                 self.judge_shown(turn, link, (local, anew), &shown);
+            }
+            ShownAtCore::Core(ticket) if reads => {
+                // Its client only reads.
+                let counted = self.host.custody.guest_up(turn.cx, &topic, node, reads);
+                if let Err(refusal) = counted {
+                    return self.refuse(turn, link, Subject::Topic(topic), &refusal);
+                }
+                let device = ticket.device;
+                self.prove(turn, link, local, Peer::Reader { device, node });
             }
             ShownAtCore::Core(ticket) => {
                 // A ticket names no grant: its device has to be known already, as one that takes part.
@@ -541,7 +579,7 @@ impl Inner {
 }
 
 /// Whether a grant is known here and does not stand.
-fn has_ended(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> bool {
+pub(crate) fn has_ended(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> bool {
     let standing = lace.held_effect(store).grants.contains_key(grant);
     !standing && lace.facts(store, |facts| !facts.issued(grant).is_empty())
 }

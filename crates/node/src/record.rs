@@ -9,6 +9,7 @@
 mod command;
 mod devices;
 mod owners;
+mod public;
 mod rules;
 
 use crate::command::RequestId;

@@ -14,8 +14,8 @@ use crate::rows::{LISTED, NODE, said, said_key};
 use crate::timer::Timer;
 use custody::CorePeer;
 use identity::{EnvelopeId, NodeId, PublicKey, TopicId};
-use machine::WallTime;
 use machine::planted::{Bug, is};
+use machine::{Cx, WallTime};
 use rights::CoreSecret;
 use router::Why;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,6 +100,7 @@ impl Inner {
         for local in topics {
             self.learn_cores_anew(turn, local);
             self.open_members(turn, local);
+            self.keep_ways(turn, local);
         }
         let again = turn.cx.now.after(TICKETS_EVERY);
         self.timers.set(Timer::Tickets, again);
@@ -241,7 +242,7 @@ impl Inner {
     }
 
     /// This node's own cores hold a topic once they have said so.
-    fn learn_own_cores(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+    pub(crate) fn learn_own_cores(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         let Some(topic) = self.host.keys.topic(local).map(|keys| keys.id) else {
             return;
         };
@@ -292,6 +293,9 @@ impl Inner {
                 self.acts_came(turn, local, &items);
                 self.drop_proposals(turn, local);
                 self.pairs_look_again(turn, local);
+            }
+            if self.is_public(local) {
+                self.seat_readers(turn, local, &items);
             }
             if pairing::may_unseat(&items) {
                 self.forget_lost(turn, local);
@@ -409,7 +413,8 @@ impl Inner {
         };
         let own = self.mine.serving(turn.cx, &keys.id);
         told.extend(own.into_iter().map(|core| (core, Vec::new())));
-        let ways = keys.row.ways.iter();
+        // Whoever was said to have a topic that was found vouches for nothing.
+        let ways = keys.row.ways.iter().filter(|_| !keys.is_found());
         let ways = ways.filter_map(|way| way.parse::<NodeAddress>().ok());
         told.extend(ways.map(|way| (way.node, vec![way.authority()])));
         // A core node has it from its clients, and keeps it when it starts anew.
@@ -420,22 +425,35 @@ impl Inner {
                 .into_iter()
                 .map(|peer| (peer.node, vec![peer.address])),
         );
-        for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
-            let listed = CoreList::decode(&plain).map_or(Vec::new(), |list| list.cores);
-            let listed = listed.into_iter().take(MAX_LISTED_CORES);
-            told.extend(listed.map(|core| (core.node, core.addresses)));
-        }
+        let listed = self.listed_cores(turn.cx, local).into_iter();
+        told.extend(listed.map(|core| (core.node, core.addresses)));
         told
+    }
+
+    /// The core nodes that members list.
+    pub(crate) fn listed_cores(&self, cx: &mut Cx<'_>, local: u32) -> Vec<CoreEntry> {
+        let said = said(&mut cx.store, LISTED, local, MAX_KEPT_CORES).into_iter();
+        let lists = said.filter_map(|(_, plain)| CoreList::decode(&plain).ok());
+        let listed = lists.flat_map(|list| list.cores.into_iter().take(MAX_LISTED_CORES));
+        listed.collect()
     }
 
     /// Keeps no link with core nodes that hold no topic of ours any more.
     fn release_cores(&mut self, turn: &mut Turn<'_, '_>, nodes: impl IntoIterator<Item = NodeId>) {
         for node in nodes {
             let holds = |cores: &BTreeMap<NodeId, _>| cores.contains_key(&node);
-            if !self.host.cores.values().any(holds) {
+            let read = self.read_by_way_of(&node);
+            if !self.host.cores.values().any(holds) && read.is_empty() {
                 self.release(turn, node, Why::TopicCore);
             }
         }
+    }
+
+    /// Keeps no link with those who were said to have a topic, for it is read no more.
+    pub(crate) fn leave_ways(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let ways = self.ways_of(local).into_iter().map(|way| way.node);
+        let ways: Vec<NodeId> = ways.collect();
+        self.release_cores(turn, ways);
     }
 
     /// Tells this node's cores which other cores hold a topic.
@@ -627,12 +645,15 @@ impl Inner {
         self.drop_members(turn, local);
         self.drop_releases(turn, local);
         let cores = self.host.cores.remove(&local).unwrap_or_default();
+        self.host.keys.update(turn.cx, local, |row| row.left = true);
         self.release_cores(turn, cores.into_keys());
+        self.leave_ways(turn, local);
         self.tokens.remove(local);
         self.tidings.forget(local);
         for link in self.links.values_mut() {
             link.proven.remove(&local);
             link.members.remove(&local);
+            link.readers.remove(&local);
             link.at_core.remove(&local);
             link.shown.remove(&local);
         }

@@ -27,6 +27,8 @@ pub(crate) enum Timer {
     Tickets,
     /// Boxes that have not been found are asked for again.
     Joins,
+    /// Public topics that have not been found are asked for again.
+    Seek,
     /// Topics' epochs are looked at: something has changed, one is due, or its boxes are.
     Epochs,
     /// Topics are offered to other devices of the person.

@@ -4,7 +4,7 @@ use crate::command::{Code, Failure, Reply, RequestId, WaitFor};
 use crate::limits::MAX_WAITS;
 use crate::node::{Inner, Turn};
 use crate::timer::Timer;
-use identity::{EnvelopeId, NodeId};
+use identity::{EnvelopeId, NodeId, TopicId};
 use std::collections::BTreeMap;
 use topic::StateKind;
 
@@ -13,6 +13,8 @@ use topic::StateKind;
 pub(crate) enum What {
     /// The box of an invite.
     Look([u8; 32]),
+    /// A public topic.
+    Sought(TopicId),
     /// The first envelope in a topic that is being joined.
     Join(u32),
     /// A state of an envelope in a topic.
@@ -117,6 +119,13 @@ impl Inner {
                 (
                     "none of the nodes that the link names could be reached",
                     "see that one of them is up and reachable, then try again",
+                )
+            }
+            What::Sought(topic) => {
+                self.sought_over(topic, request);
+                (
+                    "nobody who could be asked so far has the topic",
+                    "it is looked for an hour; `way peer add` somebody who has it, or ask for its link",
                 )
             }
             What::Join(_) => (

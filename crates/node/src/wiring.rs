@@ -161,6 +161,7 @@ impl Inner {
         self.begin_round(turn, link);
         self.show_at_core(turn, link);
         self.ask_boxes(turn, link);
+        self.ask_sought(turn, link);
         if is(Bug::StrangerServed) {
             let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
             for local in topics {

@@ -16,6 +16,7 @@ mod newcomers;
 mod owners;
 mod paired;
 mod promised;
+mod public;
 mod rates;
 mod releases;
 mod restored;

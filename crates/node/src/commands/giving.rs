@@ -9,6 +9,8 @@ use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
 use crate::grants;
 use crate::look::look;
 use crate::node::{Inner, Turn};
+use crate::reading::{all_read, reads_only};
+use crate::recognise::has_ended;
 use crate::welcoming::Unwelcomed;
 use identity::{EnvelopeId, Form, GrantId, Id, Kind, PublicKey, Scheme};
 use lace::{Author, Effect, Lace};
@@ -85,6 +87,9 @@ impl Inner {
     ) -> Result<Reply, Failure> {
         let (local, own) = self.giver(topic)?;
         let rights = rights_of(asked)?;
+        if rights.read.is_some() && self.is_public(local) {
+            return Err(all_read());
+        }
         if let Some(open) = self.claimant(turn, local, member) {
             let grant = self.welcome(turn, local, &open, Terms { rights, budget });
             return Ok(Reply::Granted {
@@ -92,7 +97,16 @@ impl Inner {
                 member: Form::one(open.claim.device).member().to_string(),
             });
         }
-        let target = self.target(turn, (local, own), member)?;
+        let reader = self.reader_named(turn, local, member);
+        let target = match reader {
+            Some(device) => Target {
+                holder: Form::one(device).member(),
+                devices: BTreeSet::from([device]),
+                form: Some(Form::one(device)),
+                held: Vec::new(),
+            },
+            None => self.target(turn, (local, own), member)?,
+        };
         let Some(form) = target.form else {
             return Err(Failure::new(
                 Code::Refused,
@@ -100,7 +114,16 @@ impl Inner {
                 "",
             ));
         };
-        let item = given(own, form, Terms { rights, budget });
+        let mut item = given(own, form.clone(), Terms { rights, budget });
+        let now = turn.cx.wall.as_millis();
+        let ended = look(&mut self.topics, turn.cx, local, |lace, store| {
+            has_ended(lace, store, &item.id())
+        });
+        if ended == Some(true) {
+            // What was given in these words and taken back stays so: it is given anew, from now on.
+            let rights = from(now, rights);
+            item = given(own, form, Terms { rights, budget });
+        }
         let grant = item.id().to_string();
         self.say_items(turn, local, vec![item], &BTreeSet::new())?;
         self.align_epoch(turn, local, &rights);
@@ -119,7 +142,9 @@ impl Inner {
         budget: (Option<u32>, Option<u32>),
     ) -> Result<Reply, Failure> {
         let (local, own) = self.giver(topic)?;
-        rights_of(asked)?;
+        if rights_of(asked)?.read.is_some() && self.is_public(local) {
+            return Err(all_read());
+        }
         let target = self.target(turn, (local, own), member)?;
         self.schedule(turn, (local, target.holder), (asked, at), budget)
     }
@@ -143,6 +168,9 @@ impl Inner {
         };
         let asked = only;
         let only: BTreeSet<Right> = asked.iter().copied().map(right).collect();
+        if only.contains(&Right::Read) && self.is_public(local) {
+            return Err(all_read());
+        }
         let (mut items, mut named) = (Vec::new(), BTreeSet::new());
         let (mut revoked, mut others) = (Vec::new(), 0);
         if target.held.iter().any(|holding| holding.is_root) {
@@ -233,6 +261,9 @@ impl Inner {
                 "",
             ));
         }
+        if keys.is_reader() {
+            return Err(reads_only(keys));
+        }
         Ok((local, GrantId::from_bytes(keys.row.grant)))
     }
 
@@ -252,6 +283,24 @@ impl Inner {
             .iter()
             .any(|open| open.claim.device != last.claim.device);
         (!others).then_some(last)
+    }
+
+    /// The device of somebody who only reads a public topic, by its whole key: nobody else says that
+    /// there is such a device, so a typing error would let nobody in.
+    fn reader_named(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        text: &str,
+    ) -> Option<PublicKey> {
+        let device: PublicKey = text.trim().to_ascii_lowercase().parse().ok()?;
+        if !self.is_public(local) {
+            return None;
+        }
+        let seated = look(&mut self.topics, turn.cx, local, |lace, store| {
+            lace.has_member(store, &device)
+        });
+        (seated == Some(false)).then_some(device)
     }
 
     /// The member that a person means: by its id, the key of a device, a unique prefix of one, or a
@@ -589,6 +638,26 @@ fn first_form(
     });
     let one = devices.first().copied().map(Form::one);
     said.or(one).filter(|form| form.member() == holder)
+}
+
+/// The same rights, not before a time.
+fn from(now: u64, rights: Rights) -> Rights {
+    let later = |interval: Option<Interval>| {
+        interval.map(|interval| Interval {
+            // One that is over is none, whenever it began.
+            from: if interval.until.is_some_and(|until| until <= now) {
+                interval.from
+            } else {
+                interval.from.max(now)
+            },
+            ..interval
+        })
+    };
+    Rights {
+        publish: later(rights.publish),
+        read: later(rights.read),
+        admit: later(rights.admit),
+    }
 }
 
 const fn right(named: Named) -> Right {

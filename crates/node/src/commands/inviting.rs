@@ -5,6 +5,7 @@ use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
 use crate::limits::{DEFAULT_INVITE_MS, MAX_INVITE_MS};
 use crate::look::look;
 use crate::node::{Inner, Turn};
+use crate::reading::{all_read, reads_only};
 use crate::rows;
 use identity::{EnvelopeId, GrantId};
 use lace::Lace;
@@ -57,6 +58,9 @@ impl Inner {
                 "this node has left the topic",
                 "",
             ));
+        }
+        if self.member(local)?.is_reader() {
+            return Err(reads_only(self.member(local)?));
         }
         let until = open_until(turn.cx.wall.as_millis(), asked)?;
         if !self.mine.has_room_for_box(turn.cx) {
@@ -127,6 +131,7 @@ impl Inner {
     ) -> Result<Gift, Failure> {
         let keys = self.member(local)?;
         let parent = GrantId::from_bytes(keys.row.grant);
+        let public = keys.is_public();
         // An owner of the topic, whether it founded it or became one.
         let own = if parent.as_bytes() == keys.id.as_bytes() {
             Terms {
@@ -146,9 +151,13 @@ impl Inner {
                 )
             })?
         };
+        if public && asked.rights.iter().any(|ask| ask.right == Named::Read) {
+            return Err(all_read());
+        }
         let rights = if asked.rights.is_empty() {
             Rights {
                 admit: None,
+                read: own.rights.read.filter(|_| !public),
                 ..own.rights
             }
         } else {

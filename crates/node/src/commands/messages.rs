@@ -6,6 +6,7 @@ use crate::command::{
 };
 use crate::limits::{MAX_MESSAGE, MAX_MESSAGES};
 use crate::node::{Inner, Turn};
+use crate::reading::reads_only;
 use crate::rows::{LAST_SENT, NODE};
 use crate::timer::Timer;
 use crate::waiting::What;
@@ -104,7 +105,10 @@ impl Inner {
                 "",
             ));
         }
-        if !keys.row.opened && keys.row.next_index == 0 {
+        if keys.is_reader() {
+            return Err(reads_only(keys));
+        }
+        if !keys.row.opened && keys.row.next_index == 0 && !keys.is_granted() {
             return Err(Failure::new(
                 Code::NotYet,
                 "joining is not finished: the topic has not come yet",

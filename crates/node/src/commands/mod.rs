@@ -10,6 +10,7 @@ mod messages;
 mod names;
 mod owners;
 mod peers;
+mod public;
 mod topics;
 mod why;
 
@@ -21,6 +22,7 @@ use crate::command::devices::DeviceCommand;
 use crate::command::{Code, Command, Failure, Reply, RequestId};
 use crate::io::Held;
 use crate::node::{Inner, Turn};
+use crate::reading::public_link;
 use crate::timer::Timer;
 use wire::Budget;
 
@@ -49,16 +51,25 @@ impl Inner {
         command: Command,
     ) {
         match command {
-            Command::JoinLook { link, timeout_ms } => {
-                self.join_look(turn, request, &link, timeout_ms);
-            }
+            Command::JoinLook { link, timeout_ms } => match public_link(&link) {
+                Ok(None) => self.join_look(turn, request, &link, timeout_ms),
+                Ok(Some(_)) => {
+                    let text =
+                        "whoever knows a public topic reads it: there is no invite to look at";
+                    let failure = Failure::new(Code::Usage, text, "join it");
+                    self.reply(turn, request, Reply::Failed(failure));
+                }
+                Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
+            },
             Command::Join {
                 link,
                 name,
                 timeout_ms,
-            } => {
-                self.join(turn, request, &link, name, timeout_ms);
-            }
+            } => match public_link(&link) {
+                Ok(None) => self.join(turn, request, &link, name, timeout_ms),
+                Ok(Some(link)) => self.seek(turn, request, (link, name), timeout_ms),
+                Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
+            },
             Command::Device(DeviceCommand::Join { link, timeout_ms }) => {
                 self.device_join(turn, request, &link, timeout_ms);
             }
@@ -120,7 +131,7 @@ impl Inner {
             Command::CoreClients => Ok(self.core_clients(turn)),
             Command::CoreLeave { core } => self.core_leave(turn, &core),
             Command::CoreList => Ok(self.core_list(turn)),
-            Command::TopicCreate { name } => self.topic_create(turn, &name),
+            Command::TopicCreate { name } => self.topic_create(turn, &name, false),
             Command::Topics => Ok(self.topic_list(turn)),
             Command::TopicInfo { topic } => self.topic_info(turn, &topic),
             Command::Members { topic } => self.members(turn, &topic),
@@ -155,6 +166,7 @@ impl Inner {
             } => self.revoke(turn, (&topic, &member), &only, (cut.as_deref(), cascade)),
             Command::Device(command) => self.devices(turn, command),
             Command::Owners(command) => self.owners(turn, command),
+            Command::Public(command) => self.public(turn, command),
             Command::TopicLeave { topic } => self.topic_leave(turn, &topic),
             Command::TopicForget { topic } => self.topic_forget(turn, &topic),
             Command::Invite {
@@ -203,6 +215,7 @@ impl Inner {
             Timer::Cores => self.review_cores(turn),
             Timer::Tickets => self.renew_tickets(turn),
             Timer::Joins => self.ask_boxes_again(turn),
+            Timer::Seek => self.seek_again(turn),
             Timer::Epochs => self.look_at_epochs(turn),
             Timer::Pairs => self.offer_to_pairs(turn),
             Timer::Closes => self.close_what_is_over(turn),

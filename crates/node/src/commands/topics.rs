@@ -31,6 +31,7 @@ impl Inner {
         &mut self,
         turn: &mut Turn<'_, '_>,
         name: &str,
+        public: bool,
     ) -> Result<Reply, Failure> {
         if name.is_empty() || name.len() > wire::limits::MAX_NAME || !wire::is_shown_text(name) {
             return Err(Failure::new(
@@ -55,7 +56,12 @@ impl Inner {
             ));
         }
         let device = &self.host.keys.config.device;
-        let founded = rights::found(device, turn.cx.wall, PARAMETERS, turn.cx.rng)
+        let found = if public {
+            rights::found_public
+        } else {
+            rights::found
+        };
+        let founded = found(device, turn.cx.wall, PARAMETERS, turn.cx.rng)
             .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
         let row = TopicRow {
             name: name.to_owned(),
@@ -97,7 +103,9 @@ impl Inner {
             "held"
         } else if keys.row.left {
             "left"
-        } else if keys.row.opened {
+        } else if keys.is_reader() {
+            "reader"
+        } else if keys.row.opened || keys.is_granted() {
             "member"
         } else {
             "joining"
@@ -120,11 +128,9 @@ impl Inner {
         let local = self.find_topic(topic)?;
         let gone = || Failure::new(Code::NotFound, "the topic is being forgotten", "");
         let row = self.row(turn, local).ok_or_else(gone)?;
-        let own = self
-            .host
-            .keys
-            .topic(local)
-            .and_then(|keys| Some(keys.device.as_ref()?.public()));
+        let keys = self.host.keys.topic(local);
+        let public = keys.is_some_and(TopicKeys::is_public);
+        let own = keys.and_then(|keys| Some(keys.device.as_ref()?.public()));
         let seen =
             look(&mut self.topics, turn.cx, local, |lace, _| Seen::of(lace)).ok_or_else(gone)?;
         let devices: Vec<PublicKey> = seen.devices.keys().copied().collect();
@@ -167,6 +173,8 @@ impl Inner {
             waiting,
             waits_for: self.waits_for(local),
             releases: self.releases(turn, local),
+            public,
+            device: own.map(|own| own.to_string()),
         })))
     }
 
@@ -188,6 +196,7 @@ impl Inner {
         if !self.member(local)?.row.leaving {
             self.mine.unwant(turn.cx, id, &mut turn.mine);
             self.leave_members(turn, local);
+            self.leave_ways(turn, local);
         }
         Ok(Reply::Done)
     }
@@ -211,7 +220,7 @@ impl Inner {
     }
 
     /// What is held of a topic in which this device takes part, or took part.
-    pub(super) fn member(&self, local: u32) -> Result<&TopicKeys, Failure> {
+    pub(crate) fn member(&self, local: u32) -> Result<&TopicKeys, Failure> {
         self.host
             .keys
             .topic(local)

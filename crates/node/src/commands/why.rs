@@ -69,6 +69,11 @@ impl Inner {
         if let Some(failure) = self.why_waiting(id) {
             return Err(failure);
         }
+        if id.is_some_and(|id| self.sought().any(|topic| topic == id.trim())) {
+            let text = "the topic is looked for, and nobody who could be asked so far has it";
+            let hint = "all who are linked are asked again every two minutes, for an hour after `way join`";
+            return Err(Failure::new(Code::NotYet, text, hint));
+        }
         let text = match id {
             Some(text) => text.to_owned(),
             None => self

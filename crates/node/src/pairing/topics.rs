@@ -7,6 +7,7 @@
 
 use super::lost::{handed, note_handed};
 use crate::io::LinkId;
+use crate::keychain::TopicKeys;
 use crate::limits::{MAX_PAIRED_EPOCHS, MAX_PAIRED_TOPICS, MAX_PROPOSALS_TRIED};
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -21,6 +22,9 @@ use topic::Role as Part;
 use wire::limits::{MAX_CORES, MAX_PAIR_EPOCHS};
 use wire::plain::{CoreEntry, CoreList};
 use wire::{Act, Item, PairEpoch, PairMessage, PairOffer, PairPass, Role};
+
+/// What is offered of a topic that the person only reads: no grant.
+const READ: GrantId = GrantId::from_bytes([0; 32]);
 
 /// A topic that is being offered.
 #[derive(Debug)]
@@ -137,7 +141,7 @@ impl Inner {
         let topics = self.host.keys.topics();
         let mut topics = topics.filter(|(local, keys)| {
             keys.device.is_some()
-                && keys.row.opened
+                && (keys.row.opened || keys.is_reader())
                 && !keys.row.left
                 && !session.skipped.contains(local)
                 && !session.passed.contains(&keys.id)
@@ -152,11 +156,17 @@ impl Inner {
 
     /// What is said of a topic, if this device can seat another one there.
     fn offer(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<PairOffer> {
-        let own = self.own_member(turn, local)?;
-        let now = own.member.now()?;
-        if now.form.threshold() > 1 || now.form.devices().len() >= MAX_DEVICES {
-            return None;
-        }
+        let reads = self.host.keys.topic(local)?.is_reader();
+        let grant = if reads {
+            READ
+        } else {
+            let own = self.own_member(turn, local)?;
+            let now = own.member.now()?;
+            if now.form.threshold() > 1 || now.form.devices().len() >= MAX_DEVICES {
+                return None;
+            }
+            own.grant
+        };
         let mut cores: Vec<CoreEntry> = self
             .cores_of(local)
             .into_iter()
@@ -166,12 +176,20 @@ impl Inner {
                 name: String::new(),
             })
             .collect();
+        if reads {
+            let ways = self.ways_of(local).into_iter().map(|way| CoreEntry {
+                node: way.node,
+                addresses: vec![way.uri()],
+                name: String::new(),
+            });
+            cores.extend(ways);
+        }
         cores.truncate(MAX_CORES);
         let keys = self.host.keys.topic(local)?;
         Some(PairOffer {
             genesis: keys.genesis.clone(),
             name: keys.row.name.clone(),
-            grant: own.grant,
+            grant,
             cores: CoreList { cores },
         })
     }
@@ -229,6 +247,9 @@ impl Inner {
             None => Some(PairPass::No),
             Some(local) => self.has_offered(turn, local, &offer.grant),
         };
+        if let (None, true) = (answer, offer.grant == READ) {
+            return self.read_offered(turn, link, (topic, offer));
+        }
         if let Some(why) = answer {
             return self.say_to_pair(turn, link, &PairMessage::Pass { topic, why });
         }
@@ -255,6 +276,13 @@ impl Inner {
         let Some(device) = keys.device.as_ref().map(|device| device.public()) else {
             return Some(PairPass::No);
         };
+        if *grant == READ {
+            return Some(PairPass::Has);
+        }
+        if keys.is_reader() {
+            // It is to have a seat now.
+            return None;
+        }
         let waits = !keys.row.opened && keys.row.grant == *grant.as_bytes();
         let same = look(&mut self.topics, turn.cx, local, |lace, store| {
             lace.is_member(store, &device, grant, None)
@@ -358,6 +386,13 @@ impl Inner {
             return;
         }
         let local = session.offering.as_ref().map(|it| it.local);
+        let keys = local.and_then(|local| self.host.keys.topic(local));
+        if let Some(local) = local.filter(|_| keys.is_some_and(TopicKeys::is_reader)) {
+            // There may be a seat to give one day.
+            session.offering = None;
+            session.skipped.insert(local);
+            return self.pairs_go_on(turn);
+        }
         if why == PairPass::Has
             && let Some(local) = local
         {

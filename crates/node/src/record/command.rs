@@ -1,6 +1,6 @@
 //! Commands as bytes: a list of a number and the fields in their order.
 
-use super::{devices, maybe, maybe_text, owners, read_maybe, read_maybe_text, text};
+use super::{devices, maybe, maybe_text, owners, public, read_maybe, read_maybe_text, text};
 use crate::command::{AskedRight, Command, ReadFrom, Right, WaitFor};
 use rights::CoreInviteSeed;
 use wire::Malformed;
@@ -115,6 +115,10 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
         Command::Owners(command) => {
             w.array(2).uint(41_u8);
             owners::write(w, command);
+        }
+        Command::Public(command) => {
+            w.array(2).uint(42_u8);
+            public::write(w, command);
         }
         Command::Grant {
             topic,
@@ -260,6 +264,7 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
         (31, 2) => Command::Members { topic: text(r)? },
         (40, 2) => Command::Device(devices::read(r)?),
         (41, 2) => Command::Owners(owners::read(r)?),
+        (42, 2) => Command::Public(public::read(r)?),
         (32, 6) => Command::Grant {
             topic: text(r)?,
             member: text(r)?,

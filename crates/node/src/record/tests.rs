@@ -1,4 +1,5 @@
 use super::*;
+use crate::command::public::PublicCommand;
 use crate::command::{AskedRight, Command, ReadFrom, Right, WaitFor};
 use identity::{Context, Signature};
 use machine::Rng;
@@ -91,6 +92,8 @@ fn commands(w: &mut Whim) -> Vec<Command> {
             psk: CoreInviteSeed::from_bytes(w.0.array()),
         },
         Command::TopicCreate { name: w.text() },
+        Command::Public(PublicCommand::Create { name: w.text() }),
+        Command::Public(PublicCommand::Link { topic: w.text() }),
         Command::TopicInfo { topic: w.text() },
         Command::Members { topic: w.text() },
         Command::Grant {

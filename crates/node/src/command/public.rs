@@ -1,0 +1,32 @@
+//! Public topics: founded, and where they are found.
+
+use identity::TopicId;
+
+/// What is asked about public topics beside what is asked of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicCommand {
+    /// `way topic create NAME --public`.
+    Create {
+        /// The topic's name.
+        name: String,
+    },
+    /// `way topic link TOPIC`.
+    Link {
+        /// Which.
+        topic: String,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicReply {
+    /// To [`PublicCommand::Link`].
+    Link {
+        /// The topic.
+        topic: TopicId,
+        /// The link: `way:topic/…`.
+        link: String,
+        /// How many nodes it names: with none it is found where others are asked who have it.
+        nodes: u32,
+    },
+}
