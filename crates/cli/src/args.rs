@@ -94,7 +94,7 @@ pub enum Command {
     Revoke(Revoke),
     /// Make a link that lets others join a topic
     Invite(Invite),
-    /// Join a topic with a link; says first who invites to what
+    /// Join a topic with a link, or read a public one; says first who invites to what
     Join(Join),
     /// Send messages to a topic, a node or an engine; prints the message id
     Send(Send),
@@ -255,6 +255,14 @@ pub enum Topic {
         /// link for each of the others
         #[arg(long, value_name = "KofN")]
         owners: Option<owners::Threshold>,
+        /// Whoever knows the topic may read it, and nobody can be kept from that; to write takes a grant
+        #[arg(long, conflicts_with = "owners")]
+        public: bool,
+    },
+    /// Print a link with which anybody can find and read a public topic
+    Link {
+        /// A local name, an id, or a unique prefix of one
+        topic: String,
     },
     /// The topics of this home
     List,
@@ -322,7 +330,8 @@ pub struct Invite {
 pub struct Grant {
     /// A topic
     pub topic: String,
-    /// A member: a name, an id, the key of a device, or a unique prefix of one
+    /// A member: a name, an id, the key of a device, or a unique prefix of one; somebody who reads a public
+    /// topic: the whole key of the device, which `way topic info` prints there
     pub member: String,
     /// It may write messages
     #[arg(long)]
@@ -378,7 +387,8 @@ pub struct Revoke {
 /// `way join`.
 #[derive(Debug, Args)]
 pub struct Join {
-    /// way:join/…, or way:device/… of another device of yours
+    /// way:join/…, way:device/… of another device of yours, or a public topic: way:topic/… or its whole
+    /// id
     pub link: String,
     /// What this home calls the topic; its founder's name for it, if you do not say
     #[arg(long)]

@@ -419,6 +419,14 @@ pub fn topic_info(info: &schema::TopicInfo) -> String {
     if let Some(whom) = &info.waits_for {
         text.push_str(&format!("\nwaits for {}", line(whom)));
     }
+    if info.public {
+        text.push_str("\npublic   whoever knows the topic reads it; writing takes a grant");
+    }
+    if let (true, Some(key)) = (info.public, &info.device) {
+        text.push_str(&format!(
+            "\nkey      {key} (this device's, to be granted rights)"
+        ));
+    }
     for author in &info.forked {
         text.push_str(&format!(
             "\nforked   {}: wrote two histories; see `way why`",

@@ -88,6 +88,11 @@ pub enum Ask {
     CoreList,
     TopicCreate {
         name: String,
+        #[serde(default)]
+        public: bool,
+    },
+    TopicLink {
+        topic: String,
     },
     TopicList,
     TopicInfo {

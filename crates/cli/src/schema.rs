@@ -207,9 +207,14 @@ objects! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         waits_for: Option<String>,
         releases: Vec<Release>,
+        public: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<String>,
     }
     /// What this device gives at a time that has not come yet, inside [`TopicInfo`].
     Release { member: String, at: String, rights: Vec<InvitedRight>, }
+    /// `way topic link`.
+    TopicLink { v: Version, topic: String, link: String, nodes: u32, }
     /// A device that takes part, inside [`TopicInfo`].
     Device { device: String, name: String, own: bool, left: bool, envelopes: u64, }
     /// A core that holds the topic, inside [`TopicInfo`].

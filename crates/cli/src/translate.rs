@@ -8,6 +8,7 @@ mod owners;
 use crate::failure::{Code, Failure};
 use crate::request::{Ask, End, From as Begin, Last, Text, WaitState};
 use crate::schema::to_line;
+use ::node::command::public::PublicCommand;
 use ::node::command::{self as node, Command, Reply};
 use rights::CoreInviteSeed;
 
@@ -62,7 +63,12 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
             let psk = key(&psk)?;
             Command::CoreUsePsk { address, psk }
         }
-        Ask::TopicCreate { name } => Command::TopicCreate { name },
+        Ask::TopicCreate {
+            name,
+            public: false,
+        } => Command::TopicCreate { name },
+        Ask::TopicCreate { name, public: true } => Command::Public(PublicCommand::Create { name }),
+        Ask::TopicLink { topic } => Command::Public(PublicCommand::Link { topic }),
         Ask::TopicList => Command::Topics,
         Ask::TopicInfo { topic } => Command::TopicInfo { topic },
         Ask::Members { topic } => Command::Members { topic },
@@ -271,6 +277,7 @@ pub fn answer(asked: &Asked, reply: Reply) -> Answer {
         Reply::Members(all) => Answer::many(all, members::member),
         Reply::Device(reply) => devices::answer(reply),
         Reply::Owners(reply) => owners::answer(reply),
+        Reply::Public(reply) => Answer::one(&objects::public(reply)),
         Reply::Granted { .. } | Reply::Scheduled { .. } | Reply::Revoked { .. } => {
             members::given(reply)
         }

@@ -10,6 +10,7 @@ mod life;
 mod party;
 mod people;
 mod privacy;
+mod public;
 mod samples;
 mod surface;
 mod table;

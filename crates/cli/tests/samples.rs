@@ -3,6 +3,7 @@
 
 use ::node::command::devices::{DeviceReply, DeviceRow, DeviceTopic};
 use ::node::command::owners::{Owner, Owners, OwnersReply, Proposal};
+use ::node::command::public::PublicReply;
 use ::node::command::{self as node, LineKind, Reply, WaitFor};
 use cli::request::{Ask, End, From, Right, Text, WaitState};
 use cli::schema::{self, Version, to_line};
@@ -149,6 +150,8 @@ fn topic_info() -> node::TopicInfo {
             at: 1,
             rights: invited_rights(),
         }],
+        public: true,
+        device: Some(HEX.into()),
     }
 }
 
@@ -360,6 +363,14 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("Topic", Reply::Topics(vec![topic_row()])),
         ("TopicInfo", Reply::TopicInfo(Box::new(topic_info()))),
         ("Member", Reply::Members(members())),
+        (
+            "TopicLink",
+            Reply::Public(PublicReply::Link {
+                topic: topic_id(),
+                link: "way:topic/x".into(),
+                nodes: 1,
+            }),
+        ),
         (
             "OwnedTopic",
             Reply::Owners(OwnersReply::Created {
@@ -667,7 +678,11 @@ pub(crate) fn asks() -> Vec<Ask> {
             topic: text(),
             act: text(),
         },
-        Ask::TopicCreate { name: text() },
+        Ask::TopicCreate {
+            name: text(),
+            public: true,
+        },
+        Ask::TopicLink { topic: text() },
         Ask::TopicList,
         Ask::TopicInfo { topic: text() },
         Ask::Members { topic: text() },

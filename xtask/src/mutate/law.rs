@@ -393,4 +393,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         to: "&& false {",
         tests: &["-p rights --test law"],
     },
+    Mutation {
+        what: "in a public topic an epoch begins, or a right to read is given",
+        file: "crates/rights/src/law/mod.rs",
+        from: "let sealed = genesis.policy.public && is_about_reading(item);",
+        to: "let sealed = false && is_about_reading(item);",
+        tests: &["-p rights --test law -- public::"],
+    },
 ];

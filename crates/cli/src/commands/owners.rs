@@ -40,7 +40,10 @@ pub fn run(context: &mut Context, owners: Owners) -> Outcome {
 /// The node's failure.
 pub fn create(context: &mut Context, name: String, owners: Option<Threshold>) -> Outcome {
     let Some(Threshold { threshold, count }) = owners else {
-        let line = context.client()?.one(Ask::TopicCreate { name })?;
+        let line = context.client()?.one(Ask::TopicCreate {
+            name,
+            public: false,
+        })?;
         context.print(&line, |topic: &schema::TopicId| {
             format!("{}  {}", plain::line(&topic.name), topic.id)
         })?;

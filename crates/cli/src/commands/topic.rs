@@ -19,7 +19,14 @@ use crate::{human, plain, qr, schema};
 /// The node's failure.
 pub fn run(context: &mut Context, topic: Topic) -> Outcome {
     match topic {
-        Topic::Create { name, owners } => super::owners::create(context, name, owners),
+        Topic::Create {
+            name, public: true, ..
+        } => create_public(context, name),
+        Topic::Create { name, owners, .. } => super::owners::create(context, name, owners),
+        Topic::Link { topic } => context
+            .one(Ask::TopicLink { topic }, |link: &schema::TopicLink| {
+                link.link.clone()
+            }),
         Topic::List => context.many(Ask::TopicList, human::topics),
         Topic::Info { topic } => context.one(Ask::TopicInfo { topic }, human::topic_info),
         Topic::Leave { topic } => context.one(Ask::TopicLeave { topic }, |_: &schema::Done| {
@@ -43,6 +50,20 @@ pub fn run(context: &mut Context, topic: Topic) -> Outcome {
             Ok(Exit::Done)
         }
     }
+}
+
+fn create_public(context: &mut Context, name: String) -> Outcome {
+    let public = true;
+    let line = context.client()?.one(Ask::TopicCreate { name, public })?;
+    context.print(&line, words)?;
+    context.out.flush()?;
+    if !context.out.json {
+        note(
+            "whoever has the topic's id, or a link by `way topic link`, can read all that is ever written to \
+             it, and sees who writes it and at which node",
+        );
+    }
+    Ok(Exit::Done)
 }
 
 fn words(topic: &schema::TopicId) -> String {
@@ -137,6 +158,18 @@ pub fn join(context: &mut Context, join: Join) -> Outcome {
         other => other?,
     };
     let timeout_ms = milliseconds(join.timeout);
+    if is_public(&join.link) {
+        // Nobody invites to it, and nobody hears of it.
+        let Join { link, name, .. } = join;
+        let ask = Ask::Join {
+            link,
+            name,
+            timeout_ms,
+        };
+        let line = client.one(ask)?;
+        context.print(&line, |topic| format!("reads {}", words(topic)))?;
+        return Ok(Exit::Done);
+    }
     let line = client.one(Ask::JoinLook {
         link: join.link.clone(),
         timeout_ms,
@@ -160,6 +193,12 @@ pub fn join(context: &mut Context, join: Join) -> Outcome {
             timeout_ms,
         },
     )
+}
+
+/// Whether a text means a public topic: the node says whether it is one.
+fn is_public(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    text.starts_with("way:topic/") || text.starts_with("topic1")
 }
 
 fn finish(context: &mut Context, client: &mut Client, ask: Ask) -> Outcome {

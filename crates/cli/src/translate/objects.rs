@@ -331,6 +331,18 @@ pub(super) fn topic_info(info: node::TopicInfo) -> schema::TopicInfo {
         waiting: info.waiting.into_iter().map(claimant).collect(),
         waits_for: info.waits_for,
         releases: info.releases.into_iter().map(members::release).collect(),
+        public: info.public,
+        device: info.device,
+    }
+}
+
+pub(super) fn public(reply: node::public::PublicReply) -> schema::TopicLink {
+    let node::public::PublicReply::Link { topic, link, nodes } = reply;
+    schema::TopicLink {
+        v: Version,
+        topic: topic.to_string(),
+        link,
+        nodes,
     }
 }
 
