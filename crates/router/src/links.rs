@@ -29,7 +29,7 @@ pub(crate) enum Trust {
     Stranger(u64),
     /// It takes up an invite; so many bytes have come.
     Claiming(u64),
-    /// It is known, and stays so while the link lasts.
+    /// It is known, and stays so while the link lasts, unless it is said to be a stranger again.
     Known,
 }
 

@@ -121,6 +121,10 @@ impl Router {
         standing: Standing,
         out: &mut Outbox<Output>,
     ) {
+        if standing == Standing::Stranger && self.targets.has(&node) {
+            // There is another reason for it.
+            return;
+        }
         let links = self.links.iter().filter(|(_, link)| link.node == node);
         let links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
         for id in links {
@@ -143,7 +147,13 @@ impl Router {
                     let end = link.up.after(CLAIM_TIME).max(cx.now);
                     self.timers.set(Timer::Stranger(id), end);
                 }
-                (Standing::Claiming, _) | (_, Trust::Known) => {}
+                (Standing::Stranger, Trust::Known) => {
+                    link.trust = Trust::Stranger(0);
+                    let end = cx.now.after(STRANGER_TIME);
+                    self.timers.set(Timer::Stranger(id), end);
+                    self.timers.set(Timer::Crowd, cx.now);
+                }
+                (Standing::Claiming | Standing::Stranger, _) | (_, Trust::Known) => {}
                 (Standing::Member | Standing::Client, _) => {
                     link.trust = Trust::Known;
                     link.denied = false;
