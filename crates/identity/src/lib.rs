@@ -27,7 +27,8 @@ mod text;
 pub use composition::{Device, Form, FormError};
 pub use id::{Id, IdBytesError, Kind, Scheme};
 pub use names::{
-    ActId, EngineId, EnvelopeId, EpochId, GrantId, NodeId, PublicKey, SealingKey, TopicId,
+    ActId, EngineId, EnvelopeId, EpochId, GrantId, NodeId, ProposalId, PublicKey, SealingKey,
+    TopicId,
 };
 #[cfg(feature = "remember")]
 pub use remember::{MAX_REMEMBERED, remember, remembered};

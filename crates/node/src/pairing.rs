@@ -67,6 +67,8 @@ pub(crate) struct Pairing {
     /// Links that are being used here, by the node that made them.
     joins: BTreeMap<NodeId, PairKey>,
     sessions: BTreeMap<LinkId, Session>,
+    /// Devices that were removed while a link with them stood.
+    forgotten: BTreeSet<NodeId>,
 }
 
 #[derive(Debug)]
@@ -229,7 +231,7 @@ impl Inner {
     /// Reads back which other devices there are, and keeps links with them.
     pub(crate) fn open_pairs(&mut self, turn: &mut Turn<'_, '_>) {
         for (node, row) in pairs(&mut turn.cx.store) {
-            self.keep(turn, node, Why::Member, row.addresses);
+            self.keep(turn, node, Why::Device, row.addresses);
         }
     }
 
@@ -422,11 +424,12 @@ impl Inner {
             seen: now,
         };
         turn.cx.store.put(NODE, pair_key(&node), encode(&row));
+        self.pairing.forgotten.remove(&node);
         let keys = &self.host.keys;
         keys.write_vault(turn.cx, &pair_key(&node), key.as_bytes());
         self.stands(turn, node, Standing::Member);
         self.release(turn, node, Why::Errand);
-        self.keep(turn, node, Why::Member, addresses);
+        self.keep(turn, node, Why::Device, addresses);
     }
 
     /// A device is the person's no more: it is not known again, and hears nothing more.
@@ -450,11 +453,28 @@ impl Inner {
         for link in links {
             self.pairing.sessions.remove(&link);
         }
+        self.release(turn, *node, Why::Device);
+        if self.link_of(node).is_some() {
+            self.pairing.forgotten.insert(*node);
+        }
+        self.stranger_again(turn, node);
+    }
+
+    /// A device that was removed is a stranger on its links, once nothing else is known of it: whatever it still takes
+    /// part in as somebody else it shows again.
+    pub(crate) fn stranger_again(&mut self, turn: &mut Turn<'_, '_>, node: &NodeId) {
+        let mut links = self.links.values().filter(|state| state.node == *node);
+        if self.pairing.forgotten.contains(node) && links.all(|state| state.proven.is_empty()) {
+            self.stands(turn, *node, Standing::Stranger);
+        }
     }
 
     /// A link is gone.
-    pub(crate) fn pair_gone(&mut self, link: LinkId) {
+    pub(crate) fn pair_gone(&mut self, link: LinkId, node: &NodeId) {
         self.pairing.sessions.remove(&link);
+        if self.link_of(node).is_none() {
+            self.pairing.forgotten.remove(node);
+        }
     }
 
     /// The node that made a link does not know it.

@@ -256,6 +256,7 @@ impl Inner {
             if let Some(state) = self.links.get_mut(&link) {
                 state.members.insert(local, *device);
             }
+            self.pair_proved(turn, local, device, &node);
             self.member_met(turn, local);
         }
         if let (Peer::Member { .. }, Some(peers)) = (&peer, told) {
@@ -295,7 +296,9 @@ impl Inner {
         // What it is called a core node for was its own word.
         state.at_core.remove(&local);
         state.fallen.insert(local);
+        let node = state.node;
         self.member_fell(turn, local, device);
+        self.stranger_again(turn, &node);
     }
 
     /// Shows this device to a linked core node, in every topic that it holds as far as is known.

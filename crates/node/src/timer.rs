@@ -33,4 +33,6 @@ pub(crate) enum Timer {
     Pairs,
     /// Grants whose time is over are closed.
     Closes,
+    /// What the owners of topics have to sign is told again.
+    Proposals,
 }

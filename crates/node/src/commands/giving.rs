@@ -5,17 +5,18 @@
 
 use super::names::{is_prefix, one};
 use super::topics::from_publish;
+use crate::command::owners::OwnersReply;
 use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
 use crate::grants;
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::welcoming::Unwelcomed;
-use identity::{EnvelopeId, Form, GrantId, Id, Kind, PublicKey, Scheme};
-use lace::{Author, Effect, Lace};
+use identity::{ActId, EnvelopeId, Form, GrantId, Id, Kind, PublicKey, Scheme};
+use lace::{Author, Effect, Lace, Over};
 use machine::Staged;
 use std::collections::BTreeSet;
 use topic::{Draft, Payload};
-use wire::{Budget, Grant, Interval, Item, Revocation, Right, Rights, Terms};
+use wire::{Budget, Grant, Interval, Item, Joint, Revocation, Right, Rights, Terms};
 
 /// Envelopes that one control envelope names for a cut. Its other deps are for heads.
 const NAMED_AT_ONCE: usize = 12;
@@ -30,6 +31,9 @@ const MAX_OTHERS: usize = 24;
 
 /// Fewest digits that stand for the key of a device.
 const MIN_KEY: usize = 8;
+
+/// How often the same may be given and taken back. After that it is given with other bounds.
+const MAX_GIVEN_AGAIN: u64 = 1_024;
 
 /// Somebody who takes part.
 struct Target {
@@ -90,6 +94,8 @@ impl Inner {
                 member: Form::one(open.claim.device).member().to_string(),
             });
         }
+        let together = self.deciding_together(turn, local);
+        let own = together.map_or(own, |(root, _)| root);
         let target = self.target(turn, (local, own), member)?;
         let mut devices = target.devices.iter();
         let (Some(device), None) = (devices.next(), devices.next()) else {
@@ -99,7 +105,13 @@ impl Inner {
                 "",
             ));
         };
-        let item = given(own, *device, Terms { rights, budget });
+        let under = together.map(|(_, under)| under);
+        let give = |terms| given(own, *device, terms, under);
+        let item = self.unlike_before(turn, local, Terms { rights, budget }, give);
+        if let Some((_, under)) = together {
+            let proposed = self.propose_items(turn, local, (under, vec![item]))?;
+            return Ok(Reply::Owners(OwnersReply::Signed(proposed)));
+        }
         let grant = item.id().to_string();
         self.say_items(turn, local, vec![item], &BTreeSet::new())?;
         self.align_epoch(turn, local, &rights);
@@ -118,8 +130,14 @@ impl Inner {
         (cut, cascade): (Option<&str>, bool),
     ) -> Result<Reply, Failure> {
         let (local, own) = self.giver(topic)?;
+        let mut together = self.deciding_together(turn, local);
+        let own = together.map_or(own, |(root, _)| root);
         let target = match self.invite_named(turn, (local, own), member) {
-            Some(invite) => invite,
+            Some(invite) => {
+                // What it gave alone it takes back alone, as soon as it sees that somebody else has the link.
+                together = together.filter(|_| !self.gave(turn, local, &invite));
+                invite
+            }
             None => self.target(turn, (local, own), member)?,
         };
         let leaves = match cut {
@@ -150,7 +168,8 @@ impl Inner {
             }
             if let Some(terms) = holding.terms {
                 others += beside.len();
-                items.extend(beside.into_iter().map(|device| given(own, *device, terms)));
+                let give = |device: &PublicKey| given(own, *device, terms, None);
+                items.extend(beside.into_iter().map(give));
             }
             let left = cut_of(&target, holding, leaves);
             named.extend(left.iter().copied());
@@ -181,6 +200,10 @@ impl Inner {
             );
             return Err(Failure::new(Code::Failed, text, ""));
         }
+        if let Some((_, under)) = together {
+            let proposed = self.propose_items(turn, local, (under, items))?;
+            return Ok(Reply::Owners(OwnersReply::Signed(proposed)));
+        }
         self.say_items(turn, local, items, &named)?;
         // Whoever hears of it hears of keys that the member has not, too.
         self.renew_epoch(turn, local);
@@ -194,6 +217,44 @@ impl Inner {
             member,
             others: u32::try_from(others).unwrap_or(u32::MAX),
         })
+    }
+
+    /// Whether this device has given all that is held, by itself.
+    fn gave(&mut self, turn: &mut Turn<'_, '_>, local: u32, target: &Target) -> bool {
+        let keys = self.host.keys.topic(local);
+        let own = keys.and_then(|keys| Some(keys.device.as_ref()?.public()));
+        let gave = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let mut held = target.held.iter();
+            held.all(|holding| issued_by(lace, store, &holding.grant, |key| Some(*key) == own))
+        });
+        gave.unwrap_or(false)
+    }
+
+    /// What is given, so that it is not the very grant that was once taken back: that is called by what it gives,
+    /// and stays taken back. One that begins a millisecond later is another.
+    fn unlike_before(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        terms: Terms,
+        give: impl Fn(Terms) -> Item,
+    ) -> Item {
+        let unlike = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let effect = lace.held_effect(store);
+            let later = |by: u64| {
+                give(Terms {
+                    rights: later(&terms.rights, by),
+                    ..terms
+                })
+            };
+            let mut all = (0..MAX_GIVEN_AGAIN).map(later);
+            all.find(|item| {
+                let id = item.id();
+                let whole = effect.grants.get(&id).map(|it| it.over == Over::default());
+                whole.unwrap_or_else(|| lace.facts(store, |facts| facts.issued(&id)).is_empty())
+            })
+        });
+        unlike.flatten().unwrap_or_else(|| give(terms))
     }
 
     /// The topic, and the grant out of which this device gives.
@@ -421,16 +482,8 @@ fn holdings(
     grants.extend(under.map(|author| *author.grant()));
     // Whoever gave an invite knows its link, and could come back by it.
     let invites = effect.grants.iter().filter(|(_, it)| it.holder.is_none());
-    let given = invites.filter(|(grant, _)| {
-        let issued = lace.facts(store, |facts| facts.issued(grant));
-        let mut carriers = issued
-            .iter()
-            .filter_map(|fact| lace.header(store, &fact.carrier));
-        carriers.any(|carrier| {
-            let author = lace.author(&carrier.header.author);
-            author.is_some_and(|author| devices.contains(author.device()))
-        })
-    });
+    let given = invites
+        .filter(|(grant, _)| issued_by(lace, store, grant, |device| devices.contains(device)));
     let given: BTreeSet<GrantId> = given.map(|(grant, _)| *grant).collect();
     let all = grants.union(&given).copied();
     let all = all.filter(|grant| effect.grants.contains_key(grant));
@@ -439,6 +492,23 @@ fn holdings(
         ..holding(lace, store, &effect, (own, grant))
     })
     .collect()
+}
+
+/// Whether one of these devices wrote an envelope that carries a grant or an invite.
+fn issued_by(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    grant: &GrantId,
+    is_one: impl Fn(&PublicKey) -> bool,
+) -> bool {
+    let issued = lace.facts(store, |facts| facts.issued(grant));
+    let mut carriers = issued
+        .iter()
+        .filter_map(|fact| lace.header(store, &fact.carrier));
+    carriers.any(|carrier| {
+        let author = lace.author(&carrier.header.author);
+        author.is_some_and(|author| is_one(author.device()))
+    })
 }
 
 fn holding(
@@ -527,8 +597,8 @@ fn cut_of(target: &Target, holding: &Holding, leaves: Leaves) -> BTreeSet<Envelo
     left.collect()
 }
 
-/// A grant to a member of one device.
-fn given(parent: GrantId, device: PublicKey, terms: Terms) -> Item {
+/// A grant to a member of one device; by a composition in a state, if there is one.
+fn given(parent: GrantId, device: PublicKey, terms: Terms, under: Option<ActId>) -> Item {
     let form = Form::one(device);
     Item::Grant(Grant {
         parent,
@@ -537,8 +607,23 @@ fn given(parent: GrantId, device: PublicKey, terms: Terms) -> Item {
         budget: terms.budget,
         welcomes: None,
         form: Some(form),
-        joint: None,
+        joint: under.map(Joint::new),
     })
+}
+
+/// The same, each beginning so many milliseconds later.
+fn later(rights: &Rights, by: u64) -> Rights {
+    let later = |interval: Option<Interval>| {
+        interval.map(|interval| Interval {
+            from: interval.from.saturating_add(by),
+            ..interval
+        })
+    };
+    Rights {
+        publish: later(rights.publish),
+        read: later(rights.read),
+        admit: later(rights.admit),
+    }
 }
 
 const fn right(named: Named) -> Right {

@@ -1,5 +1,6 @@
 //! What applications ask, one file for each group of commands.
 
+mod branches;
 mod core_words;
 mod cores;
 mod devices;
@@ -10,6 +11,7 @@ mod messages;
 mod names;
 mod owners;
 mod peers;
+mod proposed;
 mod topics;
 mod why;
 
@@ -198,6 +200,7 @@ impl Inner {
             Timer::Epochs => self.look_at_epochs(turn),
             Timer::Pairs => self.offer_to_pairs(turn),
             Timer::Closes => self.close_what_is_over(turn),
+            Timer::Proposals => self.proposals_due(turn),
         }
     }
 }
