@@ -180,6 +180,11 @@ pub const BEGIN_WITHIN_MS: u64 = 5_000;
 /// and how long before boxes of an own one that were refused are tried again.
 pub const UNFINISHED: Duration = Duration::from_secs(10);
 
+/// Of the epochs that a device may begin a day ([`rights::limits::EPOCHS_PER_DAY`]), how many are left for
+/// removals: without a new one nothing can be written after them. Whoever comes by an
+/// invite for which there is none reads nothing until a member hands the keys over.
+pub const EPOCHS_FOR_REMOVALS: usize = 2;
+
 /// How often boxes are tried that are refused. Then the epoch is given up, and another one is due.
 pub const BOXES_TRIED: u32 = 64;
 
