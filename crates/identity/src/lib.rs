@@ -30,7 +30,7 @@ pub use names::{
     ActId, EngineId, EnvelopeId, EpochId, GrantId, NodeId, PublicKey, SealingKey, TopicId,
 };
 #[cfg(feature = "remember")]
-pub use remember::{MAX_REMEMBERED, remember, remembered};
+pub use remember::{MAX_REMEMBERED, checked, remember, remembered};
 pub use secret::Secret;
 pub use sign::{BadSignature, Context, SecretKey, Signature};
 pub use text::TextError;

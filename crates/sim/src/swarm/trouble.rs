@@ -6,8 +6,8 @@ use crate::scenario::draw::Draw;
 
 const DAY: u64 = 24 * HOUR;
 
-/// Every kind of lie.
-const LIES: [LieKind; 10] = [
+/// Every kind of lie, but for what is said with stolen keys: that needs somebody whose rights are taken.
+const LIES: [LieKind; 13] = [
     LieKind::BadSignature,
     LieKind::Fork,
     LieKind::Replay,
@@ -18,6 +18,9 @@ const LIES: [LieKind; 10] = [
     LieKind::PoisonedId,
     LieKind::Garble,
     LieKind::Outsider,
+    LieKind::ForkFirst,
+    LieKind::InventedDep,
+    LieKind::LeakedLink,
 ];
 
 /// The sizes that a disk shrinks to, in bytes.
@@ -418,7 +421,7 @@ impl Making {
         }
     }
 
-    fn has_twin(&self, node: NodeNo) -> bool {
+    pub(super) fn has_twin(&self, node: NodeNo) -> bool {
         self.plan.nodes.iter().any(|one| one.twin_of == Some(node))
     }
 
