@@ -147,7 +147,10 @@ pub enum Ask {
         device: String,
         topic: Option<String>,
     },
-    DeviceCountersign {
+    DeviceBranches {
+        topic: Option<String>,
+    },
+    DeviceChoose {
         topic: String,
         act: String,
     },

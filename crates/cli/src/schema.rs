@@ -50,10 +50,10 @@ macro_rules! objects {
 mod device;
 mod owners;
 
-pub use owners::{OwnedTopic, Owner, Owners, Proposal};
+pub use owners::{OwnedTopic, Owner, Owners, Proposal, ProposedEnd, ProposedGrant};
 
 pub use device::{
-    ActTie, Countersigned, DeviceInvite, DeviceJoined, DeviceRemoved, NotRemoved, OwnDevice,
+    ActTie, Branch, Chosen, DeviceInvite, DeviceJoined, DeviceRemoved, NotRemoved, OwnDevice,
     OwnDeviceTopic,
 };
 

@@ -82,7 +82,8 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         | Ask::DeviceJoin { .. }
         | Ask::DeviceList
         | Ask::DeviceRemove { .. }
-        | Ask::DeviceCountersign { .. } => devices::asked(ask),
+        | Ask::DeviceBranches { .. }
+        | Ask::DeviceChoose { .. } => devices::asked(ask),
         Ask::TopicLeave { topic } => Command::TopicLeave { topic },
         Ask::TopicForget { topic } => Command::TopicForget { topic },
         Ask::JoinLook { link, timeout_ms } => Command::JoinLook { link, timeout_ms },

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::people::{Person, World};
 
 /// Asks until it is so; a process that never comes there fails the test.
-fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     for _ in 0..300 {
         if so() {
             return;

@@ -1,6 +1,7 @@
 //! A public topic with real processes: its founder, her core node, and strangers who have only the link
 //! or the id.
 
+use crate::giving::until;
 use crate::people::{Person, World};
 
 const UP: [&str; 2] = ["--listen", "127.0.0.1:0"];
@@ -51,6 +52,13 @@ fn a_stranger_reads_all_and_writes_while_it_is_allowed_to() {
     held(&alice, "rose may write");
     assert_eq!(rose.next("notices", 1), ["rose may write"]);
     assert_eq!(role(&rose), "member");
+    // What a node says that it holds counts when a member has listed it as a core node.
+    until("rose knows the core node", || {
+        let info = rose.object("TopicInfo", &["topic", "info", "notices"]);
+        info["cores"]
+            .as_array()
+            .is_some_and(|cores| !cores.is_empty())
+    });
     alice.down();
     held(&rose, "thank you");
     alice.up(&UP);

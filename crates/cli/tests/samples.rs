@@ -1,8 +1,8 @@
 //! One of everything that the node may answer, with every field that may be missing once there and
 //! once not.
 
-use ::node::command::devices::{DeviceReply, DeviceRow, DeviceTopic};
-use ::node::command::owners::{Owner, Owners, OwnersReply, Proposal};
+use ::node::command::devices::{Branch, Choice, DeviceReply, DeviceRow, DeviceTopic};
+use ::node::command::owners::{Owner, Owners, OwnersReply, Proposal, ProposedEnd, ProposedGrant};
 use ::node::command::public::PublicReply;
 use ::node::command::{self as node, LineKind, Reply, WaitFor};
 use cli::request::{Ask, End, From, Right, Text, WaitState};
@@ -256,16 +256,54 @@ fn owner() -> Owner {
     }
 }
 
+fn proposed_grant(full: bool) -> ProposedGrant {
+    ProposedGrant {
+        member: HEX.into(),
+        name: "b".into(),
+        rights: vec![node::MemberRight {
+            right: node::Right::Publish,
+            from: u64::from(full),
+            until: full.then_some(2),
+            over: false,
+        }],
+        messages: full.then_some(10),
+        bytes: full.then_some(1_000),
+    }
+}
+
 fn proposal() -> Proposal {
     Proposal {
         id: HEX.into(),
         topic: topic_id(),
         name: "ops".into(),
         text: "adds b".into(),
+        gives: vec![proposed_grant(true), proposed_grant(false)],
+        takes: vec![ProposedEnd {
+            grant: HEX.into(),
+            name: "b".into(),
+            only: vec![node::Right::Read],
+            cascade: true,
+        }],
+        since: 1,
         signed: vec![owner()],
         waits_for: vec![owner()],
         lacks: 1,
         done: false,
+    }
+}
+
+fn branch(may: Choice) -> Branch {
+    Branch {
+        topic: topic_id(),
+        name: "ops".into(),
+        member: HEX.into(),
+        own: true,
+        act: HEX.into(),
+        counts: true,
+        adds: vec!["a".into()],
+        removes: vec!["b".into()],
+        signed: vec!["a".into()],
+        may,
     }
 }
 
@@ -423,8 +461,20 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
             }),
         ),
         (
-            "Countersigned",
-            Reply::Device(DeviceReply::Countersigned { act: "ab".into() }),
+            "Branch",
+            Reply::Device(DeviceReply::Branches(
+                [Choice::Nothing, Choice::Sign, Choice::Countersign]
+                    .map(branch)
+                    .to_vec(),
+            )),
+        ),
+        (
+            "Chosen",
+            Reply::Device(DeviceReply::Chosen {
+                act: "ab".into(),
+                countersigned: true,
+                counts: false,
+            }),
         ),
         (
             "Granted",
@@ -674,7 +724,10 @@ pub(crate) fn asks() -> Vec<Ask> {
             device: text(),
             topic: None,
         },
-        Ask::DeviceCountersign {
+        Ask::DeviceBranches {
+            topic: Some(text()),
+        },
+        Ask::DeviceChoose {
             topic: text(),
             act: text(),
         },

@@ -174,6 +174,31 @@ fn a_core_node_that_lost_its_home_is_told_everything_again() {
 }
 
 #[test]
+fn a_core_node_that_was_away_is_told_the_new_secret_of_a_topic() {
+    let mut home = Home::new();
+    home.want(1);
+    home.use_core(node(9));
+    home.up(node(9));
+    home.agree(node(9));
+    home.confirm(node(9), 1);
+    home.cores.down(&node(9));
+    let turned = Wanted {
+        core_secret: [8; 32],
+        ..wanted(1)
+    };
+    home.run(|cores, cx, out| cores.want(cx, &turned, out).expect("wanted"));
+    assert_eq!(
+        home.serving(1),
+        [node(9)],
+        "it holds the topic all the same"
+    );
+    home.up(node(9));
+    let told = home.agree(node(9));
+    let is_new = |output: &MyCoresOutput| matches!(output, MyCoresOutput::Serve { wanted, .. } if *wanted == turned);
+    assert!(told.iter().any(is_new), "{told:?}");
+}
+
+#[test]
 fn a_refusal_is_shown_and_the_claim_made_again_when_it_may() {
     let mut home = Home::new();
     home.use_core(node(9));

@@ -27,10 +27,11 @@ mod text;
 pub use composition::{Device, Form, FormError};
 pub use id::{Id, IdBytesError, Kind, Scheme};
 pub use names::{
-    ActId, EngineId, EnvelopeId, EpochId, GrantId, NodeId, PublicKey, SealingKey, TopicId,
+    ActId, EngineId, EnvelopeId, EpochId, GrantId, NodeId, ProposalId, PublicKey, SealingKey,
+    TopicId,
 };
 #[cfg(feature = "remember")]
-pub use remember::{MAX_REMEMBERED, remember, remembered};
+pub use remember::{MAX_REMEMBERED, checked, remember, remembered};
 pub use secret::Secret;
 pub use sign::{BadSignature, Context, SecretKey, Signature};
 pub use text::TextError;

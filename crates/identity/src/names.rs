@@ -140,6 +140,12 @@ bytes32! {
 hex_text!(ActId);
 
 bytes32! {
+    /// What several devices are asked to sign together. Text is hexadecimal.
+    ProposalId
+}
+hex_text!(ProposalId);
+
+bytes32! {
     /// An Ed25519 public key in any role (author, device, invite, node). Text is hexadecimal.
     PublicKey
 }

@@ -11,6 +11,7 @@ use crate::rows::{self, Bytes};
 use identity::EnvelopeId;
 use identity::seal::kdf;
 use machine::Staged;
+use machine::planted::{Bug, is};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wire::Class;
@@ -78,6 +79,9 @@ impl Reach {
 }
 
 fn covers(lace: &Lace, store: &mut Staged<'_>, ends: &[Node], node: &Node) -> bool {
+    if is(Bug::RevokedByNumber) {
+        return ends.iter().any(|end| node.number <= end.number);
+    }
     ends.iter().any(|end| lace.is_on_chain(store, node, end))
 }
 
@@ -108,7 +112,9 @@ impl Target {
             Class::Control => &limit.control,
         };
         let outside = |reach: &&Reach, store: &mut Staged<'_>| !reach.covers(lace, store, node);
-        if let Some(reach) = found.hard.iter().find(|reach| outside(reach, store)) {
+        if let Some(reach) = found.hard.iter().find(|reach| outside(reach, store))
+            && !is(Bug::RevocationIgnored)
+        {
             return Status::Void(reach.by);
         }
         if let Some(reach) = found.soft.iter().find(|reach| outside(reach, store)) {

@@ -194,11 +194,33 @@ pub enum Bug {
     /// **When:** somebody loses the right to read, and others write on.
     /// **Shows:** a message in whose past its reader was removed opens with a secret that this one has.
     UncleanEpoch,
+    /// What is written after a revocation counts.
+    ///
+    /// **Where:** `lace::bound::Target::status` passes over the cuts of revocations and closes.
+    /// **When:** somebody who has not heard of a revocation takes what the revoked one writes, and
+    /// hears of it then.
+    /// **Shows:** an envelope that the world heard of after the revocation, and that this does not
+    /// have in its past, is effective where both are.
+    RevocationIgnored,
+    /// A cut is compared with an author's envelopes by number alone.
+    ///
+    /// **Where:** `lace::bound::covers`.
+    /// **When:** a revoked author has forked below its cut: whoever stole its key goes back on the
+    /// chain and writes on from there.
+    /// **Shows:** the branch that the cut does not name is effective as far as the cut's number.
+    RevokedByNumber,
+    /// A holder may take its own grant back as if it had never been.
+    ///
+    /// **Where:** `rights::law::take::revocation` lets a holder's own cut leave what it likes.
+    /// **When:** a thief takes back the grant of the key that it stole, from nothing on: what its
+    /// owner ever wrote would go with it.
+    /// **Shows:** a revocation by the holder itself is admitted that a sound law refuses.
+    SelfRevokedAtZero,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::EarlyRelease,
         Self::DuplicateEarly,
         Self::ForgetDependency,
@@ -221,6 +243,9 @@ impl Bug {
         Self::OutsiderPublished,
         Self::ForgetTold,
         Self::UncleanEpoch,
+        Self::RevocationIgnored,
+        Self::RevokedByNumber,
+        Self::SelfRevokedAtZero,
     ];
 
     /// Its name in commands and reports; it does not change.
@@ -249,6 +274,9 @@ impl Bug {
             Self::OutsiderPublished => "outsider-published",
             Self::ForgetTold => "forget-told",
             Self::UncleanEpoch => "unclean-epoch",
+            Self::RevocationIgnored => "revocation-ignored",
+            Self::RevokedByNumber => "revoked-by-number",
+            Self::SelfRevokedAtZero => "self-revoked-at-zero",
         }
     }
 

@@ -211,7 +211,9 @@ impl Inner {
             TopicFrame::KeysAsk { epochs } => return self.on_keys_ask(turn, link, local, &epochs),
             TopicFrame::Keys { keys } => return self.on_keys(turn, link, local, &keys),
             TopicFrame::Proposal(_) if reads => return,
-            TopicFrame::Proposal(act) => return self.on_proposal(turn, link, local, act),
+            TopicFrame::Proposal(proposal) => {
+                return self.on_proposal(turn, link, local, proposal);
+            }
             frame => frame,
         };
         let link = topic::LinkId(link.0);

@@ -83,7 +83,10 @@ impl TopicKeys {
     /// Whether this device has rights in a public topic that it read before, and has written nothing under
     /// them yet.
     pub(crate) fn is_granted(&self) -> bool {
-        let given = !self.is_reader() && self.row.grant != *self.id.as_bytes();
+        let founder = |device: &SecretKey| self.genesis.root.has(&device.public());
+        let founded =
+            self.row.grant == *self.id.as_bytes() && self.device.as_ref().is_some_and(founder);
+        let given = !self.is_reader() && !founded;
         let read = self.is_found() || (self.is_public() && self.row.next_index > 0);
         read && given && !self.row.opened && !self.waits()
     }
@@ -311,7 +314,7 @@ impl Keychain {
         cx.store.put(VAULT, key, row);
     }
 
-    /// Adds a topic; gives its local number. What is held of its epochs' secrets goes into the
+    /// Adds a topic, which must not be here yet; gives its local number. What is held of its epochs' secrets goes into the
     /// vault, with a fresh sealing key for a device.
     pub(crate) fn add(&mut self, cx: &mut Cx<'_>, row: TopicRow, mut ring: KeyRing) -> Option<u32> {
         let id = TopicId::from_bytes(row.id);

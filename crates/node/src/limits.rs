@@ -41,7 +41,7 @@ pub const RELEASE_AGAIN_MS: u64 = 60 * 60 * 1000;
 pub const MAX_JOINS: usize = 64;
 
 /// Public topics that are looked for at once. The next is refused.
-pub const MAX_SOUGHT: usize = 16;
+pub const MAX_SOUGHT: usize = 3;
 
 /// How long a public topic is looked for that nobody asked has. Then somebody has to ask for it again.
 pub const LOOKED_FOR: Duration = Duration::from_secs(3_600);
@@ -84,12 +84,28 @@ pub const CLOSE_WITHIN_MS: u64 = 3_600_000;
 /// keys is removed by whoever stands above its member, with its grant.
 pub const MAX_CUT_NAMED: usize = 96;
 
-/// Acts of one topic that wait for signatures. What comes then is not kept.
-pub const MAX_PROPOSALS: usize = 16;
+/// Proposals that one owner's signature keeps here, in one topic. What it signs beyond them is not kept,
+/// so that a thief of one owner's device takes the room of that owner alone.
+pub const MAX_SIGNED_PROPOSALS: usize = 8;
 
-/// Acts that one link may bring: each costs up to 16 checks of signatures. What comes then is not
-/// looked at.
+/// Proposals of one topic that are kept: as many as all owners may sign, none of them the same.
+pub const MAX_PROPOSALS: usize = MAX_SIGNED_PROPOSALS * identity::limits::MAX_DEVICES;
+
+/// Proposals with something new that one link may bring in [`PROPOSALS_HEARD_IN`]: each costs up to 32
+/// checks of signatures. What comes then is not looked at; it is told again.
 pub const MAX_PROPOSALS_HEARD: u32 = 256;
+
+/// In what time.
+pub const PROPOSALS_HEARD_IN: Duration = Duration::from_secs(3_600);
+
+/// How long a proposal waits for signatures, in milliseconds. Then it is dropped, and has to be made anew.
+pub const PROPOSAL_MS: u64 = 14 * 24 * 3600 * 1000;
+
+/// How long after its last signature a proposal is told again, at first; doubles.
+pub const PROPOSALS_AGAIN: Duration = Duration::from_secs(60);
+
+/// The longest time between two such tellings.
+pub const PROPOSALS_AGAIN_MAX: Duration = Duration::from_secs(3_600);
 
 /// Topics of a home beyond which it takes no more from another device.
 pub const MAX_PAIRED_TOPICS: usize = 1024;
@@ -195,6 +211,11 @@ pub const BEGIN_WITHIN_MS: u64 = 5_000;
 /// How long an epoch that somebody else has announced is waited for while boxes of it are missing;
 /// and how long before boxes of an own one that were refused are tried again.
 pub const UNFINISHED: Duration = Duration::from_secs(10);
+
+/// Of the epochs that a device may begin a day ([`rights::limits::EPOCHS_PER_DAY`]), how many are left for
+/// removals: without a new one nothing can be written after them. Whoever comes by an
+/// invite for which there is none reads nothing until a member hands the keys over.
+pub const EPOCHS_FOR_REMOVALS: usize = 2;
 
 /// How often boxes are tried that are refused. Then the epoch is given up, and another one is due.
 pub const BOXES_TRIED: u32 = 64;

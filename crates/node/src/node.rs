@@ -268,6 +268,7 @@ impl Inner {
         inner.open_joins(turn);
         inner.open_claims(turn);
         inner.open_pairs(turn);
+        inner.open_proposals(turn);
         inner.survey_all(turn);
         let confirmed = inner.router.clock_confirmed();
         inner.set_clock(turn, confirmed);

@@ -15,6 +15,7 @@ use crate::limits::{
     DEVICE_LINK_MS, MAX_DEVICE_JOINS, MAX_DEVICE_LINKS, MAX_PAIR_TRIES, MAX_PAIRS, PAIR_AGAIN,
 };
 use crate::node::{Inner, Turn};
+use crate::proof::Link;
 use crate::rows::{NODE, VAULT, decode, encode};
 use crate::timer::Timer;
 use crate::waiting::What;
@@ -67,6 +68,8 @@ pub(crate) struct Pairing {
     /// Links that are being used here, by the node that made them.
     joins: BTreeMap<NodeId, PairKey>,
     sessions: BTreeMap<LinkId, Session>,
+    /// Devices that were removed while a link with them stood.
+    forgotten: BTreeSet<NodeId>,
 }
 
 #[derive(Debug)]
@@ -229,7 +232,7 @@ impl Inner {
     /// Reads back which other devices there are, and keeps links with them.
     pub(crate) fn open_pairs(&mut self, turn: &mut Turn<'_, '_>) {
         for (node, row) in pairs(&mut turn.cx.store) {
-            self.keep(turn, node, Why::Member, row.addresses);
+            self.keep(turn, node, Why::Device, row.addresses);
         }
     }
 
@@ -422,11 +425,12 @@ impl Inner {
             seen: now,
         };
         turn.cx.store.put(NODE, pair_key(&node), encode(&row));
+        self.pairing.forgotten.remove(&node);
         let keys = &self.host.keys;
         keys.write_vault(turn.cx, &pair_key(&node), key.as_bytes());
         self.stands(turn, node, Standing::Member);
         self.release(turn, node, Why::Errand);
-        self.keep(turn, node, Why::Member, addresses);
+        self.keep(turn, node, Why::Device, addresses);
     }
 
     /// A device is the person's no more: it is not known again, and hears nothing more.
@@ -450,11 +454,37 @@ impl Inner {
         for link in links {
             self.pairing.sessions.remove(&link);
         }
+        self.release(turn, *node, Why::Device);
+        if self.link_of(node).is_some() {
+            self.pairing.forgotten.insert(*node);
+        }
+        self.stranger_again(turn, node);
+    }
+
+    /// A device that was removed is a stranger on its links, once nothing else is known of it: whatever it still takes
+    /// part in as somebody else it shows again.
+    pub(crate) fn stranger_again(&mut self, turn: &mut Turn<'_, '_>, node: &NodeId) {
+        let mut links = self.links.values().filter(|state| state.node == *node);
+        let takes_part = |state: &Link| {
+            let mut proven = state.proven.iter();
+            proven.any(|local| !state.readers.contains_key(local))
+        };
+        if self.pairing.forgotten.contains(node) && !links.any(takes_part) {
+            self.stands(turn, *node, Standing::Stranger);
+            // What is public it reads on, as anybody may.
+            let mut links = self.links.values().filter(|state| state.node == *node);
+            if links.any(|state| !state.readers.is_empty()) {
+                self.stands(turn, *node, Standing::Reader);
+            }
+        }
     }
 
     /// A link is gone.
-    pub(crate) fn pair_gone(&mut self, link: LinkId) {
+    pub(crate) fn pair_gone(&mut self, link: LinkId, node: &NodeId) {
         self.pairing.sessions.remove(&link);
+        if self.link_of(node).is_none() {
+            self.pairing.forgotten.remove(node);
+        }
     }
 
     /// The node that made a link does not know it.

@@ -220,6 +220,15 @@ impl Inner {
         let Some(sought) = self.seeks_no_more(turn, &topic) else {
             return;
         };
+        if let Some(local) = self.host.keys.local(&topic) {
+            // It has come by an invite, from another device or for a client meanwhile.
+            for request in sought.waiting {
+                self.waiting.done(request);
+                let reply = self.is_here(local).unwrap_or_else(Reply::Failed);
+                self.reply(turn, request, reply);
+            }
+            return;
+        }
         let hints = found.hints.iter().filter_map(way_to);
         let mut ways = sought.at;
         for way in hints {

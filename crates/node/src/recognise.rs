@@ -259,6 +259,7 @@ impl Inner {
             Peer::Member { device, .. } => {
                 state.members.insert(local, *device);
                 self.stands(turn, node, Standing::Member);
+                self.pair_proved(turn, local, device, &node);
                 self.member_met(turn, local);
             }
             Peer::Reader { device, .. } => {
@@ -274,16 +275,18 @@ impl Inner {
         if let Peer::Core { .. } = &peer {
             self.core_gives(turn, node);
         }
-        let link = topic::LinkId(link.0);
+        let reads = matches!(peer, Peer::Reader { .. });
         self.topic(
             turn,
             topic::Input::Proven {
-                link,
+                link: topic::LinkId(link.0),
                 topic: local,
                 peer,
             },
         );
-        self.tell_proposals(turn, LinkId(link.0), local);
+        if !reads {
+            self.tell_proposals(turn, link, local);
+        }
     }
 
     /// The device by which a peer has proved a topic takes part there no more. The link stays where
@@ -305,14 +308,16 @@ impl Inner {
         state.pending.retain(|show| show.topic != local);
         // What it is called a core node for was its own word.
         state.at_core.remove(&local);
+        let node = state.node;
         if public {
             // It reads on, as anybody may.
-            let (device, node) = (*device, state.node);
+            let device = *device;
             self.prove(turn, link, local, Peer::Reader { device, node });
         } else {
             state.fallen.insert(local);
         }
         self.member_fell(turn, local, device);
+        self.stranger_again(turn, &node);
     }
 
     /// Shows this device to a linked core node, in every topic that it holds as far as is known.

@@ -37,4 +37,6 @@ pub(crate) enum Timer {
     Closes,
     /// The time may have come for what is to be given later.
     Releases,
+    /// What the owners of topics have to sign is told again.
+    Proposals,
 }

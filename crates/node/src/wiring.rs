@@ -173,7 +173,7 @@ impl Inner {
     fn closed(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, node: NodeId) {
         self.host.peers.remove(&link);
         self.links.remove(&link);
-        self.pair_gone(link);
+        self.pair_gone(link, &node);
         self.proposals.gone(link);
         if self.link_of(&node).is_none() {
             self.host.custody.client_down(&node);

@@ -1,6 +1,7 @@
 //! Whole nodes in a world without I/O.
 
 mod agreements;
+mod branches;
 mod chains;
 mod claims;
 mod closing;
@@ -23,6 +24,7 @@ mod restored;
 mod roll;
 mod silence;
 mod story;
+mod together;
 mod told;
 mod trust;
 mod welcomes;

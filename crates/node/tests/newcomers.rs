@@ -1,6 +1,7 @@
 //! People who come late: to a topic without its founder, to one of which half has expired, and
 //! people whose clocks are wrong.
 
+use crate::giving::revoke;
 use crate::restored::{info, pair};
 use crate::story::{found, invite, join, send, texts, use_core, wait};
 use crate::world::World;
@@ -311,4 +312,28 @@ fn a_trusted_clock_in_2099_does_not_take_others_along() {
     world.pass(Duration::from_secs(400));
     let seen = texts(&mut world, alice, "tea");
     assert!(seen.contains(&"back again".to_owned()), "{seen:?}");
+}
+
+/// The box of an invite brings the topic's first key epoch alone. Somebody was removed since, so that
+/// another one is written under, and nobody is there who could hand it over.
+#[test]
+fn who_comes_after_a_removal_reads_through_a_core_node_alone() {
+    let mut world = World::new(33);
+    let core = world.add("core", true);
+    let [alice, bob, carol] = ["Alice", "Bob", "Carol"].map(|name| world.add(name, false));
+    use_core(&mut world, alice, core);
+    found(&mut world, alice, "tea");
+    let link = invite(&mut world, alice, "tea", 1);
+    join(&mut world, bob, &link);
+    world.pass(Duration::from_secs(20));
+    revoke(&mut world, alice, "Bob", &[], None);
+    world.pass(Duration::from_secs(20));
+    let link = invite(&mut world, alice, "tea", 1);
+    send(&mut world, alice, "tea", "after Bob");
+    world.pass(Duration::from_secs(60));
+    world.down(alice);
+    world.down(bob);
+    join(&mut world, carol, &link);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(texts(&mut world, carol, "tea"), ["after Bob"]);
 }

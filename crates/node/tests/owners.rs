@@ -6,13 +6,13 @@ use node::command::owners::{Owners, OwnersCommand, OwnersReply, Proposal};
 use node::command::{Code, Command, Failure, Reply, WaitFor};
 use std::time::Duration;
 
-const TEA: &str = "tea";
+pub(crate) const TEA: &str = "tea";
 
-fn owners(world: &mut World, node: usize, command: OwnersCommand) -> Reply {
+pub(crate) fn owners(world: &mut World, node: usize, command: OwnersCommand) -> Reply {
     world.ask(node, Command::Owners(command))
 }
 
-fn list(world: &mut World, node: usize) -> Owners {
+pub(crate) fn list(world: &mut World, node: usize) -> Owners {
     let topic = TEA.to_owned();
     match owners(world, node, OwnersCommand::List { topic }) {
         Reply::Owners(OwnersReply::List(owners)) => owners,
@@ -20,7 +20,7 @@ fn list(world: &mut World, node: usize) -> Owners {
     }
 }
 
-fn pending(world: &mut World, node: usize) -> Vec<Proposal> {
+pub(crate) fn pending(world: &mut World, node: usize) -> Vec<Proposal> {
     match owners(world, node, OwnersCommand::Pending) {
         Reply::Owners(OwnersReply::Pending(all)) => all,
         other => panic!("{other:?}"),
@@ -28,7 +28,7 @@ fn pending(world: &mut World, node: usize) -> Vec<Proposal> {
 }
 
 /// Signs the one proposal that waits; gives it as it stands then.
-fn sign(world: &mut World, node: usize) -> Proposal {
+pub(crate) fn sign(world: &mut World, node: usize) -> Proposal {
     let all = pending(world, node);
     let [one] = all.as_slice() else {
         panic!("{all:?}");
@@ -40,7 +40,7 @@ fn sign(world: &mut World, node: usize) -> Proposal {
     }
 }
 
-fn propose(
+pub(crate) fn propose(
     world: &mut World,
     node: usize,
     (add, remove): (&[&str], &[&str]),
@@ -56,14 +56,14 @@ fn propose(
     owners(world, node, command)
 }
 
-fn failure(reply: Reply) -> Failure {
+pub(crate) fn failure(reply: Reply) -> Failure {
     match reply {
         Reply::Failed(failure) => failure,
         other => panic!("{other:?}"),
     }
 }
 
-fn names(owners: &Owners) -> Vec<&str> {
+pub(crate) fn names(owners: &Owners) -> Vec<&str> {
     let mut names: Vec<&str> = owners.devices.iter().map(|it| it.name.as_str()).collect();
     names.sort_unstable();
     names
@@ -78,7 +78,7 @@ fn problems(world: &mut World, node: usize) -> usize {
 }
 
 /// Alice, Bob and Cleo own a topic; two of them decide.
-fn three_own(seed: u8) -> (World, [usize; 3]) {
+pub(crate) fn three_own(seed: u8) -> (World, [usize; 3]) {
     let mut world = World::new(seed);
     let people = ["Alice", "Bob", "Cleo"].map(|name| world.add(name, false));
     let [alice, bob, cleo] = people;
@@ -100,7 +100,10 @@ fn three_own(seed: u8) -> (World, [usize; 3]) {
     assert!(pending(&mut world, bob).is_empty());
     join(&mut world, cleo, &links[1]);
     world.pass(Duration::from_secs(10));
-    // Both have to agree.
+    // Alice has to see who has come by her links, and both have to agree.
+    assert!(pending(&mut world, bob).is_empty());
+    assert_eq!(sign(&mut world, alice).lacks, 2);
+    world.pass(Duration::from_secs(5));
     assert_eq!(sign(&mut world, bob).lacks, 1);
     world.pass(Duration::from_secs(5));
     assert_eq!(list(&mut world, alice).devices.len(), 1);
@@ -214,4 +217,72 @@ fn the_others_go_on_when_the_founder_is_gone_for_ever() {
     }
     let reached = wait(&mut world, dan, &id, WaitFor::Delivered, None);
     assert!(matches!(reached, Reply::Reached { .. }), "{reached:?}");
+}
+
+/// The link of an owner has been read by somebody else, who was faster or slower than whom it was meant for.
+#[test]
+fn who_found_an_owners_link_becomes_no_owner_by_it() {
+    for meant_first in [true, false] {
+        let mut world = World::new(64);
+        let people = ["Alice", "Bob", "Cleo", "Mallory"].map(|name| world.add(name, false));
+        let [alice, bob, cleo, mallory] = people;
+        let command = OwnersCommand::Create {
+            name: TEA.to_owned(),
+            threshold: 2,
+            count: 3,
+        };
+        let Reply::Owners(OwnersReply::Created { links, .. }) = owners(&mut world, alice, command)
+        else {
+            panic!("not founded");
+        };
+        let [first, second] = if meant_first {
+            [bob, mallory]
+        } else {
+            [mallory, bob]
+        };
+        join(&mut world, first, &links[0]);
+        world.pass(Duration::from_secs(10));
+        // Whoever claims what was used says so to nobody who would not hear of it.
+        let again = Command::Join {
+            link: links[0].clone(),
+            name: None,
+            timeout_ms: 30_000,
+        };
+        let _second = world.ask(second, again);
+        join(&mut world, cleo, &links[1]);
+        world.pass(Duration::from_secs(30));
+        let before = list(&mut world, alice);
+        assert_eq!(names(&before), ["Alice"]);
+        // She is asked, by names with keys: nothing has been signed for her.
+        let asked = pending(&mut world, alice);
+        assert!(asked.iter().all(|one| one.signed.is_empty()), "{asked:?}");
+        assert!(pending(&mut world, cleo).is_empty());
+        assert!(!before.missing.is_empty());
+        // She names whom she meant.
+        if names_of(&mut world, alice).contains(&"Bob".to_owned()) {
+            let add: &[&str] = &["Bob", "Cleo"];
+            let Reply::Owners(OwnersReply::Signed(_)) =
+                propose(&mut world, alice, (add, &[]), Some(2))
+            else {
+                panic!("not proposed");
+            };
+            world.pass(Duration::from_secs(5));
+            sign(&mut world, bob);
+            world.pass(Duration::from_secs(5));
+            assert!(sign(&mut world, cleo).done);
+            world.pass(Duration::from_secs(20));
+            let after = list(&mut world, alice);
+            assert_eq!(names(&after), ["Alice", "Bob", "Cleo"]);
+            assert!(after.missing.is_empty(), "{after:?}");
+        }
+    }
+}
+
+fn names_of(world: &mut World, node: usize) -> Vec<String> {
+    let topic = TEA.to_owned();
+    let Reply::Members(members) = world.ask(node, Command::Members { topic }) else {
+        panic!("no members");
+    };
+    let devices = members.into_iter().flat_map(|member| member.devices);
+    devices.map(|device| device.name).collect()
 }

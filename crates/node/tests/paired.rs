@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const TEA: &str = "tea";
 
-fn device(world: &mut World, node: usize, command: DeviceCommand) -> Reply {
+pub(crate) fn device(world: &mut World, node: usize, command: DeviceCommand) -> Reply {
     world.ask(node, Command::Device(command))
 }
 
@@ -47,14 +47,14 @@ pub(crate) fn remove(world: &mut World, node: usize, name: &str) -> Reply {
     device(world, node, command)
 }
 
-fn list(world: &mut World, node: usize) -> Vec<DeviceRow> {
+pub(crate) fn list(world: &mut World, node: usize) -> Vec<DeviceRow> {
     match device(world, node, DeviceCommand::List) {
         Reply::Device(DeviceReply::List(rows)) => rows,
         other => panic!("{other:?}"),
     }
 }
 
-fn failure(reply: Reply) -> Failure {
+pub(crate) fn failure(reply: Reply) -> Failure {
     match reply {
         Reply::Failed(failure) => failure,
         other => panic!("{other:?}"),
@@ -69,7 +69,7 @@ pub(crate) fn members(world: &mut World, node: usize, topic: &str) -> Vec<Member
     }
 }
 
-fn seated(members: &[Member]) -> Vec<usize> {
+pub(crate) fn seated(members: &[Member]) -> Vec<usize> {
     let seats = |member: &Member| member.devices.iter().filter(|it| it.seated).count();
     members.iter().map(seats).collect()
 }
@@ -196,7 +196,7 @@ fn a_device_that_was_removed_neither_writes_nor_reads_nor_comes_back() {
 }
 
 /// Lets two groups hear nothing of one another.
-fn part(world: &mut World, one: &[usize], other: &[usize]) {
+pub(crate) fn part(world: &mut World, one: &[usize], other: &[usize]) {
     for a in one {
         for b in other {
             world.cut_off(*a, *b);
@@ -204,7 +204,7 @@ fn part(world: &mut World, one: &[usize], other: &[usize]) {
     }
 }
 
-fn removed(world: &mut World, node: usize, name: &str) {
+pub(crate) fn removed(world: &mut World, node: usize, name: &str) {
     let reply = remove(world, node, name);
     let Reply::Device(DeviceReply::Removed { topics, failed, .. }) = reply else {
         panic!("{reply:?}");
@@ -213,7 +213,7 @@ fn removed(world: &mut World, node: usize, name: &str) {
 }
 
 /// Which of these may act for their members, by what a node knows.
-fn stand(world: &mut World, node: usize, names: &[&str]) -> Vec<bool> {
+pub(crate) fn stand(world: &mut World, node: usize, names: &[&str]) -> Vec<bool> {
     let members = members(world, node, TEA);
     let devices = members.iter().flat_map(|member| &member.devices);
     let devices: Vec<(&str, bool)> = devices.map(|it| (it.name.as_str(), it.seated)).collect();
@@ -262,7 +262,7 @@ fn two_devices_that_remove_one_another() {
 
 /// Alice has a phone, a tablet and a laptop; the laptop was seated by the tablet, or by the phone, and the
 /// tablet and the laptop know one another.
-fn alice_has_three(seed: u8, by_phone: bool) -> (World, [usize; 3]) {
+pub(crate) fn alice_has_three(seed: u8, by_phone: bool) -> (World, [usize; 3]) {
     let mut world = World::new(seed);
     let [phone, tablet, laptop] = ["Phone", "Tablet", "Laptop"].map(|name| world.add(name, false));
     found(&mut world, phone, TEA);
@@ -450,7 +450,7 @@ fn who_stands_above_decides_between_two_devices() {
     let (_, other) = rows[0].topics[0].ties.first().expect("a tie").clone();
     // Nobody decides for itself, and nobody who stands beside.
     for node in [phone, cleo] {
-        let command = DeviceCommand::Countersign {
+        let command = DeviceCommand::Choose {
             topic: TEA.to_owned(),
             act: other.clone(),
         };
@@ -458,13 +458,16 @@ fn who_stands_above_decides_between_two_devices() {
         assert_eq!(refused.code, Code::Refused, "{refused:?}");
     }
     // It was the phone that was stolen.
-    let command = DeviceCommand::Countersign {
+    let command = DeviceCommand::Choose {
         topic: TEA.to_owned(),
         act: other.get(..12).expect("digits").to_owned(),
     };
     assert!(matches!(
         device(&mut world, alice, command),
-        Reply::Device(DeviceReply::Countersigned { .. })
+        Reply::Device(DeviceReply::Chosen {
+            countersigned: true,
+            ..
+        })
     ));
     world.pass(Duration::from_secs(300));
     for node in [alice, cleo, laptop] {

@@ -406,7 +406,8 @@ fn a_flood_of_readers_keeps_no_member_out() {
         join(&mut world, *reader, &text);
     }
     world.pass(Duration::from_secs(30));
-    let most = router::limits::MAX_READERS + router::limits::MAX_STRANGERS + 34;
+    // Those beyond are strangers on their way out.
+    let most = router::limits::MAX_READERS + router::limits::MAX_STRANGERS;
     assert!(
         links_to(&world, alice) <= most,
         "{}",
@@ -522,4 +523,36 @@ fn whoever_answers_falsely_for_an_id_is_not_believed() {
     world.connect(sam, None, alice);
     world.pass(SOON);
     assert_eq!(texts(&mut world, sam, TEA), ["before"]);
+}
+
+#[test]
+fn whoever_looks_for_a_topic_and_comes_by_an_invite_has_it_once() {
+    let mut world = World::new(194);
+    let [alice, sam] = ["Alice", "Sam"].map(|name| world.add(name, false));
+    let id = found_public(&mut world, alice);
+    assert_eq!(tries_to_join(&mut world, sam, &id).code, Code::NotYet);
+    let command = Command::Invite {
+        topic: TEA.to_owned(),
+        rights: Vec::new(),
+        messages: None,
+        uses: 1,
+        until: None,
+        while_away: true,
+    };
+    let Reply::Invited { link, .. } = world.ask(alice, command) else {
+        panic!("no invite");
+    };
+    // The link that fetches the invite tells of the topic, too.
+    join(&mut world, sam, &link);
+    world.pass(Duration::from_secs(300));
+    let Reply::Topics(topics) = world.ask(sam, Command::Topics) else {
+        panic!("no topics");
+    };
+    assert_eq!(topics.len(), 1, "{topics:?}");
+    world.down(sam);
+    world.up(sam);
+    world.pass(SOON);
+    let sent = send(&mut world, sam, TEA, "as one who was invited");
+    let reached = wait(&mut world, sam, &sent, WaitFor::Delivered, None);
+    assert!(matches!(reached, Reply::Reached { .. }), "{reached:?}");
 }

@@ -12,6 +12,8 @@ pub struct LinkId(pub u64);
 /// Why a peer is no stranger. Configured peers, neighbours and core nodes the router knows itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
+    /// It is known for nothing any more: a device that was removed. Its links are those of a stranger from now on.
+    Stranger,
     /// It is in the middle of taking up an invite: known for [`crate::limits::CLAIM_TIME`].
     Claiming,
     /// It reads a public topic: it may be asked and answered about topics as long as it likes, and is a
@@ -39,6 +41,8 @@ pub enum Why {
     Mail,
     /// It is a member of a topic of ours.
     Member,
+    /// It is another device of this node's person.
+    Device,
     /// It holds a topic of ours for somebody else.
     TopicCore,
     /// It is a core node of ours; it may hand over mail of others.

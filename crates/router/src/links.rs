@@ -31,7 +31,7 @@ pub(crate) enum Trust {
     Claiming(u64),
     /// It reads a public topic, as anybody may.
     Reading,
-    /// It is known, and stays so while the link lasts.
+    /// It is known, and stays so while the link lasts, unless it is said to be a stranger again.
     Known,
 }
 

@@ -126,6 +126,10 @@ impl Router {
         standing: Standing,
         out: &mut Outbox<Output>,
     ) {
+        if standing == Standing::Stranger && self.targets.has(&node) {
+            // There is another reason for it.
+            return;
+        }
         let links = self.links.iter().filter(|(_, link)| link.node == node);
         let links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
         for id in links {
@@ -137,8 +141,12 @@ impl Router {
             }
             match (standing, link.trust) {
                 // Told at once, it would know that it is denied and not unknown.
-                (Standing::Denied, Trust::Stranger(_) | Trust::Claiming(_) | Trust::Reading) => {
+                (Standing::Denied, Trust::Stranger(_) | Trust::Claiming(_)) => link.denied = true,
+                (Standing::Denied, Trust::Reading) => {
                     link.denied = true;
+                    link.trust = Trust::Stranger(0);
+                    let end = cx.now.after(STRANGER_TIME);
+                    self.timers.set(Timer::Stranger(id), end);
                 }
                 (Standing::Member | Standing::Reader, _) if link.denied => {}
                 (Standing::Denied, Trust::Known) => {
@@ -150,7 +158,13 @@ impl Router {
                     let end = link.up.after(CLAIM_TIME).max(cx.now);
                     self.timers.set(Timer::Stranger(id), end);
                 }
-                (Standing::Claiming, _)
+                (Standing::Stranger, Trust::Known) => {
+                    link.trust = Trust::Stranger(0);
+                    let end = cx.now.after(STRANGER_TIME);
+                    self.timers.set(Timer::Stranger(id), end);
+                    self.timers.set(Timer::Crowd, cx.now);
+                }
+                (Standing::Claiming | Standing::Stranger, _)
                 | (_, Trust::Known)
                 | (Standing::Reader, Trust::Reading) => {}
                 (Standing::Reader, Trust::Stranger(_) | Trust::Claiming(_)) => {

@@ -74,7 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
         (1_u64..20).prop_map(Step::Down),
         (1_u64..20, 0_u16..2).prop_map(|(link, min)| Step::Hello(link, min)),
         (1_u64..20, any::<u8>()).prop_map(|(link, kind)| Step::Frame(link, kind)),
-        (1_u8..6, 0_u8..4).prop_map(|(n, standing)| Step::Standing(n, standing)),
+        (1_u8..6, 0_u8..6).prop_map(|(n, standing)| Step::Standing(n, standing)),
         (1_u8..6, any::<bool>()).prop_map(|(n, keep)| Step::Keep(n, keep)),
         (0_u16..400).prop_map(Step::Pass),
     ]
@@ -142,6 +142,8 @@ fn run(bench: &mut Bench, step: Step) {
                 Standing::Member,
                 Standing::Client,
                 Standing::Denied,
+                Standing::Stranger,
+                Standing::Reader,
             ][usize::from(standing)];
             bench.give(Input::Standing {
                 node: node(n),

@@ -234,6 +234,36 @@ pub enum LieKind {
     Garble,
     /// Brings the first envelope of somebody whom nobody has let in.
     Outsider,
+    /// Once the plan has somebody take its rights: goes on with its keys as if nothing had
+    /// happened. From places on its chains it writes messages, gives rights to devices that it
+    /// makes up, takes and closes those of others, and dates all of it back.
+    StolenKey,
+    /// Signs a second first envelope, and one that follows it.
+    ForkFirst,
+    /// Goes on with its chain by an envelope that names an id which nothing has.
+    InventedDep,
+    /// Claims the invite by which it came for device after device that it makes up.
+    LeakedLink,
+}
+
+impl LieKind {
+    /// Every kind, with the word under which it is written.
+    pub const ALL: [(&'static str, Self); 14] = [
+        ("bad-signature", Self::BadSignature),
+        ("fork", Self::Fork),
+        ("replay", Self::Replay),
+        ("flood", Self::Flood),
+        ("withhold", Self::Withhold),
+        ("silent", Self::Silent),
+        ("false-receipt", Self::FalseReceipt),
+        ("poisoned-id", Self::PoisonedId),
+        ("garble", Self::Garble),
+        ("outsider", Self::Outsider),
+        ("stolen-key", Self::StolenKey),
+        ("fork-first", Self::ForkFirst),
+        ("invented-dep", Self::InventedDep),
+        ("leaked-link", Self::LeakedLink),
+    ];
 }
 
 /// One topic.
@@ -385,6 +415,14 @@ pub enum Act {
     },
     /// All links between two nodes end at once.
     Tear { a: NodeNo, b: NodeNo },
+    /// An outsider dials a node so many times at once, and on each link says so many things that mean
+    /// nothing or that it made up.
+    Raid {
+        node: NodeNo,
+        on: NodeNo,
+        links: u32,
+        frames: u32,
+    },
 }
 
 impl Act {

@@ -170,6 +170,21 @@ pub const fn ready() -> &'static [(&'static str, &'static str, &'static str)] {
             include_str!("../scenarios/society.toml"),
         ),
         (
+            "flood",
+            "ten outsiders flood a core node and a member with links, frames and claims of no use",
+            include_str!("../scenarios/flood.toml"),
+        ),
+        (
+            "backlog",
+            "a week of messages from a hut without a network, brought down at once",
+            include_str!("../scenarios/backlog.toml"),
+        ),
+        (
+            "leaked",
+            "an invite link with a thousand claims by devices that nobody knows",
+            include_str!("../scenarios/leaked.toml"),
+        ),
+        (
             "city",
             "ten thousand nodes, fifty of them core nodes, a thousand topics, for a day",
             include_str!("../scenarios/city.toml"),

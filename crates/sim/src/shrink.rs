@@ -269,6 +269,10 @@ fn for_nodes(act: &mut Act, see: &mut dyn FnMut(&mut NodeNo)) {
             see(node);
             see(twin);
         }
+        Act::Raid { node, on, .. } => {
+            see(node);
+            see(on);
+        }
         Act::Tear { a, b } => {
             see(a);
             see(b);

@@ -319,16 +319,20 @@ impl Item {
         }
     }
 
+    /// The same, to be changed.
+    pub const fn joint_mut(&mut self) -> Option<&mut Joint> {
+        match self {
+            Self::Grant(grant) => grant.joint.as_mut(),
+            Self::Revocation(revocation) => revocation.joint.as_mut(),
+            _ => None,
+        }
+    }
+
     /// Adds a device's signature to those of its composition. Nothing happens to an item that no
     /// composition signs.
     pub fn sign_jointly(&mut self, topic: TopicId, device: &SecretKey) {
         let signature = DeviceSignature::sign(topic, &self.id(), device);
-        let joint = match self {
-            Self::Grant(grant) => grant.joint.as_mut(),
-            Self::Revocation(revocation) => revocation.joint.as_mut(),
-            _ => None,
-        };
-        if let Some(joint) = joint {
+        if let Some(joint) = self.joint_mut() {
             joint.add(signature);
         }
     }
@@ -345,7 +349,7 @@ impl Item {
         }
     }
 
-    fn write(&self, w: &mut Writer) {
+    pub(crate) fn write(&self, w: &mut Writer) {
         w.array(2).uint(self.kind());
         match self {
             Self::Certificate(certificate) => certificate.write(w),
@@ -372,7 +376,7 @@ impl Item {
         }
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.tuple(2, "item")?;
         let wrong = r.wrong("an item of unknown kind");
         let kind = r.at_most(16, "an item of unknown kind")?;

@@ -38,6 +38,7 @@ pub mod limits;
 mod link;
 mod pair;
 pub mod plain;
+mod proposal;
 mod receipt;
 mod signed;
 mod terms;
@@ -67,6 +68,7 @@ pub use item::{Certificate, Claim, Item, decode_items, encode_items};
 pub use joint::{DeviceSignature, Joint};
 pub use link::{CoreLink, DeviceLink, JoinLink, Link, LinkError, TopicLink};
 pub use pair::{PairEpoch, PairMessage, PairOffer, PairPass};
+pub use proposal::Proposal;
 pub use receipt::{
     MailReceipt, Receipt, ReceiptKind, SignedMailReceipt, SignedReceipt, Slot, check_mail_receipt,
     check_receipt, sign_mail_receipt, sign_receipt,

@@ -131,6 +131,13 @@ pub const MAX_ENVELOPES: usize = 64;
 pub const MAX_RAW: usize = MAX_HEADER + 64 + MAX_BODY + 16;
 /// Signatures inside one control body. Each costs as much as the envelope's own.
 pub const MAX_INNER_SIGNATURES: usize = 16;
+/// Grants and revocations that are proposed together. More are proposed in several steps.
+pub const MAX_PROPOSED: usize = 8;
+/// Signatures inside one proposal, as many as a stranger may have checked for a whole chain. Where a
+/// composition takes many, fewer items are proposed together.
+pub const MAX_PROPOSAL_SIGNATURES: usize = MAX_CHAIN_SIGNATURES;
+/// Bytes of a proposal, as many as of a control body.
+pub const MAX_PROPOSAL: usize = MAX_CONTROL_BODY;
 /// Certificates and claims in one control body.
 pub const MAX_SIGNED_ITEMS: usize = 4;
 /// Bytes of envelopes that a sender puts into one frame; a single larger envelope goes alone.

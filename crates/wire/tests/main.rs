@@ -18,6 +18,7 @@ mod header;
 mod links;
 mod mutations;
 mod pairs;
+mod proposals;
 mod rights;
 mod rights_strategies;
 mod roundtrips;

@@ -34,11 +34,18 @@ pub enum Device {
         #[arg(long)]
         topic: Option<String>,
     },
-    /// Decide which of two acts counts, where two devices of one member changed its devices at once
-    Countersign {
+    /// Where devices of one member changed its devices at once, as when two removed one another: the acts of which
+    /// one alone counts, and what this device can do for each
+    Branches {
+        /// Only in this topic
+        #[arg(long)]
+        topic: Option<String>,
+    },
+    /// Decide for one of these acts: with this device's signature, or from above the member
+    Choose {
         /// A topic
         topic: String,
-        /// The act, as `way status` and `way device list` name it, or a unique prefix of it
+        /// The act, as `way device branches` names it, or a unique prefix of it
         act: String,
     },
 }

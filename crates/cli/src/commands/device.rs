@@ -7,7 +7,7 @@ use crate::client::object;
 use crate::failure::{Code, Exit};
 use crate::output::{Outcome, note};
 use crate::request::Ask;
-use crate::{human, plain, qr, schema};
+use crate::{human, qr, schema};
 
 /// How links for devices begin.
 const PREFIX: &str = "way:device/";
@@ -32,11 +32,12 @@ pub fn run(context: &mut Context, device: Device) -> Outcome {
             let ask = Ask::DeviceRemove { device, topic };
             context.one(ask, human::devices::removed)
         }
-        Device::Countersign { topic, act } => {
-            let ask = Ask::DeviceCountersign { topic, act };
-            context.one(ask, |done: &schema::Countersigned| {
-                format!("countersigned {}", plain::line(&done.act))
-            })
+        Device::Branches { topic } => {
+            context.many(Ask::DeviceBranches { topic }, human::devices::branches)
+        }
+        Device::Choose { topic, act } => {
+            let ask = Ask::DeviceChoose { topic, act };
+            context.one(ask, human::devices::chosen)
         }
     }
 }

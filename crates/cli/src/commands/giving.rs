@@ -1,13 +1,32 @@
 //! `grant`, `revoke`.
 
+use serde::Deserialize;
+
 use super::Context;
 use crate::args::{Grant, Revoke};
 use crate::failure::{Code, Failure};
 use crate::output::Outcome;
-use crate::plain;
 use crate::request::{Ask, Right};
 use crate::schema;
 use crate::when::{When, now_ms};
+use crate::{human, plain};
+
+/// What comes of it: where several owners have to sign, a proposal.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Given<T> {
+    Done(T),
+    Proposed(Box<schema::Proposal>),
+}
+
+impl<T> Given<T> {
+    fn words(&self, done: impl Fn(&T) -> String) -> String {
+        match self {
+            Self::Done(it) => done(it),
+            Self::Proposed(proposal) => human::owners::one(proposal),
+        }
+    }
+}
 
 /// `way grant`.
 ///
@@ -35,8 +54,8 @@ pub fn grant(context: &mut Context, grant: Grant) -> Outcome {
             format!("{member} is given it at {}", plain::line(&later.at))
         });
     }
-    context.one(ask, |done: &schema::Granted| {
-        format!("granted to {}", plain::line(&done.member))
+    context.one(ask, |given: &Given<schema::Granted>| {
+        given.words(|done| format!("granted to {}", plain::line(&done.member)))
     })
 }
 
@@ -52,18 +71,18 @@ pub fn revoke(context: &mut Context, revoke: Revoke) -> Outcome {
         cut: (revoke.cut != "now").then_some(revoke.cut),
         cascade: revoke.cascade,
     };
-    context.one(ask, |done: &schema::Revoked| {
-        let others = match done.others {
-            0 => String::new(),
-            1 => "; one other who claimed the same invite has a grant of its own now".to_owned(),
-            others => {
-                format!(
-                    "; {others} others who claimed the same invite have grants of their own now"
-                )
-            }
-        };
-        format!("taken back from {}{others}", plain::line(&done.member))
-    })
+    context.one(ask, |given: &Given<schema::Revoked>| given.words(revoked))
+}
+
+fn revoked(done: &schema::Revoked) -> String {
+    let others = match done.others {
+        0 => String::new(),
+        1 => "; one other who claimed the same invite has a grant of its own now".to_owned(),
+        others => {
+            format!("; {others} others who claimed the same invite have grants of their own now")
+        }
+    };
+    format!("taken back from {}{others}", plain::line(&done.member))
 }
 
 pub(super) fn rights([publish, read, admit]: [bool; 3]) -> Vec<Right> {

@@ -2,7 +2,7 @@
 
 use super::plural;
 use crate::plain::line;
-use crate::schema::{DeviceJoined, DeviceRemoved, OwnDevice, OwnDeviceTopic};
+use crate::schema::{Branch, Chosen, DeviceJoined, DeviceRemoved, OwnDevice, OwnDeviceTopic};
 
 /// `way device list`.
 #[must_use]
@@ -37,8 +37,8 @@ fn one(device: &OwnDevice) -> String {
         text.push_str(&format!("\n  {}", part(topic)));
         for tie in topic.ties.iter().filter(|_| device.own) {
             text.push_str(&format!(
-                "\n    two devices changed your devices at once: act {} counts, act {} does not; who \
-                 gave you your rights can decide for the other with `way device countersign`",
+                "\n    two devices changed your devices at once: act {} counts, act {} does not; \
+                 `way device branches` says who can decide for the other",
                 short(&tie.taken),
                 short(&tie.other)
             ));
@@ -90,7 +90,7 @@ pub fn removed(removed: &DeviceRemoved) -> String {
             format!(
                 "{device} is removed from {}; what it wrote so far stands\n\
                  if it removes this device at the same time, the one that was there first stays, unless \
-                 who gave you your rights decides otherwise (`way device countersign`)",
+                 another of yours, or who gave you your rights, decides otherwise (`way device choose`)",
                 topics.join(", ")
             )
         }
@@ -103,4 +103,61 @@ pub fn removed(removed: &DeviceRemoved) -> String {
         ));
     }
     text
+}
+
+/// `way device branches`.
+#[must_use]
+pub fn branches(branches: &[Branch]) -> String {
+    if branches.is_empty() {
+        return "no devices have changed a member's devices at once".to_owned();
+    }
+    let texts: Vec<String> = branches.iter().map(branch).collect();
+    texts.join("\n")
+}
+
+fn branch(branch: &Branch) -> String {
+    let names = |names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| line(name)).collect();
+        names.join(", ")
+    };
+    let whose = if branch.own { "yours" } else { "another's" };
+    let counts = if branch.counts {
+        "counts"
+    } else {
+        "does not count"
+    };
+    let mut text = format!(
+        "{}  {}, {whose}: {counts}",
+        short(&branch.act),
+        line(&branch.name)
+    );
+    if !branch.removes.is_empty() {
+        text.push_str(&format!("; removes {}", names(&branch.removes)));
+    }
+    if !branch.adds.is_empty() {
+        text.push_str(&format!("; adds {}", names(&branch.adds)));
+    }
+    text.push_str(&format!("; signed by {}", names(&branch.signed)));
+    match branch.may.as_str() {
+        "sign" => text.push_str("\n  this device can sign it (`way device choose`)"),
+        "countersign" => text.push_str("\n  you can decide for it (`way device choose`)"),
+        _ => {}
+    }
+    text
+}
+
+/// `way device choose`.
+#[must_use]
+pub fn chosen(chosen: &Chosen) -> String {
+    let done = if chosen.countersigned {
+        "countersigned"
+    } else {
+        "signed"
+    };
+    let counts = if chosen.counts {
+        "it counts now"
+    } else {
+        "it does not count yet"
+    };
+    format!("{done} {}: {counts}", short(&chosen.act))
 }

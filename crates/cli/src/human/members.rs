@@ -65,20 +65,12 @@ fn given(grant: &Grant) -> String {
         "invite" => format!("invited{by}"),
         _ => format!("granted{by}"),
     };
-    let rights: Vec<String> = grant.rights.iter().map(right).collect();
     let mut text = format!(
         "{what} since {} ({}): {}",
         minutes(&grant.since),
         short(&grant.id),
-        rights.join(", ")
+        bounds(&grant.rights, (grant.messages, grant.bytes))
     );
-    if let Some(messages) = grant.messages {
-        let messages = plural(messages.into(), "message", "messages");
-        text.push_str(&format!("; {messages} a minute"));
-    }
-    if let Some(bytes) = grant.bytes {
-        text.push_str(&format!("; {} a minute", Size(bytes.into())));
-    }
     if let Some(end) = &grant.ended {
         let above = if end.above { " above it" } else { "" };
         text.push_str(&format!(
@@ -89,6 +81,23 @@ fn given(grant: &Grant) -> String {
         ));
     } else if !grant.stands {
         text.push_str("; stands no more");
+    }
+    text
+}
+
+/// Rights with their times and rates.
+pub(super) fn bounds(
+    rights: &[GrantRight],
+    (messages, bytes): (Option<u32>, Option<u32>),
+) -> String {
+    let rights: Vec<String> = rights.iter().map(right).collect();
+    let mut text = rights.join(", ");
+    if let Some(messages) = messages {
+        let messages = plural(messages.into(), "message", "messages");
+        text.push_str(&format!("; {messages} a minute"));
+    }
+    if let Some(bytes) = bytes {
+        text.push_str(&format!("; {} a minute", Size(bytes.into())));
     }
     text
 }

@@ -1,5 +1,6 @@
 //! Owners in words.
 
+use super::{members, minutes, short};
 use crate::plain::line;
 use crate::schema::{Owner, Owners, Proposal};
 
@@ -51,16 +52,31 @@ pub fn one(proposal: &Proposal) -> String {
     let state = if proposal.done {
         "published".to_owned()
     } else {
+        let signed = match names(&proposal.signed) {
+            nobody if nobody.is_empty() => "nobody yet".to_owned(),
+            signed => signed,
+        };
         format!(
-            "signed by {}; {} more, of {}",
-            names(&proposal.signed),
+            "signed by {signed}; {} more, of {}",
             proposal.lacks,
             names(&proposal.waits_for)
         )
     };
-    format!(
-        "{id}  {}: {}\n  {state}",
+    let since = minutes(&proposal.since);
+    let mut text = format!(
+        "{id}  {}: {} (since {since})",
         line(&proposal.name),
         line(&proposal.text)
-    )
+    );
+    for given in &proposal.gives {
+        let (rights, messages) = (&given.rights, given.messages);
+        let bounds = members::bounds(rights, (messages, given.bytes));
+        text.push_str(&format!("\n  {}: {bounds}", line(&given.name)));
+    }
+    for end in proposal.takes.iter().filter(|end| end.cascade) {
+        let grant = short(&end.grant);
+        text.push_str(&format!("\n  {grant}: with all that was given out of it"));
+    }
+    text.push_str(&format!("\n  {state}"));
+    text
 }

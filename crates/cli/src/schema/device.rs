@@ -42,6 +42,20 @@ objects! {
     DeviceRemoved { v: Version, device: String, topics: Vec<String>, failed: Vec<NotRemoved>, }
     /// Where a device was not removed, inside [`DeviceRemoved`].
     NotRemoved { topic: String, reason: String, }
-    /// `way device countersign`.
-    Countersigned { v: Version, act: String, }
+    /// A line of `way device branches`.
+    Branch {
+        v: Version,
+        topic: String,
+        name: String,
+        member: String,
+        own: bool,
+        act: String,
+        counts: bool,
+        adds: Vec<String>,
+        removes: Vec<String>,
+        signed: Vec<String>,
+        may: String,
+    }
+    /// `way device choose`.
+    Chosen { v: Version, act: String, countersigned: bool, counts: bool, }
 }

@@ -1,7 +1,9 @@
 //! The devices of a person, as objects of the surface.
 
 use ::node::command as node;
-use ::node::command::devices::{DeviceCommand, DeviceReply, DeviceRow, DeviceTopic};
+use ::node::command::devices::{
+    Branch, Choice, DeviceCommand, DeviceReply, DeviceRow, DeviceTopic,
+};
 
 use super::Answer;
 use crate::request::Ask;
@@ -14,7 +16,8 @@ pub(super) fn asked(ask: Ask) -> node::Command {
         Ask::DeviceInvite => DeviceCommand::Invite,
         Ask::DeviceJoin { link, timeout_ms } => DeviceCommand::Join { link, timeout_ms },
         Ask::DeviceRemove { device, topic } => DeviceCommand::Remove { device, topic },
-        Ask::DeviceCountersign { topic, act } => DeviceCommand::Countersign { topic, act },
+        Ask::DeviceBranches { topic } => DeviceCommand::Branches { topic },
+        Ask::DeviceChoose { topic, act } => DeviceCommand::Choose { topic, act },
         _ => DeviceCommand::List,
     })
 }
@@ -49,7 +52,38 @@ pub(super) fn answer(reply: DeviceReply) -> Answer {
                 failed: failed.collect(),
             })
         }
-        DeviceReply::Countersigned { act } => Answer::one(&schema::Countersigned { v, act }),
+        DeviceReply::Branches(branches) => Answer::many(branches, branch),
+        DeviceReply::Chosen {
+            act,
+            countersigned,
+            counts,
+        } => Answer::one(&schema::Chosen {
+            v,
+            act,
+            countersigned,
+            counts,
+        }),
+    }
+}
+
+fn branch(branch: Branch) -> schema::Branch {
+    let may = match branch.may {
+        Choice::Nothing => "nothing",
+        Choice::Sign => "sign",
+        Choice::Countersign => "countersign",
+    };
+    schema::Branch {
+        v: Version,
+        topic: branch.topic.to_string(),
+        name: branch.name,
+        member: branch.member,
+        own: branch.own,
+        act: branch.act,
+        counts: branch.counts,
+        adds: branch.adds,
+        removes: branch.removes,
+        signed: branch.signed,
+        may: may.to_owned(),
     }
 }
 

@@ -108,12 +108,7 @@ pub(super) fn giving(ask: Ask) -> node::Command {
 /// What an invite gives.
 pub(super) fn invited(rights: Vec<node::AskedRight>) -> Vec<schema::InvitedRight> {
     let each = rights.into_iter().map(|given| schema::InvitedRight {
-        right: match given.right {
-            node::Right::Publish => "publish",
-            node::Right::Read => "read",
-            node::Right::Admit => "admit",
-        }
-        .to_owned(),
+        right: called(given.right).to_owned(),
         from: (given.from > 0).then(|| rfc3339(given.from)),
         until: given.until.map(rfc3339),
     });
@@ -191,14 +186,18 @@ fn grant(grant: node::MemberGrant) -> schema::Grant {
     }
 }
 
-fn right(right: node::MemberRight) -> schema::GrantRight {
-    let name = match right.right {
+/// The word for a right.
+pub(super) const fn called(right: node::Right) -> &'static str {
+    match right {
         node::Right::Publish => "publish",
         node::Right::Read => "read",
         node::Right::Admit => "admit",
-    };
+    }
+}
+
+pub(super) fn right(right: node::MemberRight) -> schema::GrantRight {
     schema::GrantRight {
-        right: name.to_owned(),
+        right: called(right.right).to_owned(),
         from: (right.from > 0).then(|| rfc3339(right.from)),
         until: right.until.map(rfc3339),
         over: right.over,

@@ -4,6 +4,7 @@ use ::node::command as node;
 use ::node::command::owners::{OwnersCommand, OwnersReply};
 
 use super::Answer;
+use super::members::{called, right};
 use crate::request::Ask;
 use crate::schema::{self, Version};
 use crate::when::rfc3339;
@@ -81,9 +82,32 @@ fn proposal(proposal: node::owners::Proposal) -> schema::Proposal {
         topic: proposal.topic.to_string(),
         name: proposal.name,
         text: proposal.text,
+        gives: proposal.gives.into_iter().map(gift).collect(),
+        takes: proposal.takes.into_iter().map(end).collect(),
+        since: rfc3339(proposal.since),
         signed: proposal.signed.into_iter().map(owner).collect(),
         waits_for: proposal.waits_for.into_iter().map(owner).collect(),
         lacks: proposal.lacks,
         done: proposal.done,
+    }
+}
+
+fn gift(gift: node::owners::ProposedGrant) -> schema::ProposedGrant {
+    schema::ProposedGrant {
+        member: gift.member,
+        name: gift.name,
+        rights: gift.rights.into_iter().map(right).collect(),
+        messages: gift.messages,
+        bytes: gift.bytes,
+    }
+}
+
+fn end(end: node::owners::ProposedEnd) -> schema::ProposedEnd {
+    let only = end.only.into_iter().map(called);
+    schema::ProposedEnd {
+        grant: end.grant,
+        name: end.name,
+        only: only.map(str::to_owned).collect(),
+        cascade: end.cascade,
     }
 }

@@ -146,7 +146,8 @@ impl MyCores {
         wanted: &Wanted,
         out: &mut Outbox<MyCoresOutput>,
     ) -> Result<(), Refusal> {
-        let known = cx.store.has(MY_TOPICS, wanted.topic.as_bytes());
+        let before: Option<WantedRow> = row::get(&mut cx.store, MY_TOPICS, wanted.topic.as_bytes());
+        let known = before.is_some();
         if wanted.genesis.len() > MAX_GENESIS {
             return Err(Refusal::lasting(
                 Code::Unacceptable,
@@ -165,6 +166,10 @@ impl MyCores {
             share: wanted.share,
         };
         row::put(&mut cx.store, MY_TOPICS, wanted.topic.as_bytes(), &row);
+        if before.is_some_and(|before| before.secret != row.secret) {
+            // Whoever is away, or goes before it hears of it, is told everything anew.
+            self.told.clear();
+        }
         for core in self.cores(cx) {
             if core_row(cx, &core).is_some_and(|row| row.standing == LEAVING) {
                 continue;

@@ -24,8 +24,14 @@ pub enum DeviceCommand {
         /// One topic; all if there is none.
         topic: Option<String>,
     },
-    /// `way device countersign TOPIC ACT`: decides which of two acts of somebody's devices counts.
-    Countersign {
+    /// `way device branches`: acts of which one alone can count, since devices have changed a member's devices at
+    /// once.
+    Branches {
+        /// One topic; all if there is none.
+        topic: Option<String>,
+    },
+    /// `way device choose TOPIC ACT`: decides for one of them.
+    Choose {
         /// Where.
         topic: String,
         /// The act: hexadecimal digits, a unique prefix is enough.
@@ -63,11 +69,53 @@ pub enum DeviceReply {
         /// Where it was not, and why.
         failed: Vec<(String, String)>,
     },
-    /// To [`DeviceCommand::Countersign`].
-    Countersigned {
+    /// To [`DeviceCommand::Branches`]: those that follow one state beside one another, that which counts first.
+    Branches(Vec<Branch>),
+    /// To [`DeviceCommand::Choose`].
+    Chosen {
         /// The act.
         act: String,
+        /// Whether this device decided from above; else it has signed as one of the member's devices.
+        countersigned: bool,
+        /// Whether the act counts now.
+        counts: bool,
     },
+}
+
+/// One of several acts that follow one state of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Where.
+    pub topic: TopicId,
+    /// The topic's local name.
+    pub name: String,
+    /// The member, in text.
+    pub member: String,
+    /// Whether this device is of it.
+    pub own: bool,
+    /// Which act, in hexadecimal digits.
+    pub act: String,
+    /// Whether it counts.
+    pub counts: bool,
+    /// Names of the devices that it adds.
+    pub adds: Vec<String>,
+    /// Names of those that it removes.
+    pub removes: Vec<String>,
+    /// Names of those that have signed it to decide.
+    pub signed: Vec<String>,
+    /// What this device can do for it.
+    pub may: Choice,
+}
+
+/// What a device can do for an act that competes with another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Nothing: it has signed it, would lose its seat by it, or is none of those who may.
+    Nothing,
+    /// Sign it, as one of the member's devices.
+    Sign,
+    /// Decide from above.
+    Countersign,
 }
 
 /// A device of the person.

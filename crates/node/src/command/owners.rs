@@ -1,5 +1,6 @@
 //! The owners of a topic, and what several devices decide together.
 
+use super::{MemberRight, Right};
 use identity::TopicId;
 
 /// What is asked about owners.
@@ -58,7 +59,8 @@ pub enum OwnersReply {
     List(Owners),
     /// To [`OwnersCommand::Pending`].
     Pending(Vec<Proposal>),
-    /// To [`OwnersCommand::Sign`] and [`OwnersCommand::Propose`].
+    /// To [`OwnersCommand::Sign`] and [`OwnersCommand::Propose`]; and to a grant or a revocation that
+    /// several owners have to sign.
     Signed(Proposal),
 }
 
@@ -99,6 +101,12 @@ pub struct Proposal {
     pub name: String,
     /// What it does, in words.
     pub text: String,
+    /// What it gives.
+    pub gives: Vec<ProposedGrant>,
+    /// What it takes back.
+    pub takes: Vec<ProposedEnd>,
+    /// Since when it waits (ms), as was told.
+    pub since: u64,
     /// Who has signed.
     pub signed: Vec<Owner>,
     /// Who may still sign.
@@ -107,4 +115,32 @@ pub struct Proposal {
     pub lacks: u32,
     /// Whether it is published.
     pub done: bool,
+}
+
+/// Rights that owners give together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposedGrant {
+    /// To which member, in text.
+    pub member: String,
+    /// Its name; may be empty.
+    pub name: String,
+    /// What.
+    pub rights: Vec<MemberRight>,
+    /// Messages a minute, if they are limited.
+    pub messages: Option<u32>,
+    /// Bytes a minute, if they are limited.
+    pub bytes: Option<u32>,
+}
+
+/// A grant or an invite that owners take back together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposedEnd {
+    /// Which, in text.
+    pub grant: String,
+    /// Whose it is; nobody's where it is an invite.
+    pub name: String,
+    /// These rights alone; all where none is named.
+    pub only: Vec<Right>,
+    /// Whether what was given out of it ends as well.
+    pub cascade: bool,
 }

@@ -9,18 +9,18 @@ use crate::node::{Inner, Turn};
 use crate::pairing::{self, Own, PairRow};
 use crate::rows::{self, PROFILES, said_key};
 use identity::limits::MAX_DEVICES;
-use identity::{ActId, EnvelopeId, Form, Id, NodeId, PublicKey};
+use identity::{ActId, EnvelopeId, Form, NodeId, PublicKey};
 use lace::Lace;
 use machine::Staged;
 use rights::Member;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Act, Item, Role};
 
-/// Acts that are looked at for one that is to be countersigned, the newest.
-const ACTS: usize = 1_024;
+/// Acts that are looked at for those that compete, the newest.
+pub(super) const ACTS: usize = 1_024;
 
 /// Fewest digits that stand for the key of a device or for an act.
-const MIN_KEY: usize = 8;
+pub(super) const MIN_KEY: usize = 8;
 
 /// Devices of a member that once had a seat and are still listed.
 const MAX_LISTED: usize = 2 * MAX_DEVICES;
@@ -57,7 +57,8 @@ impl Inner {
             DeviceCommand::Remove { device, topic } => {
                 self.device_remove(turn, &device, topic.as_deref())
             }
-            DeviceCommand::Countersign { topic, act } => self.countersign(turn, &topic, &act),
+            DeviceCommand::Branches { topic } => self.branches(turn, topic.as_deref()),
+            DeviceCommand::Choose { topic, act } => self.choose(turn, &topic, &act),
             DeviceCommand::Join { .. } => {
                 unreachable!("answered when what it waits for has come")
             }
@@ -80,8 +81,11 @@ impl Inner {
         let topics = topics.filter(|(_, keys)| keys.device.is_some() && keys.row.opened);
         let locals: Vec<u32> = topics.map(|(local, _)| local).collect();
         for local in locals {
-            for seat in self.seats_of_person(turn, local) {
-                let node = self.node_of_device(turn, local, &seat.device);
+            let seats = self.seats_of_person(turn, local);
+            let keys: Vec<PublicKey> = seats.iter().map(|seat| seat.device).collect();
+            let nodes = self.nodes_of_devices(turn, local, &keys);
+            for seat in seats {
+                let node = nodes.get(&seat.device).copied();
                 let name = self.topics.name(turn.cx, local, &seat.device);
                 let device = match node {
                     Some(node) => by_node
@@ -285,56 +289,6 @@ impl Inner {
         Ok(true)
     }
 
-    /// `way device countersign`.
-    fn countersign(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        topic: &str,
-        text: &str,
-    ) -> Result<Reply, Failure> {
-        let local = self.find_topic(topic)?;
-        self.member(local)?;
-        let text = text.to_ascii_lowercase();
-        let acts: BTreeMap<ActId, (Id, EnvelopeId)> =
-            look(&mut self.topics, turn.cx, local, |lace, store| {
-                let ends = lace.ends(store, ACTS);
-                let acts = ends.iter().filter_map(|fact| match &fact.what {
-                    Item::Act(act) => Some((act.id(), (act.composition, fact.carrier))),
-                    _ => None,
-                });
-                acts.collect()
-            })
-            .unwrap_or_default();
-        let fits = acts
-            .keys()
-            .filter(|act| text.len() >= MIN_KEY && act.to_string().starts_with(&text));
-        let fits: Vec<ActId> = fits.copied().collect();
-        let shown = fits.iter().map(ToString::to_string).collect();
-        let none = format!("no act of this topic begins with {text:?}");
-        let act = one(&fits, shown, &none, "`way device list`")?;
-        let own = self.own_member(turn, local);
-        let of = acts.get(&act).copied();
-        let composition = of.map(|(composition, _)| composition);
-        let above = look(&mut self.topics, turn.cx, local, |lace, store| {
-            let own = own?;
-            let of = pairing::member(lace, store, composition?)?;
-            Some(of.above.contains(&own.id) && own.member.depth < of.depth)
-        });
-        if above.flatten() != Some(true) {
-            return Err(Failure::new(
-                Code::Refused,
-                "only who gave that member its rights, or stands above who did, decides that",
-                "`way members` shows who gave what",
-            ));
-        }
-        let items = vec![Item::Countersign(act)];
-        // Whoever carries it has perhaps no seat, and is not named otherwise.
-        let carrier = of.into_iter().map(|(_, carrier)| carrier).collect();
-        self.say_items(turn, local, items, &carrier)?;
-        let act = act.to_string();
-        Ok(Reply::Device(DeviceReply::Countersigned { act }))
-    }
-
     /// Acts came: says so where this device has lost its seat, or where two acts compete.
     pub(crate) fn acts_came(&mut self, turn: &mut Turn<'_, '_>, local: u32, items: &[Item]) {
         let mut changed = items.iter().filter_map(|item| match item {
@@ -370,8 +324,8 @@ impl Inner {
                  act {taken} counts, act {rival} does not"
             );
             let hint = format!(
-                "who stands above that member can decide for the other one: `way device countersign \
-                 {name} {rival}`"
+                "another device of that member, or who stands above it, can decide for the other one: `way device \
+                 choose {name} {rival}`"
             );
             self.problems.note("two-acts", text, &hint);
         }

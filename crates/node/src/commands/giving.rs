@@ -5,19 +5,19 @@
 
 use super::names::{is_prefix, one};
 use super::topics::from_publish;
+use crate::command::owners::OwnersReply;
 use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
 use crate::grants;
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::reading::{all_read, reads_only};
-use crate::recognise::has_ended;
 use crate::welcoming::Unwelcomed;
-use identity::{EnvelopeId, Form, GrantId, Id, Kind, PublicKey, Scheme};
-use lace::{Author, Effect, Lace};
+use identity::{ActId, EnvelopeId, Form, GrantId, Id, Kind, PublicKey, Scheme};
+use lace::{Author, Effect, Lace, Over};
 use machine::Staged;
 use std::collections::BTreeSet;
 use topic::{Draft, Payload};
-use wire::{Budget, Grant, Interval, Item, Revocation, Right, Rights, Terms};
+use wire::{Budget, Grant, Interval, Item, Joint, Revocation, Right, Rights, Terms};
 
 /// Envelopes that one control envelope names for a cut. Its other deps are for heads.
 const NAMED_AT_ONCE: usize = 12;
@@ -32,6 +32,9 @@ const MAX_OTHERS: usize = 24;
 
 /// Fewest digits that stand for the key of a device.
 const MIN_KEY: usize = 8;
+
+/// How often the same may be given and taken back. After that it is given with other bounds.
+const MAX_GIVEN_AGAIN: u64 = 1_024;
 
 /// Somebody who takes part.
 struct Target {
@@ -97,16 +100,9 @@ impl Inner {
                 member: Form::one(open.claim.device).member().to_string(),
             });
         }
-        let reader = self.reader_named(turn, local, member);
-        let target = match reader {
-            Some(device) => Target {
-                holder: Form::one(device).member(),
-                devices: BTreeSet::from([device]),
-                form: Some(Form::one(device)),
-                held: Vec::new(),
-            },
-            None => self.target(turn, (local, own), member)?,
-        };
+        let together = self.deciding_together(turn, local);
+        let own = together.map_or(own, |(root, _)| root);
+        let target = self.receiver(turn, (local, own), member)?;
         let Some(form) = target.form else {
             return Err(Failure::new(
                 Code::Refused,
@@ -114,15 +110,12 @@ impl Inner {
                 "",
             ));
         };
-        let mut item = given(own, form.clone(), Terms { rights, budget });
-        let now = turn.cx.wall.as_millis();
-        let ended = look(&mut self.topics, turn.cx, local, |lace, store| {
-            has_ended(lace, store, &item.id())
-        });
-        if ended == Some(true) {
-            // What was given in these words and taken back stays so: it is given anew, from now on.
-            let rights = from(now, rights);
-            item = given(own, form, Terms { rights, budget });
+        let under = together.map(|(_, under)| under);
+        let give = |terms| given(own, form.clone(), terms, under);
+        let item = self.unlike_before(turn, local, Terms { rights, budget }, give);
+        if let Some((_, under)) = together {
+            let proposed = self.propose_items(turn, local, (under, vec![item]))?;
+            return Ok(Reply::Owners(OwnersReply::Signed(proposed)));
         }
         let grant = item.id().to_string();
         self.say_items(turn, local, vec![item], &BTreeSet::new())?;
@@ -158,8 +151,14 @@ impl Inner {
         (cut, cascade): (Option<&str>, bool),
     ) -> Result<Reply, Failure> {
         let (local, own) = self.giver(topic)?;
+        let mut together = self.deciding_together(turn, local);
+        let own = together.map_or(own, |(root, _)| root);
         let target = match self.invite_named(turn, (local, own), member) {
-            Some(invite) => invite,
+            Some(invite) => {
+                // What it gave alone it takes back alone, as soon as it sees that somebody else has the link.
+                together = together.filter(|_| !self.gave(turn, local, &invite));
+                invite
+            }
             None => self.target(turn, (local, own), member)?,
         };
         let leaves = match cut {
@@ -194,8 +193,8 @@ impl Inner {
             }
             if let Some(terms) = holding.terms {
                 others += beside.len();
-                let to_each = |device: &PublicKey| given(own, Form::one(*device), terms);
-                items.extend(beside.into_iter().map(to_each));
+                let give = |device: &PublicKey| given(own, Form::one(*device), terms, None);
+                items.extend(beside.into_iter().map(give));
             }
             let left = cut_of(&target, holding, leaves);
             named.extend(left.iter().copied());
@@ -234,6 +233,11 @@ impl Inner {
             );
             return Err(Failure::new(Code::Failed, text, ""));
         }
+        if let Some((_, under)) = together {
+            self.take_back_releases(turn, (local, &target.holder), asked);
+            let proposed = self.propose_items(turn, local, (under, items))?;
+            return Ok(Reply::Owners(OwnersReply::Signed(proposed)));
+        }
         self.say_items(turn, local, items, &named)?;
         self.take_back_releases(turn, (local, &target.holder), asked);
         // Whoever hears of it hears of keys that the member has not, too.
@@ -248,6 +252,44 @@ impl Inner {
             member,
             others: u32::try_from(others).unwrap_or(u32::MAX),
         })
+    }
+
+    /// Whether this device has given all that is held, by itself.
+    fn gave(&mut self, turn: &mut Turn<'_, '_>, local: u32, target: &Target) -> bool {
+        let keys = self.host.keys.topic(local);
+        let own = keys.and_then(|keys| Some(keys.device.as_ref()?.public()));
+        let gave = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let mut held = target.held.iter();
+            held.all(|holding| issued_by(lace, store, &holding.grant, |key| Some(*key) == own))
+        });
+        gave.unwrap_or(false)
+    }
+
+    /// What is given, so that it is not the very grant that was once taken back: that is called by what it gives,
+    /// and stays taken back. One that begins a millisecond later is another.
+    fn unlike_before(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        terms: Terms,
+        give: impl Fn(Terms) -> Item,
+    ) -> Item {
+        let unlike = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let effect = lace.held_effect(store);
+            let later = |by: u64| {
+                give(Terms {
+                    rights: later(&terms.rights, by),
+                    ..terms
+                })
+            };
+            let mut all = (0..MAX_GIVEN_AGAIN).map(later);
+            all.find(|item| {
+                let id = item.id();
+                let whole = effect.grants.get(&id).map(|it| it.over == Over::default());
+                whole.unwrap_or_else(|| lace.facts(store, |facts| facts.issued(&id)).is_empty())
+            })
+        });
+        unlike.flatten().unwrap_or_else(|| give(terms))
     }
 
     /// The topic, and the grant out of which this device gives.
@@ -283,6 +325,25 @@ impl Inner {
             .iter()
             .any(|open| open.claim.device != last.claim.device);
         (!others).then_some(last)
+    }
+
+    /// Whoever is to be given something: a member, or somebody who only reads a public topic.
+    fn receiver(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        (local, own): (u32, GrantId),
+        text: &str,
+    ) -> Result<Target, Failure> {
+        let Some(device) = self.reader_named(turn, local, text) else {
+            return self.target(turn, (local, own), text);
+        };
+        let form = Form::one(device);
+        Ok(Target {
+            holder: form.member(),
+            devices: BTreeSet::from([device]),
+            form: Some(form),
+            held: Vec::new(),
+        })
     }
 
     /// The device of somebody who only reads a public topic, by its whole key: nobody else says that
@@ -500,16 +561,8 @@ fn holdings(
     grants.extend(under.map(|author| *author.grant()));
     // Whoever gave an invite knows its link, and could come back by it.
     let invites = effect.grants.iter().filter(|(_, it)| it.holder.is_none());
-    let given = invites.filter(|(grant, _)| {
-        let issued = lace.facts(store, |facts| facts.issued(grant));
-        let mut carriers = issued
-            .iter()
-            .filter_map(|fact| lace.header(store, &fact.carrier));
-        carriers.any(|carrier| {
-            let author = lace.author(&carrier.header.author);
-            author.is_some_and(|author| devices.contains(author.device()))
-        })
-    });
+    let given = invites
+        .filter(|(grant, _)| issued_by(lace, store, grant, |device| devices.contains(device)));
     let given: BTreeSet<GrantId> = given.map(|(grant, _)| *grant).collect();
     let all = grants.union(&given).copied();
     let all = all.filter(|grant| effect.grants.contains_key(grant));
@@ -518,6 +571,23 @@ fn holdings(
         ..holding(lace, store, &effect, (own, grant))
     })
     .collect()
+}
+
+/// Whether one of these devices wrote an envelope that carries a grant or an invite.
+fn issued_by(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    grant: &GrantId,
+    is_one: impl Fn(&PublicKey) -> bool,
+) -> bool {
+    let issued = lace.facts(store, |facts| facts.issued(grant));
+    let mut carriers = issued
+        .iter()
+        .filter_map(|fact| lace.header(store, &fact.carrier));
+    carriers.any(|carrier| {
+        let author = lace.author(&carrier.header.author);
+        author.is_some_and(|author| is_one(author.device()))
+    })
 }
 
 fn holding(
@@ -606,8 +676,8 @@ fn cut_of(target: &Target, holding: &Holding, leaves: Leaves) -> BTreeSet<Envelo
     left.collect()
 }
 
-/// A grant to the member of this first form.
-fn given(parent: GrantId, form: Form, terms: Terms) -> Item {
+/// A grant to the member of this first form; by a composition in a state, if there is one.
+fn given(parent: GrantId, form: Form, terms: Terms, under: Option<ActId>) -> Item {
     Item::Grant(Grant {
         parent,
         holder: form.member(),
@@ -615,7 +685,7 @@ fn given(parent: GrantId, form: Form, terms: Terms) -> Item {
         budget: terms.budget,
         welcomes: None,
         form: Some(form),
-        joint: None,
+        joint: under.map(Joint::new),
     })
 }
 
@@ -640,16 +710,11 @@ fn first_form(
     said.or(one).filter(|form| form.member() == holder)
 }
 
-/// The same rights, not before a time.
-fn from(now: u64, rights: Rights) -> Rights {
+/// The same, each beginning so many milliseconds later.
+fn later(rights: &Rights, by: u64) -> Rights {
     let later = |interval: Option<Interval>| {
         interval.map(|interval| Interval {
-            // One that is over is none, whenever it began.
-            from: if interval.until.is_some_and(|until| until <= now) {
-                interval.from
-            } else {
-                interval.from.max(now)
-            },
+            from: interval.from.saturating_add(by),
             ..interval
         })
     };

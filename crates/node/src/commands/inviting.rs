@@ -7,7 +7,7 @@ use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::reading::{all_read, reads_only};
 use crate::rows;
-use identity::{EnvelopeId, GrantId};
+use identity::{EnvelopeId, EpochId, GrantId};
 use lace::Lace;
 use machine::Staged;
 use rights::InviteSeed;
@@ -89,7 +89,11 @@ impl Inner {
             .with_topics(turn, |topics, env| topics.publish(env, local, draft))
             .map_err(from_publish)?;
         // Who comes by it may read from then on: what is written from then on is sealed apart.
+        let newest = self.newest_epoch(local);
         self.align_epoch(turn, local, &gift.terms.rights);
+        if asked.while_away && self.newest_epoch(local) == newest {
+            self.seal_to_invite(turn, local);
+        }
         let sealed = self.invite_box(turn, local, &seed, (item, published.id), entries)?;
         let loc = seed.locator();
         let keys = self.member(local)?;
@@ -119,6 +123,12 @@ impl Inner {
             bytes: gift.terms.budget.bytes,
             attended: !asked.while_away,
         })
+    }
+
+    /// The epoch under which this device writes.
+    fn newest_epoch(&self, local: u32) -> Option<EpochId> {
+        let newest = self.host.keys.topic(local)?.ring.newest_clean()?;
+        Some(newest.epoch().id())
     }
 
     /// What an invite of this device gives, out of the grant under which it writes: what was asked

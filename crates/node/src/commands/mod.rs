@@ -1,5 +1,6 @@
 //! What applications ask, one file for each group of commands.
 
+mod branches;
 mod core_words;
 mod cores;
 mod devices;
@@ -10,6 +11,7 @@ mod messages;
 mod names;
 mod owners;
 mod peers;
+mod proposed;
 mod public;
 mod topics;
 mod why;
@@ -220,6 +222,7 @@ impl Inner {
             Timer::Pairs => self.offer_to_pairs(turn),
             Timer::Closes => self.close_what_is_over(turn),
             Timer::Releases => self.make_releases(turn),
+            Timer::Proposals => self.proposals_due(turn),
         }
     }
 }

@@ -7,20 +7,16 @@ use crate::command::{Code, Failure, Problem, Reply};
 use crate::limits::MAX_CUT_NAMED;
 use crate::look::look;
 use crate::node::{Inner, Turn};
-use crate::proposals::proposed;
 use crate::rows::{self, NODE};
 use identity::limits::MAX_DEVICES;
-use identity::{ActId, EnvelopeId, Form, GrantId, Id, PublicKey};
+use identity::{EnvelopeId, Form, GrantId, Id, PublicKey};
 use minicbor::{CborLen, Decode, Encode};
-use rights::{InviteSeed, Member};
+use rights::InviteSeed;
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{Act, JoinLink, Role};
+use wire::{Act, JoinLink};
 
 /// First byte of the key of a row with the owners that a topic is to have: `w` ‖ local.
 const PLAN: u8 = b'w';
-
-/// Fewest digits that stand for a proposal.
-const MIN_ID: usize = 6;
 
 /// The owners that a topic is to have.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -141,7 +137,7 @@ impl Inner {
         rows::decode(&turn.cx.store.get(NODE, &plan_key(local))?)
     }
 
-    /// Somebody has come: proposes the owners, once all who are to be are there.
+    /// Acts have come: forgets what was planned once it is so.
     pub(crate) fn plan_owners(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         let Some(plan) = self.plan(turn, local) else {
             return;
@@ -149,23 +145,36 @@ impl Inner {
         let Some((_, member)) = self.owning(turn, local) else {
             return;
         };
-        let Some(now) = member.now() else { return };
         let came = self.came_by(turn, local, &plan);
-        let all: BTreeSet<PublicKey> = came.values().copied().flatten().collect();
-        if all.iter().all(|device| now.form.has(device)) && all.len() == came.len() {
+        let form = member.now().map(|now| &now.form);
+        let owns = |key: &PublicKey| form.is_some_and(|form| form.has(key));
+        if came.values().all(|devices| devices.iter().any(owns)) {
             turn.cx.store.delete(NODE, plan_key(local));
-            return;
         }
-        if all.len() < came.len() {
-            return;
+    }
+
+    /// The act that makes those owners who have come by the links that were meant for them, for the founder to
+    /// sign. Nothing as long as somebody is missing, and where more have come by a link than one: only people know
+    /// who was meant.
+    pub(super) fn planned(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+    ) -> Option<wire::Proposal> {
+        let plan = self.plan(turn, local)?;
+        let came = self.came_by(turn, local, &plan);
+        let (_, member) = self.owning(turn, local)?;
+        let mut keys = keys_of(&member.now()?.form);
+        for devices in came.values() {
+            let mut devices = devices.iter();
+            keys.insert(*devices.next()?);
+            if devices.next().is_some() {
+                return None;
+            }
         }
-        let own = now.form.devices().iter().map(|it| it.key);
-        let keys: BTreeSet<PublicKey> = own.chain(all).collect();
-        let Ok(form) = Form::equal(&keys, plan.threshold) else {
-            return;
-        };
-        // What was refused is tried again when the next envelope comes.
-        let _proposed = self.propose_form(turn, local, form);
+        let form = Form::equal(&keys, plan.threshold).ok()?;
+        let act = self.act_to(turn, local, form).ok()?;
+        Some(wire::Proposal::act(self.router.time(turn.cx), act))
     }
 
     /// The devices that have come by the invites of a plan.
@@ -174,23 +183,17 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         local: u32,
         plan: &Plan,
-    ) -> BTreeMap<GrantId, Option<PublicKey>> {
+    ) -> BTreeMap<GrantId, BTreeSet<PublicKey>> {
         let invites: Vec<GrantId> = plan.invites().collect();
         look(&mut self.topics, turn.cx, local, |lace, _| {
             let by = |invite: &GrantId| {
-                let mut authors = lace.authors();
-                let found = authors.find(|author| author.grant() == invite);
-                found.map(|author| *author.device())
+                let authors = lace.authors();
+                let found = authors.filter(|author| author.grant() == invite);
+                found.map(|author| *author.device()).collect()
             };
             invites.iter().map(|invite| (*invite, by(invite))).collect()
         })
         .unwrap_or_default()
-    }
-
-    /// The composition that owns a topic, as it stands.
-    fn owning(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<(Id, Member)> {
-        let id = self.host.keys.topic(local)?.genesis.root.member();
-        Some((id, self.member_of(turn, local, id)?))
     }
 
     fn list_owners(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Result<Owners, Failure> {
@@ -210,7 +213,12 @@ impl Inner {
         })
     }
 
-    fn called(&mut self, turn: &mut Turn<'_, '_>, local: u32, keys: Vec<PublicKey>) -> Vec<Owner> {
+    pub(super) fn called(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        keys: Vec<PublicKey>,
+    ) -> Vec<Owner> {
         let names = self.device_names(turn, local, &keys);
         let of = self.host.keys.topic(local);
         let own = of.and_then(|keys| Some(keys.device.as_ref()?.public()));
@@ -228,18 +236,31 @@ impl Inner {
             return Vec::new();
         };
         let came = self.came_by(turn, local, &plan);
-        let here = came.values().flatten().count();
+        let here = came.values().filter(|devices| !devices.is_empty()).count();
         let (all, threshold) = (came.len() + 1, plan.threshold);
+        let mut says = Vec::new();
+        for devices in came.values().filter(|devices| devices.len() > 1) {
+            let called = self.told_apart(turn, local, devices.iter().copied().collect());
+            says.push(format!(
+                "more than one have come by the link that was meant for one owner: {called}; name those who are \
+                 meant (`way owners propose --add`)"
+            ));
+        }
         if here < came.len() {
-            return vec![format!(
+            says.push(format!(
                 "{here} of the {} others have joined who are to own it with you; until then you are its \
                  only owner",
                 came.len()
-            )];
+            ));
+        } else if says.is_empty() {
+            let devices = came.into_values().flatten().collect();
+            let called = self.told_apart(turn, local, devices);
+            says.push(format!(
+                "all have joined: {called}; if these are they, sign (`way owners pending`), and they have to \
+                 agree, before {threshold} of {all} own it"
+            ));
         }
-        vec![format!(
-            "all have joined; they have to agree (`way owners sign`) before {threshold} of {all} own it"
-        )]
+        says
     }
 
     /// Topics that do not have the owners yet that they are to have.
@@ -268,125 +289,6 @@ impl Inner {
         problems
     }
 
-    fn pending(&mut self, turn: &mut Turn<'_, '_>) -> Vec<Proposal> {
-        let topics = self.host.keys.topics();
-        let topics = topics.filter(|(_, keys)| keys.device.is_some());
-        let locals: Vec<u32> = topics.map(|(local, _)| local).collect();
-        let mut all = Vec::new();
-        for local in locals {
-            for act in proposed(&mut turn.cx.store, local) {
-                all.extend(self.shown(turn, local, &act, false));
-            }
-        }
-        all
-    }
-
-    /// A proposal in words.
-    fn shown(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        local: u32,
-        act: &Act,
-        done: bool,
-    ) -> Option<Proposal> {
-        let member = self.member_of(turn, local, act.composition)?;
-        let before = member
-            .states
-            .iter()
-            .find(|state| state.id == act.previous)?;
-        let form = &before.form;
-        let named = |inner: &mut Self, turn: &mut Turn<'_, '_>, keys: Vec<PublicKey>| {
-            let called = inner.called(turn, local, keys).into_iter();
-            called.map(|one| one.name).collect::<Vec<_>>().join(", ")
-        };
-        let mut says = Vec::new();
-        let new: Vec<PublicKey> = act.form.beyond(form).collect();
-        let gone: Vec<PublicKey> = form.beyond(&act.form).collect();
-        if !new.is_empty() {
-            says.push(format!("adds {}", named(self, turn, new.clone())));
-        }
-        if !gone.is_empty() {
-            says.push(format!("removes {}", named(self, turn, gone)));
-        }
-        let (takes, of) = (act.form.threshold(), act.form.devices().len());
-        says.push(format!("then {takes} of {of} decide"));
-        let signers = act.signers(Role::Signer);
-        let agreed = act.signers(Role::New);
-        let signed: Vec<PublicKey> = signers.union(&agreed).copied().collect();
-        let lacks = form.lacks(&signers);
-        let missing = new.iter().filter(|key| !agreed.contains(key)).copied();
-        let mut waits: Vec<PublicKey> = missing.collect();
-        let lacks = lacks.saturating_add(waits.len());
-        if form.lacks(&signers) > 0 {
-            waits.extend(form.missing(&signers));
-        }
-        let (signed, waits_for) = (
-            self.called(turn, local, signed),
-            self.called(turn, local, waits),
-        );
-        let keys = self.host.keys.topic(local)?;
-        Some(Proposal {
-            id: act.id().to_string(),
-            topic: keys.id,
-            name: keys.row.name.clone(),
-            text: says.join("; "),
-            signed,
-            waits_for: if done { Vec::new() } else { waits_for },
-            lacks: u32::try_from(lacks).unwrap_or(u32::MAX),
-            done,
-        })
-    }
-
-    fn sign_pending(&mut self, turn: &mut Turn<'_, '_>, text: &str) -> Result<Proposal, Failure> {
-        let text = text.to_ascii_lowercase();
-        let topics = self.host.keys.topics();
-        let topics = topics.filter(|(_, keys)| keys.device.is_some());
-        let locals: Vec<u32> = topics.map(|(local, _)| local).collect();
-        let mut fits: BTreeMap<ActId, (u32, Act)> = BTreeMap::new();
-        for local in locals {
-            for act in proposed(&mut turn.cx.store, local) {
-                if text.len() >= MIN_ID && act.id().to_string().starts_with(&text) {
-                    fits.insert(act.id(), (local, act));
-                }
-            }
-        }
-        let ids: Vec<ActId> = fits.keys().copied().collect();
-        let shown = ids.iter().map(ToString::to_string).collect();
-        let none = format!("nothing waits for signatures that begins with {text:?}");
-        let id = one(&ids, shown, &none, "`way owners pending`")?;
-        let Some((local, act)) = fits.remove(&id) else {
-            return Err(Failure::new(Code::NotFound, none, ""));
-        };
-        let signed = self
-            .signed_by_own(turn, local, act.clone())
-            .ok_or_else(|| {
-                let text = "this device has signed it, or is none of those who may";
-                Failure::new(
-                    Code::Refused,
-                    text,
-                    "`way owners pending` says who is waited for",
-                )
-            })?;
-        self.hand_in(turn, local, signed)
-    }
-
-    /// Takes what this device has signed, passes it on, and says how it stands.
-    fn hand_in(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        local: u32,
-        act: Act,
-    ) -> Result<Proposal, Failure> {
-        let full = || {
-            let text = "as many proposals wait for signatures in this topic as there can be";
-            Failure::new(Code::Failed, text, "`way owners pending` lists them")
-        };
-        let (act, done) = self
-            .take_proposal(turn, local, act, None)
-            .ok_or_else(full)?;
-        self.shown(turn, local, &act, done).ok_or_else(full)
-    }
-
     /// Signs another form of the topic's owners, and hands it to the others.
     fn propose_form(
         &mut self,
@@ -394,6 +296,15 @@ impl Inner {
         local: u32,
         form: Form,
     ) -> Result<Proposal, Failure> {
+        let act = self.act_to(turn, local, form)?;
+        let proposal = wire::Proposal::act(self.router.time(turn.cx), act);
+        let refused = || Failure::new(Code::Refused, "the owners have just changed", "try again");
+        let signed = self.signed_by_own(turn, local, proposal);
+        self.hand_in(turn, local, signed.ok_or_else(refused)?)
+    }
+
+    /// The act that gives the topic's owners another form, which nobody has signed.
+    fn act_to(&mut self, turn: &mut Turn<'_, '_>, local: u32, form: Form) -> Result<Act, Failure> {
         let refused = || {
             Failure::new(
                 Code::Refused,
@@ -404,9 +315,23 @@ impl Inner {
         let (composition, member) = self.owning(turn, local).ok_or_else(refused)?;
         let now = member.now().ok_or_else(refused)?;
         let keys = self.member(local)?;
-        let (topic, device) = (keys.id, keys.device.clone().ok_or_else(refused)?);
-        if !now.form.has(&device.public()) {
+        let device = keys.device.as_ref().ok_or_else(refused)?.public();
+        if !now.form.has(&device) {
             return Err(refused());
+        }
+        let new: BTreeSet<PublicKey> = form.beyond(&now.form).collect();
+        let elsewhere = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let effect = lace.held_effect(store);
+            let held = |grant: &GrantId| effect.grants.get(grant).and_then(|it| it.holder);
+            let mut seats = effect.devices.iter();
+            seats.any(|((holder, key), seat)| {
+                new.contains(key) && *holder != composition && held(&seat.grant).is_some()
+            })
+        });
+        if elsewhere == Some(true) {
+            let text = "who becomes an owner takes part by a grant of its own, and no device is part of two members";
+            let hint = "take that back first (`way revoke`), or invite another device of theirs";
+            return Err(Failure::new(Code::Refused, text, hint));
         }
         let gone: BTreeSet<PublicKey> = now.form.beyond(&form).collect();
         let cut: BTreeSet<EnvelopeId> = look(&mut self.topics, turn.cx, local, |lace, _| {
@@ -418,16 +343,14 @@ impl Inner {
             let text = format!("those who go have written under more than {MAX_CUT_NAMED} keys");
             return Err(Failure::new(Code::Failed, text, ""));
         }
-        let mut act = Act {
+        Ok(Act {
             composition,
             number: member.next_number(),
             previous: now.id,
             form,
             cut: cut.into_iter().collect(),
             signatures: Vec::new(),
-        };
-        act.sign(topic, &device, Role::Signer);
-        self.hand_in(turn, local, act)
+        })
     }
 
     fn propose_owners(
@@ -440,7 +363,7 @@ impl Inner {
         let unknown = || Failure::new(Code::NotYet, "nothing of the topic has come yet", "");
         let (root, member) = self.owning(turn, local).ok_or_else(unknown)?;
         let now = member.now().ok_or_else(unknown)?.form.clone();
-        let mut keys: BTreeSet<PublicKey> = now.devices().iter().map(|it| it.key).collect();
+        let mut keys = keys_of(&now);
         for text in add {
             let device = self.one_device(turn, local, text, |(holder, _)| *holder != root)?;
             keys.insert(device);
@@ -489,4 +412,8 @@ impl Inner {
         let none = format!("nobody who takes part is called {text:?}");
         one(&found, shown.collect(), &none, "`way members`")
     }
+}
+
+pub(super) fn keys_of(form: &Form) -> BTreeSet<PublicKey> {
+    form.devices().iter().map(|it| it.key).collect()
 }

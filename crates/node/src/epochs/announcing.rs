@@ -13,19 +13,22 @@
 
 use crate::epochs::handing::Handing;
 use crate::keychain::Keychain;
-use crate::limits::{BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, SURVEY_AFTER, UNFINISHED};
+use crate::limits::{
+    BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, EPOCHS_FOR_REMOVALS, SURVEY_AFTER, UNFINISHED,
+};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::NODE;
 use crate::timer::Timer;
 use core::time::Duration;
-use identity::{EnvelopeId, EpochId};
+use identity::{EnvelopeId, EpochId, PublicKey};
 use lace::{Plan, Set};
 use machine::Time;
+use rights::limits::EPOCHS_PER_DAY;
 use rights::{FalseBox, HeldEpoch, Portion, Recipients, Survey, is_clean};
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Draft, Payload, PublishError};
-use wire::limits::MAX_HOPS;
+use wire::limits::{DAY_MS, MAX_HOPS};
 use wire::{Class, EpochReason, Item, NextEpoch, Rights};
 
 /// What a node has in mind about its topics' epochs. All of it is found again after a restart.
@@ -334,14 +337,63 @@ impl Inner {
                 Some(since) => slice > 0 && since % slice == 0,
             }
         };
-        if keys.ring.newest_clean().is_some_and(begins) || !self.knows_epochs(local) {
+        if !keys.ring.newest_clean().is_some_and(begins) {
+            self.begin_at_once(turn, local, Some(boundary));
+        }
+    }
+
+    /// Somebody may come by an invite while no member is there. Its box brings the secret of the topic's
+    /// first epoch, and epochs that begin later are sealed to the invite too: if another one is written
+    /// under by now, the next is begun, so that what is written from now on can be read by it.
+    pub(crate) fn seal_to_invite(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let Some(keys) = self.host.keys.topic(local) else {
+            return;
+        };
+        let first = keys.genesis.epoch.id();
+        // Where there is none, the next is due anyhow.
+        let newest = keys.ring.newest_clean().map(|held| held.epoch().id());
+        let spare = EPOCHS_PER_DAY - EPOCHS_FOR_REMOVALS;
+        if newest.is_some_and(|newest| newest != first) && self.begun_today(turn, local) < spare {
+            self.begin_at_once(turn, local, None);
+        }
+    }
+
+    /// How many epochs this device has begun within a day.
+    fn begun_today(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> usize {
+        let keys = self.host.keys.topic(local);
+        let Some(device) = keys.and_then(|keys| Some(keys.device.as_ref()?.public())) else {
+            return 0;
+        };
+        let since = turn.cx.wall.as_millis().saturating_sub(DAY_MS);
+        let begun = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let held = lace.held_set(store);
+            let authors = lace.facts(store, |facts| {
+                let all = held.iter().filter_map(|no| facts.fact(no));
+                let begun =
+                    all.filter(|fact| matches!(fact.what, Item::Epoch(_)) && fact.created > since);
+                begun
+                    .filter_map(|fact| facts.key(fact.author))
+                    .collect::<Vec<_>>()
+            });
+            let own = |key: &PublicKey| {
+                let author = lace.author(key);
+                author.is_some_and(|author| *author.device() == device)
+            };
+            authors.iter().filter(|key| own(key)).count()
+        });
+        begun.unwrap_or(0)
+    }
+
+    /// Begins an epoch now, unless one of this device's own is still being announced.
+    fn begin_at_once(&mut self, turn: &mut Turn<'_, '_>, local: u32, boundary: Option<u64>) {
+        if !self.knows_epochs(local) {
             return;
         }
         let Some(survey) = self.survey_epochs(turn, local) else {
             return;
         };
         if self.host.keys.next_boxes(turn.cx, local).is_none() {
-            self.begin_epoch(turn, local, &survey, (EpochReason::OTHER, Some(boundary)));
+            self.begin_epoch(turn, local, &survey, (EpochReason::OTHER, boundary));
         }
         for _ in 0..BOXES_AT_ONCE {
             self.announce_next(turn, local);

@@ -12,7 +12,7 @@ use identity::{NodeId, PublicKey, TopicId};
 use machine::Staged;
 use minicbor::{CborLen, Decode, Encode};
 use rights::Member;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::Item;
 
 /// First byte of the key of a row that says that the loss of a seat has had its consequences:
@@ -33,6 +33,11 @@ pub(crate) struct HandedRow {
     /// Whether it was removed from this topic, so that it is never offered again.
     #[n(2)]
     pub(crate) never: bool,
+    /// Whether it has proved the key: by signing for its seat, or on a link with it. What devices tell of their
+    /// nodes is their word alone, and one may name another's node.
+    #[n(3)]
+    #[cbor(default)]
+    pub(crate) proved: bool,
 }
 
 /// What is known of another device of the person in a topic.
@@ -110,12 +115,14 @@ impl Inner {
         device: &PublicKey,
         others: &[(NodeId, PairRow)],
     ) -> Option<NodeId> {
-        let store = &mut turn.cx.store;
-        let mut nodes = others.iter().map(|(node, _)| *node);
-        let proved =
-            nodes.find(|node| handed(store, node, &topic).device == device.as_bytes().as_slice());
-        if proved.is_some() {
-            return proved;
+        let known = others.iter().map(|(node, _)| *node).filter_map(|node| {
+            let known = handed(&mut turn.cx.store, &node, &topic);
+            let same = known.device == device.as_bytes().as_slice();
+            same.then_some((known.proved, node))
+        });
+        let known: Vec<(bool, NodeId)> = known.collect();
+        if let Some((_, node)) = known.iter().max_by_key(|(proved, _)| *proved) {
+            return Some(*node);
         }
         let told = self.node_of_device(turn, local, device)?;
         // Whoever tells of a node that is known under another key there tells what is not so.
@@ -199,10 +206,76 @@ impl Inner {
             return true;
         }
         let mut had = lost.iter().chain(&now);
-        let other = known.device != device.as_bytes().as_slice()
+        let other = known.proved
+            && known.device != device.as_bytes().as_slice()
             && had.any(|key| known.device == key.as_bytes().as_slice());
         let told = |key: &PublicKey| self.node_of_device(turn, local, key) == Some(*node);
         other || (known.device.is_empty() && lost.iter().any(told))
+    }
+
+    /// The node at the other end of a link has proved with which key it takes part in a topic: remembered where it is
+    /// another device of the person, whatever was told of it before.
+    pub(crate) fn pair_proved(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        device: &PublicKey,
+        node: &NodeId,
+    ) {
+        if pair(&mut turn.cx.store, node).is_none() {
+            return;
+        }
+        let Some(topic) = self.host.keys.topic(local).map(|keys| keys.id) else {
+            return;
+        };
+        let known = handed(&mut turn.cx.store, node, &topic).proved;
+        let Some((lost, now)) = self.own_seats(turn, local).filter(|_| !known) else {
+            return;
+        };
+        if now.contains(device) || lost.contains(device) {
+            note_handed(&mut turn.cx.store, node, &topic, |row| {
+                row.device = device.as_bytes().to_vec();
+                row.proved = true;
+            });
+        }
+    }
+
+    /// On which node each of these devices of the person is, as it proved. Where none has proved it, a device's own word
+    /// counts, unless another says the same or the node has proved another key.
+    pub(crate) fn nodes_of_devices(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        devices: &[PublicKey],
+    ) -> BTreeMap<PublicKey, NodeId> {
+        let mut nodes = BTreeMap::new();
+        let Some(keys) = self.host.keys.topic(local) else {
+            return nodes;
+        };
+        let (topic, own) = (keys.id, keys.device.as_ref().map(|key| key.public()));
+        nodes.extend(own.map(|own| (own, self.id)));
+        for (node, _) in pairs(&mut turn.cx.store) {
+            let known = handed(&mut turn.cx.store, &node, &topic);
+            let key = <[u8; 32]>::try_from(known.device.as_slice());
+            nodes.extend(
+                key.ok()
+                    .filter(|_| known.proved)
+                    .map(|key| (PublicKey::from_bytes(key), node)),
+            );
+        }
+        let proved: BTreeSet<NodeId> = nodes.values().copied().collect();
+        let mut told: BTreeMap<NodeId, Vec<PublicKey>> = BTreeMap::new();
+        for device in devices.iter().filter(|key| !nodes.contains_key(*key)) {
+            if let Some(node) = self.node_of_device(turn, local, device) {
+                told.entry(node).or_default().push(*device);
+            }
+        }
+        for (node, devices) in told {
+            if let ([device], false) = (devices.as_slice(), proved.contains(&node)) {
+                nodes.insert(*device, node);
+            }
+        }
+        nodes
     }
 
     /// A device told in a topic on which node it is: remembered where it is another one of the person, and

@@ -451,6 +451,7 @@ impl Inner {
                     // By this it is known again when the seat is taken away.
                     note_handed(&mut turn.cx.store, &node, &topic, |row| {
                         row.device = device.as_bytes().to_vec();
+                        row.proved = true;
                     });
                 }
                 self.hand_over(turn, link, (local, topic), at);

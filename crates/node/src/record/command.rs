@@ -117,7 +117,7 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
             owners::write(w, command);
         }
         Command::Public(command) => {
-            w.array(2).uint(42_u8);
+            w.array(2).uint(43_u8);
             public::write(w, command);
         }
         Command::Grant {
@@ -264,7 +264,7 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
         (31, 2) => Command::Members { topic: text(r)? },
         (40, 2) => Command::Device(devices::read(r)?),
         (41, 2) => Command::Owners(owners::read(r)?),
-        (42, 2) => Command::Public(public::read(r)?),
+        (43, 2) => Command::Public(public::read(r)?),
         (32, 6) => Command::Grant {
             topic: text(r)?,
             member: text(r)?,

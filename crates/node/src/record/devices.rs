@@ -20,8 +20,12 @@ pub(super) fn write(w: &mut Writer, command: &DeviceCommand) {
             w.array(3).uint(3_u8).text(device);
             maybe_text(w, topic.as_deref());
         }
-        DeviceCommand::Countersign { topic, act } => {
+        DeviceCommand::Choose { topic, act } => {
             w.array(3).uint(4_u8).text(topic).text(act);
+        }
+        DeviceCommand::Branches { topic } => {
+            w.array(2).uint(5_u8);
+            maybe_text(w, topic.as_deref());
         }
     }
 }
@@ -40,9 +44,12 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<DeviceCommand, Malformed> {
             device: text(r)?,
             topic: read_maybe_text(r)?,
         },
-        (4, 3) => DeviceCommand::Countersign {
+        (4, 3) => DeviceCommand::Choose {
             topic: text(r)?,
             act: text(r)?,
+        },
+        (5, 2) => DeviceCommand::Branches {
+            topic: read_maybe_text(r)?,
         },
         _ => return Err(r.wrong("kind of command about devices")),
     })

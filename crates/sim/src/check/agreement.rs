@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "agreement";
 
+/// Envelopes with one number that are looked at, where an author has forked at its first.
+const MAX_FIRSTS: usize = 64;
 /// Envelopes that a report names.
 const NAMED: usize = 5;
 /// Rows read at once.
@@ -39,9 +41,11 @@ impl Opinion {
             .forks()
             .map(|(author, seen)| (*author, seen.number))
             .collect();
+        // Nor need an author be known at all of whom nothing stands.
         let closed: BTreeMap<PublicKey, u64> = lace
             .authors()
             .filter(|author| author.closed().is_some())
+            .filter(|author| !lace.at(store, author.key(), 1, MAX_FIRSTS).is_empty())
             .filter_map(|author| Some((*author.key(), *forked.get(author.key())?)))
             .collect();
         if lace.authors().all(|author| author.closed().is_none()) {

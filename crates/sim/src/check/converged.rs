@@ -2,7 +2,9 @@
 //! at, from what is cheap and says most.
 
 use super::replicas::Overview;
-use super::{Broken, Everybody, agreement, joining, liveness, members, messages, model, secrets};
+use super::{
+    Broken, Everybody, agreement, ended, joining, liveness, members, messages, model, secrets,
+};
 
 /// Everything that is wrong. Of many broken promises the first are enough.
 pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
@@ -20,6 +22,7 @@ pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
         broken.extend(messages::check(&overview, topic));
         broken.extend(agreement::compare(&overview, topic));
         broken.extend(members::check(&overview, topic));
+        broken.extend(ended::check(&overview, topic));
         broken.extend(secrets::check(&overview, topic));
         broken.extend(model::check(&overview, topic));
         if broken.len() >= ENOUGH {
@@ -54,6 +57,7 @@ pub(crate) fn meanwhile(everybody: &Everybody<'_>) -> Vec<Broken> {
     let mut broken = Vec::new();
     for topic in overview.topics() {
         broken.extend(agreement::compare(&overview, topic));
+        broken.extend(ended::check(&overview, topic));
         broken.extend(model::check(&overview, topic));
     }
     for at in 0..everybody.nodes.len() {

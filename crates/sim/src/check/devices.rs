@@ -25,6 +25,8 @@ pub(crate) struct Devices {
     keys: RwLock<BTreeMap<(TopicNo, PublicKey), NodeNo>>,
     derived: RwLock<BTreeSet<(TopicNo, NodeNo)>>,
     authors: RwLock<BTreeMap<PublicKey, NodeNo>>,
+    /// Devices that liars have made up and let in themselves.
+    made_up: RwLock<BTreeSet<PublicKey>>,
 }
 
 impl Devices {
@@ -82,6 +84,18 @@ impl Devices {
     pub(crate) fn vault(&self, no: NodeNo) -> Option<Vault> {
         let secrets = self.secrets.read().expect("no checker panics");
         Some(secrets.get(&no)?.vault())
+    }
+
+    /// A liar has made up a device, and uses a right of its own to let it in.
+    pub(crate) fn make_up(&self, device: PublicKey) {
+        let mut made_up = self.made_up.write().expect("no checker panics");
+        made_up.insert(device);
+    }
+
+    /// Whether a liar has let in a device that it made up.
+    pub(crate) fn is_made_up(&self, device: &PublicKey) -> bool {
+        let made_up = self.made_up.read().expect("no checker panics");
+        made_up.contains(device)
     }
 
     /// A device of this node has certified an author.

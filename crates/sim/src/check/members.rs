@@ -129,7 +129,10 @@ fn loses(overview: &Overview<'_>, topic: TopicNo, replica: &Replica) -> Option<B
     let rights = rights_at(overview, replica);
     let mut lacking = rights.iter().filter(lacks).map(|(no, _)| *no);
     let no = lacking.find(|no| {
-        !facts.is_revoked(everybody.plan, topic, *no) && !came_late(overview, (topic, replica), *no)
+        // The keys of who lies may be closed, and what it came by with them.
+        !is_tainted(everybody.plan, facts, *no)
+            && !facts.is_revoked(everybody.plan, topic, *no)
+            && !came_late(overview, (topic, replica), *no)
     })?;
     let (whose, who) = (
         &everybody.plan.nodes[no as usize].name,

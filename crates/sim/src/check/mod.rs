@@ -15,6 +15,7 @@ pub(crate) mod converged;
 pub(crate) mod delivery;
 pub(crate) mod devices;
 pub(crate) mod durability;
+mod ended;
 pub(crate) mod excuse;
 pub(crate) mod facts;
 pub(crate) mod graph;
@@ -101,6 +102,10 @@ pub const PROMISES: &[(&str, &str)] = &[
     (
         members::PROMISE,
         "no honest person loses a right; only who was set back unnoticed, or lies, closes a key",
+    ),
+    (
+        ended::PROMISE,
+        "what is written after a right was taken stands nowhere, and takes nothing from others",
     ),
     (
         guests::PROMISE,

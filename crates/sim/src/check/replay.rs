@@ -122,8 +122,9 @@ pub(super) fn replay(material: Material) -> Replayed {
     })
 }
 
+/// Says something as whoever looks on does, who has no planted defect.
 #[cfg(feature = "planted")]
-fn soundly<R>(f: impl FnOnce() -> R) -> R {
+pub(super) fn soundly<R>(f: impl FnOnce() -> R) -> R {
     let planted = machine::planted::planted();
     machine::planted::plant(None);
     let result = f();
@@ -131,8 +132,9 @@ fn soundly<R>(f: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Says something as whoever looks on does, who has no planted defect.
 #[cfg(not(feature = "planted"))]
-fn soundly<R>(f: impl FnOnce() -> R) -> R {
+pub(super) fn soundly<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 

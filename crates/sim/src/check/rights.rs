@@ -1,7 +1,8 @@
 //! Nobody without the right publishes or reads.
 //!
 //! - An author that is admitted anywhere was certified by a device of a node that was let into the
-//!   topic, and the founder's grant is the founder's alone.
+//!   topic, or by one that such a node made up and let in by a right of its own; and the founder's
+//!   grant is the founder's alone.
 //! - No line of a topic is shown at a node that is no member.
 //! - What people write is never readable on the disk of a core node, or in any frame.
 
@@ -92,6 +93,7 @@ fn author(
     let name = &scene.plan.topics[topic as usize].name;
     let what = match owner {
         Owner::Untold => return,
+        Owner::Other if devices.is_made_up(&row.device) => return,
         Owner::Node(no) if is_invited(scene.plan, scene.facts, no, topic) => {
             devices.certified(row.author, no);
             let founder = no == scene.plan.topics[topic as usize].founder;

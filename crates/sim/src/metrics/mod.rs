@@ -35,6 +35,28 @@ pub struct Frames {
     pub bytes: u64,
 }
 
+/// What outsiders who raid have cost whom they dialled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Raids {
+    /// Their links.
+    pub links: u64,
+    /// Frames that came over these.
+    pub frames: u64,
+    /// Signatures that were checked for these.
+    pub checked: u64,
+    /// Bytes that were staged for the disk with these.
+    pub staged: u64,
+}
+
+impl Raids {
+    const fn add(&mut self, other: Self) {
+        self.links += other.links;
+        self.frames += other.frames;
+        self.checked += other.checked;
+        self.staged += other.staged;
+    }
+}
+
 /// Something that went wrong as planned. The order is that of time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
@@ -131,6 +153,7 @@ pub struct Metrics {
     roles: Vec<Role>,
     once: Once,
     joins: (u64, u64),
+    raids: Raids,
 }
 
 impl Metrics {
@@ -154,6 +177,7 @@ impl Metrics {
             roles: plan.nodes.iter().map(|node| node.role).collect(),
             once: Once::new(plan),
             joins: (0, 0),
+            raids: Raids::default(),
         }
     }
 
@@ -173,6 +197,22 @@ impl Metrics {
         frames.frames += 1;
         frames.bytes += bytes;
         self.series.at(now).bytes[role_slot(role)] += bytes;
+    }
+
+    /// Something came over a link of an outsider who raids, and cost so many checks and staged bytes.
+    pub(crate) fn raided(&mut self, kind: TurnKind, checked: u64, staged: u64) {
+        match kind {
+            TurnKind::Link => self.raids.links += 1,
+            _ => self.raids.frames += 1,
+        }
+        self.raids.checked += checked;
+        self.raids.staged += staged;
+    }
+
+    /// What outsiders who raid have cost whom they dialled.
+    #[must_use]
+    pub const fn raids(&self) -> Raids {
+        self.raids
     }
 
     /// A message is stored at its author's.
@@ -329,6 +369,7 @@ impl Metrics {
             }
             _ => debug_assert!(false, "both are made from the same plan"),
         }
+        self.raids.add(other.raids);
         self.series = self.series.merge(other.series);
         self
     }

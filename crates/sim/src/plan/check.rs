@@ -7,7 +7,7 @@ use super::{
 use crate::scenario::limits::{
     MAX_BATCH, MAX_BYTES, MAX_COMMIT_US, MAX_CORES_USED, MAX_DISK, MAX_DRIFT_PPM, MAX_KBIT,
     MAX_LATENCY_US, MAX_LENGTH_MS, MAX_LIES, MAX_LOSS_PPM, MAX_MEMBERS, MAX_NAME, MAX_NODES,
-    MAX_SITES, MAX_SKEW_MS, MAX_STEPS, MAX_TOPICS,
+    MAX_RAID_FRAMES, MAX_RAID_LINKS, MAX_SITES, MAX_SKEW_MS, MAX_STEPS, MAX_TOPICS,
 };
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -273,6 +273,18 @@ impl Plan {
                 Ok(())
             }
             Act::Tear { a, b } => node(a).and_then(|()| node(b)),
+            Act::Raid {
+                node: no,
+                on,
+                links,
+                frames,
+            } => {
+                node(no)?;
+                node(on)?;
+                let number = |of: &str| format!("{of} of {what}");
+                within(number("the links"), *links, (1, MAX_RAID_LINKS))?;
+                within(number("the frames"), *frames, (0, MAX_RAID_FRAMES))
+            }
             Act::Cut { from, to, .. } | Act::Mend { from, to } => {
                 place(from).and_then(|()| place(to))
             }

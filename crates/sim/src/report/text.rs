@@ -47,6 +47,21 @@ pub(crate) fn lines(report: &Report) -> String {
     }
     line("sent", sent(report));
     line("faults", words::count(metrics.faults_all()));
+    let raids = metrics.raids();
+    if raids.links > 0 {
+        let (links, frames) = (
+            words::nouns(raids.links, "link"),
+            words::nouns(raids.frames, "frame"),
+        );
+        let (checked, stored) = (
+            words::nouns(raids.checked, "signature check"),
+            words::bytes(raids.staged),
+        );
+        line(
+            "raided",
+            format!("{links}, {frames}: {checked}, {stored} stored"),
+        );
+    }
     line("simulated", simulated(report));
     line("trace", run.trace.clone());
     let verdict = match (run.verdict.len(), &run.unfinished) {

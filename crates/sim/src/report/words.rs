@@ -187,6 +187,7 @@ pub fn act_words(plan: &Plan, act: &Act) -> (&'static str, String) {
         ),
         Act::Weather { site, .. } => ("weather", site_name(plan, *site)),
         Act::Tear { a, b } => ("tear", format!("{} and {}", name(a), name(b))),
+        Act::Raid { node, on, .. } => ("raid", format!("{} on {}", name(node), name(on))),
         _ => ("other", String::new()),
     }
 }
@@ -219,7 +220,8 @@ pub fn fault_of(plan: &Plan, act: &Act) -> Option<(Option<NodeNo>, String)> {
         | Act::Clone { node, .. }
         | Act::Clock { node, .. }
         | Act::Disk { node, .. }
-        | Act::Move { node, .. } => Some(*node),
+        | Act::Move { node, .. }
+        | Act::Raid { on: node, .. } => Some(*node),
         _ => None,
     };
     let (kind, what) = act_words(plan, act);

@@ -194,6 +194,7 @@ const KEYS: &[&str] = &[
     "weather",
     "travel",
     "liar",
+    "raid",
 ];
 
 impl Form {

@@ -84,6 +84,15 @@ pub const MAX_EFFECTS: u64 = 1_000_000;
 /// Commits that a disk loses, at most. A simulated disk keeps no more than the last few.
 pub const MAX_BATCHES: u64 = 1_000;
 
+/// The least time between two raids of one outsider, in milliseconds.
+pub const MIN_RAID_MS: u64 = 100;
+
+/// Links of one raid at once: more than any node keeps of strangers.
+pub const MAX_RAID_LINKS: u32 = 1_000;
+
+/// Frames on each link of a raid.
+pub const MAX_RAID_FRAMES: u32 = 1_000;
+
 /// Longest message, in bytes: what fits into an envelope of a topic and of mail.
 pub const MAX_BYTES: u64 = 60_000;
 

@@ -9,8 +9,8 @@ use super::names::{Kind, called};
 use super::quantity::Span;
 use super::source::Named;
 use super::trouble::{
-    BackupForm, ClockForm, CloneForm, CutForm, LiarForm, Mishap, MishapKind, TearForm, Times,
-    Victims, WeatherForm,
+    BackupForm, ClockForm, CloneForm, CutForm, LiarForm, Mishap, MishapKind, RaidForm, TearForm,
+    Times, Victims, WeatherForm,
 };
 use crate::plan::{Act, Lie, NodeNo, Place};
 
@@ -49,6 +49,9 @@ impl Making<'_> {
         }
         for (number, clone) in trouble.clones.iter().enumerate() {
             self.clones(number, clone)?;
+        }
+        for raid in &trouble.raids {
+            self.raids(raid)?;
         }
         Ok(())
     }
@@ -290,6 +293,28 @@ impl Making<'_> {
                     uplink,
                 };
                 self.step(form.line, until.at(begins), act)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn raids(&mut self, form: &RaidForm) -> Result<(), Mistake> {
+        let (begins, length) = (self.form.begins, self.form.length);
+        let until = form.until.map_or(length, |until| until.at(begins));
+        let who = self.names.all(Kind::Person, &form.who)?;
+        for on in self.names.all(Kind::Node, &form.on)? {
+            for node in who.iter().copied().filter(|node| *node != on) {
+                let mut at = form.at.at(begins);
+                while at < until.min(length) {
+                    let raid = Act::Raid {
+                        node,
+                        on,
+                        links: form.links.max(1),
+                        frames: form.frames,
+                    };
+                    self.step(form.line, at, raid)?;
+                    at += form.every;
+                }
             }
         }
         Ok(())

@@ -395,6 +395,10 @@ fn references(form: &Form) -> Vec<(Kind, &Named)> {
             .iter()
             .map(|weather| (Kind::Site, &weather.site)),
     );
+    for raid in &trouble.raids {
+        all.extend(raid.who.iter().map(|named| (Kind::Person, named)));
+        all.extend(raid.on.iter().map(|named| (Kind::Node, named)));
+    }
     for travel in &trouble.travels {
         all.extend(travel.who.iter().map(|named| (Kind::Node, named)));
         all.extend(travel.stops.iter().map(|(_, named)| (Kind::Site, named)));

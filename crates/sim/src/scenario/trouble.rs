@@ -2,8 +2,8 @@
 
 use super::form::{number, path, within};
 use super::limits::{
-    MAX_BATCHES, MAX_DISK, MAX_EFFECTS, MAX_LENGTH_MS, MAX_LIES, MAX_NODES, MAX_PER_DAY, MIN_DISK,
-    MIN_REPEAT_MS,
+    MAX_BATCHES, MAX_DISK, MAX_EFFECTS, MAX_LENGTH_MS, MAX_LIES, MAX_NODES, MAX_PER_DAY,
+    MAX_RAID_FRAMES, MAX_RAID_LINKS, MIN_DISK, MIN_RAID_MS, MIN_REPEAT_MS,
 };
 use super::quantity::{self, Moment, Span};
 use super::source::{Named, Section, meant};
@@ -21,6 +21,7 @@ pub(crate) struct Trouble {
     pub(crate) weather: Vec<WeatherForm>,
     pub(crate) travels: Vec<TravelForm>,
     pub(crate) liars: Vec<LiarForm>,
+    pub(crate) raids: Vec<RaidForm>,
 }
 
 /// To whom something happens.
@@ -144,6 +145,20 @@ pub(crate) struct LiarForm {
     pub(crate) one_in: u32,
 }
 
+/// `[[raid]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct RaidForm {
+    pub(crate) who: Vec<Named>,
+    pub(crate) on: Vec<Named>,
+    pub(crate) at: Moment,
+    pub(crate) until: Option<Moment>,
+    /// How often, in milliseconds.
+    pub(crate) every: u64,
+    pub(crate) links: u32,
+    pub(crate) frames: u32,
+    pub(crate) line: u32,
+}
+
 const WHO: [&str; 2] = ["who", "share"];
 const WHEN: [&str; 2] = ["at", "per-day"];
 
@@ -172,6 +187,7 @@ impl Trouble {
                 .collect(),
             travels: each("travel").iter().map(TravelForm::read).collect(),
             liars: each("liar").iter().map(LiarForm::read).collect(),
+            raids: each("raid").iter().map(RaidForm::read).collect(),
         }
     }
 }
@@ -396,26 +412,12 @@ impl TravelForm {
     }
 }
 
-/// Every kind of lie with its name.
-const LIES: [(&str, LieKind); 10] = [
-    ("bad-signature", LieKind::BadSignature),
-    ("fork", LieKind::Fork),
-    ("replay", LieKind::Replay),
-    ("flood", LieKind::Flood),
-    ("withhold", LieKind::Withhold),
-    ("silent", LieKind::Silent),
-    ("false-receipt", LieKind::FalseReceipt),
-    ("poisoned-id", LieKind::PoisonedId),
-    ("garble", LieKind::Garble),
-    ("outsider", LieKind::Outsider),
-];
-
 impl LiarForm {
     fn read(section: &Section<'_>) -> Self {
         section.known(&keys(&[&WHO, &["kinds", "one-in"]]));
         let kinds = section.list("kinds", |text| {
-            let found = LIES.iter().find(|(name, _)| *name == text);
-            let known = LIES.iter().map(|(name, _)| *name);
+            let found = LieKind::ALL.iter().find(|(name, _)| *name == text);
+            let known = LieKind::ALL.iter().map(|(name, _)| *name);
             found
                 .map(|(_, kind)| *kind)
                 .ok_or_else(|| format!("a kind of lie; {}", meant(text, known)))
@@ -434,6 +436,28 @@ impl LiarForm {
             victims: Victims::read(section),
             kinds,
             one_in: u32::try_from(one_in).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl RaidForm {
+    fn read(section: &Section<'_>) -> Self {
+        section.known(&["who", "on", "at", "until", "every", "links", "frames"]);
+        let count = |key: &str, most: u32, usual: u32| {
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            let count = section.maybe(key, number(most));
+            count.map_or(usual, |count| u32::try_from(count).unwrap_or(u32::MAX))
+        };
+        let every = quantity::millis_within(MIN_RAID_MS, MAX_LENGTH_MS);
+        Self {
+            who: section.must_names("who"),
+            on: section.must_names("on"),
+            at: moment(section, "at"),
+            until: section.maybe("until", quantity::moment),
+            every: section.maybe("every", every).unwrap_or(1_000),
+            links: count("links", MAX_RAID_LINKS, 10),
+            frames: count("frames", MAX_RAID_FRAMES, 5),
+            line: section.line(),
         }
     }
 }

@@ -79,6 +79,10 @@ fn names(plan: &Plan, act: &Act) {
             place(Place::Site(site));
         }
         Act::Weather { site, .. } => place(Place::Site(site)),
+        Act::Raid { node: no, on, .. } => {
+            assert_ne!(no, on);
+            node(no.max(on));
+        }
         Act::Tear { a, b } => {
             assert_ne!(a, b);
             node(a.max(b));
@@ -300,7 +304,7 @@ fn everything_that_can_happen_happens_in_a_good_share_of_worlds() {
         acts.values().all(|worlds| *worlds >= SEEDS / 10),
         "{acts:?}"
     );
-    assert_eq!(lies.len(), 10, "{lies:?}");
+    assert_eq!(lies.len(), 14, "{lies:?}");
     assert!(
         lies.values().all(|worlds| *worlds >= SEEDS / 20),
         "{lies:?}"

@@ -90,6 +90,9 @@ impl Host {
                 self.capacity = *bytes;
                 self.tell_space(around);
             }
+            Act::Raid {
+                on, links, frames, ..
+            } => self.raid(around, *on, (*links, *frames)),
             Act::Clone { .. }
             | Act::Cut { .. }
             | Act::Mend { .. }
@@ -180,7 +183,8 @@ impl World {
             | Act::Backup { node }
             | Act::Restore { node, .. }
             | Act::Clock { node, .. }
-            | Act::Disk { node, .. } => self.happen(self.now, *node, Happening::Act(step)),
+            | Act::Disk { node, .. }
+            | Act::Raid { node, .. } => self.happen(self.now, *node, Happening::Act(step)),
             Act::Clone {
                 node,
                 twin,

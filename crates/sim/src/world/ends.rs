@@ -2,6 +2,8 @@
 
 use super::host::{Around, Happening, Host};
 use super::net::{transmission, travel};
+use super::raid;
+use crate::check::bounds;
 use crate::metrics::{TurnKind, frame_kind};
 use crate::plan::NodeNo;
 use identity::NodeId;
@@ -32,6 +34,10 @@ struct End {
     stalled: VecDeque<Vec<u8>>,
     /// Since when nothing can arrive.
     silent: Option<Time>,
+    /// Of an outsider who dials to say so many things of no use; its own node knows nothing of it.
+    raid: Option<u32>,
+    /// Signatures that were checked for what came over it from one who raids.
+    checked: u64,
 }
 
 /// All ends at one node.
@@ -99,6 +105,8 @@ impl End {
             last: now,
             stalled: VecDeque::new(),
             silent: None,
+            raid: None,
+            checked: 0,
         }
     }
 }
@@ -122,6 +130,32 @@ impl Host {
         let exporter = self.rng.array();
         let mut end = End::new(to.unwrap_or(self.no), exporter, around.now);
         end.token = Some(token);
+        if !self.knock(around, end, to) {
+            self.trace(around, || format!("dials {address} in vain"));
+        }
+    }
+
+    /// An outsider dials a node to say things of no use.
+    pub(crate) fn raid(
+        &mut self,
+        around: &mut Around<'_>,
+        on: NodeNo,
+        (links, frames): (u32, u32),
+    ) {
+        if self.life.is_none() {
+            return;
+        }
+        for _ in 0..links {
+            let exporter = self.rng.array();
+            let mut end = End::new(on, exporter, around.now);
+            end.raid = Some(frames);
+            self.knock(around, end, Some(on));
+        }
+    }
+
+    /// A dial goes out, and fails if nobody answers; says whether anybody can.
+    fn knock(&mut self, around: &mut Around<'_>, end: End, to: Option<NodeNo>) -> bool {
+        let exporter = end.exporter;
         let number = self.ends.add(end);
         let after = Happening::Answered {
             end: number,
@@ -129,11 +163,10 @@ impl Host {
         };
         self.soon(around, HANDSHAKE_TIMEOUT, after);
         let Some(to) = to.filter(|to| around.net.can_dial(self.no, *to)) else {
-            self.trace(around, || format!("dials {address} in vain"));
-            return;
+            return false;
         };
         let Some(path) = around.net.path(self.no, to) else {
-            return;
+            return true;
         };
         let at = around
             .now
@@ -144,6 +177,7 @@ impl Host {
             exporter,
         };
         self.later(around, at, to, dialled);
+        true
     }
 
     /// Somebody dials this node.
@@ -191,7 +225,34 @@ impl Host {
         };
         let name = &around.plan.nodes[peer as usize].name;
         self.trace(around, || format!("has link {number} with {name}"));
-        self.input(around, input, TurnKind::Link);
+        self.heard(around, number, (input, TurnKind::Link));
+    }
+
+    /// Something comes over a link. Of outsiders who raid it is noted what it costs.
+    fn heard(&mut self, around: &mut Around<'_>, number: u64, (input, kind): (Input, TurnKind)) {
+        let peer = self.ends.far_node(number);
+        if !peer.is_some_and(|peer| around.net.raids(peer)) {
+            return self.input(around, input, kind);
+        }
+        let before = identity::checked();
+        self.input(around, input, kind);
+        let used = self.life.as_ref().map(|life| life.kernel.last_use());
+        let Some(end) = self.ends.all.get_mut(&number) else {
+            return;
+        };
+        let (checked, staged) = (
+            identity::checked() - before,
+            used.map_or(0, |used| used.staged),
+        );
+        end.checked += checked;
+        around.metrics.raided(kind, checked, staged);
+        let cost = raid::Cost {
+            checked: end.checked,
+            staged,
+        };
+        if let Some(what) = cost.is_too_high() {
+            Self::scene(self.no, around).broken(bounds::BOUNDS, what);
+        }
     }
 
     /// A dial of this node was answered, or nobody has answered for too long.
@@ -208,6 +269,9 @@ impl Host {
         if far.is_some() {
             end.far = far;
             end.last = around.now;
+            if let Some(frames) = end.raid {
+                return self.besiege(around, number, frames);
+            }
             self.link_up(around, number, token, peer, exporter);
         } else {
             self.ends.all.remove(&number);
@@ -216,6 +280,22 @@ impl Host {
                 let input = Input::DialFailed { token, reason };
                 self.input(around, input, TurnKind::Link);
             }
+        }
+    }
+
+    /// The link of a raid is there: everything is said, and it ends.
+    fn besiege(&mut self, around: &mut Around<'_>, number: u64, frames: u32) {
+        // Whoever does not greet is hung up on.
+        if self.rng.below(4) > 0 {
+            let hello = raid::hello(around);
+            self.put_on_wire(around, number, hello);
+        }
+        for _ in 0..frames {
+            let frame = raid::junk(&mut self.rng, around);
+            self.put_on_wire(around, number, frame);
+        }
+        if let Some(end) = self.ends.all.remove(&number) {
+            self.tell_gone(around, &end, "closed by the other side");
         }
     }
 
@@ -294,7 +374,8 @@ impl Host {
         self.trace(around, || {
             format!("hears on {number}: {}", describe(&bytes))
         });
-        self.input(around, Input::Frame { link, bytes, cost }, TurnKind::Frame);
+        let frame = Input::Frame { link, bytes, cost };
+        self.heard(around, number, (frame, TurnKind::Frame));
     }
 
     /// The other end has taken so much.

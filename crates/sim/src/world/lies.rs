@@ -1,9 +1,14 @@
 //! Nodes that lie: what a lying node says instead of what it should.
 
+mod leaked;
+mod own;
+mod stolen;
+
 use super::host::{Around, Host, right};
 use crate::plan::{LieKind, NodePlan};
-use identity::{SecretKey, Signature, TopicId};
-use machine::{Base, Rng};
+use identity::{EnvelopeId, SecretKey, Signature, TopicId};
+use machine::Rng;
+use own::Own;
 use std::collections::VecDeque;
 use wire::{CutEntry, Frame, Header, Item, Raw, Receipt, ReceiptKind, TopicFrame};
 
@@ -13,14 +18,17 @@ pub(crate) struct Liar {
     lies: Vec<crate::plan::Lie>,
     /// Frames that it has said, to be said again.
     said: VecDeque<Vec<u8>>,
+    /// How often it has written something of its own with its keys or its invite.
+    written: usize,
 }
 
 /// Frames that a liar keeps to say them again.
 const MAX_SAID: usize = 64;
 /// How often a flood repeats one frame.
 const FLOOD: usize = 100;
-/// Author keys of a liar that are looked through.
-const MAX_KEYS: usize = 256;
+/// How often a liar writes something of its own with its keys or its invite. What it wrote is asked of
+/// nodes for as long as they live, so that more would only be more of the same.
+const MAX_WRITTEN: usize = 250;
 
 impl Liar {
     pub(crate) fn new(plan: &NodePlan) -> Option<Box<Self>> {
@@ -28,6 +36,7 @@ impl Liar {
             Box::new(Self {
                 lies: plan.lies.clone(),
                 said: VecDeque::new(),
+                written: 0,
             })
         })
     }
@@ -90,9 +99,36 @@ impl Liar {
             LieKind::Fork | LieKind::FalseReceipt | LieKind::Outsider => {
                 said.extend(invent(kind, host, around, &bytes).map(|bytes| (end, bytes)));
             }
+            LieKind::StolenKey
+            | LieKind::ForkFirst
+            | LieKind::InventedDep
+            | LieKind::LeakedLink => {
+                if self.written < MAX_WRITTEN
+                    && let Some(bytes) = write(kind, host, around, &bytes)
+                {
+                    self.written += 1;
+                    said.push((end, bytes));
+                }
+            }
         }
         said
     }
+}
+
+/// Envelopes of its own, in a topic of which it says something anyhow.
+fn write(kind: LieKind, host: &mut Host, around: &Around<'_>, prompt: &[u8]) -> Option<Vec<u8>> {
+    let (_, topic) = crate::check::carriage::about(prompt)?;
+    let own = Own::read(host, topic)?;
+    let envelopes = match kind {
+        LieKind::StolenKey => stolen::write(&own, host, around)?,
+        LieKind::ForkFirst => own.second_first(&mut host.rng)?,
+        LieKind::InventedDep => vec![own.names_nothing(&mut host.rng)?],
+        LieKind::LeakedLink => leaked::write(&own, host, around)?,
+        _ => return None,
+    };
+    let last = false;
+    let frame = TopicFrame::Envelopes { envelopes, last };
+    Some(Frame::Topic { topic, frame }.encode())
 }
 
 fn garble(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
@@ -182,31 +218,14 @@ fn invent(kind: LieKind, host: &mut Host, around: &Around<'_>, prompt: &[u8]) ->
             envelopes: vec![outsider(topic, header, &mut host.rng)],
             last: false,
         },
-        LieKind::BadSignature
-        | LieKind::Replay
-        | LieKind::Flood
-        | LieKind::Withhold
-        | LieKind::Silent
-        | LieKind::PoisonedId
-        | LieKind::Garble => return None,
+        _ => return None,
     };
     Some(Frame::Topic { topic, frame }.encode())
 }
 
 /// The key with which a node signed a header, from its own disk.
 fn author(host: &Host, header: &Header) -> Option<SecretKey> {
-    let vault = host.config.device.vault();
-    let range = (&[node::rows::AUTHOR][..], &[node::rows::AUTHOR + 1][..]);
-    let rows = host
-        .disk()
-        .scan(node::rows::VAULT, range, MAX_KEYS, false)
-        .ok()?;
-    let mut keys = rows.into_iter().filter_map(|(key, row)| {
-        let seed = vault
-            .open(&[b"vault ".as_slice(), &key].concat(), &row)
-            .ok()?;
-        Some(SecretKey::from_seed(seed.as_slice().try_into().ok()?))
-    });
+    let mut keys = own::keys(host).into_iter();
     keys.find(|key| key.public() == header.author)
 }
 
@@ -238,7 +257,7 @@ fn outsider(topic: TopicId, mut header: Header, rng: &mut Rng) -> Raw {
 }
 
 /// Signs what a node's own code would refuse to sign.
-fn sign(header: &mut Header, key: &SecretKey, body: Vec<u8>) -> Raw {
+pub(super) fn sign(header: &mut Header, key: &SecretKey, body: Vec<u8>) -> Raw {
     header.body_len = u32::try_from(body.len()).unwrap_or(0);
     header.body_hash = identity::seal::hash(&[&body]);
     let header_bytes = header.encode();

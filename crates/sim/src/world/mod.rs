@@ -17,6 +17,7 @@ mod net;
 mod phases;
 mod places;
 mod queue;
+mod raid;
 mod shard;
 mod threads;
 mod trace;

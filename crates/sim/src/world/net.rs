@@ -1,10 +1,10 @@
 //! Where nodes are, who can reach whom, and how packets fare between them. Read by all nodes during
 //! a window of time, changed by the world between windows.
 
-use crate::plan::{NodeNo, Path, Place, Plan, Site, SiteNo, TopicNo};
+use crate::plan::{Act, NodeNo, Path, Place, Plan, Site, SiteNo, TopicNo};
 use identity::NodeId;
 use machine::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One direction in which packets are lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) struct Net {
     pub(crate) links: Links,
     /// Liars lie.
     pub(crate) lies: bool,
+    /// Who raids others.
+    raiders: BTreeSet<NodeNo>,
 }
 
 /// Invites as people have told them to one another: the newest of each topic, or of each whom it is
@@ -52,6 +54,10 @@ impl Links {
 
 impl Net {
     pub(crate) fn new(plan: &Plan, ids: Vec<NodeId>) -> Self {
+        let raiders = plan.steps.iter().filter_map(|step| match step.act {
+            Act::Raid { node, .. } => Some(node),
+            _ => None,
+        });
         Self {
             sites: plan.sites.clone(),
             at: plan.nodes.iter().map(|node| node.site).collect(),
@@ -59,7 +65,13 @@ impl Net {
             cuts: Vec::new(),
             links: Links::default(),
             lies: true,
+            raiders: raiders.collect(),
         }
+    }
+
+    /// Whether a node is an outsider that raids others.
+    pub(crate) fn raids(&self, no: NodeNo) -> bool {
+        self.raiders.contains(&no)
     }
 
     pub(crate) fn id(&self, no: NodeNo) -> NodeId {

@@ -10,12 +10,12 @@ use wire::plain::{BoxContents, CoreEntry, CoreList, Message, Profile, Title};
 use wire::{
     AdvertAddress, AdvertCore, Answer, Certificate, Claim, Class, Code, CoreLink, CutEntry,
     Difference, EpochItem, Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink,
-    MailReceipt, Manifest, NodeAddress, NodeAdvert, Parameters, Range, Raw, RawStatement, Receipt,
-    ReceiptKind, SealedTo, Slot, Ticket, TopicBox, TopicFrame, TopicLink, TopicPolicy,
-    encode_items, limits, sign_advert, sign_envelope, sign_mail_receipt, sign_receipt,
+    MailReceipt, Manifest, NodeAddress, NodeAdvert, Parameters, Proposal, Range, Raw, RawStatement,
+    Receipt, ReceiptKind, Role, SealedTo, Slot, Ticket, TopicBox, TopicFrame, TopicLink,
+    TopicPolicy, encode_items, limits, sign_advert, sign_envelope, sign_mail_receipt, sign_receipt,
 };
 
-use crate::rights_samples::{act, gift};
+use crate::rights_samples::{act, gift, joint_items, owners};
 
 pub(crate) const NOW: u64 = 1_795_190_400_000;
 
@@ -502,8 +502,19 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
         },
         TopicFrame::Claim(claim()),
         TopicFrame::Answer(answer()),
-        TopicFrame::Proposal(act()),
+        TopicFrame::Proposal(Proposal::act(NOW, act())),
+        TopicFrame::Proposal(jointly()),
     ]
+}
+
+/// A grant and a revocation that two of three owners have signed.
+pub(crate) fn jointly() -> Proposal {
+    let items = joint_items().to_vec();
+    let mut proposal = Proposal::jointly(NOW, act().id(), items).expect("both may be signed");
+    let [first, _, third] = owners();
+    proposal.sign(genesis().topic_id(), &first, Role::Signer);
+    proposal.sign(genesis().topic_id(), &third, Role::Signer);
+    proposal
 }
 
 pub(crate) fn answer() -> Answer {

@@ -2,13 +2,13 @@
 
 use identity::{EnvelopeId, EpochId, PublicKey};
 
-use crate::act::Act;
 use crate::cut::{CutEntry, Range};
 use crate::difference::Difference;
 use crate::envelope::{Raw, RawHeader};
 use crate::epoch::SealedTo;
 use crate::frame::Code;
 use crate::item::Claim;
+use crate::proposal::Proposal;
 use crate::receipt::Slot;
 use crate::signed::RawStatement;
 use crate::topic_box::TopicBox;
@@ -127,6 +127,6 @@ pub enum TopicFrame {
     Claim(Claim),
     /// 18: the answer to one.
     Answer(Answer),
-    /// 20: an act that lacks signatures, with those that it has.
-    Proposal(Act),
+    /// 20: what several devices have to sign, with the signatures that it has.
+    Proposal(Proposal),
 }

@@ -2,7 +2,6 @@
 
 use identity::{EnvelopeId, EpochId, PublicKey};
 
-use crate::act::Act;
 use crate::cbor::{Fields, Malformed, Reader, Writer};
 use crate::cut::{CutReader, Range};
 use crate::difference::Difference;
@@ -16,6 +15,7 @@ use crate::limits::{
     MAX_KEYS_ASKED, MAX_KEYS_SEALED, MAX_NUMBER, MAX_RANGES, MAX_RECEIPT_ASK, MAX_RECEIPTS,
     MAX_SLOT_PAGE,
 };
+use crate::proposal::Proposal;
 use crate::receipt::Slot;
 use crate::signed::RawStatement;
 use crate::topic_box::TopicBox;
@@ -101,7 +101,7 @@ impl TopicFrame {
         }
     }
 
-    /// Types 4 to 11, and 13 to 18.
+    /// Types 4 to 11, and 13 to 20.
     fn write_other(&self, w: &mut Writer) {
         match self {
             Self::BodyWant { ids } => {
@@ -144,10 +144,7 @@ impl TopicFrame {
                 claim.write(w);
             }
             Self::Answer(answer) => answer.write(w),
-            Self::Proposal(act) => {
-                w.map(1).key(0);
-                act.write(w);
-            }
+            Self::Proposal(proposal) => proposal.write(w),
             Self::Evidence { pairs } => {
                 w.map(Writer::present(pairs)).list(0, pairs, |w, (a, b)| {
                     w.array(2);
@@ -259,7 +256,7 @@ impl TopicFrame {
         })
     }
 
-    /// Types 4 to 11, and 13 to 18.
+    /// Types 4 to 11, and 13 to 20.
     fn read_other(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
         Ok(match kind {
             4 => Self::BodyWant {
@@ -305,13 +302,7 @@ impl TopicFrame {
                 Self::Claim(claim)
             }
             18 => Self::Answer(Answer::read(r, f)?),
-            20 => {
-                f.need(r, 0, "act")?;
-                let mut fields = r.fields("act")?;
-                let act = Act::read(r, &mut fields)?;
-                fields.end(r)?;
-                Self::Proposal(act)
-            }
+            20 => Self::Proposal(Proposal::read(r, f)?),
             10 => {
                 f.need(r, 0, "genesis")?;
                 Self::Genesis {
