@@ -64,15 +64,60 @@ pub(crate) struct Home {
     pub(crate) dir: PathBuf,
     pub(crate) id: HomeId,
     pub(crate) created: bool,
-    // The lock ends with this handle, and with the process however that ends.
-    _lock: File,
+    lock: Lock,
+}
+
+/// The lock of a home. It ends with this value, and with the process however that ends.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Lock {
+    fn take(dir: &Path) -> Result<Self, OpenFailed> {
+        let path = dir.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io("opening", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                // Only for the message: a lock whose owner cannot be read is a lock all the same.
+                let _ = file.read_to_string(&mut text);
+                return Err(OpenFailed::Locked {
+                    home: dir.to_owned(),
+                    pid: text.trim().parse().ok(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(io("locking", &path)(error)),
+        }
+        // On a full disk the number may not fit; the lock counts, not its text.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file would not do: a process that another thread is starting has a copy of the
+    /// handle until it becomes its own program, and the lock is held for as long.
+    fn drop(&mut self) {
+        // Where this fails, the lock ends with the last copy of the handle.
+        let _ = self.0.unlock();
+    }
 }
 
 impl Home {
     /// Locks the home, making it when there is none.
     pub(crate) fn open(dir: &Path) -> Result<Self, OpenFailed> {
         make_folder(dir)?;
-        let lock = lock(dir)?;
+        let lock = Lock::take(dir)?;
         let (id, created) = match read_identity(dir)? {
             Some(id) => (id, false),
             None => (write_identity(dir)?, true),
@@ -81,7 +126,7 @@ impl Home {
             dir: dir.to_owned(),
             id,
             created,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -91,13 +136,13 @@ impl Home {
         if !dir.join("home").is_file() {
             return Err(missing());
         }
-        let lock = lock(dir)?;
+        let lock = Lock::take(dir)?;
         let id = read_identity(dir)?.ok_or_else(missing)?;
         Ok(Self {
             dir: dir.to_owned(),
             id,
             created: false,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -137,37 +182,6 @@ pub(crate) fn parse_head(text: &str) -> Option<Head> {
     let number = lines.next()?.parse().ok()?;
     let hash = unhex::<32>(lines.next()?)?;
     lines.next().is_none().then_some(Head { number, hash })
-}
-
-fn lock(dir: &Path) -> Result<File, OpenFailed> {
-    let path = dir.join("lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(io("opening", &path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            // Only for the message: a lock whose owner cannot be read is a lock all the same.
-            let _ = file.read_to_string(&mut text);
-            return Err(OpenFailed::Locked {
-                home: dir.to_owned(),
-                pid: text.trim().parse().ok(),
-            });
-        }
-        Err(TryLockError::Error(error)) => return Err(io("locking", &path)(error)),
-    }
-    // On a full disk the number may not fit; the lock counts, not its text.
-    let _ = file
-        .set_len(0)
-        .and_then(|()| file.seek(SeekFrom::Start(0)))
-        .and_then(|_| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
-    Ok(file)
 }
 
 fn read_identity(dir: &Path) -> Result<Option<HomeId>, OpenFailed> {
@@ -277,4 +291,24 @@ pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
         }
     }
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_ends_though_a_copy_of_its_handle_is_left() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let home = Home::open(dir.path()).expect("it opens");
+        // What a process has that was begun while the home was open.
+        let copy = home.lock.0.try_clone().expect("a copy of the handle");
+        assert!(matches!(
+            Home::open(dir.path()),
+            Err(OpenFailed::Locked { .. })
+        ));
+        drop(home);
+        Home::open(dir.path()).expect("it is free again");
+        drop(copy);
+    }
 }
