@@ -64,7 +64,7 @@ pub(crate) struct Home {
     pub(crate) dir: PathBuf,
     pub(crate) id: HomeId,
     pub(crate) created: bool,
-    lock: Lock,
+    _lock: Lock,
 }
 
 /// The lock of a home. It ends with this value, and with the process however that ends.
@@ -126,7 +126,7 @@ impl Home {
             dir: dir.to_owned(),
             id,
             created,
-            lock,
+            _lock: lock,
         })
     }
 
@@ -142,7 +142,7 @@ impl Home {
             dir: dir.to_owned(),
             id,
             created: false,
-            lock,
+            _lock: lock,
         })
     }
 
@@ -302,7 +302,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let home = Home::open(dir.path()).expect("it opens");
         // What a process has that was begun while the home was open.
-        let copy = home.lock.0.try_clone().expect("a copy of the handle");
+        let copy = home._lock.0.try_clone().expect("a copy of the handle");
         assert!(matches!(
             Home::open(dir.path()),
             Err(OpenFailed::Locked { .. })
