@@ -37,7 +37,8 @@ pub const MAX_RELEASES: usize = 256;
 /// When a gift is tried again that could not be made at its time, in milliseconds.
 pub const RELEASE_AGAIN_MS: u64 = 60 * 60 * 1000;
 
-/// Links to joiners that may be waiting at once. The next is refused.
+/// Invites that are being taken up at once. The next displaces one whose box is here already, or is
+/// refused.
 pub const MAX_JOINS: usize = 64;
 
 /// Public topics that are looked for at once. The next is refused.
