@@ -296,6 +296,7 @@ impl Inner {
             }
             if self.is_public(local) {
                 self.seat_readers(turn, local, &items);
+                self.has_come(turn, local);
             }
             if pairing::may_unseat(&items) {
                 self.forget_lost(turn, local);
@@ -442,8 +443,7 @@ impl Inner {
     fn release_cores(&mut self, turn: &mut Turn<'_, '_>, nodes: impl IntoIterator<Item = NodeId>) {
         for node in nodes {
             let holds = |cores: &BTreeMap<NodeId, _>| cores.contains_key(&node);
-            let read = self.read_by_way_of(&node);
-            if !self.host.cores.values().any(holds) && read.is_empty() {
+            if !self.host.cores.values().any(holds) {
                 self.release(turn, node, Why::TopicCore);
             }
         }
@@ -451,9 +451,9 @@ impl Inner {
 
     /// Keeps no link with those who were said to have a topic, for it is read no more.
     pub(crate) fn leave_ways(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let ways = self.ways_of(local).into_iter().map(|way| way.node);
-        let ways: Vec<NodeId> = ways.collect();
-        self.release_cores(turn, ways);
+        for way in self.ways_of(local) {
+            self.let_go(turn, way.node);
+        }
     }
 
     /// Tells this node's cores which other cores hold a topic.

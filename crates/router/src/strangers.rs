@@ -126,7 +126,7 @@ impl Router {
         standing: Standing,
         out: &mut Outbox<Output>,
     ) {
-        if standing == Standing::Stranger && self.targets.has(&node) {
+        if standing == Standing::Stranger && self.targets.trusts(&node) {
             // There is another reason for it.
             return;
         }
