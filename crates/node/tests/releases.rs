@@ -56,13 +56,13 @@ fn release(world: &mut World, alice: usize, at: u64) -> Reply {
 }
 
 fn release_to(world: &mut World, alice: usize, (topic, member): (&str, &str), at: u64) -> Reply {
-    let command = Command::GrantLater {
+    let command = Command::Grant {
         topic: topic.to_owned(),
         member: member.to_owned(),
         rights: vec![always(Right::Read)],
         messages: None,
         bytes: None,
-        at,
+        at: Some(at),
     };
     world.ask(alice, command)
 }
@@ -186,13 +186,13 @@ fn a_reader_is_given_the_right_to_write_at_its_time() {
     let her = key(&info(&mut world, rose));
     let later = |world: &mut World, right| {
         let at = world.wall().as_millis() + 3_600_000;
-        let command = Command::GrantLater {
+        let command = Command::Grant {
             topic: TEA.to_owned(),
             member: her.clone(),
             rights: vec![always(right)],
             messages: None,
             bytes: None,
-            at,
+            at: Some(at),
         };
         world.ask(alice, command)
     };
@@ -252,13 +252,13 @@ fn what_several_decide_is_proposed_at_its_time() {
     join(&mut world, dan, &link);
     world.pass(MINUTE);
     let at = world.wall().as_millis() + 3_600_000;
-    let command = Command::GrantLater {
+    let command = Command::Grant {
         topic: TEA.to_owned(),
         member: "Dan".to_owned(),
         rights: vec![always(Right::Publish), always(Right::Admit)],
         messages: None,
         bytes: None,
-        at,
+        at: Some(at),
     };
     let reply = world.ask(alice, command);
     assert!(matches!(reply, Reply::Scheduled { .. }), "{reply:?}");
