@@ -432,7 +432,7 @@ impl Inner {
                 name: String::new(),
             }]
         } else {
-            self.listed_cores(turn.cx, local)
+            self.listed_cores(turn, local)
         };
         cores.truncate(MAX_CORES);
         for core in &mut cores {
