@@ -310,6 +310,14 @@ fn false_signatures_are_not_kept() {
     let none = |world: &mut World| {
         world.pass(Duration::from_secs(5));
         assert!(pending(world, alice).is_empty() && pending(world, cleo).is_empty());
+        // Nor is it kept and not shown.
+        for node in [alice, cleo] {
+            let rows = crate::liars::rows(world.disk(node));
+            let mut keys = rows.keys();
+            let kept = keys
+                .any(|(table, key)| *table == node::rows::NODE.id() && key.first() == Some(&b'o'));
+            assert!(!kept, "{node}");
+        }
     };
     // Of a member who is no owner, and of nobody that takes part.
     let mut one = dans.asks(&world, 1);

@@ -127,7 +127,16 @@ fn whoever_is_named_as_having_a_topic_stays_a_stranger() {
 
 #[test]
 fn a_search_goes_on_until_something_of_the_topic_has_come() {
-    let mut away = Away::new(222);
+    goes_on(222, false);
+}
+
+#[test]
+fn a_search_goes_on_after_a_restart() {
+    goes_on(226, true);
+}
+
+fn goes_on(seed: u8, restarts: bool) {
+    let mut away = Away::new(seed);
     let id = away.topic.to_string();
     let sam = away.world.add("Sam", false);
     tries_to_join(&mut away.world, sam, &id);
@@ -143,9 +152,10 @@ fn a_search_goes_on_until_something_of_the_topic_has_come() {
     let ways: Vec<NodeId> = ways.map(|peer| peer.id).collect();
     let first = nowhere(50).into_iter().map(|(node, _)| node);
     assert_eq!(ways, first.collect::<Vec<_>>(), "it is heard once");
-    // It goes on after a restart, too.
-    world.down(sam);
-    world.up(sam);
+    if restarts {
+        world.down(sam);
+        world.up(sam);
+    }
     world.connect(sam, None, away.core);
     world.pass(SOON);
     assert_eq!(texts(&mut world, sam, TEA), ["before"]);
