@@ -46,7 +46,8 @@ pub const MAX_SOUGHT: usize = 3;
 /// How long a public topic is looked for of which nothing comes. Then somebody has to ask for it again.
 pub const LOOKED_FOR: Duration = Duration::from_secs(3_600);
 
-/// Who is heard of those that answer for it, between two times of asking around. Others are heard the next time.
+/// Whom one goes by of those that answer for it, between two times of asking around. Others are asked for the
+/// topic itself, and where they send one is not gone.
 pub const MAX_ANSWERS: usize = 8;
 
 /// How often all who are linked are asked for it. Each is asked once more when its link opens.

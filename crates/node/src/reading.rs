@@ -21,7 +21,7 @@ use rights::{InviteSeed, KeyRing, PublicTopic, Shown};
 use router::Why;
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Peer, Role};
-use wire::limits::MAX_CORES;
+use wire::limits::{MAX_CORES, MAX_LINK_ADDRESSES};
 use wire::plain::{CoreEntry, PublicContents};
 use wire::{Frame, Genesis, Item, NodeAddress, PairMessage, PairOffer, PairPass, TopicLink};
 
@@ -33,7 +33,7 @@ const TOLD_ADDRESSES: usize = 2;
 pub(crate) struct Seeking(BTreeMap<TopicId, Sought>);
 
 #[derive(Debug)]
-struct Sought {
+pub(crate) struct Sought {
     loc: [u8; 32],
     at: Vec<NodeAddress>,
     name: Option<String>,
@@ -171,7 +171,9 @@ impl Inner {
         let found: Vec<(u32, TopicId)> = found.map(|(local, keys)| (local, keys.id)).collect();
         for (local, topic) in found {
             if self.is_empty(turn, local) {
-                let at = self.ways_of(local);
+                let mut at = self.ways_of(local);
+                // What its link said stands first. What else was said has not helped.
+                at.truncate(MAX_LINK_ADDRESSES);
                 // Of more than are looked for at once the rest is asked for anew by who wants it.
                 drop(self.look_for(turn, TopicLink { topic, at }, None));
             }
@@ -251,7 +253,11 @@ impl Inner {
             .set_earlier(Timer::Seek, now.after(ASKED_AROUND));
     }
 
-    fn seeks_no_more(&mut self, turn: &mut Turn<'_, '_>, topic: &TopicId) -> Option<Sought> {
+    pub(crate) fn seeks_no_more(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &TopicId,
+    ) -> Option<Sought> {
         let sought = self.seeking.0.remove(topic)?;
         for address in &sought.at {
             self.let_go(turn, address.node);
@@ -295,14 +301,11 @@ impl Inner {
             return;
         };
         let topic = *topic;
-        if sought.answered.len() >= MAX_ANSWERS || sought.answered.contains(&node) {
-            return;
-        }
         // A miss looks like a box that does not open.
         let Ok(found) = PublicTopic::open(topic, sealed) else {
             return;
         };
-        sought.answered.insert(node);
+        let heard = sought.answered.len() < MAX_ANSWERS && sought.answered.insert(node);
         let waiting = std::mem::take(&mut sought.waiting);
         let (mut ways, name) = (sought.at.clone(), sought.name.clone());
         for way in found.hints.iter().filter_map(way_to) {
@@ -314,7 +317,9 @@ impl Inner {
         let local = match self.host.keys.local(&topic) {
             // Somebody has answered before, or it has come by an invite or from another device meanwhile.
             Some(local) => {
-                self.go_by(turn, local, &ways);
+                if heard {
+                    self.go_by(turn, local, &ways);
+                }
                 Some(local)
             }
             None => {
@@ -325,8 +330,13 @@ impl Inner {
         };
         self.tell_found(turn, local, waiting);
         match local.filter(|local| self.is_empty(turn, *local)) {
-            // It need not have said where it is.
-            Some(local) => drop(self.show_one_at_core(turn, link, local)),
+            // It need not have said where it is; and so far as it has the topic, nobody's false answer counts.
+            Some(local) => {
+                let state = self.links.get(&link);
+                if state.is_some_and(|state| !state.at_core.contains_key(&local)) {
+                    self.show_one_at_core(turn, link, local);
+                }
+            }
             None => drop(self.seeks_no_more(turn, &topic)),
         }
     }

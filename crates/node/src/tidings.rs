@@ -473,6 +473,11 @@ impl Inner {
 
     /// Keeps no link with those who were said to have a topic, for it is read no more.
     pub(crate) fn leave_ways(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let topic = self.host.keys.topic(local).map(|keys| keys.id);
+        if let Some(topic) = topic {
+            // Nor is it looked for: it would come back.
+            self.seeks_no_more(turn, &topic);
+        }
         for way in self.ways_of(local) {
             self.let_go(turn, way.node);
         }

@@ -123,6 +123,14 @@ fn whoever_is_named_as_having_a_topic_stays_a_stranger() {
     world.pass(SOON);
     let all = peers(&mut world, sam);
     assert!(all.iter().all(|peer| peer.why != "topic-way"), "{all:?}");
+    let topic = TEA.to_owned();
+    world.ask(sam, Command::TopicForget { topic });
+    let mut away = Away { world, ..away };
+    let liar = away.liar(sam);
+    away.answers(liar, &[]);
+    let topic = id;
+    let gone = away.world.ask(sam, Command::TopicInfo { topic });
+    assert!(matches!(gone, Reply::Failed(_)), "{gone:?}");
 }
 
 #[test]
@@ -152,6 +160,12 @@ fn goes_on(seed: u8, restarts: bool) {
     let ways: Vec<NodeId> = ways.map(|peer| peer.id).collect();
     let first = nowhere(50).into_iter().map(|(node, _)| node);
     assert_eq!(ways, first.collect::<Vec<_>>(), "it is heard once");
+    away.world = world;
+    for n in 0..node::limits::MAX_ANSWERS as u8 {
+        let another = away.liar(sam);
+        away.answers(another, &nowhere(120 + 2 * n));
+    }
+    let mut world = away.world;
     if restarts {
         world.down(sam);
         world.up(sam);
