@@ -89,6 +89,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         tests: &["-p node --test main -- public:: ways::"],
     },
     Mutation {
+        what: "the core nodes of whoever has lost its part are those of the topic",
+        file: "crates/node/src/tidings.rs",
+        from: "said.retain(|(device, _)| lace.has_member(store, device));",
+        to: "said.retain(|(device, _)| true || lace.has_member(store, device));",
+        tests: &["-p node --test main -- fallen::"],
+    },
+    Mutation {
+        what: "the core nodes of whoever has left are those of the topic",
+        file: "crates/node/src/tidings.rs",
+        from: "said.retain(|(device, _)| !self.has_left(turn.cx, local, device));",
+        to: "said.retain(|_| true);",
+        tests: &["-p node --test main -- fallen::"],
+    },
+    Mutation {
         what: "what waits for its time is given before it",
         file: "crates/node/src/releases.rs",
         from: "all.find(|gift| gift.at <= wall)",
