@@ -386,6 +386,7 @@ impl Inner {
         let read = self.host.keys.local(&found.topic);
         let local = match read {
             Some(local) => {
+                let before = self.ways_of(local);
                 self.host.keys.update(turn.cx, local, |old| {
                     *old = TopicRow {
                         name: std::mem::take(&mut old.name),
@@ -393,6 +394,9 @@ impl Inner {
                         ..row
                     };
                 });
+                for way in before {
+                    self.let_go(turn, way.node);
+                }
                 local
             }
             None => self.host.keys.add(turn.cx, row, found.ring.clone())?,

@@ -143,6 +143,15 @@ impl Inner {
                 rights,
                 messages,
                 bytes,
+                at: Some(at),
+            } => self.give_later(turn, (&topic, &member), (&rights, at), (messages, bytes)),
+            Command::Grant {
+                topic,
+                member,
+                rights,
+                messages,
+                bytes,
+                at: None,
             } => {
                 let budget = Budget {
                     messages,
@@ -151,14 +160,6 @@ impl Inner {
                 };
                 self.give(turn, (&topic, &member), &rights, budget)
             }
-            Command::GrantLater {
-                topic,
-                member,
-                rights,
-                messages,
-                bytes,
-                at,
-            } => self.give_later(turn, (&topic, &member), (&rights, at), (messages, bytes)),
             Command::Revoke {
                 topic,
                 member,

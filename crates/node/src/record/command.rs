@@ -126,25 +126,13 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
             rights,
             messages,
             bytes,
-        } => {
-            w.array(6).uint(32_u8).text(topic).text(member);
-            write_asked(w, rights);
-            maybe(w, *messages);
-            maybe(w, *bytes);
-        }
-        Command::GrantLater {
-            topic,
-            member,
-            rights,
-            messages,
-            bytes,
             at,
         } => {
-            w.array(7).uint(42_u8).text(topic).text(member);
+            w.array(7).uint(32_u8).text(topic).text(member);
             write_asked(w, rights);
             maybe(w, *messages);
             maybe(w, *bytes);
-            w.uint(*at);
+            maybe(w, *at);
         }
         Command::Revoke {
             topic,
@@ -265,20 +253,13 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
         (40, 2) => Command::Device(devices::read(r)?),
         (41, 2) => Command::Owners(owners::read(r)?),
         (43, 2) => Command::Public(public::read(r)?),
-        (32, 6) => Command::Grant {
+        (32, 7) => Command::Grant {
             topic: text(r)?,
             member: text(r)?,
             rights: read_asked(r)?,
             messages: read_maybe_small(r)?,
             bytes: read_maybe_small(r)?,
-        },
-        (42, 7) => Command::GrantLater {
-            topic: text(r)?,
-            member: text(r)?,
-            rights: read_asked(r)?,
-            messages: read_maybe_small(r)?,
-            bytes: read_maybe_small(r)?,
-            at: r.u64("at")?,
+            at: read_maybe(r)?,
         },
         (33, 6) => Command::Revoke {
             topic: text(r)?,

@@ -106,18 +106,7 @@ fn commands(w: &mut Whim) -> Vec<Command> {
             }],
             messages: w.maybe(Whim::small),
             bytes: w.maybe(Whim::small),
-        },
-        Command::GrantLater {
-            topic: w.text(),
-            member: w.text(),
-            rights: vec![AskedRight {
-                right: Right::Read,
-                from: w.number(),
-                until: w.maybe(Whim::number),
-            }],
-            messages: w.maybe(Whim::small),
-            bytes: w.maybe(Whim::small),
-            at: w.number(),
+            at: w.maybe(Whim::number),
         },
         Command::Revoke {
             topic: w.text(),

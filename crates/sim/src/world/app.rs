@@ -729,6 +729,7 @@ fn rights_command(act: &Act, topic: TopicId, member: String) -> Option<Command> 
                 rights: asked.collect(),
                 messages: (*per_minute > 0).then_some(*per_minute),
                 bytes: None,
+                at: None,
             })
         }
         Act::Revoke {

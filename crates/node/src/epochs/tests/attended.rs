@@ -115,6 +115,7 @@ impl Scene {
             ],
             messages: None,
             bytes: None,
+            at: None,
         };
         let reply = world.ask(alice, grant);
         assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
@@ -564,6 +565,7 @@ fn a_claim_that_comes_late_waits_for_a_person() {
         rights: vec![right(Right::Publish, None), right(Right::Read, None)],
         messages: None,
         bytes: None,
+        at: None,
     };
     let reply = scene.world.ask(alice, grant);
     assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
