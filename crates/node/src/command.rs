@@ -71,7 +71,11 @@ pub enum Command {
         psk: CoreInviteSeed,
     },
     /// `way topic create NAME`.
-    TopicCreate { name: String },
+    TopicCreate {
+        name: String,
+        /// Messages a minute of everybody who is let in with no other rate, from 1; none is without limit.
+        messages: Option<u32>,
+    },
     /// `way topic list`.
     Topics,
     /// `way topic info TOPIC`.

@@ -641,7 +641,8 @@ impl Inner {
 /// What an invite says of itself, before anything is joined.
 fn shown(found: &Invitation) -> Reply {
     let terms = found.invite.gift().map(|gift| gift.terms);
-    let budget = terms.map(|terms| terms.budget).unwrap_or_default();
+    let named = terms.map(|terms| terms.budget).unwrap_or_default();
+    let budget = found.genesis.policy.budget_of(named);
     let rights = terms.map(|terms| terms.rights).unwrap_or_default();
     let rights = rights.iter().map(|(right, interval)| AskedRight {
         right: match right {

@@ -16,7 +16,13 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 pub(crate) fn found_public(world: &mut World, node: usize) -> String {
     let name = TEA.to_owned();
-    match world.ask(node, Command::Public(PublicCommand::Create { name })) {
+    match world.ask(
+        node,
+        Command::Public(PublicCommand::Create {
+            name,
+            messages: None,
+        }),
+    ) {
         Reply::Topic { id, .. } => id.to_string(),
         other => panic!("{other:?}"),
     }

@@ -12,6 +12,7 @@ pub(crate) fn found(world: &mut World, node: usize, name: &str) -> String {
         node,
         Command::TopicCreate {
             name: name.to_owned(),
+            messages: None,
         },
     ) {
         Reply::Topic { id, .. } => id.to_string(),

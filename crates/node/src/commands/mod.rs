@@ -133,7 +133,9 @@ impl Inner {
             Command::CoreClients => Ok(self.core_clients(turn)),
             Command::CoreLeave { core } => self.core_leave(turn, &core),
             Command::CoreList => Ok(self.core_list(turn)),
-            Command::TopicCreate { name } => self.topic_create(turn, &name, false),
+            Command::TopicCreate { name, messages } => {
+                self.topic_create(turn, &name, (false, messages))
+            }
             Command::Topics => Ok(self.topic_list(turn)),
             Command::TopicInfo { topic } => self.topic_info(turn, &topic),
             Command::Members { topic } => self.members(turn, &topic),

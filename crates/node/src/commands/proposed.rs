@@ -163,12 +163,16 @@ impl Inner {
             right(Named::Read, grant.rights.read),
             right(Named::Admit, grant.rights.admit),
         ];
+        let topic = self.host.keys.topic(local);
+        let budget = topic.map_or(grant.budget, |keys| {
+            keys.genesis.policy.budget_of(grant.budget)
+        });
         ProposedGrant {
             member: grant.holder.to_string(),
             name: self.told_apart(turn, local, devices),
             rights: rights.into_iter().flatten().collect(),
-            messages: grant.budget.messages,
-            bytes: grant.budget.bytes,
+            messages: budget.messages,
+            bytes: budget.bytes,
         }
     }
 

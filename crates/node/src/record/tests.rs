@@ -91,8 +91,14 @@ fn commands(w: &mut Whim) -> Vec<Command> {
             address: w.text(),
             psk: CoreInviteSeed::from_bytes(w.0.array()),
         },
-        Command::TopicCreate { name: w.text() },
-        Command::Public(PublicCommand::Create { name: w.text() }),
+        Command::TopicCreate {
+            name: w.text(),
+            messages: w.maybe(Whim::small),
+        },
+        Command::Public(PublicCommand::Create {
+            name: w.text(),
+            messages: w.maybe(Whim::small),
+        }),
         Command::Public(PublicCommand::Link { topic: w.text() }),
         Command::TopicInfo { topic: w.text() },
         Command::Members { topic: w.text() },
