@@ -149,6 +149,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         tests: &["-p rights --test law -- rules:: trees::"],
     },
     Mutation {
+        what: "what is jointly given names no bound and has none in a topic that has one",
+        file: "crates/rights/src/law/take.rs",
+        from: "let budget = look.budget_of(grant.budget);",
+        to: "let budget = grant.budget;",
+        tests: &["-p rights --test law -- rules::"],
+    },
+    Mutation {
         what: "a stranger is shown more than the topic's bounds",
         file: "crates/rights/src/chain.rs",
         from: "let budget = self.policy.budget_of(named);",

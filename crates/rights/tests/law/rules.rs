@@ -2,7 +2,9 @@
 
 use identity::{Device, Form, Id, Kind, Scheme};
 use lace::Rule;
-use wire::{Budget, Gift, Grant, Interval, Invite, InviteKind, Item, Rights, Terms, TopicPolicy};
+use wire::{
+    Budget, Gift, Grant, Interval, Invite, InviteKind, Item, Joint, Rights, Terms, TopicPolicy,
+};
 
 use crate::town::{
     ALL, DAY, MINUTE, READER, Replica, START, Sealed, Town, grant, grant_to, limited,
@@ -707,6 +709,24 @@ fn a_topic_s_bounds_are_given_on_and_no_more() {
     }
     replica.takes(&pen.issue(&town, &[all], &[], START + 2));
     replica.refuses(&pen.control(&town, &[one], &[], START + 3), Rule::Carve);
+    // Signed jointly it is bounded by the same, one by one.
+    let form = Form::one(bea.public());
+    let mut jointly = |messages| {
+        let budget = Budget {
+            messages,
+            ..Budget::default()
+        };
+        let holder = Form::one(town.key().public());
+        let mut item = grant_to(given.id(), holder, Terms { budget, ..GUEST });
+        if let Item::Grant(grant) = &mut item {
+            grant.joint = Some(Joint::new(form.first_state()));
+        }
+        item.sign_jointly(town.id, &bea);
+        item
+    };
+    let (as_much, more) = (jointly(None), jointly(Some(17)));
+    replica.refuses(&pen.control(&town, &[more], &[], START + 3), Rule::Within);
+    replica.takes(&pen.issue(&town, &[as_much], &[], START + 3));
     // Nothing bounds whoever owns the topic.
     let beyond = Terms {
         budget: Budget {
