@@ -326,17 +326,19 @@ impl Custody {
         if self.is_client(cx, &guest) || self.holds_for(cx, &guest) {
             return Ok(None);
         }
-        let counted = self.guests.values_mut().find_map(|set| set.get_mut(&guest));
-        if let Some(known) = counted {
-            // Whoever takes part in one topic and reads another counts as one that takes part.
-            *known &= reads;
-            return Ok(None);
-        }
         let rows = cx.store.prefix(SERVES, topic.as_bytes(), MAX_SPONSORS);
         let sponsors: Vec<NodeId> = rows
             .iter()
             .filter_map(|(key, _)| row::node_at(key, 32))
             .collect();
+        let mut accounts = self.guests.iter_mut();
+        let counted = accounts.find_map(|(node, set)| Some((node, set.get_mut(&guest)?)));
+        if let Some((node, known)) = counted {
+            // Whoever takes part in one topic of an account and reads another takes part; what it does
+            // in topics of others is nothing to this one.
+            *known &= reads || !sponsors.contains(node);
+            return Ok(None);
+        }
         let mut free: Option<(usize, NodeId)> = None;
         for node in &sponsors {
             let Some(account) = client(cx, node) else {

@@ -227,7 +227,8 @@ impl Inner {
     /// A box is fetched, or given up: nothing is wanted of these nodes any more on its account.
     fn errands_over(&mut self, turn: &mut Turn<'_, '_>, at: &[NodeAddress]) {
         for address in at {
-            if !self.joining.asks(&address.node) {
+            let wanted = self.joining.asks(&address.node) || self.pairing.is_joining(&address.node);
+            if !wanted {
                 self.release(turn, address.node, Why::Errand);
             }
         }

@@ -33,6 +33,10 @@ const MAX_TOLD_PER_TURN: usize = 16;
 /// Core nodes of one topic that are kept.
 const MAX_KEPT_CORES: usize = 16;
 
+/// Lists of core nodes that are looked at, also of devices that take part no more. What later ones say
+/// counts for nothing.
+const LISTS_LOOKED_AT: usize = 1024;
+
 /// Topics for which a client may name other core nodes before it has proved them. Further ones are
 /// not heard; the client names them again on its next link.
 const MAX_TOLD_TOPICS: usize = 256;
@@ -443,12 +447,12 @@ impl Inner {
 
     /// What those who take part list as their core nodes. Of whoever takes part no more it is nobody's word.
     fn core_lists(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<CoreList> {
-        let mut said = said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES);
+        let mut said = said(&mut turn.cx.store, LISTED, local, LISTS_LOOKED_AT);
         look(&mut self.topics, turn.cx, local, |lace, store| {
             said.retain(|(device, _)| lace.has_member(store, device));
         });
         said.retain(|(device, _)| !self.has_left(turn.cx, local, device));
-        let lists = said.into_iter();
+        let lists = said.into_iter().take(MAX_KEPT_CORES);
         lists
             .filter_map(|(_, plain)| CoreList::decode(&plain).ok())
             .collect()

@@ -224,8 +224,8 @@ impl Inner {
             }));
         }
         // What waits for its time is taken back with what stands, or by itself.
-        let waited = self.take_back_releases(turn, (local, &target.holder), asked);
-        if revoked.is_empty() && waited {
+        let waiting = (local, &target.holder);
+        if revoked.is_empty() && self.take_back_releases(turn, waiting, asked) {
             return Ok(Reply::Revoked {
                 grants: revoked,
                 member: target.holder.to_string(),
@@ -248,9 +248,11 @@ impl Inner {
         }
         if let Some((_, under)) = together {
             let proposed = self.propose_items(turn, local, (under, items))?;
+            self.take_back_releases(turn, waiting, asked);
             return Ok(Reply::Owners(OwnersReply::Signed(proposed)));
         }
         self.say_items(turn, local, items, &named)?;
+        self.take_back_releases(turn, waiting, asked);
         // Whoever hears of it hears of keys that the member has not, too.
         self.renew_epoch(turn, local);
         let member = match revoked.as_slice() {

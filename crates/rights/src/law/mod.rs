@@ -54,7 +54,7 @@ impl Unenforced {
     /// # Errors
     /// The first such thing.
     pub fn look(genesis: &Genesis) -> Result<(), Self> {
-        if genesis.policy.budget.has_totals() {
+        if has_totals(&genesis.policy.budget) {
             return Err(Self::Totals);
         }
         Ok(())
