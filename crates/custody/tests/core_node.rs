@@ -426,6 +426,21 @@ fn readers_leave_half_of_the_links_to_members() {
     up(&mut desk, 11, true).expect("room for one who reads");
 }
 
+#[test]
+fn who_takes_part_in_somebody_elses_topic_is_still_one_who_reads_here() {
+    let mut desk = Desk::serving(8 * MIB, 0);
+    desk.client(2, 8 * MIB);
+    desk.serve(2, 2, 0).expect("agreed");
+    let up = |desk: &mut Desk, n: u8, t: u8, reads: bool| {
+        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(t), (node(n), reads), |_| None))
+    };
+    up(&mut desk, 10, 1, true).expect("the first who reads");
+    up(&mut desk, 10, 2, false).expect("a member there");
+    assert!(up(&mut desk, 11, 1, true).is_err(), "the half is full");
+    up(&mut desk, 10, 1, false).expect("a member here");
+    up(&mut desk, 12, 1, true).expect("the half is free again");
+}
+
 /// Of those who only read, whoever comes from a host with fewer takes the place of who has been silent for
 /// longest of those from the host with the most.
 #[test]
