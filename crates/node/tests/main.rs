@@ -27,7 +27,6 @@ mod story;
 mod together;
 mod told;
 mod trust;
-mod ways;
 mod welcomes;
 mod witness;
 mod world;

@@ -26,7 +26,7 @@ impl Router {
             self.self_link(cx, id, link, out);
             return;
         }
-        if self.targets.trusts(&node) {
+        if self.targets.has(&node) {
             link.trust = Trust::Known;
         }
         let known = link.is_known();

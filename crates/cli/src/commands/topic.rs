@@ -9,7 +9,6 @@ use crate::args::{Invite, Join, Topic};
 use crate::client::{Client, object};
 use crate::failure::{Code, Exit, Failure};
 use crate::output::{Outcome, note};
-use crate::rate::PerMinute;
 use crate::request::{Ask, Right};
 use crate::when::{When, now_ms};
 use crate::{human, plain, qr, schema};
@@ -21,14 +20,9 @@ use crate::{human, plain, qr, schema};
 pub fn run(context: &mut Context, topic: Topic) -> Outcome {
     match topic {
         Topic::Create {
-            name,
-            public: true,
-            rate,
-            ..
-        } => create_public(context, name, rate),
-        Topic::Create {
-            name, owners, rate, ..
-        } => super::owners::create(context, name, owners, rate),
+            name, public: true, ..
+        } => create_public(context, name),
+        Topic::Create { name, owners, .. } => super::owners::create(context, name, owners),
         Topic::Link { topic } => context
             .one(Ask::TopicLink { topic }, |link: &schema::TopicLink| {
                 link.link.clone()
@@ -58,12 +52,9 @@ pub fn run(context: &mut Context, topic: Topic) -> Outcome {
     }
 }
 
-fn create_public(context: &mut Context, name: String, rate: Option<PerMinute>) -> Outcome {
-    let line = context.client()?.one(Ask::TopicCreate {
-        name,
-        public: true,
-        messages: rate.map(|rate| rate.0),
-    })?;
+fn create_public(context: &mut Context, name: String) -> Outcome {
+    let public = true;
+    let line = context.client()?.one(Ask::TopicCreate { name, public })?;
     context.print(&line, words)?;
     context.out.flush()?;
     if !context.out.json {

@@ -40,13 +40,22 @@ pub(super) fn giving(ask: Ask) -> node::Command {
                 until,
             });
             let rights = asked.collect();
-            node::Command::Grant {
-                topic,
-                member,
-                rights,
-                messages,
-                bytes,
-                at,
+            match at {
+                Some(at) => node::Command::GrantLater {
+                    topic,
+                    member,
+                    rights,
+                    messages,
+                    bytes,
+                    at,
+                },
+                None => node::Command::Grant {
+                    topic,
+                    member,
+                    rights,
+                    messages,
+                    bytes,
+                },
             }
         }
         Ask::Revoke {

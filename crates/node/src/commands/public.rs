@@ -13,9 +13,7 @@ impl Inner {
         command: PublicCommand,
     ) -> Result<Reply, Failure> {
         match command {
-            PublicCommand::Create { name, messages } => {
-                self.topic_create(turn, &name, (true, messages))
-            }
+            PublicCommand::Create { name } => self.topic_create(turn, &name, true),
             PublicCommand::Link { topic } => self.topic_link(turn, &topic),
         }
     }

@@ -40,12 +40,9 @@ pub struct Law;
 /// version enforces. Nothing has changed; a later version may know it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum Unenforced {
-    /// Grants that name no totals have some: of a grant, which other author keys of the device may be written
-    /// under as well, that would be no limit.
-    #[error(
-        "the topic bounds what everybody writes in all, and no rule of this version counts that"
-    )]
-    Totals,
+    /// Grants that name no budget have one.
+    #[error("the topic gives everybody a budget, and this version does not know such topics")]
+    Budget,
 }
 
 impl Unenforced {
@@ -54,8 +51,8 @@ impl Unenforced {
     /// # Errors
     /// The first such thing.
     pub fn look(genesis: &Genesis) -> Result<(), Self> {
-        if has_totals(&genesis.policy.budget) {
-            return Err(Self::Totals);
+        if !genesis.policy.budget.is_none() {
+            return Err(Self::Budget);
         }
         Ok(())
     }

@@ -327,7 +327,6 @@ impl Making<'_> {
             lies.extend(form.kinds.iter().map(|kind| Lie {
                 kind: *kind,
                 one_in: form.one_in,
-                most: form.most,
             }));
         }
         Ok(())

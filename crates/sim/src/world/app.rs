@@ -279,14 +279,7 @@ impl Host {
             if seat.founds && seat.taking_part == Stage::Wanted {
                 seat.taking_part = Stage::Asked;
                 let name = planned.name.clone();
-                self.give(
-                    around,
-                    Asked::Found(at),
-                    Command::TopicCreate {
-                        name,
-                        messages: None,
-                    },
-                );
+                self.give(around, Asked::Found(at), Command::TopicCreate { name });
             } else if let (true, Stage::Done, Stage::Wanted, true, Some(id)) =
                 (seat.founds, seat.taking_part, seat.invite, agreed, seat.id)
             {
@@ -736,7 +729,6 @@ fn rights_command(act: &Act, topic: TopicId, member: String) -> Option<Command> 
                 rights: asked.collect(),
                 messages: (*per_minute > 0).then_some(*per_minute),
                 bytes: None,
-                at: None,
             })
         }
         Act::Revoke {
