@@ -14,6 +14,7 @@ mod budgets;
 mod chains;
 mod epochs;
 mod law;
+mod nodes;
 mod proofs;
 mod standing;
 
@@ -30,13 +31,14 @@ struct Mutation {
 }
 
 /// All of them.
-const LISTS: [&[Mutation]; 6] = [
+const LISTS: [&[Mutation]; 7] = [
     chains::MUTATIONS,
     law::MUTATIONS,
     budgets::MUTATIONS,
     standing::MUTATIONS,
     epochs::MUTATIONS,
     proofs::MUTATIONS,
+    nodes::MUTATIONS,
 ];
 
 /// Whether a test fails once a check is gone.

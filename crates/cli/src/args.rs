@@ -258,6 +258,10 @@ pub enum Topic {
         /// Whoever knows the topic may read it, and nobody can be kept from that; to write takes a grant
         #[arg(long, conflicts_with = "owners")]
         public: bool,
+        /// No more messages than this, such as 10/min, of everybody who is let in with no other rate; it
+        /// holds for good, and not for who owns the topic
+        #[arg(long, value_name = "RATE", conflicts_with = "owners")]
+        rate: Option<PerMinute>,
     },
     /// Print a link with which anybody can find and read a public topic
     Link {

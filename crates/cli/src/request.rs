@@ -90,6 +90,8 @@ pub enum Ask {
         name: String,
         #[serde(default)]
         public: bool,
+        #[serde(default)]
+        messages: Option<u32>,
     },
     TopicLink {
         topic: String,

@@ -65,9 +65,15 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         }
         Ask::TopicCreate {
             name,
-            public: false,
-        } => Command::TopicCreate { name },
-        Ask::TopicCreate { name, public: true } => Command::Public(PublicCommand::Create { name }),
+            public,
+            messages,
+        } => {
+            if public {
+                Command::Public(PublicCommand::Create { name, messages })
+            } else {
+                Command::TopicCreate { name, messages }
+            }
+        }
         Ask::TopicLink { topic } => Command::Public(PublicCommand::Link { topic }),
         Ask::TopicList => Command::Topics,
         Ask::TopicInfo { topic } => Command::TopicInfo { topic },

@@ -1,19 +1,6 @@
 //! One person with several devices: real processes, real sockets.
 
-use std::time::Duration;
-
-use crate::people::{Person, World};
-
-/// Asks until it is so; a process that never comes there fails the test.
-fn until(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..300 {
-        if so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("never: {what}");
-}
+use crate::people::{Person, World, until};
 
 /// How many devices of each member may act for it, by what somebody knows.
 fn seats(of: &Person, topic: &str) -> Vec<usize> {

@@ -1,19 +1,6 @@
 //! Rights that are given and taken: real processes, real sockets.
 
-use std::time::Duration;
-
-use crate::people::{Person, World};
-
-/// Asks until it is so; a process that never comes there fails the test.
-pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..300 {
-        if so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("never: {what}");
-}
+use crate::people::{Person, World, until};
 
 fn stands(of: &Person, topic: &str, name: &str) -> Vec<String> {
     let members = of.json("Member", &["members", topic]);

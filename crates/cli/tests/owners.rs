@@ -1,21 +1,8 @@
 //! Topics that several own: real processes, and a founder whose machine is gone for ever.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use crate::people::{Person, World};
-
-/// Asks until it is so; a process that never comes there fails the test.
-fn until(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..600 {
-        if so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("never: {what}");
-}
+use crate::people::{Person, World, until};
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()

@@ -16,6 +16,15 @@ use crate::docs;
 /// What a command may take on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Asks until it is so; a process that never comes there fails the test.
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !so() {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// A folder for homes, and for what must lie outside of them.
 pub(crate) struct World {
     folder: tempfile::TempDir,

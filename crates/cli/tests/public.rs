@@ -1,8 +1,7 @@
 //! A public topic with real processes: its founder, her core node, and strangers who have only the link
 //! or the id.
 
-use crate::giving::until;
-use crate::people::{Person, World};
+use crate::people::{Person, World, until};
 
 const UP: [&str; 2] = ["--listen", "127.0.0.1:0"];
 

@@ -734,6 +734,7 @@ pub(crate) fn asks() -> Vec<Ask> {
         Ask::TopicCreate {
             name: text(),
             public: true,
+            messages: Some(10),
         },
         Ask::TopicLink { topic: text() },
         Ask::TopicList,

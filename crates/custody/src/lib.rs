@@ -48,7 +48,7 @@ pub use outcome::{Agreed, Code, Refusal};
 pub use promises::{Deposit, Promise};
 pub use quota::Quota;
 pub use row::TABLES;
-pub use serving::{CorePeer, Served, Serving};
+pub use serving::{CorePeer, Seen, Served, Serving};
 pub use settings::Settings;
 pub use state::{Custody, Output};
 pub use usage::{Nearly, TopicShare, Usage};

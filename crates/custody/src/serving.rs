@@ -3,7 +3,8 @@
 use core::fmt;
 
 use identity::{NodeId, TopicId};
-use machine::{Cx, Outbox};
+use machine::{Cx, Outbox, Time};
+use std::collections::BTreeMap;
 
 use crate::clients::{active, client, save};
 use crate::limits::{
@@ -65,6 +66,15 @@ impl fmt::Debug for Served {
             .field("sponsors", &sponsors)
             .finish_non_exhaustive()
     }
+}
+
+/// A linked guest, as its link shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The host that it comes from.
+    pub host: String,
+    /// When it last said something.
+    pub used: Time,
 }
 
 /// Another core node that holds a topic.
@@ -300,55 +310,97 @@ impl Custody {
     /// those who only read, so that they keep no member out. A client's own link costs nothing, also
     /// once it was denied, while something is held for it.
     ///
+    /// Where that half is full, whoever reads from a host with fewer of them takes the place of one from the
+    /// host with the most, which is given back: its link is to be closed. `seen` tells where a guest comes
+    /// from and when it last said something, if its link may be closed for that.
+    ///
     /// # Errors
     /// No account has a link left, or nobody's client takes part any longer and nothing is held.
     pub fn guest_up(
         &mut self,
         cx: &mut Cx<'_>,
         topic: &TopicId,
-        guest: NodeId,
-        reads: bool,
-    ) -> Result<(), Refusal> {
+        (guest, reads): (NodeId, bool),
+        seen: impl Fn(&NodeId) -> Option<Seen>,
+    ) -> Result<Option<NodeId>, Refusal> {
         if self.is_client(cx, &guest) || self.holds_for(cx, &guest) {
-            return Ok(());
-        }
-        let counted = self.guests.values_mut().find_map(|set| set.get_mut(&guest));
-        if let Some(known) = counted {
-            // Whoever takes part in one topic and reads another counts as one that takes part.
-            *known &= reads;
-            return Ok(());
+            return Ok(None);
         }
         let rows = cx.store.prefix(SERVES, topic.as_bytes(), MAX_SPONSORS);
+        let sponsors: Vec<NodeId> = rows
+            .iter()
+            .filter_map(|(key, _)| row::node_at(key, 32))
+            .collect();
+        let mut accounts = self.guests.iter_mut();
+        let counted = accounts.find_map(|(node, set)| Some((node, set.get_mut(&guest)?)));
+        if let Some((node, known)) = counted {
+            // Whoever takes part in one topic of an account and reads another takes part; what it does
+            // in topics of others is nothing to this one.
+            *known &= reads || !sponsors.contains(node);
+            return Ok(None);
+        }
         let mut free: Option<(usize, NodeId)> = None;
-        for node in rows.iter().filter_map(|(key, _)| row::node_at(key, 32)) {
-            let Some(account) = client(cx, &node) else {
+        for node in &sponsors {
+            let Some(account) = client(cx, node) else {
                 continue;
             };
-            let counted = self.guests.get(&node).into_iter().flatten();
+            let counted = self.guests.get(node).into_iter().flatten();
             let used = counted.clone().count();
             let reading = counted.filter(|(_, reads)| **reads).count();
             // A usize holds any u32 on the platforms that this program is built for.
             let agreed = account.links as usize;
             let room = used < agreed && (!reads || reading < agreed / 2);
             if room && free.is_none_or(|(least, _)| used < least) {
-                free = Some((used, node));
+                free = Some((used, *node));
             }
         }
-        match (free, rows.is_empty()) {
-            (Some((_, node)), _) => {
-                self.guests.entry(node).or_default().insert(guest, reads);
-                Ok(())
-            }
-            (None, true) => Err(Refusal::lasting(
+        if let Some((_, node)) = free {
+            self.guests.entry(node).or_default().insert(guest, reads);
+            return Ok(None);
+        }
+        if sponsors.is_empty() {
+            return Err(Refusal::lasting(
                 Code::NotServed,
                 "the topic is not held here",
-            )),
-            (None, false) => Err(Refusal::for_now(
-                Code::TooMany,
-                "as many guests of this topic are linked as its clients agreed",
-                RETRY_FULL,
-            )),
+            ));
         }
+        let crowded = reads.then(|| self.most_of_one_host(&sponsors, &guest, seen));
+        if let Some((node, least)) = crowded.flatten() {
+            let places = self.guests.entry(node).or_default();
+            places.remove(&least);
+            places.insert(guest, reads);
+            return Ok(Some(least));
+        }
+        Err(Refusal::for_now(
+            Code::TooMany,
+            "as many guests of this topic are linked as its clients agreed",
+            RETRY_FULL,
+        ))
+    }
+
+    /// On which of these accounts one host has the most readers, and which of those has been silent for longest;
+    /// nothing where the guest's own host would then have as many.
+    fn most_of_one_host(
+        &self,
+        accounts: &[NodeId],
+        guest: &NodeId,
+        seen: impl Fn(&NodeId) -> Option<Seen>,
+    ) -> Option<(NodeId, NodeId)> {
+        let host = seen(guest)?.host;
+        let crowded = accounts.iter().filter_map(|account| {
+            let reading = self.guests.get(account)?.iter();
+            let reading = reading.filter(|(_, reads)| **reads);
+            let mut hosts: BTreeMap<String, Vec<(Time, NodeId)>> = BTreeMap::new();
+            for (node, seen) in reading.filter_map(|(node, _)| Some((*node, seen(node)?))) {
+                hosts.entry(seen.host).or_default().push((seen.used, node));
+            }
+            let own = hosts.get(&host).map_or(0, Vec::len);
+            let most = hosts.into_values().max_by_key(Vec::len)?;
+            let least = most.iter().min().map(|(_, node)| *node)?;
+            (most.len() > own.saturating_add(1)).then_some((most.len(), *account, least))
+        });
+        let (_, account, least) = crowded.max_by_key(|(most, _, _)| *most)?;
+        Some((account, least))
     }
 
     /// A guest's link is gone.

@@ -1,8 +1,9 @@
 //! What a core node agrees to, holds and refuses.
 
 use custody::limits::{BOX_LEN, DEFAULT_HOLD, MAX_BOXES};
-use custody::{BoxAnswer, Code, CorePeer, InviteTerms, MailAnswer, Output, Settings};
-use identity::{EnvelopeId, TopicId};
+use custody::{BoxAnswer, Code, CorePeer, InviteTerms, MailAnswer, Output, Quota, Seen, Settings};
+use identity::{EnvelopeId, NodeId, TopicId};
+use machine::Time;
 
 use crate::desk::{DAY, Desk, MIB, author, node, quota, topic};
 
@@ -391,7 +392,7 @@ fn topics_links_and_peers_are_bounded_by_the_agreement() {
     desk.run(|custody, cx, out| custody.unserve(cx, node(1), topic(2), out));
     desk.serve(1, 5, 0).expect("room again");
     let up = |desk: &mut Desk, n: u8| {
-        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(1), node(n), false))
+        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(1), (node(n), false), |_| None))
     };
     up(&mut desk, 10).expect("the first guest");
     up(&mut desk, 10).expect("counted once");
@@ -401,7 +402,8 @@ fn topics_links_and_peers_are_bounded_by_the_agreement() {
     up(&mut desk, 1).expect("the client itself costs nothing");
     desk.custody.guest_down(&node(10));
     up(&mut desk, 12).expect("room again");
-    let unknown = desk.run(|custody, cx, _| custody.guest_up(cx, &topic(99), node(20), false));
+    let unknown =
+        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(99), (node(20), false), |_| None));
     assert_eq!(unknown.unwrap_err().code, Code::NotServed);
 }
 
@@ -410,7 +412,7 @@ fn topics_links_and_peers_are_bounded_by_the_agreement() {
 fn readers_leave_half_of_the_links_to_members() {
     let mut desk = Desk::serving(8 * MIB, 0);
     let up = |desk: &mut Desk, n: u8, reads: bool| {
-        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(1), node(n), reads))
+        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(1), (node(n), reads), |_| None))
     };
     up(&mut desk, 10, true).expect("the first who reads");
     up(&mut desk, 10, true).expect("counted once");
@@ -422,6 +424,78 @@ fn readers_leave_half_of_the_links_to_members() {
     up(&mut desk, 10, false).expect("counted already");
     desk.custody.guest_down(&node(12));
     up(&mut desk, 11, true).expect("room for one who reads");
+}
+
+#[test]
+fn who_takes_part_in_somebody_elses_topic_is_still_one_who_reads_here() {
+    let mut desk = Desk::serving(8 * MIB, 0);
+    desk.client(2, 8 * MIB);
+    desk.serve(2, 2, 0).expect("agreed");
+    let up = |desk: &mut Desk, n: u8, t: u8, reads: bool| {
+        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(t), (node(n), reads), |_| None))
+    };
+    up(&mut desk, 10, 1, true).expect("the first who reads");
+    up(&mut desk, 10, 2, false).expect("a member there");
+    assert!(up(&mut desk, 11, 1, true).is_err(), "the half is full");
+    up(&mut desk, 10, 1, false).expect("a member here");
+    up(&mut desk, 12, 1, true).expect("the half is free again");
+}
+
+/// Of those who only read, whoever comes from a host with fewer takes the place of who has been silent for
+/// longest of those from the host with the most.
+#[test]
+fn readers_of_one_host_give_way_to_those_of_others_and_members_to_nobody() {
+    let mut desk = Desk::serving(8 * MIB, 0);
+    desk.run(|custody, cx, _| {
+        let quota = Quota {
+            links: 8,
+            ..quota(8 * MIB)
+        };
+        custody.allow(cx, node(1), Some(quota))
+    })
+    .expect("more links");
+    // Of the tens, each is a host; the ones say when it last said something.
+    let seen = |guest: &NodeId| {
+        let n = guest.as_bytes()[0];
+        (n < 200).then(|| Seen {
+            host: format!("host {}", n / 10),
+            used: Time::from_micros(u64::from(n % 10)),
+        })
+    };
+    let up = |desk: &mut Desk, n: u8, reads: bool| {
+        let guest = (node(n), reads);
+        desk.run(|custody, cx, _| custody.guest_up(cx, &topic(1), guest, seen))
+    };
+    for n in [13, 12, 14, 11] {
+        assert_eq!(up(&mut desk, n, true).expect("room"), None);
+    }
+    assert!(up(&mut desk, 15, true).is_err(), "the same host");
+    assert_eq!(up(&mut desk, 21, true).expect("another"), Some(node(11)));
+    assert_eq!(up(&mut desk, 22, true).expect("another"), Some(node(12)));
+    assert!(up(&mut desk, 23, true).is_err(), "two of each by now");
+    assert!(
+        up(&mut desk, 11, true).is_err(),
+        "and it does not come back so"
+    );
+    assert_eq!(
+        up(&mut desk, 31, true).expect("a third").map(|_| ()),
+        Some(())
+    );
+    for n in 41..45 {
+        assert_eq!(up(&mut desk, n, false).expect("a member"), None);
+    }
+    assert!(up(&mut desk, 45, false).is_err(), "as agreed");
+    // Members have no place to give, nor whoever is known for something else.
+    for n in 51..55 {
+        let _ = up(&mut desk, n, true);
+    }
+    for n in 41..45 {
+        assert_eq!(up(&mut desk, n, false).expect("still counted"), None);
+    }
+    assert!(
+        up(&mut desk, 250, true).is_err(),
+        "known here for something else"
+    );
 }
 
 #[test]

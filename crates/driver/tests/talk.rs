@@ -267,7 +267,13 @@ fn talk(folder: &Path) -> [PathBuf; 2] {
     let mut pair = Pair::start(&records);
     let name = "tea".to_owned();
     let topic = name.clone();
-    let created = pair.ask(0, Command::TopicCreate { name });
+    let created = pair.ask(
+        0,
+        Command::TopicCreate {
+            name,
+            messages: None,
+        },
+    );
     assert!(matches!(created, Reply::Topic { .. }), "{created:?}");
     let invite = Command::Invite {
         rights: Vec::new(),

@@ -71,7 +71,11 @@ pub enum Command {
         psk: CoreInviteSeed,
     },
     /// `way topic create NAME`.
-    TopicCreate { name: String },
+    TopicCreate {
+        name: String,
+        /// Messages a minute of everybody who is let in with no other rate, from 1; none is without limit.
+        messages: Option<u32>,
+    },
     /// `way topic list`.
     Topics,
     /// `way topic info TOPIC`.
@@ -85,15 +89,8 @@ pub enum Command {
         rights: Vec<AskedRight>,
         messages: Option<u32>,
         bytes: Option<u32>,
-    },
-    /// `way grant TOPIC MEMBER --at T`: gives these rights at this time (ms), and not before.
-    GrantLater {
-        topic: TopicRef,
-        member: String,
-        rights: Vec<AskedRight>,
-        messages: Option<u32>,
-        bytes: Option<u32>,
-        at: u64,
+        /// `--at T`: at this time (ms), and not before.
+        at: Option<u64>,
     },
     /// `way revoke TOPIC MEMBER`: takes back these rights, or all. What the member wrote stands, or
     /// what it wrote up to a message does; with `cascade` what it gave to others ends too.
@@ -266,7 +263,7 @@ pub enum Reply {
     Members(Vec<Member>),
     /// To [`Command::Grant`].
     Granted { grant: String, member: String },
-    /// To [`Command::GrantLater`]: what waits now, until this time (ms).
+    /// To [`Command::Grant`] for later: what waits now, until this time (ms).
     Scheduled { member: String, at: u64 },
     /// To [`Command::Revoke`]: what was taken back, and how many others who had claimed the same
     /// invite were given grants of their own.

@@ -176,20 +176,27 @@ const EVERYTHING: Terms = Terms {
     },
 };
 
-/// What a grant or an invite that is here says that it gives.
+/// What a grant or an invite that is here gives, with what bounds it.
 fn terms_of(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<Terms> {
     if grant.as_bytes() == lace.id().as_bytes() {
         return Some(EVERYTHING);
     }
     let issued = lace.facts(store, |facts| facts.issued(grant));
-    match &issued.first()?.what {
-        Item::Grant(item) => Some(Terms {
+    let named = match &issued.first()?.what {
+        Item::Grant(item) => Terms {
             rights: item.rights,
             budget: item.budget,
-        }),
-        Item::Invite(item) => item.gift().map(|gift| gift.terms),
-        _ => None,
-    }
+        },
+        Item::Invite(item) => item.gift()?.terms,
+        _ => return None,
+    };
+    Some(bounded(lace, named))
+}
+
+/// What somebody is given who is given this: where it names no bound, the topic's.
+pub(crate) fn bounded(lace: &Lace, named: Terms) -> Terms {
+    let budget = lace.genesis().policy.budget_of(named.budget);
+    Terms { budget, ..named }
 }
 
 /// What is left of a grant or an invite; nothing if no right is.

@@ -50,6 +50,26 @@ impl Joining {
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
+
+    /// Whether there is room for this invite. One whose box is here is fetched again when it has to
+    /// give way.
+    fn make_room(&mut self, loc: &[u8; 32]) -> bool {
+        if self.0.len() >= MAX_JOINS && !self.0.contains_key(loc) {
+            let mut looks = self.0.iter();
+            let found = looks.find(|(_, look)| look.found.is_some());
+            let Some(found) = found.map(|(loc, _)| *loc) else {
+                return false;
+            };
+            self.0.remove(&found);
+        }
+        true
+    }
+
+    /// Whether a box that is not here may be at a node, by its link.
+    fn asks(&self, node: &NodeId) -> bool {
+        let mut open = self.0.values().filter(|look| look.found.is_none());
+        open.any(|look| look.at.iter().any(|address| address.node == *node))
+    }
 }
 
 impl Inner {
@@ -104,11 +124,11 @@ impl Inner {
         })?;
         let seed = InviteSeed::from_bytes(link.seed);
         let loc = seed.locator();
-        if !self.joining.0.contains_key(&loc) && self.joining.0.len() >= MAX_JOINS {
+        if !self.joining.make_room(&loc) {
             return Err(Failure::new(
                 Code::Failed,
                 "too many invites are being taken up",
-                "",
+                "try again when some of them are here, or given up",
             ));
         }
         let look = self.joining.0.entry(loc).or_insert_with(|| Look {
@@ -182,14 +202,36 @@ impl Inner {
         let Some(look) = self.joining.0.get_mut(&loc) else {
             return self.on_public_box(turn, link, &loc, sealed);
         };
-        match look.seed.open_box(sealed) {
-            Ok(invitation) => look.found = Some(invitation),
+        let Ok(invitation) = look.seed.open_box(sealed) else {
             // A miss looks like a box that does not open.
-            Err(_) => {
-                look.missed.insert(node);
+            look.missed.insert(node);
+            return self.look_progress(turn, loc);
+        };
+        look.found = Some(invitation);
+        let at = look.at.clone();
+        self.look_progress(turn, loc);
+        self.errands_over(turn, &at);
+    }
+
+    /// Nobody waits for a box any more that is not here: it is not asked for again.
+    fn stop_asking(&mut self, turn: &mut Turn<'_, '_>, loc: &[u8; 32]) {
+        let waits = |look: &Look| !look.lookers.is_empty() || !look.joiners.is_empty();
+        let look = self.joining.0.get(loc);
+        if look.is_some_and(|look| look.found.is_none() && !waits(look))
+            && let Some(look) = self.joining.0.remove(loc)
+        {
+            self.errands_over(turn, &look.at);
+        }
+    }
+
+    /// A box is fetched, or given up: nothing is wanted of these nodes any more on its account.
+    fn errands_over(&mut self, turn: &mut Turn<'_, '_>, at: &[NodeAddress]) {
+        for address in at {
+            let wanted = self.joining.asks(&address.node) || self.pairing.is_joining(&address.node);
+            if !wanted {
+                self.release(turn, address.node, Why::Errand);
             }
         }
-        self.look_progress(turn, loc);
     }
 
     fn look_progress(&mut self, turn: &mut Turn<'_, '_>, loc: [u8; 32]) {
@@ -238,14 +280,21 @@ impl Inner {
             );
             self.reply(turn, request, Reply::Failed(failure));
         }
+        self.stop_asking(turn, &loc);
     }
 
     /// Whoever waited for a box waits no longer.
-    pub(crate) fn look_over(&mut self, loc: &[u8; 32], request: RequestId) {
+    pub(crate) fn look_over(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        loc: &[u8; 32],
+        request: RequestId,
+    ) {
         if let Some(look) = self.joining.0.get_mut(loc) {
             look.lookers.retain(|waiting| *waiting != request);
             look.joiners.retain(|(waiting, _)| *waiting != request);
         }
+        self.stop_asking(turn, loc);
     }
 
     fn take_part(
@@ -338,6 +387,7 @@ impl Inner {
         let read = self.host.keys.local(&found.topic);
         let local = match read {
             Some(local) => {
+                let before = self.ways_of(local);
                 self.host.keys.update(turn.cx, local, |old| {
                     *old = TopicRow {
                         name: std::mem::take(&mut old.name),
@@ -345,6 +395,9 @@ impl Inner {
                         ..row
                     };
                 });
+                for way in before {
+                    self.let_go(turn, way.node);
+                }
                 local
             }
             None => self.host.keys.add(turn.cx, row, found.ring.clone())?,
@@ -356,7 +409,6 @@ impl Inner {
             .create(turn.cx, local, &found.genesis, Role::Member);
         self.want_served(turn, local);
         for address in self.ways_of(local) {
-            self.release(turn, address.node, Why::Errand);
             self.learn_core(turn, local, address.node, vec![address.authority()]);
         }
         for core in &found.cores {
@@ -590,7 +642,8 @@ impl Inner {
 /// What an invite says of itself, before anything is joined.
 fn shown(found: &Invitation) -> Reply {
     let terms = found.invite.gift().map(|gift| gift.terms);
-    let budget = terms.map(|terms| terms.budget).unwrap_or_default();
+    let named = terms.map(|terms| terms.budget).unwrap_or_default();
+    let budget = found.genesis.policy.budget_of(named);
     let rights = terms.map(|terms| terms.rights).unwrap_or_default();
     let rights = rights.iter().map(|(right, interval)| AskedRight {
         right: match right {

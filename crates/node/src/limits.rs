@@ -37,14 +37,19 @@ pub const MAX_RELEASES: usize = 256;
 /// When a gift is tried again that could not be made at its time, in milliseconds.
 pub const RELEASE_AGAIN_MS: u64 = 60 * 60 * 1000;
 
-/// Links to joiners that may be waiting at once. The next is refused.
+/// Invites that are being taken up at once. The next displaces one whose box is here already, or is
+/// refused.
 pub const MAX_JOINS: usize = 64;
 
 /// Public topics that are looked for at once. The next is refused.
 pub const MAX_SOUGHT: usize = 3;
 
-/// How long a public topic is looked for that nobody asked has. Then somebody has to ask for it again.
+/// How long a public topic is looked for of which nothing comes. Then somebody has to ask for it again.
 pub const LOOKED_FOR: Duration = Duration::from_secs(3_600);
+
+/// Whom one goes by of those that answer for it, between two times of asking around. Others are asked for the
+/// topic itself, and where they send one is not gone.
+pub const MAX_ANSWERS: usize = 8;
 
 /// How often all who are linked are asked for it. Each is asked once more when its link opens.
 pub const ASKED_AROUND: Duration = Duration::from_secs(120);

@@ -266,6 +266,7 @@ impl Inner {
         inner.open_tokens(turn);
         inner.open_tidings(turn);
         inner.open_joins(turn);
+        inner.open_sought(turn);
         inner.open_claims(turn);
         inner.open_pairs(turn);
         inner.open_proposals(turn);

@@ -103,6 +103,11 @@ pub(crate) struct Session {
 }
 
 impl Pairing {
+    /// Whether a link that this node made is being used here.
+    pub(crate) fn is_joining(&self, node: &NodeId) -> bool {
+        self.joins.contains_key(node)
+    }
+
     pub(crate) fn session(&mut self, link: LinkId) -> Option<&mut Session> {
         self.sessions.get_mut(&link).filter(|session| session.heard)
     }

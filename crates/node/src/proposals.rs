@@ -204,6 +204,9 @@ impl Inner {
             return act.composition == id && follows(member, act);
         }
         let items = proposal.items();
+        if !self.are_lawful(local, items) {
+            return false;
+        }
         let signatures = items.len().saturating_mul(now.form.threshold().into());
         proposal.under() == Some(now.id)
             && now.form.threshold() > 1
@@ -212,6 +215,15 @@ impl Inner {
                 is_theirs(lace, store, items)
             })
             .unwrap_or(false)
+    }
+
+    /// Whether the rules of a topic let anybody say these at all.
+    pub(crate) fn are_lawful(&self, local: u32, items: &[Item]) -> bool {
+        let keys = self.host.keys.topic(local);
+        keys.is_some_and(|keys| {
+            let mut items = items.iter();
+            items.all(|item| self.rules.speaks_of(&keys.genesis, item))
+        })
     }
 
     /// A peer tells a proposal with the signatures that it has heard of.

@@ -2,12 +2,13 @@
 //!
 //! Whoever looks for a topic asks the nodes that its link names, and all others that it is linked with;
 //! whoever has the topic answers, member, core node or reader. The genesis is proved by the id. All else
-//! that is told is where to go on asking: nobody becomes a core node of ours by that.
+//! that is told is where to go on asking: nobody is known, or becomes a core node of ours, by that. So the
+//! search goes on until something of the topic has come that somebody has signed.
 
 use crate::command::{Code, Failure, Reply, RequestId};
 use crate::io::LinkId;
 use crate::keychain::TopicKeys;
-use crate::limits::{ASKED_AROUND, LOOKED_FOR, MAX_SOUGHT};
+use crate::limits::{ASKED_AROUND, LOOKED_FOR, MAX_ANSWERS, MAX_SOUGHT};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::TopicRow;
@@ -20,7 +21,7 @@ use rights::{InviteSeed, KeyRing, PublicTopic, Shown};
 use router::Why;
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Peer, Role};
-use wire::limits::MAX_CORES;
+use wire::limits::{MAX_CORES, MAX_LINK_ADDRESSES};
 use wire::plain::{CoreEntry, PublicContents};
 use wire::{Frame, Genesis, Item, NodeAddress, PairMessage, PairOffer, PairPass, TopicLink};
 
@@ -32,12 +33,14 @@ const TOLD_ADDRESSES: usize = 2;
 pub(crate) struct Seeking(BTreeMap<TopicId, Sought>);
 
 #[derive(Debug)]
-struct Sought {
+pub(crate) struct Sought {
     loc: [u8; 32],
     at: Vec<NodeAddress>,
     name: Option<String>,
     until: Time,
     waiting: Vec<RequestId>,
+    /// Who has answered since all were asked.
+    answered: BTreeSet<NodeId>,
 }
 
 /// The public topic that a text means, if it is the link of one or an id.
@@ -102,12 +105,33 @@ impl Inner {
         let topic = link.topic;
         if let Some(local) = self.host.keys.local(&topic) {
             let reply = self.is_here(local);
-            return self.reply(turn, request, reply.unwrap_or_else(Reply::Failed));
+            self.reply(turn, request, reply.unwrap_or_else(Reply::Failed));
+            if self.is_empty(turn, local) {
+                // That so many are looked for already is no answer to this.
+                drop(self.look_for(turn, link, name));
+            }
+            return;
         }
+        if let Err(failure) = self.look_for(turn, link, name) {
+            return self.reply(turn, request, Reply::Failed(failure));
+        }
+        if let Some(of) = self.seeking.0.get_mut(&topic) {
+            of.waiting.push(request);
+        }
+        self.wait(turn, request, What::Sought(topic), timeout_ms);
+    }
+
+    fn look_for(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: TopicLink,
+        name: Option<String>,
+    ) -> Result<(), Failure> {
+        let topic = link.topic;
         let sought = &mut self.seeking.0;
         if !sought.contains_key(&topic) && sought.len() >= MAX_SOUGHT {
-            let failure = Failure::new(Code::Failed, "too many topics are being looked for", "");
-            return self.reply(turn, request, Reply::Failed(failure));
+            let text = "too many topics are being looked for";
+            return Err(Failure::new(Code::Failed, text, ""));
         }
         let of = sought.entry(topic).or_insert_with(|| Sought {
             loc: InviteSeed::of_public(topic).locator(),
@@ -115,20 +139,22 @@ impl Inner {
             name: None,
             until: Time::ZERO,
             waiting: Vec::new(),
+            answered: BTreeSet::new(),
         });
         of.until = turn.cx.now.after(LOOKED_FOR);
         of.name = name.or(of.name.take());
-        of.waiting.push(request);
         let loc = of.loc;
         for address in &link.at {
             of.at.retain(|known| known.node != address.node);
             of.at.push(address.clone());
         }
-        let known = of.at.len().saturating_sub(MAX_CORES);
-        of.at.drain(..known);
-        self.wait(turn, request, What::Sought(topic), timeout_ms);
+        let beyond = of.at.len().saturating_sub(MAX_CORES);
+        let dropped: Vec<NodeAddress> = of.at.drain(..beyond).collect();
+        for address in dropped {
+            self.let_go(turn, address.node);
+        }
         for address in link.at {
-            self.keep(turn, address.node, Why::Errand, vec![address.authority()]);
+            self.keep(turn, address.node, Why::Way, vec![address.authority()]);
         }
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
@@ -136,6 +162,49 @@ impl Inner {
         }
         let again = turn.cx.now.after(ASKED_AROUND);
         self.timers.set_earlier(Timer::Seek, again);
+        Ok(())
+    }
+
+    /// After a restart: what was begun to be read, and nothing of which has come, is looked for on.
+    pub(crate) fn open_sought(&mut self, turn: &mut Turn<'_, '_>) {
+        let found = self.host.keys.topics().filter(|(_, keys)| keys.is_found());
+        let found: Vec<(u32, TopicId)> = found.map(|(local, keys)| (local, keys.id)).collect();
+        for (local, topic) in found {
+            if self.is_empty(turn, local) {
+                let mut at = self.ways_of(local);
+                // What its link said stands first. What else was said has not helped.
+                at.truncate(MAX_LINK_ADDRESSES);
+                // Of more than are looked for at once the rest is asked for anew by who wants it.
+                drop(self.look_for(turn, TopicLink { topic, at }, None));
+            }
+        }
+    }
+
+    /// Whether a topic was found of which nothing has come yet.
+    fn is_empty(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> bool {
+        let found = self.host.keys.topic(local).is_some_and(TopicKeys::is_found);
+        let known = self.topics.summary(turn.cx, local);
+        found && known.is_ok_and(|known| known.envelopes == 0)
+    }
+
+    /// Something of a topic has come that somebody has signed: it is looked for no more.
+    pub(crate) fn has_come(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+        let topic = self.host.keys.topic(local).map(|keys| keys.id);
+        let sought = topic.and_then(|topic| self.seeks_no_more(turn, &topic));
+        if let Some(sought) = sought {
+            self.tell_found(turn, Some(local), sought.waiting);
+        }
+    }
+
+    fn tell_found(&mut self, turn: &mut Turn<'_, '_>, local: Option<u32>, waiting: Vec<RequestId>) {
+        for request in waiting {
+            self.waiting.done(request);
+            let reply = match local {
+                Some(local) => self.is_here(local).unwrap_or_else(Reply::Failed),
+                None => Reply::Failed(Failure::new(Code::Failed, "the topic cannot be used", "")),
+            };
+            self.reply(turn, request, reply);
+        }
     }
 
     /// What is answered about a topic that is here.
@@ -173,6 +242,9 @@ impl Inner {
         if self.seeking.0.is_empty() {
             return;
         }
+        for sought in self.seeking.0.values_mut() {
+            sought.answered.clear();
+        }
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
             self.ask_sought(turn, link);
@@ -181,12 +253,24 @@ impl Inner {
             .set_earlier(Timer::Seek, now.after(ASKED_AROUND));
     }
 
-    fn seeks_no_more(&mut self, turn: &mut Turn<'_, '_>, topic: &TopicId) -> Option<Sought> {
+    pub(crate) fn seeks_no_more(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &TopicId,
+    ) -> Option<Sought> {
         let sought = self.seeking.0.remove(topic)?;
         for address in &sought.at {
-            self.release(turn, address.node, Why::Errand);
+            self.let_go(turn, address.node);
         }
         Some(sought)
+    }
+
+    /// Keeps no link with a node for the sake of a public topic, where it is named for none.
+    pub(crate) fn let_go(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
+        let mut named = self.seeking.0.values().flat_map(|of| &of.at);
+        if !named.any(|way| way.node == node) && self.read_by_way_of(&node).is_empty() {
+            self.release(turn, node, Why::Way);
+        }
     }
 
     /// The public topics that are looked for, in text.
@@ -209,49 +293,66 @@ impl Inner {
         loc: &[u8; 32],
         sealed: &[u8],
     ) {
-        let sought = self.seeking.0.iter().find(|(_, of)| of.loc == *loc);
-        let Some(topic) = sought.map(|(topic, _)| *topic) else {
+        let Some(node) = self.links.get(&link).map(|state| state.node) else {
             return;
         };
+        let mut sought = self.seeking.0.iter_mut();
+        let Some((topic, sought)) = sought.find(|(_, of)| of.loc == *loc) else {
+            return;
+        };
+        let topic = *topic;
         // A miss looks like a box that does not open.
         let Ok(found) = PublicTopic::open(topic, sealed) else {
             return;
         };
-        let Some(sought) = self.seeks_no_more(turn, &topic) else {
-            return;
-        };
-        if let Some(local) = self.host.keys.local(&topic) {
-            // It has come by an invite, from another device or for a client meanwhile.
-            for request in sought.waiting {
-                self.waiting.done(request);
-                let reply = self.is_here(local).unwrap_or_else(Reply::Failed);
-                self.reply(turn, request, reply);
-            }
-            return;
-        }
-        let hints = found.hints.iter().filter_map(way_to);
-        let mut ways = sought.at;
-        for way in hints {
+        let heard = sought.answered.len() < MAX_ANSWERS && sought.answered.insert(node);
+        let waiting = std::mem::take(&mut sought.waiting);
+        let (mut ways, name) = (sought.at.clone(), sought.name.clone());
+        for way in found.hints.iter().filter_map(way_to) {
             if ways.iter().all(|known| known.node != way.node) {
                 ways.push(way);
             }
         }
         ways.truncate(MAX_CORES);
-        let title = Some(found.title).filter(|title| !title.is_empty());
-        let name = sought.name.or(title);
-        let (genesis, ring) = (found.genesis, found.ring);
-        let local = self.begin_reading(turn, (genesis, ring), name.as_deref(), &ways);
-        for request in sought.waiting {
-            self.waiting.done(request);
-            let reply = match local {
-                Some(local) => self.is_here(local).unwrap_or_else(Reply::Failed),
-                None => Reply::Failed(Failure::new(Code::Failed, "the topic cannot be used", "")),
-            };
-            self.reply(turn, request, reply);
+        let local = match self.host.keys.local(&topic) {
+            // Somebody has answered before, or it has come by an invite or from another device meanwhile.
+            Some(local) => {
+                if heard {
+                    self.go_by(turn, local, &ways);
+                }
+                Some(local)
+            }
+            None => {
+                let title = Some(found.title).filter(|title| !title.is_empty());
+                let name = name.or(title);
+                self.begin_reading(turn, (found.genesis, found.ring), name.as_deref(), &ways)
+            }
+        };
+        self.tell_found(turn, local, waiting);
+        match local.filter(|local| self.is_empty(turn, *local)) {
+            // It need not have said where it is; and so far as it has the topic, nobody's false answer counts.
+            Some(local) => {
+                let state = self.links.get(&link);
+                if state.is_some_and(|state| !state.at_core.contains_key(&local)) {
+                    self.show_one_at_core(turn, link, local);
+                }
+            }
+            None => drop(self.seeks_no_more(turn, &topic)),
         }
-        if let Some(local) = local {
-            // It need not have said where it is.
-            self.show_one_at_core(turn, link, local);
+    }
+
+    /// Others are said to have a topic that is read: they are asked in place of those who were said to.
+    fn go_by(&mut self, turn: &mut Turn<'_, '_>, local: u32, ways: &[NodeAddress]) {
+        if !self.is_empty(turn, local) {
+            return;
+        }
+        let before = self.ways_of(local);
+        self.host.keys.update(turn.cx, local, |row| {
+            row.ways = ways.iter().map(ToString::to_string).collect();
+        });
+        self.keep_ways(turn, local);
+        for way in before {
+            self.let_go(turn, way.node);
         }
     }
 
@@ -299,14 +400,15 @@ impl Inner {
         self.say_to_pair(turn, link, &PairMessage::Pass { topic, why });
     }
 
-    /// Keeps links with those who were said to have a topic that is read, and shows it there.
+    /// Keeps links with those who were said to have a topic that is read, and shows it there. They are
+    /// strangers until they show it, too.
     pub(crate) fn keep_ways(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         let keys = self.host.keys.topic(local);
         if !keys.is_some_and(TopicKeys::is_found) {
             return;
         }
         for way in self.ways_of(local) {
-            self.keep(turn, way.node, Why::TopicCore, vec![way.authority()]);
+            self.keep(turn, way.node, Why::Way, vec![way.authority()]);
             if let Some(link) = self.link_of(&way.node) {
                 self.show_at_core(turn, link);
             }
@@ -340,7 +442,7 @@ impl Inner {
                 name: String::new(),
             }]
         } else {
-            self.listed_cores(turn.cx, local)
+            self.listed_cores(turn, local)
         };
         cores.truncate(MAX_CORES);
         for core in &mut cores {

@@ -384,6 +384,7 @@ impl Inner {
             state.at_core.insert(local, Some(turn.cx.now));
             return true;
         }
+        let found = keys.is_found();
         let proofs = keys.core_proofs().into_iter().filter(|_| keys.is_shown());
         let frames: Vec<Frame> = proofs
             .map(|(secret, standing)| {
@@ -397,6 +398,10 @@ impl Inner {
         state.at_core.insert(local, Some(turn.cx.now));
         for frame in frames {
             turn.send(link, &frame);
+        }
+        if found {
+            // What it answers may be more than a stranger may say.
+            self.stands(turn, node, Standing::Claiming);
         }
         true
     }
@@ -432,9 +437,8 @@ impl Inner {
         let reads = self.is_public(local) && !self.is_known(turn, local, &shown);
         match shown {
             ShownAtCore::Device(shown) => {
-                let counted = self.host.custody.guest_up(turn.cx, &topic, node, reads);
-                if let Err(refusal) = counted {
-                    return self.refuse(turn, link, Subject::Topic(topic), &refusal);
+                if !self.guest_counts(turn, link, topic, reads) {
+                    return;
                 }
                 // Who shows itself again may have forgotten what it knew of the topic.
                 let anew = self
@@ -445,9 +449,8 @@ impl Inner {
             }
             ShownAtCore::Core(ticket) if reads => {
                 // Its client only reads.
-                let counted = self.host.custody.guest_up(turn.cx, &topic, node, reads);
-                if let Err(refusal) = counted {
-                    return self.refuse(turn, link, Subject::Topic(topic), &refusal);
+                if !self.guest_counts(turn, link, topic, reads) {
+                    return;
                 }
                 let device = ticket.device;
                 self.prove(turn, link, local, Peer::Reader { device, node });
@@ -460,6 +463,35 @@ impl Inner {
                 if stands == Some(true) {
                     self.prove(turn, link, local, Peer::Core { node });
                 }
+            }
+        }
+    }
+
+    /// Counts a guest on the account of a client; says whether there is a place for it.
+    fn guest_counts(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: LinkId,
+        topic: TopicId,
+        reads: bool,
+    ) -> bool {
+        let Some(node) = self.links.get(&link).map(|state| state.node) else {
+            return false;
+        };
+        let seen = |node: &NodeId| {
+            let (host, used) = self.router.unknown(node)?;
+            Some(custody::Seen { host, used })
+        };
+        let custody = &mut self.host.custody;
+        match custody.guest_up(turn.cx, &topic, (node, reads), seen) {
+            Ok(None) => true,
+            Ok(Some(crowded)) => {
+                self.router.show_out(turn.cx, &crowded, &mut turn.router);
+                true
+            }
+            Err(refusal) => {
+                self.refuse(turn, link, Subject::Topic(topic), &refusal);
+                false
             }
         }
     }

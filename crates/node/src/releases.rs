@@ -11,16 +11,18 @@ use crate::node::{Inner, Turn};
 use crate::rows::{NODE, RELEASES, decode, encode, vault_key};
 use crate::timer::Timer;
 use core::time::Duration;
-use identity::Id;
+use identity::{Id, Kind, Scheme};
 use machine::Staged;
 use minicbor::{CborLen, Decode, Encode};
+use std::collections::BTreeSet;
 use wire::Budget;
 
 /// What waits, besides its key: [`RELEASES`] ‖ local ‖ milliseconds since 1970 ‖ hash of the member's id.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 struct GiftRow {
-    /// The member's id in text: names may change until then.
+    /// Who it is for, in text, since names may change until then: a member's id, or the key of a device that
+    /// only reads a public topic.
     #[n(0)]
     member: String,
     /// Rights, each with its first millisecond and the first after it.
@@ -72,6 +74,12 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// For which member it is.
+    fn holder(&self) -> Option<Id> {
+        let bytes = self.key.get(AT.end..)?.try_into().ok()?;
+        Some(Id::new(Kind::Member, Scheme::Hash, bytes))
+    }
+
     /// The key of the same gift at another time.
     fn key_at(&self, at: u64) -> Vec<u8> {
         let mut key = self.key.clone();
@@ -103,12 +111,12 @@ impl Inner {
     pub(crate) fn schedule(
         &mut self,
         turn: &mut Turn<'_, '_>,
-        (local, member): (u32, Id),
+        (local, holder, member): (u32, Id, String),
         (asked, at): (&[AskedRight], u64),
         (messages, bytes): (Option<u32>, Option<u32>),
     ) -> Result<Reply, Failure> {
         let row = GiftRow {
-            member: member.to_string(),
+            member,
             rights: asked
                 .iter()
                 .map(|ask| (ask.right as u8, ask.from, ask.until))
@@ -116,7 +124,7 @@ impl Inner {
             messages,
             bytes,
         };
-        let place = [at.to_be_bytes().as_slice(), member.as_bytes()].concat();
+        let place = [at.to_be_bytes().as_slice(), holder.as_bytes()].concat();
         let key = [vault_key(RELEASES, local), place].concat();
         if waiting(&mut turn.cx.store, None).len() >= MAX_RELEASES {
             return Err(Failure::new(
@@ -140,14 +148,13 @@ impl Inner {
         (local, member): (u32, &Id),
         only: &[Right],
     ) -> bool {
-        let member = member.to_string();
         let mut taken = false;
         for mut gift in waiting(&mut turn.cx.store, Some(local)) {
             let had = gift.row.rights.len();
             gift.row.rights.retain(|(code, _, _)| {
                 !only.is_empty() && only.iter().all(|right| *right as u8 != *code)
             });
-            if gift.row.member != member || gift.row.rights.len() == had {
+            if gift.holder().as_ref() != Some(member) || gift.row.rights.len() == had {
                 continue;
             }
             taken = true;
@@ -158,6 +165,19 @@ impl Inner {
             }
         }
         taken
+    }
+
+    /// For whom something waits in a topic, by what it is kept under or the beginning of that: also who has no seat
+    /// there, or none any more.
+    pub(crate) fn waited_for(
+        &self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> BTreeSet<Id> {
+        let all = waiting(&mut turn.cx.store, Some(local)).into_iter();
+        let meant = all.filter(|gift| is_meant(&gift.row.member));
+        meant.filter_map(|gift| gift.holder()).collect()
     }
 
     /// What waits in a topic, by time.

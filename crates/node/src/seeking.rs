@@ -112,9 +112,6 @@ impl Inner {
             .flat_map(|cores| cores.keys().copied())
             .collect();
         for node in known.difference(&wanted) {
-            if !self.read_by_way_of(node).is_empty() {
-                continue;
-            }
             self.release(turn, *node, Why::TopicCore);
         }
     }

@@ -14,8 +14,8 @@ use crate::rows::{LISTED, NODE, said, said_key};
 use crate::timer::Timer;
 use custody::CorePeer;
 use identity::{EnvelopeId, NodeId, PublicKey, TopicId};
+use machine::WallTime;
 use machine::planted::{Bug, is};
-use machine::{Cx, WallTime};
 use rights::CoreSecret;
 use router::Why;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,10 @@ const MAX_TOLD_PER_TURN: usize = 16;
 
 /// Core nodes of one topic that are kept.
 const MAX_KEPT_CORES: usize = 16;
+
+/// Lists of core nodes that are looked at, also of devices that take part no more. What later ones say
+/// counts for nothing.
+const LISTS_LOOKED_AT: usize = 1024;
 
 /// Topics for which a client may name other core nodes before it has proved them. Further ones are
 /// not heard; the client names them again on its next link.
@@ -82,6 +86,12 @@ impl Tidings {
         self.secrets.remove(&local);
         self.tickets.retain(|(topic, _), _| *topic != local);
     }
+}
+
+/// Whether somebody may take part no more by an item.
+fn takes_away(item: &Item) -> bool {
+    let leaves = matches!(item, Item::Leave | Item::Close(_));
+    leaves || pairing::may_unseat(core::slice::from_ref(item))
 }
 
 impl Inner {
@@ -296,6 +306,7 @@ impl Inner {
             }
             if self.is_public(local) {
                 self.seat_readers(turn, local, &items);
+                self.has_come(turn, local);
             }
             if pairing::may_unseat(&items) {
                 self.forget_lost(turn, local);
@@ -304,6 +315,10 @@ impl Inner {
             self.plan_owners(turn, local);
             for item in &items {
                 self.control_item(turn, local, &header, &device, item);
+            }
+            if items.iter().any(takes_away) {
+                self.learn_cores_anew(turn, local);
+                self.name_core_peers(turn, local);
             }
         }
         self.join_progress(turn, local);
@@ -425,15 +440,27 @@ impl Inner {
                 .into_iter()
                 .map(|peer| (peer.node, vec![peer.address])),
         );
-        let listed = self.listed_cores(turn.cx, local).into_iter();
+        let listed = self.listed_cores(turn, local).into_iter();
         told.extend(listed.map(|core| (core.node, core.addresses)));
         told
     }
 
+    /// What those who take part list as their core nodes. Of whoever takes part no more it is nobody's word.
+    fn core_lists(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<CoreList> {
+        let mut said = said(&mut turn.cx.store, LISTED, local, LISTS_LOOKED_AT);
+        look(&mut self.topics, turn.cx, local, |lace, store| {
+            said.retain(|(device, _)| lace.has_member(store, device));
+        });
+        said.retain(|(device, _)| !self.has_left(turn.cx, local, device));
+        let lists = said.into_iter().take(MAX_KEPT_CORES);
+        lists
+            .filter_map(|(_, plain)| CoreList::decode(&plain).ok())
+            .collect()
+    }
+
     /// The core nodes that members list.
-    pub(crate) fn listed_cores(&self, cx: &mut Cx<'_>, local: u32) -> Vec<CoreEntry> {
-        let said = said(&mut cx.store, LISTED, local, MAX_KEPT_CORES).into_iter();
-        let lists = said.filter_map(|(_, plain)| CoreList::decode(&plain).ok());
+    pub(crate) fn listed_cores(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<CoreEntry> {
+        let lists = self.core_lists(turn, local).into_iter();
         let listed = lists.flat_map(|list| list.cores.into_iter().take(MAX_LISTED_CORES));
         listed.collect()
     }
@@ -442,8 +469,7 @@ impl Inner {
     fn release_cores(&mut self, turn: &mut Turn<'_, '_>, nodes: impl IntoIterator<Item = NodeId>) {
         for node in nodes {
             let holds = |cores: &BTreeMap<NodeId, _>| cores.contains_key(&node);
-            let read = self.read_by_way_of(&node);
-            if !self.host.cores.values().any(holds) && read.is_empty() {
+            if !self.host.cores.values().any(holds) {
                 self.release(turn, node, Why::TopicCore);
             }
         }
@@ -451,9 +477,14 @@ impl Inner {
 
     /// Keeps no link with those who were said to have a topic, for it is read no more.
     pub(crate) fn leave_ways(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
-        let ways = self.ways_of(local).into_iter().map(|way| way.node);
-        let ways: Vec<NodeId> = ways.collect();
-        self.release_cores(turn, ways);
+        let topic = self.host.keys.topic(local).map(|keys| keys.id);
+        if let Some(topic) = topic {
+            // Nor is it looked for: it would come back.
+            self.seeks_no_more(turn, &topic);
+        }
+        for way in self.ways_of(local) {
+            self.let_go(turn, way.node);
+        }
     }
 
     /// Tells this node's cores which other cores hold a topic.
@@ -465,9 +496,9 @@ impl Inner {
         let topic = keys.id;
         // Several members may list one core node: it is told once.
         let mut listed: BTreeMap<NodeId, CorePeer> = BTreeMap::new();
-        for (_, plain) in said(&mut turn.cx.store, LISTED, local, MAX_KEPT_CORES) {
-            let cores = CoreList::decode(&plain).map_or(Vec::new(), |list| list.cores);
-            for core in cores.into_iter().filter(|core| !own.contains(&core.node)) {
+        for list in self.core_lists(turn, local) {
+            let cores = list.cores.into_iter();
+            for core in cores.filter(|core| !own.contains(&core.node)) {
                 let Some(address) = core.addresses.into_iter().next() else {
                     continue;
                 };

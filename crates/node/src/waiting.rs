@@ -115,7 +115,7 @@ impl Inner {
         }
         let (message, hint) = match &what {
             What::Look(loc) => {
-                self.look_over(loc, request);
+                self.look_over(turn, loc, request);
                 (
                     "none of the nodes that the link names could be reached",
                     "see that one of them is up and reachable, then try again",

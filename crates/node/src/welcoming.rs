@@ -360,7 +360,7 @@ fn waiting(
         }) else {
             continue;
         };
-        let gift = invite.gift().map(|gift| gift.terms);
+        let gift = invite.gift().map(|gift| grants::bounded(lace, gift.terms));
         let within = root || grants::gives_as_much(terms.as_ref(), gift.as_ref());
         let stands = effect.grants.contains_key(&open.claim.grant);
         let inviter = lace.facts(store, |facts| facts.key(fact.author));

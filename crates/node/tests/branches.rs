@@ -8,7 +8,7 @@ use crate::world::World;
 use identity::PublicKey;
 use machine::test::World as Disk;
 use node::command::devices::{Branch, Choice, DeviceCommand, DeviceReply, DeviceRow};
-use node::command::{Code, Reply};
+use node::command::{Code, Command, Reply};
 use std::time::Duration;
 
 const TEA: &str = "tea";
@@ -167,17 +167,26 @@ fn a_removed_device_is_a_stranger_on_a_link_that_stands() {
     assert_eq!(pair(&mut world, phone, laptop), 1);
     world.pass(Duration::from_secs(30));
     assert!(world.link(phone, laptop).is_some());
+    let stood = world.link(phone, laptop);
     removed(&mut world, phone, "Laptop");
-    world.pass(Duration::from_secs(60));
-    let peers = match world.ask(phone, node::command::Command::Peers) {
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.link(phone, laptop), stood);
+    // What strangers may not do it may not do from this moment on.
+    let to = world.id(phone).to_string();
+    send(&mut world, laptop, &to, "open the door");
+    world.pass(Duration::from_secs(20));
+    assert_ne!(world.link(phone, laptop), stood, "it has proved nothing");
+    world.pass(Duration::from_secs(600));
+    let mails = match world.ask(phone, Command::Inbox { after: 0, limit: 9 }) {
+        Reply::Inbox { mails, .. } => mails,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(mails, []);
+    let peers = match world.ask(phone, Command::Peers) {
         Reply::Peers(peers) => peers,
         other => panic!("{other:?}"),
     };
     let laptop = world.id(laptop);
-    assert!(
-        peers
-            .iter()
-            .all(|peer| peer.id != laptop || peer.why == "incoming"),
-        "{peers:?}"
-    );
+    let mut others = peers.iter().filter(|peer| peer.id == laptop);
+    assert!(others.all(|peer| peer.why == "incoming"), "{peers:?}");
 }

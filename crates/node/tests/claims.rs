@@ -344,6 +344,7 @@ fn a_revoked_invite_takes_its_box_along() {
             .collect(),
         messages: None,
         bytes: None,
+        at: None,
     };
     let reply = world.ask(alice, grant);
     assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");

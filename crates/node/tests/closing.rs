@@ -19,6 +19,7 @@ fn grant_until(world: &mut World, node: usize, member: &str, right: Right, until
         }],
         messages: None,
         bytes: None,
+        at: None,
     };
     let reply = world.ask(node, command);
     assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");

@@ -1,6 +1,7 @@
 //! Devices that take part no more, on links that stand.
 
 use crate::giving::{TEA, revoke, three};
+use crate::restored::info;
 use crate::story::{found, invite, join, send, texts, use_core, wait};
 use crate::world::World;
 use node::command::{Command, Reply, Right, WaitFor};
@@ -191,4 +192,35 @@ fn who_may_not_read_any_more_takes_part_on_the_same_link() {
     for node in [alice, cleo] {
         assert!(texts(&mut world, node, TEA).contains(&"I write on".to_owned()));
     }
+}
+
+/// Bob's core node counts no more once he has no part, nor Cleo's once she has left.
+#[test]
+fn the_core_nodes_of_whoever_takes_part_no_more_are_none_of_the_topic() {
+    let (mut world, [alice, bob, cleo]) = three(56);
+    let cores = ["core one", "core two"].map(|name| world.add(name, true));
+    use_core(&mut world, bob, cores[0]);
+    use_core(&mut world, cleo, cores[1]);
+    world.pass(Duration::from_secs(60));
+    let [of_bob, of_cleo] = cores.map(|core| world.id(core));
+    let has = |world: &mut World, node, core| {
+        let known = info(world, node).cores;
+        known.iter().any(|(of, _)| *of == core)
+    };
+    assert!(has(&mut world, alice, of_bob) && has(&mut world, alice, of_cleo));
+    assert!(has(&mut world, cleo, of_bob));
+    let reply = revoke(&mut world, alice, "Bob", &[], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(60));
+    for node in [alice, cleo] {
+        assert!(!has(&mut world, node, of_bob) && has(&mut world, node, of_cleo));
+        world.down(node);
+        world.up(node);
+        assert!(!has(&mut world, node, of_bob));
+    }
+    world.pass(Duration::from_secs(60));
+    let topic = TEA.to_owned();
+    world.ask(cleo, Command::TopicLeave { topic });
+    world.pass(Duration::from_secs(60));
+    assert!(!has(&mut world, alice, of_cleo));
 }

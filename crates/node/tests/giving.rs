@@ -51,6 +51,7 @@ pub(crate) fn grant(world: &mut World, node: usize, member: &str, rights: &[Righ
         rights: rights.iter().map(ask).collect(),
         messages: None,
         bytes: None,
+        at: None,
     };
     world.ask(node, command)
 }
@@ -285,6 +286,7 @@ fn nobody_is_moved_to_a_grant_that_holds_less() {
             rights: rights.to_vec(),
             messages,
             bytes: None,
+            at: None,
         };
         let reply = world.ask(alice, command);
         assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");

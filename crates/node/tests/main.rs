@@ -27,6 +27,7 @@ mod story;
 mod together;
 mod told;
 mod trust;
+mod ways;
 mod welcomes;
 mod witness;
 mod world;

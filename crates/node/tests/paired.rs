@@ -505,6 +505,7 @@ fn who_takes_part_as_somebody_else_is_not_seated_twice() {
         }],
         messages: None,
         bytes: None,
+        at: None,
     };
     assert!(matches!(world.ask(phone, grant), Reply::Granted { .. }));
     world.pass(Duration::from_secs(5));

@@ -12,11 +12,17 @@ use node::command::{AskedRight, Code, Command, Failure, Reply, Right, TopicInfo,
 use std::time::Duration;
 use wire::TopicLink;
 
-const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-fn found_public(world: &mut World, node: usize) -> String {
+pub(crate) fn found_public(world: &mut World, node: usize) -> String {
     let name = TEA.to_owned();
-    match world.ask(node, Command::Public(PublicCommand::Create { name })) {
+    match world.ask(
+        node,
+        Command::Public(PublicCommand::Create {
+            name,
+            messages: None,
+        }),
+    ) {
         Reply::Topic { id, .. } => id.to_string(),
         other => panic!("{other:?}"),
     }
@@ -31,7 +37,7 @@ fn link(world: &mut World, node: usize, topic: &str) -> String {
 }
 
 /// Joins by what may not tell the topic's name.
-fn reads(world: &mut World, node: usize, link: &str) {
+pub(crate) fn reads(world: &mut World, node: usize, link: &str) {
     let command = Command::Join {
         link: link.to_owned(),
         name: Some(TEA.to_owned()),
@@ -41,7 +47,7 @@ fn reads(world: &mut World, node: usize, link: &str) {
     assert!(matches!(reply, Reply::Topic { .. }), "{reply:?}");
 }
 
-fn tries_to_join(world: &mut World, node: usize, link: &str) -> Failure {
+pub(crate) fn tries_to_join(world: &mut World, node: usize, link: &str) -> Failure {
     let command = Command::Join {
         link: link.to_owned(),
         name: None,
@@ -60,14 +66,14 @@ fn tries_to_send(world: &mut World, node: usize) -> Failure {
     failure(world.ask(node, command))
 }
 
-fn key(info: &TopicInfo) -> String {
+pub(crate) fn key(info: &TopicInfo) -> String {
     info.device
         .clone()
         .expect("a device that takes part, or reads")
 }
 
 /// Alice has founded a public topic, and Rose reads it.
-fn alice_and_rose(seed: u8) -> (World, [usize; 2], String) {
+pub(crate) fn alice_and_rose(seed: u8) -> (World, [usize; 2], String) {
     let mut world = World::new(seed);
     let people = ["Alice", "Rose"].map(|name| world.add(name, false));
     let id = found_public(&mut world, people[0]);

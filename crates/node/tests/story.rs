@@ -2,13 +2,17 @@
 
 use crate::world::World;
 use node::command::{Code, Command, LineKind, ReadFrom, Reply, WaitFor};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
+use wire::Frame;
 
 pub(crate) fn found(world: &mut World, node: usize, name: &str) -> String {
     match world.ask(
         node,
         Command::TopicCreate {
             name: name.to_owned(),
+            messages: None,
         },
     ) {
         Reply::Topic { id, .. } => id.to_string(),
@@ -346,6 +350,58 @@ fn a_garbage_link_and_an_unknown_invite_are_told_apart() {
     assert_eq!(code(world.ask(bob, look("way:join/hello"))), Code::Usage);
     world.down(alice);
     assert_eq!(code(world.ask(bob, look(&link))), Code::NotYet);
+}
+
+#[test]
+fn an_invite_that_is_not_to_be_had_is_asked_for_while_somebody_waits() {
+    let mut world = World::new(7);
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    found(&mut world, alice, "tea");
+    let text = invite(&mut world, alice, "tea", 1);
+    let link: wire::JoinLink = text.parse().expect("a link");
+    let made_up = |number: u8| {
+        let (seed, at) = ([number; 16], link.at.clone());
+        wire::JoinLink { seed, at }.to_text().expect("a link")
+    };
+    let look = |link: String| Command::JoinLook {
+        link,
+        timeout_ms: 5_000,
+    };
+    let taken_up = |world: &World| {
+        let kernel = world.nodes[bob].kernel.as_ref().expect("it is up");
+        kernel.machine().figures().joining
+    };
+    world.down(alice);
+    // More than are taken up at once.
+    for number in 0..80 {
+        let Reply::Failed(failure) = world.ask(bob, look(made_up(number))) else {
+            panic!("nobody has it");
+        };
+        assert_eq!(failure.code, Code::NotYet, "{number}: {failure:?}");
+    }
+    assert_eq!(taken_up(&world), 0, "they are given up");
+    world.up(alice);
+    let asked = Rc::new(Cell::new(0));
+    let count = Rc::clone(&asked);
+    world.tamper = Some(Box::new(move |from, _, bytes| {
+        let get = matches!(Frame::decode(&bytes), Ok(Frame::InviteGet { .. }));
+        count.set(count.get() + u32::from(get && from == bob));
+        vec![bytes]
+    }));
+    let missed = world.ask(bob, look(made_up(1)));
+    let Reply::Failed(failure) = missed else {
+        panic!("{missed:?}");
+    };
+    assert_eq!(failure.code, Code::NotFound);
+    assert_eq!(asked.get(), 1, "for the one that somebody waits for");
+    world.pass(Duration::from_secs(600));
+    assert_eq!(asked.get(), 1, "and not again");
+    // What is to be had is had all the same, and kept for the second half.
+    let shown = world.ask(bob, look(text.clone()));
+    assert!(matches!(shown, Reply::Invitation { .. }), "{shown:?}");
+    assert_eq!(taken_up(&world), 1);
+    world.pass(Duration::from_secs(600));
+    join(&mut world, bob, &text);
 }
 
 #[test]

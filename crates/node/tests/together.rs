@@ -17,7 +17,7 @@ use wire::{Act, Frame, Grant, Item, Joint, Role, TopicFrame};
 const ALL: [Right; 3] = [Right::Publish, Right::Read, Right::Admit];
 
 /// What was proposed, and waits.
-fn proposed(reply: Reply) -> Proposal {
+pub(crate) fn proposed(reply: Reply) -> Proposal {
     match reply {
         Reply::Owners(OwnersReply::Signed(proposal)) => {
             assert!(!proposal.done && proposal.lacks == 1, "{proposal:?}");
@@ -199,14 +199,14 @@ fn what_nobody_signs_is_dropped_after_two_weeks() {
 }
 
 /// What an attacker who has the keys of one owner's device, or of somebody who is none, can say.
-struct Forger {
-    topic: TopicId,
+pub(crate) struct Forger {
+    pub(crate) topic: TopicId,
     state: identity::ActId,
-    key: SecretKey,
+    pub(crate) key: SecretKey,
 }
 
 impl Forger {
-    fn new(world: &mut World, node: usize) -> Self {
+    pub(crate) fn new(world: &mut World, node: usize) -> Self {
         let topic: TopicId = list(world, node).topic;
         let genesis = on_disk(world.disk(node), &topic, |lace, _| lace.genesis().clone());
         let genesis = genesis.expect("it is here");
@@ -251,12 +251,17 @@ impl Forger {
         })
     }
 
-    fn asks(&self, world: &World, fill: u8) -> wire::Proposal {
+    pub(crate) fn asks(&self, world: &World, fill: u8) -> wire::Proposal {
         let now = world.wall().as_millis();
         wire::Proposal::jointly(now, self.state, vec![self.gift(fill)]).expect("a grant")
     }
 
-    fn says(&self, world: &mut World, (from, to): (usize, usize), proposal: wire::Proposal) {
+    pub(crate) fn says(
+        &self,
+        world: &mut World,
+        (from, to): (usize, usize),
+        proposal: wire::Proposal,
+    ) {
         let frame = Frame::Topic {
             topic: self.topic,
             frame: TopicFrame::Proposal(proposal),
@@ -305,6 +310,14 @@ fn false_signatures_are_not_kept() {
     let none = |world: &mut World| {
         world.pass(Duration::from_secs(5));
         assert!(pending(world, alice).is_empty() && pending(world, cleo).is_empty());
+        // Nor is it kept and not shown.
+        for node in [alice, cleo] {
+            let rows = crate::liars::rows(world.disk(node));
+            let mut keys = rows.keys();
+            let kept = keys
+                .any(|(table, key)| *table == node::rows::NODE.id() && key.first() == Some(&b'o'));
+            assert!(!kept, "{node}");
+        }
     };
     // Of a member who is no owner, and of nobody that takes part.
     let mut one = dans.asks(&world, 1);
@@ -465,4 +478,43 @@ fn an_old_proposal_is_worth_nothing_after_the_owners_have_changed() {
         matches!(refused.code, Code::Refused | Code::Failed),
         "{refused:?}"
     );
+}
+
+/// What the law does not let anybody say waits for nobody: in a public topic that all may read.
+#[test]
+fn what_the_law_does_not_speak_of_is_not_kept() {
+    let mut world = World::new(88);
+    let [alice, bob] = ["Alice", "Bob"].map(|name| world.add(name, false));
+    crate::public::found_public(&mut world, alice);
+    let link = invite(&mut world, alice, TEA, 1);
+    join(&mut world, bob, &link);
+    world.pass(Duration::from_secs(20));
+    propose(&mut world, alice, (&["Bob"], &[]), Some(2));
+    world.pass(Duration::from_secs(10));
+    assert!(sign(&mut world, bob).done);
+    world.pass(Duration::from_secs(10));
+    let bobs = Forger::new(&mut world, bob);
+    let mut one = bobs.asks(&world, 1);
+    one.sign(bobs.topic, &bobs.key, Role::Signer);
+    bobs.says(&mut world, (bob, alice), one.clone());
+    assert!(pending(&mut world, alice).is_empty());
+    // One that gives no right to read waits.
+    let Item::Grant(mut grant) = one.items()[0].clone() else {
+        panic!("a grant");
+    };
+    (grant.rights.read, grant.joint) = (None, None);
+    let now = world.wall().as_millis();
+    let items = vec![Item::Grant(grant)];
+    let mut one = wire::Proposal::jointly(now, bobs.state, items).expect("a grant");
+    one.sign(bobs.topic, &bobs.key, Role::Signer);
+    bobs.says(&mut world, (bob, alice), one);
+    assert_eq!(pending(&mut world, alice).len(), 1);
+    // At its making the reason is said.
+    let refused = failure(crate::giving::grant(
+        &mut world,
+        alice,
+        "Bob",
+        &[Right::Read],
+    ));
+    assert!(refused.message.contains("public"), "{refused:?}");
 }

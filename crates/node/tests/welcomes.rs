@@ -146,6 +146,32 @@ fn a_claim_waits_at_the_core_node() {
     assert_eq!(texts(&mut world, alice, TEA), ["one", "two"]);
 }
 
+/// A core node closes the link of whoever only claims after a minute. The claimer comes again and again, and has its
+/// welcome from there, whenever it is made.
+#[test]
+fn a_claimer_who_is_shown_out_comes_again_and_is_let_in() {
+    let mut world = World::new(127);
+    let core = world.add("core", true);
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    world.cut_off(alice, bob);
+    use_core(&mut world, alice, core);
+    found(&mut world, alice, TEA);
+    send(&mut world, alice, TEA, "one");
+    world.pass(Duration::from_secs(2));
+    let link = attended(&mut world, alice, Asked::default());
+    world.pass(Duration::from_secs(2));
+    world.down(alice);
+    tries(&mut world, bob, &link, 20).expect("nobody is there");
+    let first = world.link(bob, core).expect("it puts its claim there");
+    world.pass(Duration::from_secs(3_600));
+    assert_ne!(world.link(bob, core), Some(first), "it is shown out");
+    assert_eq!(info(&mut world, bob).row.role, "joining");
+    world.up(alice);
+    world.pass(Duration::from_secs(360));
+    assert_eq!(info(&mut world, bob).row.role, "member");
+    assert_eq!(texts(&mut world, bob, TEA), ["one"]);
+}
+
 /// Neither the inviter, who founded the topic, nor a core node: another member who may admit.
 #[test]
 fn whoever_may_admit_welcomes_in_the_inviters_stead() {
@@ -157,6 +183,7 @@ fn whoever_may_admit_welcomes_in_the_inviters_stead() {
         rights: rights.into_iter().map(|of| right(of, 0)).collect(),
         messages: None,
         bytes: None,
+        at: None,
     };
     let reply = world.ask(alice, grant);
     assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
@@ -223,6 +250,7 @@ fn no_more_are_welcomed_than_the_invite_has_uses() {
         rights: vec![right(Right::Publish, 0), right(Right::Read, 0)],
         messages: None,
         bytes: None,
+        at: None,
     };
     let reply = world.ask(alice, grant);
     assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");

@@ -102,6 +102,8 @@ pub(crate) struct World {
     pub(crate) checks: BTreeMap<usize, u64>,
     /// How long a frame is on its way.
     pub(crate) delay: Duration,
+    /// From which address the links of these nodes come. All others are of one host.
+    pub(crate) hosts: BTreeMap<usize, String>,
     pub(crate) tamper: Option<Tamper>,
     pub(crate) watch: Option<Watch>,
     pub(crate) tally: Option<Tally>,
@@ -134,6 +136,7 @@ impl World {
             frames: 0,
             checks: BTreeMap::new(),
             delay: Duration::ZERO,
+            hosts: BTreeMap::new(),
             tamper: None,
             watch: None,
             tally: None,
@@ -606,8 +609,10 @@ impl World {
         );
         let exporter = self.rng.array();
         let token = token.or(Some(u64::MAX));
-        for (link, dialled, peer) in [(near, token, whom), (far, None, self.id(from))] {
-            let remote = "10.0.0.9:1".to_owned();
+        for (link, dialled, peer, at) in [(near, token, whom, to), (far, None, self.id(from), from)]
+        {
+            let remote = self.hosts.get(&at).cloned();
+            let remote = remote.unwrap_or_else(|| "10.0.0.9:1".to_owned());
             self.along(
                 link,
                 Input::LinkUp {

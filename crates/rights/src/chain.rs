@@ -25,7 +25,7 @@ use thiserror::Error;
 use wire::limits::{MAX_CHAIN_SIGNATURES, MAX_GRANT_DEPTH, MAX_PROOF_ENVELOPES};
 use wire::{
     Act, Budget, Certificate, Claim, Class, Envelope, Genesis, Grant, Interval, Invite, InviteKind,
-    Item, Raw, Rights, decode_items,
+    Item, Raw, Rights, TopicPolicy, decode_items,
 };
 
 use crate::limits::MAX_CHAIN_BYTES;
@@ -299,6 +299,7 @@ struct Walk<'a> {
     /// in it, and those out of which it has something that was signed jointly.
     wanted: BTreeSet<GrantId>,
     target: GrantId,
+    policy: TopicPolicy,
     /// The first forms that its grants tell.
     forms: BTreeMap<Id, &'a Form>,
     /// The holders of wanted grants whose forms no envelope so far has told.
@@ -352,6 +353,7 @@ impl<'a> Walk<'a> {
             carrier: None,
             rights: OWNERS,
             budget: Budget::default(),
+            policy: genesis.policy,
             held: Held::Composition(top),
             author: None,
             claims: Vec::new(),
@@ -513,7 +515,8 @@ impl<'a> Walk<'a> {
         let Held::Composition(state) = &self.held else {
             return Err(Rule::Parent);
         };
-        let (rights, budget) = terms(item).ok_or(Rule::Parent)?;
+        let (rights, named) = terms(item).ok_or(Rule::Parent)?;
+        let budget = self.policy.budget_of(named);
         let admit = self.rights.admit.ok_or(Rule::Right)?;
         if !admit.holds(header.created) {
             return Err(Rule::Time);

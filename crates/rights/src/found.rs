@@ -23,16 +23,15 @@ pub struct Founded {
 }
 
 /// Founds a topic: fresh random bytes, this device as the founder, one epoch with one slice
-/// without end that begins now.
+/// without end that begins now. Nothing bounds who is let in but what its grant says.
 pub fn found(
     device: &DeviceSecret,
     now: WallTime,
     parameters: Parameters,
     rng: &mut Rng,
 ) -> Result<Founded, EpochRefused> {
-    let random = rng.array();
-    let secret = EpochSecret::generate(rng);
-    of_secret(device, now, parameters, (random, secret, false))
+    let policy = TopicPolicy::default();
+    found_with(device, now, (parameters, policy), rng)
 }
 
 /// Founds a public topic: the same, but that the secret of its epoch follows from the genesis.
@@ -42,27 +41,33 @@ pub fn found_public(
     parameters: Parameters,
     rng: &mut Rng,
 ) -> Result<Founded, EpochRefused> {
-    let random = rng.array();
-    let secret = EpochSecret::of_public(&random);
-    of_secret(device, now, parameters, (random, secret, true))
+    let policy = TopicPolicy {
+        public: true,
+        ..TopicPolicy::default()
+    };
+    found_with(device, now, (parameters, policy), rng)
 }
 
-fn of_secret(
+/// Founds a topic in which this holds from the beginning.
+pub fn found_with(
     device: &DeviceSecret,
     now: WallTime,
-    parameters: Parameters,
-    (random, secret, public): ([u8; 32], EpochSecret, bool),
+    (parameters, policy): (Parameters, TopicPolicy),
+    rng: &mut Rng,
 ) -> Result<Founded, EpochRefused> {
+    let random = rng.array();
+    let secret = if policy.public {
+        EpochSecret::of_public(&random)
+    } else {
+        EpochSecret::generate(rng)
+    };
     let device = device.founder_key(&random);
     let epoch = Epoch::announce(&secret, now.as_millis());
     let epoch_id = epoch.id();
     let genesis = Genesis {
         random,
         root: Form::one(device.public()),
-        policy: TopicPolicy {
-            public,
-            ..TopicPolicy::default()
-        },
+        policy,
         epoch,
         parameters,
     };

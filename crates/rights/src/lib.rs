@@ -74,7 +74,7 @@ pub use device::{DeviceSecret, Incarnation, certify};
 pub use epoch::{
     CoreSecret, Epoch, EpochRefused, EpochSecret, MeetingSecret, MembersKey, SUITE, SliceSeed,
 };
-pub use found::{Founded, found, found_public};
+pub use found::{Founded, found, found_public, found_with};
 pub use identify::{IDENTIFY_TOPICS, Identified, Identity, identified, identify};
 pub use invite::{BoxRefused, Invitation, InviteSeed, grant_of, no_box};
 pub use item::{

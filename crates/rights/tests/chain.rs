@@ -435,6 +435,33 @@ fn nobody_gives_what_it_has_not_or_when_it_may_not() {
     assert_eq!(topic.rule(&made.grant, &made.chain), Rule::Time);
 }
 
+/// Where nothing is named the topic's bounds are what was given; more than that is not given on.
+#[test]
+fn nobody_gives_more_than_the_topic_s_bounds() {
+    let mut topic = Topic::new(8);
+    topic.genesis.policy.budget.messages = Some(10);
+    topic.id = topic.genesis.topic_id();
+    let named = |messages| Terms {
+        budget: Budget {
+            messages,
+            ..Budget::default()
+        },
+        ..EVERYTHING
+    };
+    for (first, second, fits) in [
+        (None, None, true),
+        (None, Some(10), true),
+        (None, Some(11), false),
+        (Some(9), None, false),
+        (Some(20), Some(15), true),
+        (Some(20), None, true),
+    ] {
+        let made = topic.delegated(2, |at| named(if at == 0 { first } else { second }));
+        let proved = topic.check(&made.grant, &made.chain).0;
+        assert_eq!(proved.is_ok(), fits, "{first:?} {second:?}");
+    }
+}
+
 #[test]
 fn strangers_keys_do_not_get_into_a_chain() {
     let topic = Topic::new(6);

@@ -32,6 +32,9 @@ pub enum Standing {
 /// Why a node is dialled and kept, the weakest reason first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
+    /// It was said to have a public topic, by somebody who need not be believed: it is dialled, and a
+    /// stranger all the same, unless there is another reason.
+    Way,
     /// It is a member of a topic of ours that a core node holds: a link with it would only be a
     /// shorter way, and is not worth much trouble while a core node is linked.
     Shortcut,

@@ -26,7 +26,7 @@ impl Router {
             self.self_link(cx, id, link, out);
             return;
         }
-        if self.targets.has(&node) {
+        if self.targets.trusts(&node) {
             link.trust = Trust::Known;
         }
         let known = link.is_known();

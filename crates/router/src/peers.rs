@@ -39,7 +39,7 @@ pub struct PeerState {
     pub added: bool,
     /// Whether a link with it is open.
     pub linked: bool,
-    /// Whether it is no stranger; true for whatever is kept.
+    /// Whether it is no stranger; true for whatever is kept but for [`Why::Way`] alone.
     pub known: bool,
     /// Where it is linked, or the first address to be tried.
     pub address: String,
@@ -156,7 +156,7 @@ impl Router {
             why: target.and_then(crate::targets::Target::why),
             added: self.targets.is(&node, Why::Peer),
             linked: link.is_some(),
-            known: target.is_some() || link.is_some_and(crate::links::Link::is_known),
+            known: self.targets.trusts(&node) || link.is_some_and(crate::links::Link::is_known),
             address: link
                 .map(|link| link.address.clone())
                 .or(first)
@@ -174,7 +174,8 @@ impl Router {
         }
     }
 
-    /// Keeps a node for a reason and sees to it that it is dialled.
+    /// Keeps a node for a reason and sees to it that it is dialled. It is no stranger from then on, but for
+    /// [`Why::Way`].
     pub(crate) fn keep(
         &mut self,
         cx: &mut Cx<'_>,
@@ -193,7 +194,9 @@ impl Router {
             .any(|l| l.node == node && l.phase != LinkPhase::Closing);
         if linked {
             self.target_linked(&node);
-            self.become_known(cx, &node, out);
+            if why > Why::Way {
+                self.become_known(cx, &node, out);
+            }
         } else if dial {
             let first = self.targets.get(&node).map(|t| t.first_dial(cx.now));
             self.timers.set(Timer::Dial(node), first.unwrap_or(cx.now));

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use identity::NodeId;
-use machine::{Cx, Outbox};
+use machine::{Cx, Outbox, Time};
 use wire::frame::Subject;
 use wire::{Code, Frame};
 
@@ -126,7 +126,7 @@ impl Router {
         standing: Standing,
         out: &mut Outbox<Output>,
     ) {
-        if standing == Standing::Stranger && self.targets.has(&node) {
+        if standing == Standing::Stranger && self.targets.trusts(&node) {
             // There is another reason for it.
             return;
         }
@@ -198,6 +198,25 @@ impl Router {
     pub(crate) fn stranger_late(&mut self, cx: &mut Cx<'_>, id: LinkId, out: &mut Outbox<Output>) {
         if self.links.get(&id).is_some_and(|link| !link.is_let_in()) {
             self.refused_by_us(cx, id, Code::STRANGER, SORRY, out);
+        }
+    }
+
+    /// The host from which a linked node comes that is not known, though it may read public topics, and when it
+    /// last said something. Nothing of one that is known.
+    #[must_use]
+    pub fn unknown(&self, node: &NodeId) -> Option<(String, Time)> {
+        let link = self.open.get(node).and_then(|link| self.links.get(link));
+        let link = link.filter(|link| !link.is_known())?;
+        Some((host(&link.address), link.used))
+    }
+
+    /// Closes the links of a node that is not known, because another takes its place.
+    pub fn show_out(&mut self, cx: &mut Cx<'_>, node: &NodeId, out: &mut Outbox<Output>) {
+        let links = self.links.iter();
+        let links = links.filter(|(_, link)| link.node == *node && !link.is_known());
+        let links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
+        for id in links {
+            self.close(cx, id, Code::RATE, "too many readers at once", out);
         }
     }
 

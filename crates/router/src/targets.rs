@@ -196,6 +196,12 @@ impl Targets {
         self.map.contains_key(node)
     }
 
+    /// Whether a node is no stranger because of the reasons for which it is kept.
+    pub(crate) fn trusts(&self, node: &NodeId) -> bool {
+        let why = self.map.get(node).and_then(Target::why);
+        why.is_some_and(|why| why > Why::Way)
+    }
+
     /// Whether another node is kept only if one makes room.
     pub(crate) fn is_full(&self) -> bool {
         self.map.len() >= MAX_TARGETS
@@ -307,7 +313,9 @@ impl Targets {
         let begun = self.tokens.len();
         move |why| match why {
             Some(Why::Shortcut) => few && begun < MAX_DIALS - KEPT_DIALS,
-            Some(Why::Errand | Why::Mail | Why::Member) => begun < MAX_DIALS - KEPT_DIALS,
+            Some(Why::Way | Why::Errand | Why::Mail | Why::Member) => {
+                begun < MAX_DIALS - KEPT_DIALS
+            }
             _ => begun < MAX_DIALS,
         }
     }

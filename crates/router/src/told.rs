@@ -107,7 +107,7 @@ impl Router {
 
     fn needs_advert(&self, node: &NodeId) -> bool {
         self.open.contains_key(node)
-            || self.targets.has(node)
+            || self.targets.trusts(node)
             || self.mail.destinations.contains_key(node)
     }
 

@@ -15,6 +15,7 @@ mod check;
 #[cfg(test)]
 mod tests;
 
+use crate::scenario::limits::MAX_WRITTEN;
 use serde::{Deserialize, Serialize};
 
 /// A number of a node in [`Plan::nodes`].
@@ -208,6 +209,15 @@ pub struct Lie {
     pub kind: LieKind,
     /// How often: one frame in so many that it fits.
     pub one_in: u32,
+    /// How often it writes something of its own at most, with its keys or its invite: of the kinds that
+    /// do. Whatever it wrote is kept for as long as the topic.
+    #[serde(default = "most")]
+    pub most: u32,
+}
+
+/// What [`Lie::most`] is where nothing is said of it.
+pub(crate) const fn most() -> u32 {
+    MAX_WRITTEN
 }
 
 /// What a lying node does.

@@ -11,7 +11,7 @@ use lace::{Effect, Lace};
 use machine::{Cx, Staged};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use wire::{Claim, Invite, InviteKind, Item, Terms};
+use wire::{Claim, Invite, InviteKind, Item, Terms, TopicPolicy};
 
 /// An attended invite that is here.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,7 @@ struct Naming {
 pub(crate) struct Welcomes {
     /// What stands, by which they were found.
     of: Arc<Effect>,
+    policy: TopicPolicy,
     by_claim: BTreeMap<[u8; 32], Vec<Naming>>,
 }
 
@@ -68,6 +69,7 @@ impl Place {
 
 impl Welcomes {
     fn find(lace: &Lace, store: &mut Staged<'_>, of: Arc<Effect>) -> Self {
+        let policy = lace.genesis().policy;
         let mut by_claim: BTreeMap<[u8; 32], Vec<Naming>> = BTreeMap::new();
         for fact in lace.welcoming(store) {
             let Item::Grant(grant) = &fact.what else {
@@ -85,19 +87,26 @@ impl Welcomes {
                 holder: grant.holder,
                 terms: Terms {
                     rights: grant.rights,
-                    budget: grant.budget,
+                    budget: policy.budget_of(grant.budget),
                 },
                 giver: *author.device(),
                 depth,
             });
         }
-        Self { of, by_claim }
+        Self {
+            of,
+            policy,
+            by_claim,
+        }
     }
 
     /// Who has welcomed whoever made a claim of an invite, in the order in which answers are kept.
     fn places(&self, hash: &[u8; 32], claim: &Claim, of: &Attended) -> Vec<Place> {
         let holder = Form::one(claim.device).member();
-        let gift = of.invite.gift().map(|gift| gift.terms);
+        let gift = of.invite.gift().map(|gift| Terms {
+            budget: self.policy.budget_of(gift.terms.budget),
+            ..gift.terms
+        });
         let named = self.by_claim.get(hash).into_iter().flatten();
         let named = named.filter(|naming| naming.holder == holder);
         let mut places: Vec<Place> = named

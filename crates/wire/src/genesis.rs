@@ -36,7 +36,7 @@ pub struct Parameters {
 pub struct TopicPolicy {
     /// 0: whoever has the genesis may read.
     pub public: bool,
-    /// 1: the budget of grants that name none.
+    /// 1: what bounds grants and invites that name no bound of that kind. The topic's own grant has none.
     pub budget: Budget,
 }
 
@@ -173,6 +173,21 @@ impl Genesis {
 }
 
 impl TopicPolicy {
+    /// What bounds a grant or an invite that names these: of each kind what it names, or else what the topic
+    /// does. What may be written in all is the grant's alone to say.
+    #[must_use]
+    pub fn budget_of(&self, named: Budget) -> Budget {
+        let of = &self.budget;
+        Budget {
+            messages: named.messages.or(of.messages),
+            bytes: named.bytes.or(of.bytes),
+            largest: named.largest.or(of.largest),
+            lifespan: named.lifespan.or(of.lifespan),
+            hops: named.hops.or(of.hops),
+            ..named
+        }
+    }
+
     fn write(&self, w: &mut Writer) {
         w.map(usize::from(self.public) + usize::from(!self.budget.is_none()));
         if self.public {

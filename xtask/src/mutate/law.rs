@@ -368,7 +368,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a joint grant gives more than its parent has",
         file: "crates/rights/src/law/take.rs",
-        from: "issue::within(&parent, &grant.rights, &grant.budget)?;",
+        from: "issue::within(&parent, &grant.rights, &budget)?;",
         to: "",
         tests: &["-p rights --test law"],
     },

@@ -172,7 +172,10 @@ pub(crate) fn topics(way: &Path, report: &mut Report) -> Result<(), Failed> {
 fn fill(loader: &mut Loader, topics: usize, each: usize) -> Result<Vec<String>, Failed> {
     let name = |topic| format!("topic-{topic:04}");
     let fill = (0..topics).map(|topic| {
-        loader.ask(Command::TopicCreate { name: name(topic) })?;
+        loader.ask(Command::TopicCreate {
+            name: name(topic),
+            messages: None,
+        })?;
         loader.publish((0..each).map(|n| (name(topic), message(n).into_bytes())))
     });
     fill.collect()

@@ -5,6 +5,7 @@ use crate::args::owners::{Owners, Threshold};
 use crate::client::object;
 use crate::failure::Exit;
 use crate::output::{Outcome, note};
+use crate::rate::PerMinute;
 use crate::request::Ask;
 use crate::{human, plain, schema};
 
@@ -38,11 +39,17 @@ pub fn run(context: &mut Context, owners: Owners) -> Outcome {
 ///
 /// # Errors
 /// The node's failure.
-pub fn create(context: &mut Context, name: String, owners: Option<Threshold>) -> Outcome {
+pub fn create(
+    context: &mut Context,
+    name: String,
+    owners: Option<Threshold>,
+    rate: Option<PerMinute>,
+) -> Outcome {
     let Some(Threshold { threshold, count }) = owners else {
         let line = context.client()?.one(Ask::TopicCreate {
             name,
             public: false,
+            messages: rate.map(|rate| rate.0),
         })?;
         context.print(&line, |topic: &schema::TopicId| {
             format!("{}  {}", plain::line(&topic.name), topic.id)

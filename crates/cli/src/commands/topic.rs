@@ -9,6 +9,7 @@ use crate::args::{Invite, Join, Topic};
 use crate::client::{Client, object};
 use crate::failure::{Code, Exit, Failure};
 use crate::output::{Outcome, note};
+use crate::rate::PerMinute;
 use crate::request::{Ask, Right};
 use crate::when::{When, now_ms};
 use crate::{human, plain, qr, schema};
@@ -20,9 +21,14 @@ use crate::{human, plain, qr, schema};
 pub fn run(context: &mut Context, topic: Topic) -> Outcome {
     match topic {
         Topic::Create {
-            name, public: true, ..
-        } => create_public(context, name),
-        Topic::Create { name, owners, .. } => super::owners::create(context, name, owners),
+            name,
+            public: true,
+            rate,
+            ..
+        } => create_public(context, name, rate),
+        Topic::Create {
+            name, owners, rate, ..
+        } => super::owners::create(context, name, owners, rate),
         Topic::Link { topic } => context
             .one(Ask::TopicLink { topic }, |link: &schema::TopicLink| {
                 link.link.clone()
@@ -52,9 +58,12 @@ pub fn run(context: &mut Context, topic: Topic) -> Outcome {
     }
 }
 
-fn create_public(context: &mut Context, name: String) -> Outcome {
-    let public = true;
-    let line = context.client()?.one(Ask::TopicCreate { name, public })?;
+fn create_public(context: &mut Context, name: String, rate: Option<PerMinute>) -> Outcome {
+    let line = context.client()?.one(Ask::TopicCreate {
+        name,
+        public: true,
+        messages: rate.map(|rate| rate.0),
+    })?;
     context.print(&line, words)?;
     context.out.flush()?;
     if !context.out.json {

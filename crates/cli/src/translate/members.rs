@@ -40,22 +40,13 @@ pub(super) fn giving(ask: Ask) -> node::Command {
                 until,
             });
             let rights = asked.collect();
-            match at {
-                Some(at) => node::Command::GrantLater {
-                    topic,
-                    member,
-                    rights,
-                    messages,
-                    bytes,
-                    at,
-                },
-                None => node::Command::Grant {
-                    topic,
-                    member,
-                    rights,
-                    messages,
-                    bytes,
-                },
+            node::Command::Grant {
+                topic,
+                member,
+                rights,
+                messages,
+                bytes,
+                at,
             }
         }
         Ask::Revoke {

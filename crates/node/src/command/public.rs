@@ -9,6 +9,8 @@ pub enum PublicCommand {
     Create {
         /// The topic's name.
         name: String,
+        /// Messages a minute of everybody who is let in with no other rate, from 1; none is without limit.
+        messages: Option<u32>,
     },
     /// `way topic link TOPIC`.
     Link {

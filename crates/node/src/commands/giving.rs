@@ -126,7 +126,7 @@ impl Inner {
         })
     }
 
-    /// `way grant --at`.
+    /// `way grant --at`. Where several decide it becomes a proposal then, and nobody hears of it before.
     pub(super) fn give_later(
         &mut self,
         turn: &mut Turn<'_, '_>,
@@ -138,8 +138,15 @@ impl Inner {
         if rights_of(asked)?.read.is_some() && self.is_public(local) {
             return Err(all_read());
         }
-        let target = self.target(turn, (local, own), member)?;
-        self.schedule(turn, (local, target.holder), (asked, at), budget)
+        let (holder, member) = match self.reader_named(turn, local, member) {
+            // Its key is all that is known of it, and what it is found by then.
+            Some(device) => (Form::one(device).member(), device.to_string()),
+            None => {
+                let holder = self.target(turn, (local, own), member)?.holder;
+                (holder, holder.to_string())
+            }
+        };
+        self.schedule(turn, (local, holder, member), (asked, at), budget)
     }
 
     /// `way revoke`.
@@ -159,7 +166,12 @@ impl Inner {
                 together = together.filter(|_| !self.gave(turn, local, &invite));
                 invite
             }
-            None => self.target(turn, (local, own), member)?,
+            None => match self.target(turn, (local, own), member) {
+                Err(none) if none.code == Code::NotFound => {
+                    self.waiting_target(turn, local, member).ok_or(none)?
+                }
+                found => found?,
+            },
         };
         let leaves = match cut {
             Some(id) => Leaves::UpTo(self.last_of(turn, local, &target, id)?),
@@ -212,7 +224,8 @@ impl Inner {
             }));
         }
         // What waits for its time is taken back with what stands, or by itself.
-        if revoked.is_empty() && self.take_back_releases(turn, (local, &target.holder), asked) {
+        let waiting = (local, &target.holder);
+        if revoked.is_empty() && self.take_back_releases(turn, waiting, asked) {
             return Ok(Reply::Revoked {
                 grants: revoked,
                 member: target.holder.to_string(),
@@ -234,12 +247,12 @@ impl Inner {
             return Err(Failure::new(Code::Failed, text, ""));
         }
         if let Some((_, under)) = together {
-            self.take_back_releases(turn, (local, &target.holder), asked);
             let proposed = self.propose_items(turn, local, (under, items))?;
+            self.take_back_releases(turn, waiting, asked);
             return Ok(Reply::Owners(OwnersReply::Signed(proposed)));
         }
         self.say_items(turn, local, items, &named)?;
-        self.take_back_releases(turn, (local, &target.holder), asked);
+        self.take_back_releases(turn, waiting, asked);
         // Whoever hears of it hears of keys that the member has not, too.
         self.renew_epoch(turn, local);
         let member = match revoked.as_slice() {
@@ -362,6 +375,28 @@ impl Inner {
             lace.has_member(store, &device)
         });
         (seated == Some(false)).then_some(device)
+    }
+
+    /// Somebody without a seat for whom something waits for its time.
+    fn waiting_target(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        text: &str,
+    ) -> Option<Target> {
+        let key = text.trim().to_ascii_lowercase();
+        let is_meant = |member: &str| match member.parse::<PublicKey>() {
+            Ok(_) => key.len() >= MIN_KEY && member.starts_with(&key),
+            Err(_) => is_prefix(text, &member),
+        };
+        let found = self.waited_for(turn, local, is_meant);
+        let holder = *found.first().filter(|_| found.len() == 1)?;
+        Some(Target {
+            holder,
+            devices: BTreeSet::new(),
+            form: None,
+            held: Vec::new(),
+        })
     }
 
     /// The member that a person means: by its id, the key of a device, a unique prefix of one, or a

@@ -2,6 +2,7 @@
 
 use super::topics::from_publish;
 use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
+use crate::grants::bounded;
 use crate::limits::{DEFAULT_INVITE_MS, MAX_INVITE_MS};
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -99,6 +100,7 @@ impl Inner {
         let keys = self.member(local)?;
         let device = keys.device.as_ref().ok_or_else(no_key)?;
         let (id, grant) = (keys.id, item.grant());
+        let budget = keys.genesis.policy.budget_of(gift.terms.budget);
         let held = TopicBox::sign(id, device, loc, sealed.clone(), until, grant);
         self.with_topics(turn, |topics, env| topics.put_box(env, local, held))
             .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
@@ -119,8 +121,8 @@ impl Inner {
             uses: asked.uses,
             expires: until,
             rights: shown(&gift.terms.rights),
-            messages: gift.terms.budget.messages,
-            bytes: gift.terms.budget.bytes,
+            messages: budget.messages,
+            bytes: budget.bytes,
             attended: !asked.while_away,
         })
     }
@@ -368,10 +370,13 @@ fn terms_of(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<Term
     let standing = effect.grants.get(grant)?;
     let issued = lace.facts(store, |facts| facts.issued(grant));
     let terms = issued.first().and_then(|fact| match &fact.what {
-        Item::Grant(item) => Some(Terms {
-            rights: item.rights,
-            budget: item.budget,
-        }),
+        Item::Grant(item) => Some(bounded(
+            lace,
+            Terms {
+                rights: item.rights,
+                budget: item.budget,
+            },
+        )),
         _ => None,
     });
     terms.filter(|_| !standing.over.admit)

@@ -222,7 +222,12 @@ fn given(
         .into_iter()
         .min_by_key(|fact| (fact.created, fact.carrier));
     let item = fact.as_ref().map(|fact| &fact.what);
-    let (kind, rights, budget, parent) = terms(item);
+    let (kind, rights, named, parent) = terms(item);
+    // Nothing bounds whoever owns the topic.
+    let budget = match kind {
+        GrantKind::Own => named,
+        GrantKind::Grant | GrantKind::Invite => lace.genesis().policy.budget_of(named),
+    };
     let stands = standing.is_some();
     let right = |right, interval: Option<Interval>, over: bool| {
         interval.map(|interval| MemberRight {

@@ -133,7 +133,9 @@ impl Inner {
             Command::CoreClients => Ok(self.core_clients(turn)),
             Command::CoreLeave { core } => self.core_leave(turn, &core),
             Command::CoreList => Ok(self.core_list(turn)),
-            Command::TopicCreate { name } => self.topic_create(turn, &name, false),
+            Command::TopicCreate { name, messages } => {
+                self.topic_create(turn, &name, (false, messages))
+            }
             Command::Topics => Ok(self.topic_list(turn)),
             Command::TopicInfo { topic } => self.topic_info(turn, &topic),
             Command::Members { topic } => self.members(turn, &topic),
@@ -143,6 +145,15 @@ impl Inner {
                 rights,
                 messages,
                 bytes,
+                at: Some(at),
+            } => self.give_later(turn, (&topic, &member), (&rights, at), (messages, bytes)),
+            Command::Grant {
+                topic,
+                member,
+                rights,
+                messages,
+                bytes,
+                at: None,
             } => {
                 let budget = Budget {
                     messages,
@@ -151,14 +162,6 @@ impl Inner {
                 };
                 self.give(turn, (&topic, &member), &rights, budget)
             }
-            Command::GrantLater {
-                topic,
-                member,
-                rights,
-                messages,
-                bytes,
-                at,
-            } => self.give_later(turn, (&topic, &member), (&rights, at), (messages, bytes)),
             Command::Revoke {
                 topic,
                 member,

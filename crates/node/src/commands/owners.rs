@@ -91,7 +91,7 @@ impl Inner {
             let hint = "use a core node, or name an address with `way up --public HOST:PORT`";
             return Err(Failure::new(Code::Failed, text, hint));
         }
-        let Reply::Topic { id, name } = self.topic_create(turn, name, false)? else {
+        let Reply::Topic { id, name } = self.topic_create(turn, name, (false, None))? else {
             return Err(Failure::new(
                 Code::Failed,
                 "the topic could not be made",

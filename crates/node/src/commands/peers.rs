@@ -100,6 +100,7 @@ impl Inner {
                 Some(Why::Core) => "core",
                 Some(Why::TopicCore) => "topic-core",
                 Some(Why::Member | Why::Shortcut) => "member",
+                Some(Why::Way) => "topic-way",
                 Some(Why::Device) => "device",
                 Some(Why::Mail) => "mail",
                 Some(Why::Errand) => "invite",

@@ -7,6 +7,7 @@ use crate::command::{Code, Failure, MemberRight, Right as Named};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::proposals::proposed;
+use crate::reading::all_read;
 use identity::{ActId, Form, GrantId, ProposalId, PublicKey};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::limits::{MAX_INNER_SIGNATURES, MAX_PROPOSED};
@@ -162,12 +163,16 @@ impl Inner {
             right(Named::Read, grant.rights.read),
             right(Named::Admit, grant.rights.admit),
         ];
+        let topic = self.host.keys.topic(local);
+        let budget = topic.map_or(grant.budget, |keys| {
+            keys.genesis.policy.budget_of(grant.budget)
+        });
         ProposedGrant {
             member: grant.holder.to_string(),
             name: self.told_apart(turn, local, devices),
             rights: rights.into_iter().flatten().collect(),
-            messages: grant.budget.messages,
-            bytes: grant.budget.bytes,
+            messages: budget.messages,
+            bytes: budget.bytes,
         }
     }
 
@@ -283,6 +288,13 @@ impl Inner {
         local: u32,
         (under, items): (ActId, Vec<Item>),
     ) -> Result<Proposal, Failure> {
+        if !self.are_lawful(local, &items) {
+            if self.is_public(local) {
+                return Err(all_read());
+            }
+            let text = "the rules of this topic let nobody give or take that";
+            return Err(Failure::new(Code::Refused, text, ""));
+        }
         let count = items.len();
         let since = self.router.time(turn.cx);
         let takes = self.owning(turn, local);

@@ -13,7 +13,9 @@ impl Inner {
         command: PublicCommand,
     ) -> Result<Reply, Failure> {
         match command {
-            PublicCommand::Create { name } => self.topic_create(turn, &name, true),
+            PublicCommand::Create { name, messages } => {
+                self.topic_create(turn, &name, (true, messages))
+            }
             PublicCommand::Link { topic } => self.topic_link(turn, &topic),
         }
     }

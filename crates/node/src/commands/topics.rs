@@ -11,10 +11,11 @@ use crate::rows::{self, TopicRow};
 use crate::tidings::MAX_KEPT_MEMBERS;
 use identity::PublicKey;
 use lace::Lace;
+use rights::found_with;
 use std::collections::{BTreeMap, BTreeSet};
 use topic::Role;
 use wire::plain::CoreEntry;
-use wire::{NodeAddress, Parameters};
+use wire::{Budget, NodeAddress, Parameters, TopicPolicy};
 
 /// What topics are founded with: content is kept for thirty days unless its author says otherwise, and
 /// the keys of ninety days of history (docs/spec/secrecy.md).
@@ -31,7 +32,7 @@ impl Inner {
         &mut self,
         turn: &mut Turn<'_, '_>,
         name: &str,
-        public: bool,
+        (public, messages): (bool, Option<u32>),
     ) -> Result<Reply, Failure> {
         if name.is_empty() || name.len() > wire::limits::MAX_NAME || !wire::is_shown_text(name) {
             return Err(Failure::new(
@@ -56,12 +57,16 @@ impl Inner {
             ));
         }
         let device = &self.host.keys.config.device;
-        let found = if public {
-            rights::found_public
-        } else {
-            rights::found
+        if messages == Some(0) {
+            let text = "a rate is one message a minute at least";
+            return Err(Failure::new(Code::Usage, text, "such as --rate 10/min"));
+        }
+        let budget = Budget {
+            messages,
+            ..Budget::default()
         };
-        let founded = found(device, turn.cx.wall, PARAMETERS, turn.cx.rng)
+        let policy = TopicPolicy { public, budget };
+        let founded = found_with(device, turn.cx.wall, (PARAMETERS, policy), turn.cx.rng)
             .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
         let row = TopicRow {
             name: name.to_owned(),

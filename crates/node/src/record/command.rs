@@ -25,7 +25,10 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
         Command::CoreUse { link } => one(w, 10, link),
         Command::CoreLeave { core } => one(w, 11, core),
         Command::CoreList => bare(w, 12),
-        Command::TopicCreate { name } => one(w, 13, name),
+        Command::TopicCreate { name, messages } => {
+            w.array(3).uint(13_u8).text(name);
+            maybe(w, *messages);
+        }
         Command::Topics => bare(w, 14),
         Command::TopicInfo { topic } => one(w, 15, topic),
         Command::TopicLeave { topic } => one(w, 16, topic),
@@ -126,25 +129,13 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
             rights,
             messages,
             bytes,
-        } => {
-            w.array(6).uint(32_u8).text(topic).text(member);
-            write_asked(w, rights);
-            maybe(w, *messages);
-            maybe(w, *bytes);
-        }
-        Command::GrantLater {
-            topic,
-            member,
-            rights,
-            messages,
-            bytes,
             at,
         } => {
-            w.array(7).uint(42_u8).text(topic).text(member);
+            w.array(7).uint(32_u8).text(topic).text(member);
             write_asked(w, rights);
             maybe(w, *messages);
             maybe(w, *bytes);
-            w.uint(*at);
+            maybe(w, *at);
         }
         Command::Revoke {
             topic,
@@ -187,7 +178,10 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<Command, Malformed> {
         (10, 2) => Command::CoreUse { link: text(r)? },
         (11, 2) => Command::CoreLeave { core: text(r)? },
         (12, 1) => Command::CoreList,
-        (13, 2) => Command::TopicCreate { name: text(r)? },
+        (13, 3) => Command::TopicCreate {
+            name: text(r)?,
+            messages: read_maybe_small(r)?,
+        },
         (14, 1) => Command::Topics,
         (15, 2) => Command::TopicInfo { topic: text(r)? },
         (16, 2) => Command::TopicLeave { topic: text(r)? },
@@ -265,20 +259,13 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
         (40, 2) => Command::Device(devices::read(r)?),
         (41, 2) => Command::Owners(owners::read(r)?),
         (43, 2) => Command::Public(public::read(r)?),
-        (32, 6) => Command::Grant {
+        (32, 7) => Command::Grant {
             topic: text(r)?,
             member: text(r)?,
             rights: read_asked(r)?,
             messages: read_maybe_small(r)?,
             bytes: read_maybe_small(r)?,
-        },
-        (42, 7) => Command::GrantLater {
-            topic: text(r)?,
-            member: text(r)?,
-            rights: read_asked(r)?,
-            messages: read_maybe_small(r)?,
-            bytes: read_maybe_small(r)?,
-            at: r.u64("at")?,
+            at: read_maybe(r)?,
         },
         (33, 6) => Command::Revoke {
             topic: text(r)?,
@@ -357,7 +344,7 @@ fn read_asked(r: &mut Reader<'_>) -> Result<Vec<AskedRight>, Malformed> {
         .collect()
 }
 
-fn read_maybe_small(r: &mut Reader<'_>) -> Result<Option<u32>, Malformed> {
+pub(super) fn read_maybe_small(r: &mut Reader<'_>) -> Result<Option<u32>, Malformed> {
     let wrong = r.wrong("a rate");
     let number = read_maybe(r)?;
     number

@@ -91,8 +91,14 @@ fn commands(w: &mut Whim) -> Vec<Command> {
             address: w.text(),
             psk: CoreInviteSeed::from_bytes(w.0.array()),
         },
-        Command::TopicCreate { name: w.text() },
-        Command::Public(PublicCommand::Create { name: w.text() }),
+        Command::TopicCreate {
+            name: w.text(),
+            messages: w.maybe(Whim::small),
+        },
+        Command::Public(PublicCommand::Create {
+            name: w.text(),
+            messages: w.maybe(Whim::small),
+        }),
         Command::Public(PublicCommand::Link { topic: w.text() }),
         Command::TopicInfo { topic: w.text() },
         Command::Members { topic: w.text() },
@@ -106,18 +112,7 @@ fn commands(w: &mut Whim) -> Vec<Command> {
             }],
             messages: w.maybe(Whim::small),
             bytes: w.maybe(Whim::small),
-        },
-        Command::GrantLater {
-            topic: w.text(),
-            member: w.text(),
-            rights: vec![AskedRight {
-                right: Right::Read,
-                from: w.number(),
-                until: w.maybe(Whim::number),
-            }],
-            messages: w.maybe(Whim::small),
-            bytes: w.maybe(Whim::small),
-            at: w.number(),
+            at: w.maybe(Whim::number),
         },
         Command::Revoke {
             topic: w.text(),

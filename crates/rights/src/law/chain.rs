@@ -68,7 +68,7 @@ impl Chain {
         if !look.is_root(grant) {
             let issued = look.past.facts.issued(grant);
             let fact = issued.first().ok_or(Rule::Chain)?;
-            (chain.rights, chain.budget) = terms(&fact.what).ok_or(Rule::Chain)?;
+            (chain.rights, chain.budget) = look.gift(&fact.what).ok_or(Rule::Chain)?;
             chain.under = match &fact.what {
                 Item::Grant(_) => Under::Grant,
                 _ => Under::Invite,
@@ -165,7 +165,7 @@ pub(super) const fn has_totals(budget: &Budget) -> bool {
     budget.total_envelopes.is_some() || budget.total_bytes.is_some()
 }
 
-/// What a grant or an invite gives.
+/// What a grant or an invite says that it gives; [`Look::gift`] has what the topic adds to its budget.
 pub(super) const fn terms(item: &Item) -> Option<(Rights, Budget)> {
     match item {
         Item::Grant(grant) => Some((grant.rights, grant.budget)),

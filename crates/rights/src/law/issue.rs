@@ -14,13 +14,13 @@ pub(super) fn all(look: &Look<'_>, envelope: &Verified, chain: &Chain) -> Result
     let mut before: Option<Vec<Given>> = None;
     let own = |item: &&Item| !is_joint(item);
     for item in envelope.items.iter().flatten().filter(own) {
-        let Some((rights, budget)) = chain::terms(item) else {
+        let Some((rights, budget)) = look.gift(item) else {
             continue;
         };
         parent(look, item, chain)?;
         within(chain, &rights, &budget)?;
         let before = before.get_or_insert_with(|| issued(look));
-        let more = weight(item, created);
+        let more = weight(look, item, created);
         carve(before, more, chain, created)?;
         before.push(more);
     }
@@ -131,7 +131,7 @@ fn issued(look: &Look<'_>) -> Vec<Given> {
     let issued = issued.filter(|fact| set.has(fact.no) && !is_joint(&fact.what));
     let taken = look.taken();
     let given = issued.map(|fact| {
-        let mut given = weight(&fact.what, fact.created);
+        let mut given = weight(look, &fact.what, fact.created);
         let mut standing = taken.iter();
         given.issued.ended = standing.any(|effect| !effect.grants.contains_key(&fact.item));
         given
@@ -140,8 +140,8 @@ fn issued(look: &Look<'_>) -> Vec<Given> {
 }
 
 /// Whoever claims an invite writes under it at its rates, so it weighs as often as it has uses.
-fn weight(item: &Item, since: u64) -> Given {
-    let (rights, budget) = chain::terms(item).unwrap_or_default();
+fn weight(look: &Look<'_>, item: &Item, since: u64) -> Given {
+    let (rights, budget) = look.gift(item).unwrap_or_default();
     let (uses, open_until) = match item {
         Item::Invite(invite) => match invite.kind {
             InviteKind::WhileAway(_) => (u64::from(invite.uses), Some(invite.until)),

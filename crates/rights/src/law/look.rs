@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use identity::{EnvelopeId, GrantId, Id};
 use lace::{AuthorNo, Effect, Fact, Facts, Past, Rule};
-use wire::{Header, Item};
+use wire::{Budget, Header, Item, Rights};
 
 use super::chain;
 use super::graph::Graph;
@@ -87,6 +87,17 @@ impl<'a> Look<'a> {
         let set = self.past.set();
         let mut issued = self.past.facts.issued(grant).into_iter();
         issued.find(|fact| set.has(fact.no))
+    }
+
+    /// What a grant or an invite gives: the rights that it names, and what bounds them.
+    pub(super) fn gift(&self, item: &Item) -> Option<(Rights, Budget)> {
+        let (rights, named) = chain::terms(item)?;
+        Some((rights, self.budget_of(named)))
+    }
+
+    /// What bounds a grant or an invite that names these bounds: where it names none, the topic's.
+    pub(super) fn budget_of(&self, named: Budget) -> Budget {
+        self.past.facts.genesis().policy.budget_of(named)
     }
 
     /// Who holds a grant: nobody an invite.

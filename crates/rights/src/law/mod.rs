@@ -40,9 +40,12 @@ pub struct Law;
 /// version enforces. Nothing has changed; a later version may know it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum Unenforced {
-    /// Grants that name no budget have one.
-    #[error("the topic gives everybody a budget, and this version does not know such topics")]
-    Budget,
+    /// Grants that name no totals have some: of a grant, which other author keys of the device may be written
+    /// under as well, that would be no limit.
+    #[error(
+        "the topic bounds what everybody writes in all, and no rule of this version counts that"
+    )]
+    Totals,
 }
 
 impl Unenforced {
@@ -51,8 +54,8 @@ impl Unenforced {
     /// # Errors
     /// The first such thing.
     pub fn look(genesis: &Genesis) -> Result<(), Self> {
-        if !genesis.policy.budget.is_none() {
-            return Err(Self::Budget);
+        if has_totals(&genesis.policy.budget) {
+            return Err(Self::Totals);
         }
         Ok(())
     }

@@ -145,6 +145,7 @@ fn granted(look: &Look<'_>, grant: &Grant, joint: &Joint) -> Result<(), Rule> {
     }
     let parent = Chain::under(look, &grant.parent)?;
     parent.may(Right::Admit, look.header.created)?;
-    issue::within(&parent, &grant.rights, &grant.budget)?;
-    issue::at_most_rates(&parent, &grant.budget)
+    let budget = look.budget_of(grant.budget);
+    issue::within(&parent, &grant.rights, &budget)?;
+    issue::at_most_rates(&parent, &budget)
 }

@@ -3,7 +3,7 @@
 use identity::{Device, Form};
 use lace::{Admission, Rule};
 use proptest::prelude::*;
-use wire::{Budget, Item, Terms};
+use wire::{Budget, Header, Item, Terms, TopicPolicy};
 
 use crate::town::{
     DAY, MINUTE, Pen, Replica, START, Sealed, Town, created, grant, grant_to, limited,
@@ -49,6 +49,47 @@ fn a_flood_under_a_valid_grant_is_refused_the_same_everywhere() {
         replica.refuses(&more, Rule::Rate);
         replica.refuses(&two, Rule::Rate);
         replica.takes(&due);
+    }
+}
+
+/// Who is given no rate and no size has those of the topic; what its grant names counts instead. The topic's own
+/// grant has no bound.
+#[test]
+fn who_is_given_no_bound_has_the_topic_s() {
+    let policy = TopicPolicy {
+        budget: Budget {
+            messages: Some(2),
+            largest: Some(500),
+            lifespan: Some(DAY),
+            hops: Some(20),
+            ..Budget::default()
+        },
+        ..TopicPolicy::default()
+    };
+    for (named, many) in [(Budget::default(), 20), (messages(3), 30)] {
+        let mut town = Town::founded(108, policy);
+        let (mut owner, mut pen) = under(&mut town, named);
+        let mut replica = Replica::with(&town, &[&owner, &pen]);
+        let large = pen.content(&town, (1, 501), &[], START);
+        let with =
+            |change: fn(&mut Header)| pen.content_with(&town, vec![1; 20], &[], START, change);
+        let long = with(|header| header.expires += 1);
+        let far = with(|header| header.hops = 21);
+        for said in [large, long, far] {
+            replica.refuses(&said, Rule::Size);
+        }
+        for _ in 0..many {
+            let said = pen.content(&town, (1, 20), &[], START);
+            replica.takes(&said);
+            pen.chain.push(said);
+        }
+        let more = pen.content(&town, (1, 20), &[], START);
+        replica.refuses(&more, Rule::Rate);
+        for _ in 0..40 {
+            let said = owner.content(&town, (1, 5_000), &[], START);
+            replica.takes(&said);
+            owner.chain.push(said);
+        }
     }
 }
 

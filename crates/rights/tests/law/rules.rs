@@ -2,7 +2,9 @@
 
 use identity::{Device, Form, Id, Kind, Scheme};
 use lace::Rule;
-use wire::{Budget, Gift, Grant, Interval, Invite, InviteKind, Item, Rights, Terms, TopicPolicy};
+use wire::{
+    Budget, Gift, Grant, Interval, Invite, InviteKind, Item, Joint, Rights, Terms, TopicPolicy,
+};
 
 use crate::town::{
     ALL, DAY, MINUTE, READER, Replica, START, Sealed, Town, grant, grant_to, limited,
@@ -639,19 +641,102 @@ fn a_claim_that_waits_makes_nobody_a_member() {
     }
 }
 
-/// A topic that gives what no rule enforces admits nothing at all.
+/// A topic that says what no rule enforces admits nothing at all.
 #[test]
 fn a_genesis_with_more_than_is_enforced_begins_nothing() {
-    let budget = TopicPolicy {
-        budget: limited(1, 1),
+    let envelopes = Budget {
+        total_envelopes: Some(64),
+        ..Budget::default()
+    };
+    let bytes = Budget {
+        total_bytes: Some(1 << 20),
+        ..limited(1, 1)
+    };
+    for budget in [envelopes, bytes] {
+        let policy = TopicPolicy {
+            budget,
+            ..TopicPolicy::default()
+        };
+        let mut town = Town::founded(15, policy);
+        let why = rights::Unenforced::Totals;
+        assert_eq!(rights::Unenforced::look(&town.genesis), Err(why));
+        let owner = town.owners();
+        Replica::new(&town).refuses(&owner.chain[0], Rule::Unknown);
+    }
+    assert!(rights::Unenforced::look(&Town::new(1).genesis).is_ok());
+}
+
+/// What bounds whoever is given no bound bounds what it gives, too: not by a rate, and not by a size.
+#[test]
+fn a_topic_s_bounds_are_given_on_and_no_more() {
+    let budget = Budget {
+        largest: Some(1000),
+        ..limited(16, 16_000)
+    };
+    let policy = TopicPolicy {
+        budget,
         ..TopicPolicy::default()
     };
-    let mut town = Town::founded(15, budget);
-    let why = rights::Unenforced::Budget;
-    assert_eq!(rights::Unenforced::look(&town.genesis), Err(why));
-    let owner = town.owners();
-    Replica::new(&town).refuses(&owner.chain[0], Rule::Unknown);
-    assert!(rights::Unenforced::look(&Town::new(1).genesis).is_ok());
+    let mut town = Town::founded(16, policy);
+    let mut owner = town.owners();
+    let bea = town.key();
+    let given = grant(town.root(), &bea.public(), ALL);
+    let at = owner.issue(&town, std::slice::from_ref(&given), &[], START);
+    let mut pen = town.pen(&bea, given.id());
+    pen.begin(&town, 0, &[], &[&at], START + 1);
+    let mut replica = Replica::with(&town, &[&owner, &pen]);
+    let mut of = |budget: Budget| {
+        let terms = Terms { budget, ..GUEST };
+        grant(given.id(), &town.key().public(), terms)
+    };
+    let more = Budget {
+        messages: Some(17),
+        ..Budget::default()
+    };
+    let wider = Budget {
+        largest: Some(1001),
+        ..limited(1, 1)
+    };
+    // Naming nothing is as much as she has, so that no second one fits beside it.
+    let (all, one) = (of(Budget::default()), of(limited(1, 1)));
+    let both = [all.clone(), one.clone()];
+    for (items, rule) in [
+        (vec![of(more)], Rule::Carve),
+        (vec![of(wider)], Rule::Within),
+        (both.to_vec(), Rule::Carve),
+    ] {
+        replica.refuses(&pen.control(&town, &items, &[], START + 2), rule);
+    }
+    replica.takes(&pen.issue(&town, &[all], &[], START + 2));
+    replica.refuses(&pen.control(&town, &[one], &[], START + 3), Rule::Carve);
+    // Signed jointly it is bounded by the same, one by one.
+    let form = Form::one(bea.public());
+    let mut jointly = |messages| {
+        let budget = Budget {
+            messages,
+            ..Budget::default()
+        };
+        let holder = Form::one(town.key().public());
+        let mut item = grant_to(given.id(), holder, Terms { budget, ..GUEST });
+        if let Item::Grant(grant) = &mut item {
+            grant.joint = Some(Joint::new(form.first_state()));
+        }
+        item.sign_jointly(town.id, &bea);
+        item
+    };
+    let (as_much, more) = (jointly(None), jointly(Some(17)));
+    replica.refuses(&pen.control(&town, &[more], &[], START + 3), Rule::Within);
+    replica.takes(&pen.issue(&town, &[as_much], &[], START + 3));
+    // Nothing bounds whoever owns the topic.
+    let beyond = Terms {
+        budget: Budget {
+            largest: Some(60_000),
+            ..limited(1000, 1_000_000)
+        },
+        ..GUEST
+    };
+    let beyond = grant(town.root(), &town.key().public(), beyond);
+    replica.takes(&owner.issue(&town, &[beyond], &[], START + 4));
 }
 
 /// Neither a fork nor a second incarnation of the same envelope changes what was decided.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use identity::{Device, Form, GrantId};
 use lace::Rule;
 use proptest::prelude::*;
-use wire::{Budget, Interval, Item, Rights, Terms};
+use wire::{Budget, Interval, Item, Rights, Terms, TopicPolicy};
 
 use crate::town::{MINUTE, Pen, Replica, START, Sealed, Town, grant_to};
 
@@ -164,7 +164,16 @@ pub(crate) struct Tree {
 }
 
 pub(crate) fn play(tries: &[Try]) -> Tree {
-    let mut town = Town::new(200);
+    play_in(Budget::default(), tries)
+}
+
+/// The same where this bounds whoever names no bound.
+fn play_in(budget: Budget, tries: &[Try]) -> Tree {
+    let policy = TopicPolicy {
+        budget,
+        ..TopicPolicy::default()
+    };
+    let mut town = Town::founded(200, policy);
     let owner = town.owners();
     let mut replica = Replica::with(&town, &[&owner]);
     let mut admitted = owner.chain.clone();
@@ -185,7 +194,15 @@ pub(crate) fn play(tries: &[Try]) -> Tree {
         let parent = people
             .get(with)
             .map_or(people[by].pen.grant, |it| it.pen.grant);
-        let terms = terms(of, now);
+        let named = terms(of, now);
+        let terms = Terms {
+            budget: Budget {
+                messages: named.budget.messages.or(budget.messages),
+                bytes: named.budget.bytes.or(budget.bytes),
+                ..named.budget
+            },
+            ..named
+        };
         let (device, other) = (town.key(), town.key());
         let mut form = Form::one(device.public());
         if of.share < 256 {
@@ -198,11 +215,11 @@ pub(crate) fn play(tries: &[Try]) -> Tree {
             form = Form::new(devices.to_vec(), 1).unwrap();
         }
         let item = match of.invite {
-            Some(uses) => match town.invite(parent, terms).1 {
+            Some(uses) => match town.invite(parent, named).1 {
                 Item::Invite(invite) => Item::Invite(wire::Invite { uses, ..invite }),
                 other => other,
             },
-            None => grant_to(parent, form, terms),
+            None => grant_to(parent, form, named),
         };
         let expected = judged(&people[by], of, parent, &terms, now);
         let written = people[by]
@@ -278,6 +295,17 @@ proptest! {
     #[test]
     fn what_is_issued_never_sums_to_more_than_the_share(tries in tries()) {
         play(&tries);
+    }
+
+    /// Also where the topic says what bounds those who are given no rate.
+    #[test]
+    fn who_names_no_rate_is_summed_with_the_topic_s(
+        tries in tries(),
+        messages in proptest::option::of(1_u32..40),
+        bytes in proptest::option::of(1_u32..40),
+    ) {
+        let bytes = bytes.map(|rate| rate * 1000);
+        play_in(Budget { messages, bytes, ..Budget::default() }, &tries);
     }
 
     /// In whatever order envelopes come, then those that break a rule, and with restarts.

@@ -3,7 +3,7 @@
 
 use super::holdings::{Holdings, look};
 use super::{Everybody, Facts};
-use crate::plan::NodeNo;
+use crate::plan::{NodeNo, TopicNo};
 use identity::{EnvelopeId, PublicKey, TopicId};
 use machine::Base;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +43,34 @@ pub(crate) fn near(everybody: &Everybody<'_>, since_us: u64) -> BTreeMap<NodeNo,
         }
     }
     near
+}
+
+/// The chains of a topic that a node may still ask for, and be offered, although all is silent.
+pub(crate) type Late = BTreeMap<(NodeNo, TopicId), BTreeSet<PublicKey>>;
+
+/// For each node and topic the chains that it has refused since faults have stopped, and those of
+/// which it lacks nothing but what rests on these. Nothing is named where it has refused nothing.
+pub(crate) fn late(everybody: &Everybody<'_>) -> Late {
+    let over = everybody.plan.length_ms.saturating_mul(1_000);
+    let facts = everybody.facts;
+    let mut late = Late::new();
+    for node in &everybody.nodes {
+        for held in node.watch.holdings.iter() {
+            let said = held.refused_after(over);
+            let chains: BTreeMap<PublicKey, u64> = said.map(|(by, from)| (*by, from)).collect();
+            let Some(topic) = facts.topic_no(&held.id).filter(|_| !chains.is_empty()) else {
+                continue;
+            };
+            let refused = Refused {
+                facts,
+                disk: node.disk,
+                local: held.local,
+                chains,
+            };
+            late.insert((node.no, held.id), refused.late(topic));
+        }
+    }
+    late
 }
 
 /// What a node has refused in one topic.
@@ -126,6 +154,22 @@ impl Refused<'_> {
             let from = self.chains.get(&envelope.author);
             from.is_some_and(|from| envelope.number >= *from)
         })
+    }
+
+    /// The chains that were refused, and those of which nothing is missing but what rests on them.
+    fn late(&self, topic: TopicNo) -> BTreeSet<PublicKey> {
+        let mut by: BTreeMap<PublicKey, Vec<EnvelopeId>> = BTreeMap::new();
+        for (id, envelope) in self.facts.of_topic(topic) {
+            by.entry(envelope.author).or_default().push(id);
+        }
+        let mut late: BTreeSet<PublicKey> = self.chains.keys().copied().collect();
+        by.retain(|author, _| !late.contains(author));
+        let resting = by.into_iter().filter(|(_, ids)| {
+            let absent = self.absent(ids);
+            !absent.is_empty() && self.explains(&absent)
+        });
+        late.extend(resting.map(|(author, _)| author));
+        late
     }
 
     /// Whether all of these that are not here were refused, or rest on what was and on nothing else

@@ -214,6 +214,17 @@ impl Facts {
         shelf.get(id).cloned()
     }
 
+    /// All envelopes of a topic that were committed anywhere.
+    pub(crate) fn of_topic(&self, no: TopicNo) -> Vec<(EnvelopeId, Arc<EnvelopeFacts>)> {
+        let mut all = Vec::new();
+        for shelf in &self.envelopes {
+            let shelf = shelf.read().expect("no checker panics");
+            let of = shelf.iter().filter(|(_, envelope)| envelope.topic == no);
+            all.extend(of.map(|(id, envelope)| (*id, Arc::clone(envelope))));
+        }
+        all
+    }
+
     /// An envelope of a topic was committed somewhere; what it names was committed before, as far as
     /// nodes behave.
     pub(crate) fn learn(

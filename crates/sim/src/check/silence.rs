@@ -5,6 +5,7 @@
 //! goes on asking. Each node is judged
 //! for itself: a sum over all would hide the one that chatters.
 
+use super::excuse::{self, Late};
 use super::{Broken, Everybody, Glance};
 use crate::metrics::{frame_kind, frame_name};
 use crate::plan::NodeNo;
@@ -30,8 +31,9 @@ const RENEWED: u64 = 1;
 /// so end again, take three: hello, tags, bye. Others an advert and a hello for each topic.
 const MADE_ANEW: u64 = 8;
 /// Frames that it may say, for each of its links, about chains that it has refused for want of room,
-/// or that whom it says it to has: what was refused is asked for, offered and refused again when the
-/// time has come, which is once an hour, for each chain. What it says about other chains is counted.
+/// or that whom it says it to has, and about chains that rest on those: what was refused is asked for,
+/// offered and refused again when the time has come, which is once an hour, for each chain. What it
+/// says about other chains is counted.
 const OFFERED_AGAIN: u64 = 16;
 /// Links that a node may make anew meanwhile, beside as many as it has. More is churn.
 const LINKS_ANEW: u64 = 16;
@@ -163,53 +165,44 @@ impl Silence {
 }
 
 /// How much a node may have said, and how much it has said about what was refused.
-fn allowed(everybody: &Everybody<'_>, node: &Glance<'_>) -> u64 {
+fn allowed(everybody: &Everybody<'_>, late: &Late, node: &Glance<'_>) -> u64 {
     let (links, said) = (node.linked.len() as u64, &node.watch.silence);
     let topics = node.watch.holdings.iter().count() as u64;
     let anew = said.of_kind(HELLO).min(links + LINKS_ANEW);
-    let excused = excused(everybody, node).min(OFFERED_AGAIN * links);
+    let excused = excused(everybody, late, node).min(OFFERED_AGAIN * links);
     RENEWED * topics * links + MADE_ANEW * anew + excused
 }
 
 /// How many frames of a node are about nothing but what was refused since faults have stopped, by it
-/// or by whom it said them to.
-fn excused(everybody: &Everybody<'_>, node: &Glance<'_>) -> u64 {
+/// or by whom it said them to, and what rests on that.
+fn excused(everybody: &Everybody<'_>, late: &Late, node: &Glance<'_>) -> u64 {
     let heard = node.watch.silence.heard.iter();
     let about = heard.flat_map(|heard| &heard.about);
     let excused = about.filter(|about| {
-        let other = everybody.nodes.iter().find(|other| other.no == about.to);
-        let refused = refused(everybody, node, &about.topic);
-        let by_other = other.map(|other| self::refused(everybody, other, &about.topic));
-        let refused: BTreeSet<PublicKey> = refused
-            .into_iter()
-            .chain(by_other.into_iter().flatten())
-            .collect();
+        let sides = [node.no, about.to];
+        let late = sides.map(|no| late.get(&(no, about.topic)));
+        let is = |author: &PublicKey| late.iter().flatten().any(|late| late.contains(author));
         let of = |id: &EnvelopeId| everybody.facts.envelope(id).map(|envelope| envelope.author);
-        let is = |author: Option<PublicKey>| author.is_some_and(|author| refused.contains(&author));
-        !refused.is_empty()
-            && about.chains.is_subset(&refused)
-            && about.bodies.iter().all(|id| is(of(id)))
+        late.iter().any(Option::is_some)
+            && about.chains.iter().all(is)
+            && about
+                .bodies
+                .iter()
+                .all(|id| of(id).as_ref().is_some_and(is))
     });
     excused.count() as u64
-}
-
-/// The chains of a topic that a node has refused since faults have stopped.
-fn refused(everybody: &Everybody<'_>, node: &Glance<'_>, topic: &TopicId) -> BTreeSet<PublicKey> {
-    let over = everybody.plan.length_ms.saturating_mul(1_000);
-    let held = node.watch.holdings.iter().filter(|held| held.id == *topic);
-    let chains = held.flat_map(|held| held.refused_after(over));
-    chains.map(|(author, _)| *author).collect()
 }
 
 /// Which nodes were not silent while the world listened.
 pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
     let removed = super::removed(everybody);
+    let late = excuse::late(everybody);
     let mut loud: Vec<(u64, &Glance<'_>)> = everybody
         .nodes
         .iter()
         .filter(|node| !node.asks && !removed.contains(&node.no))
         .map(|node| (node.watch.silence.total(), node))
-        .filter(|(said, node)| *said > allowed(everybody, node))
+        .filter(|(said, node)| *said > allowed(everybody, &late, node))
         .collect();
     loud.sort_unstable_by_key(|(said, node)| (std::cmp::Reverse(*said), node.no));
     let note = |(said, node): &(u64, &Glance<'_>)| Broken {

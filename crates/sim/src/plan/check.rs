@@ -7,7 +7,7 @@ use super::{
 use crate::scenario::limits::{
     MAX_BATCH, MAX_BYTES, MAX_COMMIT_US, MAX_CORES_USED, MAX_DISK, MAX_DRIFT_PPM, MAX_KBIT,
     MAX_LATENCY_US, MAX_LENGTH_MS, MAX_LIES, MAX_LOSS_PPM, MAX_MEMBERS, MAX_NAME, MAX_NODES,
-    MAX_RAID_FRAMES, MAX_RAID_LINKS, MAX_SITES, MAX_SKEW_MS, MAX_STEPS, MAX_TOPICS,
+    MAX_RAID_FRAMES, MAX_RAID_LINKS, MAX_SITES, MAX_SKEW_MS, MAX_STEPS, MAX_TOPICS, MAX_WRITTEN,
 };
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -145,6 +145,7 @@ impl Plan {
         within(what("the number of lies"), own.lies.len(), (0, MAX_LIES))?;
         for lie in &own.lies {
             within(what("`one_in` of a lie"), lie.one_in, (1, u32::MAX))?;
+            within(what("`most` of a lie"), lie.most, (1, MAX_WRITTEN))?;
         }
         if let Some(of) = own.twin_of {
             let original = self.node(of, name)?;

@@ -197,6 +197,7 @@ const BAD: &[(&str, &str, &str)] = &[
         "the time to read",
     ),
     ("one_in = 9", "one_in = 0", "`one_in`"),
+    ("one_in = 9", "one_in = 9, most = 251", "`most`"),
     (
         "bytes = 100",
         "bytes = 4_000_000_000",

@@ -110,6 +110,7 @@ pub(crate) fn plan() -> Plan {
     nodes[3].lies = vec![Lie {
         kind: LieKind::Fork,
         one_in: 5,
+        most: 9,
     }];
     nodes.push(node("harbour", Role::Core, 0));
     nodes.push(node("\"island\"", Role::Core, 1));

@@ -54,6 +54,10 @@ pub const MAX_DRIFT_PPM: i32 = 100_000;
 /// Lies of one node: more than there are kinds, since each may have its own frequency.
 pub const MAX_LIES: usize = 64;
 
+/// How often a lie makes a node write something of its own. What was written is asked of nodes for as
+/// long as the topic lives, so that more would only be more of the same.
+pub const MAX_WRITTEN: u32 = 250;
+
 /// Tables of one kind, such as `[[messages]]`: each is drawn for each whom it concerns.
 pub const MAX_TABLES: usize = 1_000;
 

@@ -327,6 +327,7 @@ impl Making<'_> {
             lies.extend(form.kinds.iter().map(|kind| Lie {
                 kind: *kind,
                 one_in: form.one_in,
+                most: form.most,
             }));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::form::{number, path, within};
 use super::limits::{
     MAX_BATCHES, MAX_DISK, MAX_EFFECTS, MAX_LENGTH_MS, MAX_LIES, MAX_NODES, MAX_PER_DAY,
-    MAX_RAID_FRAMES, MAX_RAID_LINKS, MIN_DISK, MIN_RAID_MS, MIN_REPEAT_MS,
+    MAX_RAID_FRAMES, MAX_RAID_LINKS, MAX_WRITTEN, MIN_DISK, MIN_RAID_MS, MIN_REPEAT_MS,
 };
 use super::quantity::{self, Moment, Span};
 use super::source::{Named, Section, meant};
@@ -143,6 +143,7 @@ pub(crate) struct LiarForm {
     pub(crate) victims: Victims,
     pub(crate) kinds: Vec<LieKind>,
     pub(crate) one_in: u32,
+    pub(crate) most: u32,
 }
 
 /// `[[raid]]`.
@@ -414,7 +415,7 @@ impl TravelForm {
 
 impl LiarForm {
     fn read(section: &Section<'_>) -> Self {
-        section.known(&keys(&[&WHO, &["kinds", "one-in"]]));
+        section.known(&keys(&[&WHO, &["kinds", "one-in", "most"]]));
         let kinds = section.list("kinds", |text| {
             let found = LieKind::ALL.iter().find(|(name, _)| *name == text);
             let known = LieKind::ALL.iter().map(|(name, _)| *name);
@@ -432,10 +433,14 @@ impl LiarForm {
             );
         }
         let one_in = section.maybe("one-in", number(MAX_NODES)).unwrap_or(20);
+        let most = section.maybe("most", number(MAX_WRITTEN as usize));
         Self {
             victims: Victims::read(section),
             kinds,
             one_in: u32::try_from(one_in).unwrap_or(u32::MAX),
+            most: most.map_or(MAX_WRITTEN, |most| {
+                u32::try_from(most).unwrap_or(MAX_WRITTEN)
+            }),
         }
     }
 }

@@ -413,7 +413,8 @@ impl Making {
             if draw.percent(35) && !kinds.contains(&LieKind::Fork) {
                 kinds.push(LieKind::Fork);
             }
-            let lies = kinds.into_iter().map(|kind| Lie { kind, one_in });
+            let most = crate::scenario::limits::MAX_WRITTEN;
+            let lies = kinds.into_iter().map(|kind| Lie { kind, one_in, most });
             self.plan.nodes[node as usize].lies = lies.collect();
         }
     }

@@ -279,7 +279,14 @@ impl Host {
             if seat.founds && seat.taking_part == Stage::Wanted {
                 seat.taking_part = Stage::Asked;
                 let name = planned.name.clone();
-                self.give(around, Asked::Found(at), Command::TopicCreate { name });
+                self.give(
+                    around,
+                    Asked::Found(at),
+                    Command::TopicCreate {
+                        name,
+                        messages: None,
+                    },
+                );
             } else if let (true, Stage::Done, Stage::Wanted, true, Some(id)) =
                 (seat.founds, seat.taking_part, seat.invite, agreed, seat.id)
             {
@@ -729,6 +736,7 @@ fn rights_command(act: &Act, topic: TopicId, member: String) -> Option<Command> 
                 rights: asked.collect(),
                 messages: (*per_minute > 0).then_some(*per_minute),
                 bytes: None,
+                at: None,
             })
         }
         Act::Revoke {

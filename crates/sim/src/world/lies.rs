@@ -18,17 +18,14 @@ pub(crate) struct Liar {
     lies: Vec<crate::plan::Lie>,
     /// Frames that it has said, to be said again.
     said: VecDeque<Vec<u8>>,
-    /// How often it has written something of its own with its keys or its invite.
-    written: usize,
+    /// How often each lie has written something of the node's own.
+    written: Vec<u32>,
 }
 
 /// Frames that a liar keeps to say them again.
 const MAX_SAID: usize = 64;
 /// How often a flood repeats one frame.
 const FLOOD: usize = 100;
-/// How often a liar writes something of its own with its keys or its invite. What it wrote is asked of
-/// nodes for as long as they live, so that more would only be more of the same.
-const MAX_WRITTEN: usize = 250;
 
 impl Liar {
     pub(crate) fn new(plan: &NodePlan) -> Option<Box<Self>> {
@@ -36,7 +33,7 @@ impl Liar {
             Box::new(Self {
                 lies: plan.lies.clone(),
                 said: VecDeque::new(),
-                written: 0,
+                written: vec![0; plan.lies.len()],
             })
         })
     }
@@ -57,7 +54,7 @@ impl Liar {
         for at in 0..self.lies.len() {
             let lie = self.lies[at];
             if host.rng.below(u64::from(lie.one_in.max(1))) == 0 {
-                said = self.lie(host, around, lie.kind, said);
+                said = self.lie(host, around, (at, lie.kind), said);
             }
         }
         said
@@ -67,7 +64,7 @@ impl Liar {
         &mut self,
         host: &mut Host,
         around: &Around<'_>,
-        kind: LieKind,
+        (at, kind): (usize, LieKind),
         mut said: Vec<(u64, Vec<u8>)>,
     ) -> Vec<(u64, Vec<u8>)> {
         let Some((end, bytes)) = said.first().cloned() else {
@@ -103,10 +100,10 @@ impl Liar {
             | LieKind::ForkFirst
             | LieKind::InventedDep
             | LieKind::LeakedLink => {
-                if self.written < MAX_WRITTEN
+                if self.written[at] < self.lies[at].most
                     && let Some(bytes) = write(kind, host, around, &bytes)
                 {
-                    self.written += 1;
+                    self.written[at] += 1;
                     said.push((end, bytes));
                 }
             }

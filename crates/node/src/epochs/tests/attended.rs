@@ -100,7 +100,13 @@ impl Scene {
         let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
         use_core(&mut world, alice, core);
         let name = TEA.to_owned();
-        world.ask(alice, Command::TopicCreate { name });
+        world.ask(
+            alice,
+            Command::TopicCreate {
+                name,
+                messages: None,
+            },
+        );
         let link = invite(&mut world, alice, 1, true);
         assert!(joins(&mut world, bob, &link, 30));
         world.pass(Duration::from_secs(5));
@@ -115,6 +121,7 @@ impl Scene {
             ],
             messages: None,
             bytes: None,
+            at: None,
         };
         let reply = world.ask(alice, grant);
         assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
@@ -352,7 +359,13 @@ fn whoever_fetches_its_answer_an_epoch_later_is_let_in() {
     let mut world = World::new(153);
     let (alice, dave) = (world.add("Alice", false), world.add("Dave", false));
     let name = TEA.to_owned();
-    world.ask(alice, Command::TopicCreate { name });
+    world.ask(
+        alice,
+        Command::TopicCreate {
+            name,
+            messages: None,
+        },
+    );
     let link = invite(&mut world, alice, 1, true);
     assert!(joins(&mut world, dave, &link, 30));
     send(&mut world, alice, "one");
@@ -399,7 +412,13 @@ fn an_answers_older_secrets_are_for_questions_alone() {
     let mut world = World::new(154);
     let alice = world.add("Alice", false);
     let name = TEA.to_owned();
-    world.ask(alice, Command::TopicCreate { name });
+    world.ask(
+        alice,
+        Command::TopicCreate {
+            name,
+            messages: None,
+        },
+    );
     let (tags, asked, proofs) = inside(&mut world, alice, |inner, _| {
         let local = local(inner);
         let keys = inner.host.keys.topics.get_mut(&local).unwrap();
@@ -436,7 +455,13 @@ fn a_false_answer_stands_in_no_true_ones_way_at_a_core_node() {
             use_core(&mut world, alice, core);
         }
         let name = TEA.to_owned();
-        world.ask(alice, Command::TopicCreate { name });
+        world.ask(
+            alice,
+            Command::TopicCreate {
+                name,
+                messages: None,
+            },
+        );
         send(&mut world, alice, "one");
         world.pass(Duration::from_secs(10));
         let link = invite(&mut world, alice, 1, false);
@@ -564,6 +589,7 @@ fn a_claim_that_comes_late_waits_for_a_person() {
         rights: vec![right(Right::Publish, None), right(Right::Read, None)],
         messages: None,
         bytes: None,
+        at: None,
     };
     let reply = scene.world.ask(alice, grant);
     assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");

@@ -75,7 +75,13 @@ pub(super) fn world(seed: u8, people: usize) -> World {
         world.add(&format!("Person {n}"), false);
     }
     let name = "tea".to_owned();
-    world.ask(0, Command::TopicCreate { name });
+    world.ask(
+        0,
+        Command::TopicCreate {
+            name,
+            messages: None,
+        },
+    );
     for n in 1..people {
         let command = Command::Invite {
             rights: Vec::new(),

@@ -1,6 +1,6 @@
 //! Work about chains that were refused, about what rests on them, and about others.
 
-use super::{Excused, Said, near, of};
+use super::{Excused, Said, late, near, of};
 use crate::check::fixture::{ADA, BEN, CLEO, CORE, Town, id_of};
 use crate::plan::NodeNo;
 use identity::EnvelopeId;
@@ -154,6 +154,26 @@ fn what_rests_on_a_refused_chain_alone_is_excused() {
         ..Undone::default()
     };
     assert_eq!(excused(&town, &undone).parked, 1);
+}
+
+#[test]
+fn chains_that_rest_on_what_was_refused_may_be_spoken_of() {
+    let Refusing {
+        mut town, given, ..
+    } = refusing();
+    let named = |town: &Town| {
+        let mut all = town.everybody(late).1;
+        let core = all.remove(&(CORE, town.topic)).unwrap_or_default();
+        assert!(all.is_empty(), "nobody else has refused anything: {all:?}");
+        let is = |no: &NodeNo| core.contains(&town.author(*no));
+        [ADA, BEN, CLEO].into_iter().filter(is).collect::<Vec<_>>()
+    };
+    assert_eq!(named(&town), [BEN], "one of Cleo's could be here");
+    // With that, hers lack only what names Ben's. Ada's could be here now.
+    town.give(CORE, &given);
+    assert_eq!(named(&town), [BEN, CLEO]);
+    town.plan.length_ms = 1_000_000;
+    assert_eq!(named(&town), [], "it was refused while there were faults");
 }
 
 #[test]
