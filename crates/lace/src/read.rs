@@ -1,6 +1,5 @@
 //! Reading what is admitted.
 
-use crate::author::Tip;
 use crate::bound::Status;
 use crate::fact::Fact;
 use crate::lace::Lace;
@@ -194,16 +193,6 @@ impl Lace {
             .iter()
             .filter(|author| author.closed.is_none() && !author.covered)
             .filter_map(|author| Some(author.tip?.id))
-    }
-
-    /// The last envelopes that stand of closed authors, the newest first. Nobody names them by itself; what
-    /// they say is in nobody's past until somebody does, in an envelope of control.
-    #[must_use]
-    pub fn ends_of_closed(&self) -> Vec<EnvelopeId> {
-        let closed = self.authors.iter().filter(|author| author.closed.is_some());
-        let mut tips: Vec<Tip> = closed.filter_map(|author| author.tip).collect();
-        tips.sort_by_key(|tip| (core::cmp::Reverse(tip.generation), tip.id));
-        tips.into_iter().map(|tip| tip.id).collect()
     }
 
     pub(crate) fn placed(&self, store: &mut Staged<'_>, n: u64) -> Option<(Place, u32)> {

@@ -217,6 +217,10 @@ pub const BEGIN_WITHIN_MS: u64 = 5_000;
 /// and how long before boxes of an own one that were refused are tried again.
 pub const UNFINISHED: Duration = Duration::from_secs(10);
 
+/// When it is looked anew whether an epoch can be begun, where more was said without anybody naming it
+/// than one envelope can name. Sooner where something comes.
+pub const UNCLEAN: Duration = Duration::from_secs(600);
+
 /// Of the epochs that a device may begin a day ([`rights::limits::EPOCHS_PER_DAY`]), how many are left for
 /// removals: without a new one nothing can be written after them. Whoever comes by an
 /// invite for which there is none reads nothing until a member hands the keys over.

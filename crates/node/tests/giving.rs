@@ -223,6 +223,41 @@ fn who_may_not_read_writes_on() {
     assert!(!heard.contains(&"not for Bob".to_owned()), "{heard:?}");
 }
 
+/// What Bob says of rights while he may not write stands, and nobody names it by itself: whoever begins
+/// the keys that follow a removal by him has to.
+#[test]
+fn who_may_not_write_removes_others_all_the_same() {
+    let mut world = World::new(49);
+    let [alice, bob, cleo] = ["Alice", "Bob", "Cleo"].map(|name| world.add(name, false));
+    found(&mut world, alice, TEA);
+    let link = invite(&mut world, alice, TEA, 1);
+    join(&mut world, bob, &link);
+    world.pass(Duration::from_secs(20));
+    let reply = grant(
+        &mut world,
+        alice,
+        "Bob",
+        &[Right::Publish, Right::Read, Right::Admit],
+    );
+    assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(30));
+    let link = invite(&mut world, bob, TEA, 1);
+    join(&mut world, cleo, &link);
+    world.pass(Duration::from_secs(30));
+    delivered(&mut world, cleo, "by what Bob gave");
+    let reply = revoke(&mut world, alice, "Bob", &[Right::Publish], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(30));
+    delivered(&mut world, alice, "Bob only reads");
+    let reply = revoke(&mut world, bob, "Cleo", &[], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(30));
+    delivered(&mut world, alice, "not for Cleo");
+    world.pass(Duration::from_secs(30));
+    assert!(texts(&mut world, bob, TEA).contains(&"not for Cleo".to_owned()));
+    assert!(!texts(&mut world, cleo, TEA).contains(&"not for Cleo".to_owned()));
+}
+
 #[test]
 fn what_cannot_be_given_or_taken_is_said() {
     let (mut world, [alice, bob, _]) = three(45);

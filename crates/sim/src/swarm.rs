@@ -125,7 +125,7 @@ pub fn plan(seed: u64) -> Plan {
     };
     let count = draw.between(2, 6);
     let mut kinds = draw.some(&KINDS, usize::try_from(count).unwrap_or(2));
-    // Ten kinds of lies share one place here.
+    // All kinds of lies share one place here.
     if !kinds.contains(&Kind::Lies) && draw.percent(15) {
         kinds.push(Kind::Lies);
     }

@@ -14,15 +14,17 @@
 use crate::epochs::handing::Handing;
 use crate::keychain::Keychain;
 use crate::limits::{
-    BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, EPOCHS_FOR_REMOVALS, SURVEY_AFTER, UNFINISHED,
+    BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, EPOCHS_FOR_REMOVALS, SURVEY_AFTER, UNCLEAN,
+    UNFINISHED,
 };
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::NODE;
 use crate::timer::Timer;
+use core::cmp::Reverse;
 use core::time::Duration;
 use identity::{EnvelopeId, EpochId, PublicKey};
-use lace::{Plan, Set};
+use lace::{AuthorNo, Plan, Set};
 use machine::Time;
 use rights::limits::EPOCHS_PER_DAY;
 use rights::{FalseBox, HeldEpoch, Portion, Recipients, Survey, is_clean};
@@ -60,6 +62,7 @@ impl Announcing {
 /// What is being announced.
 struct Planned {
     created: u64,
+    past: Set,
     entitled: Recipients,
 }
 
@@ -421,19 +424,24 @@ impl Inner {
         let clean =
             |planned: &Planned| is_clean(&planned.entitled.portions(), &survey.now.portions());
         let mut names = Vec::new();
-        let mut planned = self.plan_epoch(turn, local, &names);
-        if planned.as_ref().is_some_and(|planned| !clean(planned)) {
-            // What somebody said before it forked stands, and nobody names it by itself.
-            names = self.ends_of_closed(turn, local);
-            planned = self.plan_epoch(turn, local, &names);
-        }
-        let Some(planned) = planned else {
+        let Some(mut planned) = self.plan_epoch(turn, local, &names) else {
             return;
         };
         if !clean(&planned) {
-            // There are more ends of the topic than an envelope names: what it does not name yet it
-            // will name after a while.
-            return self.draw(turn, local);
+            // What somebody said before it forked stands, and what somebody goes on to say whose
+            // content is cut off, and nobody names it by itself.
+            names = self.left_unnamed(turn, local, &planned.past);
+            let Some(again) = self.plan_epoch(turn, local, &names) else {
+                return;
+            };
+            planned = again;
+        }
+        if !clean(&planned) {
+            // More ends matter than an envelope names. Whatever else is said names some of them, and
+            // then this is looked at anew.
+            let at = turn.cx.now.after(UNCLEAN);
+            self.announcing.again.insert(local, at);
+            return;
         }
         let devices = planned.entitled.entitled(planned.created);
         let wanted = crate::epochs::Wanted {
@@ -496,6 +504,7 @@ impl Inner {
             });
             Some(Planned {
                 created: header.created,
+                past,
                 entitled,
             })
         })
@@ -531,12 +540,26 @@ impl Inner {
         }
     }
 
-    /// The last that stands of authors who are closed, as many as one envelope may name beside the heads.
-    fn ends_of_closed(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<EnvelopeId> {
-        let ends = look(&mut self.topics, turn.cx, local, |lace, _| {
-            lace.ends_of_closed()
+    /// Where what stands, and is not in this past, was said: the last of each author, as many as one
+    /// envelope may name beside the heads. Whoever has taken something from somebody comes first.
+    fn left_unnamed(&mut self, turn: &mut Turn<'_, '_>, local: u32, past: &Set) -> Vec<EnvelopeId> {
+        let ends = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let (held, effect) = (lace.held_set(store), lace.held_effect(store));
+            let mut ends: BTreeMap<AuthorNo, End> = BTreeMap::new();
+            lace.facts(store, |facts| {
+                let left = held.iter().filter(|no| !past.has(*no));
+                let stands = left.filter(|no| !effect.void.contains_key(no));
+                for fact in stands.filter_map(|no| facts.fact(no)) {
+                    let end = ends.entry(fact.author).or_default();
+                    end.takes |= takes_away(&fact.what);
+                    end.last = end.last.max((fact.generation, fact.carrier));
+                }
+            });
+            let mut ends: Vec<End> = ends.into_values().collect();
+            ends.sort_unstable_by_key(|end| Reverse((end.takes, end.last)));
+            ends
         });
-        let ends = ends.into_iter().flatten();
+        let ends = ends.into_iter().flatten().map(|end| end.last.1);
         ends.take(wire::limits::MAX_DEPS / 2).collect()
     }
 
@@ -565,6 +588,32 @@ impl Inner {
         self.note_queued(turn, local);
         Ok(())
     }
+}
+
+/// The last that an author has said of rights.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// Whether something is taken from somebody there or before.
+    takes: bool,
+    /// The generation of the envelope, and its id.
+    last: (u64, EnvelopeId),
+}
+
+impl Default for End {
+    fn default() -> Self {
+        Self {
+            takes: false,
+            last: (0, EnvelopeId::from_bytes([0; 32])),
+        }
+    }
+}
+
+/// Whether an item may end somebody's right.
+const fn takes_away(item: &Item) -> bool {
+    matches!(
+        item,
+        Item::Revocation(_) | Item::Close(_) | Item::Leave | Item::Act(_) | Item::Countersign(_)
+    )
 }
 
 /// Takes out what is due.

@@ -1,7 +1,7 @@
 //! Who gives rights to whom in a drawn world, and takes them back: in order, at once, and in disorder.
 
 use super::{MINUTE, Making, SECOND};
-use crate::plan::{Act, NodeNo, Place, Right, TopicNo};
+use crate::plan::{Act, Lie, LieKind, NodeNo, Place, Right, TopicNo};
 use crate::scenario::draw::Draw;
 
 /// How many worlds have it, in hundredths.
@@ -12,6 +12,9 @@ const ADMINS: (u64, u64) = (1, 3);
 
 /// Messages a minute of those whose rate is bounded.
 const PER_MINUTE: (u32, u32) = (20, 400);
+
+/// Worlds of these in which an administrator's key is stolen, in hundredths.
+const STOLEN: u32 = 45;
 
 /// The rights of an administrator; mostly all. A device goes over to nothing that gives less than it has,
 /// so that others are of little use.
@@ -58,6 +61,7 @@ impl Making {
     /// In many worlds rights are given and taken back.
     pub(super) fn rights(&mut self) {
         let mut draw = self.draw("rights");
+        let mut thieves = self.draw("thieves");
         if !draw.percent(SHARE) || self.apart {
             return;
         }
@@ -72,6 +76,9 @@ impl Making {
             }
             if draw.percent(65) {
                 self.takes(&court, given, &mut draw);
+            }
+            if thieves.percent(STOLEN) {
+                self.steals(&court, given, &mut thieves);
             }
         }
     }
@@ -227,6 +234,38 @@ impl Making {
             }
             at += draw.skewed(1, 5 * MINUTE);
         }
+    }
+
+    /// The founder takes everything from an administrator whose key is stolen, mostly while nobody else
+    /// can hear it; the thief goes on, and is heard.
+    fn steals(&mut self, court: &Court, given: u64, draw: &mut Draw) {
+        let mut admins = court.admins.clone();
+        admins.retain(|node| !self.founds(*node) && !self.has_twin(*node));
+        let liars = self.plan.nodes.iter().filter(|node| !node.is_honest());
+        let room = liars.count() < self.people().len() / 3;
+        let Some(thief) = draw.pick(&admins).filter(|_| room) else {
+            return;
+        };
+        let left = self.plan.length_ms.saturating_sub(given);
+        let at = given + draw.between(5 * SECOND, (left / 2).max(6 * SECOND));
+        let at = self.up_from(court.founder, at);
+        let window = draw.between(20 * SECOND, 5 * MINUTE);
+        if at + window >= self.plan.length_ms {
+            return;
+        }
+        if draw.percent(80) {
+            self.alone(court.founder, (at, at + window));
+        }
+        self.takes_one(court.topic, (court.founder, thief), &[], at + SECOND, draw);
+        for _ in 0..3 {
+            self.speaks_on(court.topic, thief, at + 2 * SECOND, draw);
+        }
+        let lie = Lie {
+            kind: LieKind::StolenKey,
+            one_in: draw.small(1, 3),
+            most: draw.small(10, 60),
+        };
+        self.plan.nodes[thief as usize].lies.push(lie);
     }
 
     fn takes_one(

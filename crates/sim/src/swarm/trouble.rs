@@ -6,8 +6,8 @@ use crate::scenario::draw::Draw;
 
 const DAY: u64 = 24 * HOUR;
 
-/// Every kind of lie.
-const LIES: [LieKind; 10] = [
+/// Every kind of lie, but for what is said with stolen keys: that needs somebody whose rights are taken.
+const LIES: [LieKind; 13] = [
     LieKind::BadSignature,
     LieKind::Fork,
     LieKind::Replay,
@@ -18,6 +18,9 @@ const LIES: [LieKind; 10] = [
     LieKind::PoisonedId,
     LieKind::Garble,
     LieKind::Outsider,
+    LieKind::ForkFirst,
+    LieKind::InventedDep,
+    LieKind::LeakedLink,
 ];
 
 /// The sizes that a disk shrinks to, in bytes.
@@ -413,13 +416,13 @@ impl Making {
             if draw.percent(35) && !kinds.contains(&LieKind::Fork) {
                 kinds.push(LieKind::Fork);
             }
-            let most = crate::scenario::limits::MAX_WRITTEN;
+            let most = draw.small(4, 40);
             let lies = kinds.into_iter().map(|kind| Lie { kind, one_in, most });
             self.plan.nodes[node as usize].lies = lies.collect();
         }
     }
 
-    fn has_twin(&self, node: NodeNo) -> bool {
+    pub(super) fn has_twin(&self, node: NodeNo) -> bool {
         self.plan.nodes.iter().any(|one| one.twin_of == Some(node))
     }
 

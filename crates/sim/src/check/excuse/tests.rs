@@ -173,7 +173,8 @@ fn chains_that_rest_on_what_was_refused_may_be_spoken_of() {
     town.give(CORE, &given);
     assert_eq!(named(&town), [BEN, CLEO]);
     town.plan.length_ms = 1_000_000;
-    assert_eq!(named(&town), [], "it was refused while there were faults");
+    let none: [NodeNo; 0] = [];
+    assert_eq!(named(&town), none, "it was refused while there were faults");
 }
 
 #[test]
