@@ -218,14 +218,21 @@ impl Home {
             .set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(|error| Failure::io("write", &path, &error))?;
-        Ok(Lock { _file: file })
+        Ok(Lock(file))
     }
 }
 
 /// The lock of a home; dropping it lets go.
 #[derive(Debug)]
-pub struct Lock {
-    _file: File,
+pub struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file would not do: a process that another thread is starting has a copy of the
+    /// handle until it becomes its own program, and the lock is held for as long.
+    fn drop(&mut self) {
+        // Where this fails, the lock ends with the last copy of the handle.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Writes a file that others cannot read, whole or not at all: a temporary file in the same folder,
@@ -337,7 +344,10 @@ mod tests {
             refused.message.contains(&std::process::id().to_string()),
             "{refused}"
         );
+        let copy = first.0.try_clone().unwrap();
         drop(first);
-        home.lock().unwrap();
+        home.lock()
+            .expect("though a process that is starting holds a copy");
+        drop(copy);
     }
 }

@@ -227,10 +227,14 @@ impl Inner {
     /// A box is fetched, or given up: nothing is wanted of these nodes any more on its account.
     fn errands_over(&mut self, turn: &mut Turn<'_, '_>, at: &[NodeAddress]) {
         for address in at {
-            let wanted = self.joining.asks(&address.node) || self.pairing.is_joining(&address.node);
-            if !wanted {
-                self.release(turn, address.node, Why::Errand);
-            }
+            self.errand_over(turn, address.node);
+        }
+    }
+
+    /// Something that was to be done at a node is done, or given up: it is kept for others of the kind.
+    pub(crate) fn errand_over(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
+        if !self.joining.asks(&node) && !self.pairing.is_joining(&node) {
+            self.release(turn, node, Why::Errand);
         }
     }
 

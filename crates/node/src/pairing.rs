@@ -434,7 +434,7 @@ impl Inner {
         let keys = &self.host.keys;
         keys.write_vault(turn.cx, &pair_key(&node), key.as_bytes());
         self.stands(turn, node, Standing::Member);
-        self.release(turn, node, Why::Errand);
+        self.errand_over(turn, node);
         self.keep(turn, node, Why::Device, addresses);
     }
 
@@ -500,7 +500,7 @@ impl Inner {
         if self.pairing.joins.remove(&node).is_none() {
             return;
         }
-        self.release(turn, node, Why::Errand);
+        self.errand_over(turn, node);
         for request in self.waiting.paired(node) {
             let failure = Failure::new(
                 Code::Refused,
@@ -514,7 +514,7 @@ impl Inner {
     /// Nobody waits for a link to be answered any more.
     pub(crate) fn device_join_over(&mut self, turn: &mut Turn<'_, '_>, node: NodeId) {
         if self.pairing.joins.remove(&node).is_some() {
-            self.release(turn, node, Why::Errand);
+            self.errand_over(turn, node);
         }
     }
 

@@ -654,3 +654,33 @@ fn a_link_serves_once_and_not_for_long() {
     let garbled = failure(device_join(&mut world, phone, "way:join/abc"));
     assert_eq!(garbled.code, Code::Usage);
 }
+
+/// A link for a device that leads nowhere takes nothing from a link to a topic at the same node.
+#[test]
+fn a_pairing_that_fails_ends_no_other_errand() {
+    let mut world = World::new(131);
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    found(&mut world, alice, "tea");
+    let text = invite(&mut world, alice, "tea", 1);
+    let link: wire::JoinLink = text.parse().expect("a link");
+    let made_up = wire::DeviceLink {
+        seed: [7; 16],
+        at: link.at,
+    };
+    world.down(alice);
+    let look = Command::JoinLook {
+        link: text,
+        timeout_ms: 600_000,
+    };
+    let waits = world.ask_for(bob, look, Duration::from_secs(1));
+    assert!(waits.is_none(), "it waits for Alice");
+    let made_up = made_up.to_text().expect("a link");
+    failure(device_join(&mut world, bob, &made_up));
+    world.up(alice);
+    world.pass(Duration::from_secs(120));
+    let replies: Vec<&Reply> = world.nodes[bob].replies.values().collect();
+    assert!(
+        matches!(replies[..], [Reply::Invitation { .. }]),
+        "{replies:?}"
+    );
+}

@@ -289,6 +289,9 @@ pub struct TopicPlan {
     /// Whether each is given an invite of its own, and not one and the same.
     #[serde(default)]
     pub personal: bool,
+    /// Whether anybody may read it. Members are those who may write.
+    #[serde(default)]
+    pub public: bool,
 }
 
 /// Something that happens.

@@ -152,6 +152,7 @@ mod tests {
                 founder: 1,
                 members: vec![2],
                 personal: false,
+                public: false,
             }],
             steps,
         }

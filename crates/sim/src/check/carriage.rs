@@ -1,4 +1,4 @@
-//! Only subscribers, and core nodes that a subscriber uses, carry a topic.
+//! Only subscribers, and core nodes that a subscriber uses, carry a topic that is not public.
 //!
 //! Nothing of a topic lies on the disk of any other node, and no frame about it leaves an honest
 //! node for one: from an outsider not even the topic's id is to be had.
@@ -111,9 +111,9 @@ pub(crate) fn is_invited(plan: &Plan, facts: &Facts, no: NodeNo, topic: TopicNo)
         })
 }
 
-/// Whether a node may have a topic: it was let in, or somebody who was uses it as a core node.
+/// Whether a node may have a topic: anybody may, or it was let in, or somebody who was uses it as a core node.
 pub(crate) fn may_carry(plan: &Plan, facts: &Facts, no: NodeNo, topic: TopicNo) -> bool {
-    if is_invited(plan, facts, no, topic) {
+    if plan.topics[topic as usize].public || is_invited(plan, facts, no, topic) {
         return true;
     }
     let uses = |client: &NodeNo| plan.nodes[*client as usize].uses.contains(&no);

@@ -348,6 +348,7 @@ pub(crate) mod tests {
             founder: 0,
             members: vec![1, 2],
             personal: false,
+            public: false,
         };
         let send = |(topic, count): &(u32, u32)| Step {
             at_ms: 0,

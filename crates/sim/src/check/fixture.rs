@@ -103,6 +103,7 @@ fn plan() -> Plan {
             founder: ADA,
             members: vec![BEN, CLEO],
             personal: false,
+            public: false,
         }],
         steps: Vec::new(),
     }

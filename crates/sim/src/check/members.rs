@@ -126,7 +126,7 @@ fn loses(overview: &Overview<'_>, topic: TopicNo, replica: &Replica) -> Option<B
     let lacks = |(_, rights): &(&NodeNo, &BTreeSet<Right>)| {
         !rights.contains(&Right::Publish) || !rights.contains(&Right::Read)
     };
-    let rights = rights_at(overview, replica);
+    let rights = rights_at(overview, topic, replica);
     let mut lacking = rights.iter().filter(lacks).map(|(no, _)| *no);
     let no = lacking.find(|no| {
         // The keys of who lies may be closed, and what it came by with them.

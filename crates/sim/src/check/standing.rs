@@ -59,7 +59,7 @@ pub(crate) fn lost(overview: &Overview<'_>, topic: TopicNo) -> Lost {
         if !overview.node(replica.at).plan.is_honest() {
             continue;
         }
-        for (no, rights) in rights_at(overview, replica) {
+        for (no, rights) in rights_at(overview, topic, replica) {
             for right in [Right::Publish, Right::Read] {
                 if !rights.contains(&right) {
                     lost.0.entry(no).or_default().insert(right);
@@ -70,13 +70,16 @@ pub(crate) fn lost(overview: &Overview<'_>, topic: TopicNo) -> Lost {
     lost
 }
 
-/// What those may do whose authors are at a replica.
+/// What those may do whose authors are at a replica. In a public topic whoever may write takes part as one
+/// who may read does elsewhere.
 pub(crate) fn rights_at(
     overview: &Overview<'_>,
+    topic: TopicNo,
     replica: &Replica,
 ) -> BTreeMap<NodeNo, BTreeSet<Right>> {
     let devices = &overview.everybody.facts.devices;
     let disk = overview.node(replica.at).disk;
+    let public = overview.everybody.plan.topics[topic as usize].public;
     let found = look(disk, replica.local, |lace, store| {
         let effect = lace.held_effect(store);
         let mut rights: BTreeMap<NodeNo, BTreeSet<Right>> = BTreeMap::new();
@@ -86,7 +89,11 @@ pub(crate) fn rights_at(
             .collect();
         for (device, no) in known {
             let may = of_device(lace, store, &effect, &device);
-            rights.entry(no).or_default().extend(may);
+            let rights = rights.entry(no).or_default();
+            rights.extend(may);
+            if public && rights.contains(&Right::Publish) {
+                rights.insert(Right::Read);
+            }
         }
         rights
     });

@@ -309,6 +309,8 @@ fn a_topic_on_an_outsiders_disk_is_found() {
     let (broken, ()) = town.everybody(|_| ());
     assert_eq!(promises(&broken), [super::carriage::PROMISE]);
     assert_eq!(broken[0].node, Some(MALLORY));
+    town.plan.topics[0].public = true;
+    assert_eq!(town.everybody(|_| ()).0, [], "nobody is an outsider there");
 }
 
 fn leave(town: &Town, from: NodeNo, to: NodeNo, frame: &[u8]) -> Vec<Broken> {

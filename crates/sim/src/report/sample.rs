@@ -126,6 +126,7 @@ pub(crate) fn plan() -> Plan {
         founder: 0,
         members: (1..8).collect(),
         personal: false,
+        public: false,
     };
     Plan {
         name: "the islands <with one> who travels".into(),

@@ -100,6 +100,7 @@ pub(crate) struct TopicForm {
     pub(crate) joins: Span,
     /// Whether each member is given an invite of its own.
     pub(crate) personal: bool,
+    pub(crate) public: bool,
     pub(crate) line: u32,
 }
 
@@ -404,7 +405,7 @@ impl Online {
 impl TopicForm {
     fn read(section: &Section<'_>) -> Self {
         section.known(&[
-            "name", "count", "founder", "members", "size", "circle", "joins", "personal",
+            "name", "count", "founder", "members", "size", "circle", "joins", "personal", "public",
         ]);
         Self {
             name: must_name(section, "name"),
@@ -420,6 +421,7 @@ impl TopicForm {
                     high: 30_000,
                 }),
             personal: section.flag("personal", false),
+            public: section.flag("public", false),
             line: section.line(),
         }
     }

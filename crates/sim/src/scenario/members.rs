@@ -129,6 +129,7 @@ impl Making<'_> {
                     founder: *founder,
                     members: members.to_vec(),
                     personal: topic.personal,
+                    public: topic.public,
                 });
             }
         }

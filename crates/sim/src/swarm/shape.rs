@@ -6,6 +6,9 @@ use crate::scenario::draw::Draw;
 
 const MIB: u64 = 1 << 20;
 
+/// Topics that anybody may read, in hundredths.
+const PUBLIC: u32 = 15;
+
 /// A network inside a site.
 fn inside(draw: &mut Draw) -> Path {
     let latency_us = draw.between(1_000, 6_000);
@@ -215,6 +218,7 @@ impl Making {
     pub(super) fn topics(&mut self) {
         let mut draw = self.draw("topics");
         let mut invites = self.draw("invites");
+        let mut public = self.draw("public");
         let people = self.people();
         let count = draw.skewed(1, 4);
         for index in 0..count {
@@ -244,6 +248,7 @@ impl Making {
                 founder,
                 members,
                 personal: invites.percent(60),
+                public: public.percent(PUBLIC),
             });
         }
     }

@@ -287,8 +287,10 @@ fn the_median_world_is_large_enough_and_every_world_keeps_the_rules() {
 fn everything_that_can_happen_happens_in_a_good_share_of_worlds() {
     let mut acts: BTreeMap<String, u64> = BTreeMap::new();
     let mut lies: BTreeMap<LieKind, u64> = BTreeMap::new();
+    let mut public = 0;
     for seed in 0..SEEDS {
         let plan = plan(seed);
+        public += u64::from(plan.topics.iter().any(|topic| topic.public));
         let of: BTreeSet<String> = plan.steps.iter().map(|step| word(&step.act)).collect();
         for act in of {
             *acts.entry(act).or_default() += 1;
@@ -304,6 +306,7 @@ fn everything_that_can_happen_happens_in_a_good_share_of_worlds() {
         acts.values().all(|worlds| *worlds >= SEEDS / 10),
         "{acts:?}"
     );
+    assert!(public >= SEEDS / 10, "{public}");
     assert_eq!(lies.len(), 14, "{lies:?}");
     assert!(
         lies.values().all(|worlds| *worlds >= SEEDS / 20),

@@ -7,6 +7,7 @@ use crate::check::holdings::genesis;
 use crate::plan::{Act, NodeNo, Plan, Right, Role, TopicNo};
 use identity::TopicId;
 use machine::Time;
+use node::command::public::PublicCommand;
 use node::command::{AskedRight, Code, Command, ReadFrom, Reply, RequestId, Right as NamedRight};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -279,14 +280,13 @@ impl Host {
             if seat.founds && seat.taking_part == Stage::Wanted {
                 seat.taking_part = Stage::Asked;
                 let name = planned.name.clone();
-                self.give(
-                    around,
-                    Asked::Found(at),
-                    Command::TopicCreate {
-                        name,
-                        messages: None,
-                    },
-                );
+                let messages = None;
+                let create = if planned.public {
+                    Command::Public(PublicCommand::Create { name, messages })
+                } else {
+                    Command::TopicCreate { name, messages }
+                };
+                self.give(around, Asked::Found(at), create);
             } else if let (true, Stage::Done, Stage::Wanted, true, Some(id)) =
                 (seat.founds, seat.taking_part, seat.invite, agreed, seat.id)
             {
@@ -408,7 +408,8 @@ impl Host {
                 let Some(member) = self.member(around, *topic, *other) else {
                     return false;
                 };
-                if let Some(command) = rights_command(act, id, member) {
+                let public = around.plan.topics[*topic as usize].public;
+                if let Some(command) = rights_command(act, (id, public), member) {
                     around.facts.change_topic(*topic, |facts| {
                         facts.rights.insert(step);
                     });
@@ -719,13 +720,20 @@ fn link_for<'a>(around: &Around<'a>, topic: TopicNo, no: NodeNo) -> Option<&'a S
 }
 
 /// What a person says to give rights, or to take them back.
-fn rights_command(act: &Act, topic: TopicId, member: String) -> Option<Command> {
+fn rights_command(act: &Act, (topic, public): (TopicId, bool), member: String) -> Option<Command> {
     let topic = topic.to_string();
+    // Nobody needs a right to read what is public.
+    let speaks_of = |right: &&Right| !public || **right != Right::Read;
     match act {
+        Act::Grant { rights, .. } | Act::Revoke { rights, .. }
+            if !rights.is_empty() && !rights.iter().any(|right| speaks_of(&right)) =>
+        {
+            None
+        }
         Act::Grant {
             rights, per_minute, ..
         } => {
-            let asked = rights.iter().map(|right| AskedRight {
+            let asked = rights.iter().filter(speaks_of).map(|right| AskedRight {
                 right: named(*right),
                 from: 0,
                 until: None,
@@ -744,7 +752,12 @@ fn rights_command(act: &Act, topic: TopicId, member: String) -> Option<Command> 
         } => Some(Command::Revoke {
             topic,
             member,
-            only: rights.iter().copied().map(named).collect(),
+            only: rights
+                .iter()
+                .filter(speaks_of)
+                .copied()
+                .map(named)
+                .collect(),
             cut: None,
             cascade: *cascade,
         }),
