@@ -442,7 +442,7 @@ pub fn invitation(invitation: &schema::Invitation) -> String {
     let next = if invitation.attended {
         "somebody who may admit has to welcome you before you take part"
     } else {
-        "you take part at once, and nobody welcomes you first"
+        "you take part at once, and may write so much before somebody who may admit has been online"
     };
     format!(
         "{} invites you to the topic {}\n  {}\n  you may {}\n  the link is good until {}\n  {next}",

@@ -6,7 +6,7 @@
 //!
 //! A grant is somebody else's doing: nobody is moved to one that holds less. So a device goes over
 //! only to what gives, at this moment, every right that it has and more, with a budget that is no
-//! tighter; to what lets it write messages, when what it writes under does not any more; or to
+//! tighter; to what gives as much and does not count what is written in all, where its own does; to what lets it write messages, when what it writes under does not any more; or to
 //! anything, when that gives nothing any more.
 
 use crate::keychain::TopicKeys;
@@ -133,7 +133,9 @@ fn better(
         let writes = other.rights.contains(&Right::Publish);
         let more = other.rights.is_superset(&has.rights) && other.rights != has.rights;
         let silent = !has.rights.contains(&Right::Publish);
-        let more = more || (writes && silent);
+        let counts = has.budget.has_totals() && !other.budget.has_totals();
+        let freed = counts && other.rights.is_superset(&has.rights);
+        let more = more || freed || (writes && silent);
         let fits = silent || has.budget.is_within(&other.budget);
         let depth = u32::MAX - it.depth;
         (more && fits).then_some((writes, other.rights.len(), depth, *grant))

@@ -138,6 +138,17 @@ pub const WELCOME_WITHIN_MS: u64 = 3_000;
 /// How long after a welcome that failed it is tried again.
 pub const WELCOME_AGAIN: Duration = Duration::from_secs(300);
 
+/// Guests of one topic that a node notes, of all its invites of the kind while away. Whoever comes beyond
+/// that is not welcomed by itself, and waits for `way grant`.
+pub const MAX_GUESTS: usize = 4_096;
+
+/// Envelopes that a device may write under an invite of the kind while away before somebody welcomes it. More
+/// are refused. What a leaked link costs, together with the next.
+pub const GUEST_ENVELOPES: u64 = 64;
+
+/// Bytes of headers, proofs and bodies, likewise.
+pub const GUEST_BYTES: u64 = 1 << 20;
+
 /// Invites of this device in one topic that are looked through when one may have ended. The boxes
 /// of more stay at core nodes until their time.
 pub const MAX_INVITES: usize = 1_024;

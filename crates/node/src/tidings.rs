@@ -320,6 +320,7 @@ impl Inner {
                 self.learn_cores_anew(turn, local);
                 self.name_core_peers(turn, local);
             }
+            self.look_at_guests(turn, local);
         }
         self.join_progress(turn, local);
     }
@@ -384,8 +385,8 @@ impl Inner {
                 }
             }
             Item::Leave => self.member_left(turn, local, device),
-            Item::Claim(_)
-            | Item::Invite(_)
+            Item::Claim(claim) => self.note_guest(turn, (local, &header.author), claim),
+            Item::Invite(_)
             | Item::Sealing(_)
             | Item::Title(_)
             | Item::Grant(_)
@@ -681,6 +682,7 @@ impl Inner {
         self.leave_ways(turn, local);
         self.tokens.remove(local);
         self.tidings.forget(local);
+        self.guests.forget(local);
         for link in self.links.values_mut() {
             link.proven.remove(&local);
             link.members.remove(&local);

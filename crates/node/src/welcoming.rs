@@ -1,4 +1,4 @@
-//! Letting people in who have claimed an attended invite.
+//! Letting people in who have claimed an invite.
 //!
 //! Claims come from their claimers, at whatever node keeps the invite's box, and from there to all
 //! who take part. Whoever may admit and is there welcomes them, with what the invite gives and no
@@ -6,9 +6,13 @@
 //! so at once; others wait for a moment that each draws, so that one of them is first. As many are
 //! welcomed as the invite has uses, by what is known here; beyond that it takes a person, and so it does
 //! where a claim is first seen after its invite's end.
+//!
+//! Who came by an invite of the kind while away has the keys and writes already. It needs the grant alone, when
+//! it has written much: see [`guests`](crate::guests).
 
 use crate::command::InviteRow;
 use crate::grants;
+use crate::guests::Guests;
 use crate::io::LinkId;
 use crate::limits::{MAX_ASKING, WELCOME_AGAIN, WELCOME_WITHIN_MS};
 use crate::look::look;
@@ -47,6 +51,22 @@ pub(crate) struct Unwelcomed {
     is_own: bool,
     /// Whether the invite has uses left for it, by what is known here, and it came in time.
     pub(crate) is_due: bool,
+}
+
+impl Unwelcomed {
+    /// What whoever made the claim is to have: what the invite gives, however much is written in all.
+    fn terms(&self) -> Option<Terms> {
+        let terms = self.invite.gift()?.terms;
+        let budget = terms.budget.without_totals();
+        Some(Terms { budget, ..terms })
+    }
+}
+
+impl Welcoming {
+    /// Whether it is known already when to look at a topic's claims.
+    pub(crate) fn has_due(&self, local: u32) -> bool {
+        self.due.contains_key(&local)
+    }
 }
 
 impl Inner {
@@ -142,7 +162,9 @@ impl Inner {
     /// A life begins: claims that came in an earlier one may not have been welcomed.
     pub(crate) fn open_claims(&mut self, turn: &mut Turn<'_, '_>) {
         let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        self.guests = Guests::load(turn.cx, &topics);
         for local in topics {
+            self.look_at_guests(turn, local);
             let start = local.to_be_bytes();
             let any = turn.cx.store.prefix(topic::rows::CLAIMS, &start, 1);
             if !any.is_empty() {
@@ -179,7 +201,7 @@ impl Inner {
                 .into_iter()
                 .find(|open| open.is_due)
             {
-                let Some(terms) = open.invite.gift().map(|gift| gift.terms) else {
+                let Some(terms) = open.terms() else {
                     break;
                 };
                 if let Err(why) = self.welcome(turn, local, &open, terms) {
@@ -206,7 +228,8 @@ impl Inner {
         };
         let (own, device) = (GrantId::from_bytes(keys.row.grant), device.public());
         let now = turn.cx.wall.as_millis();
-        let claims = self.topics.claims(turn.cx, local);
+        let mut claims = self.topics.claims(turn.cx, local);
+        claims.extend(self.claims_of_guests(turn, local));
         if claims.is_empty() {
             return Vec::new();
         }
@@ -271,7 +294,9 @@ impl Inner {
         self.with_topics(turn, |topics, env| topics.publish(env, local, draft))?;
         self.note_queued(turn, local);
         self.align_epoch(turn, local, &terms.rights);
-        self.hand_over_to(turn, local, open, (grant, terms.rights));
+        if matches!(open.invite.kind, InviteKind::Attended(_)) {
+            self.hand_over_to(turn, local, open, (grant, terms.rights));
+        }
         Ok(grant)
     }
 
@@ -338,7 +363,12 @@ fn waiting(
     let root = own.as_bytes() == lace.id().as_bytes();
     let terms = grants::left_of(lace, store, &effect, &own);
     let admits = terms.and_then(|terms| terms.rights.admit);
-    if !root && !admits.is_some_and(|admit| admit.holds(now)) {
+    // Nothing is given out of an invite.
+    let holds = effect
+        .grants
+        .get(&own)
+        .is_some_and(|it| it.holder.is_some());
+    if !root && !(holds && admits.is_some_and(|admit| admit.holds(now))) {
         return Vec::new();
     }
     let is_used = |open: &OpenClaim| is_used(open, Some(device));
@@ -353,15 +383,14 @@ fn waiting(
     for open in claims.iter().filter(|open| !is_used(open)) {
         let issued = lace.facts(store, |facts| facts.issued(&open.claim.grant));
         let Some((fact, invite)) = issued.first().and_then(|fact| match &fact.what {
-            Item::Invite(invite) if matches!(invite.kind, InviteKind::Attended(_)) => {
-                Some((fact, *invite))
-            }
+            Item::Invite(invite) => Some((fact, *invite)),
             _ => None,
         }) else {
             continue;
         };
         let gift = invite.gift().map(|gift| grants::bounded(lace, gift.terms));
         let within = root || grants::gives_as_much(terms.as_ref(), gift.as_ref());
+        let away = matches!(invite.kind, InviteKind::WhileAway(_));
         let stands = effect.grants.contains_key(&open.claim.grant);
         let inviter = lace.facts(store, |facts| facts.key(fact.author));
         let inviter = inviter.and_then(|key| Some(*lace.author(&key)?.device()));
@@ -372,7 +401,7 @@ fn waiting(
             && !open.is_late
             && *count < invite.uses
             && !let_in.contains(&anew)
-            && can_be_sealed_to(&open.claim.sealing);
+            && (away || can_be_sealed_to(&open.claim.sealing));
         if is_due {
             *count = count.saturating_add(1);
             let_in.insert(anew);

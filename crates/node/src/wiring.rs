@@ -311,6 +311,7 @@ impl Inner {
             }
             topic::Output::Changed { topic, last } => {
                 self.speak_again(turn, topic);
+                self.look_at_guests(turn, topic);
                 if let Some(keys) = self.host.keys.topic(topic) {
                     turn.held(Held::Changed {
                         topic: keys.id,

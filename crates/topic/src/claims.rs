@@ -19,7 +19,7 @@ use crate::limits::{
 use crate::rows::{self, Bytes};
 use crate::state::{Shared, Topic};
 use crate::topics::{Env, Topics};
-use crate::welcomes::{Attended, Place, Welcomes};
+use crate::welcomes::{Invited, Place, Welcomes};
 use identity::{GrantId, PublicKey};
 use machine::Cx;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -174,7 +174,7 @@ impl Claims {
 
     /// Whether there is room for a claim of an invite: of the invite itself, and in the topic beside
     /// the claims of other inviters, none of whom fills it for the others.
-    fn room(&self, grant: &GrantId, of: &Attended, welcomed: bool) -> Option<Room> {
+    fn room(&self, grant: &GrantId, of: &Invited, welcomed: bool) -> Option<Room> {
         let own = self.open.values().filter(|open| open.grant == *grant);
         if own.count() >= most(of) {
             if !welcomed {
@@ -199,7 +199,7 @@ impl Claims {
 }
 
 /// How many claims of an invite are kept.
-fn most(of: &Attended) -> usize {
+fn most(of: &Invited) -> usize {
     let uses = usize::try_from(of.invite.uses).unwrap_or(usize::MAX);
     uses.min(MAX_CLAIMED_USES).saturating_add(SPARE_CLAIMS)
 }
@@ -267,7 +267,7 @@ impl Topic {
         shared: &Shared,
         cx: &mut Cx<'_>,
         (hash, claim): (&[u8; 32], &Claim),
-        of: &Attended,
+        of: &Invited,
     ) -> Option<Room> {
         let invite = &of.invite;
         let fits = claim.invite == invite.key && claim.time <= invite.until;
@@ -553,6 +553,26 @@ impl Topics {
             });
         }
         claims
+    }
+
+    /// The same of a claim that stands in the graph, of an invite of the kind while away: by what is known
+    /// here, and `is_late` as it is told.
+    pub fn claim_of_guest(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: Local,
+        (claim, is_late): (Claim, bool),
+    ) -> Option<OpenClaim> {
+        let (topic, _) = self.get(cx, topic).ok()?;
+        let hash = claim.hash();
+        let by = topic.welcomed_by(cx, (&hash, &claim));
+        Some(OpenClaim {
+            hash,
+            claim,
+            is_late,
+            is_welcomed: by.iter().any(Place::counts),
+            givers: by.iter().map(|place| place.giver).collect(),
+        })
     }
 
     /// How many were welcomed by an invite whose claims are not kept any longer.

@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wire::{Claim, Invite, InviteKind, Item, Terms, TopicPolicy};
 
-/// An attended invite that is here.
+/// An invite that is here.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Attended {
+pub(crate) struct Invited {
     pub(crate) invite: Invite,
     /// The device that gave it.
     pub(crate) inviter: PublicKey,
@@ -101,7 +101,7 @@ impl Welcomes {
     }
 
     /// Who has welcomed whoever made a claim of an invite, in the order in which answers are kept.
-    fn places(&self, hash: &[u8; 32], claim: &Claim, of: &Attended) -> Vec<Place> {
+    fn places(&self, hash: &[u8; 32], claim: &Claim, of: &Invited) -> Vec<Place> {
         let holder = Form::one(claim.device).member();
         let gift = of.invite.gift().map(|gift| Terms {
             budget: self.policy.budget_of(gift.terms.budget),
@@ -128,18 +128,23 @@ impl Welcomes {
 
 impl Topic {
     /// The attended invite that a claim is of, if it is here.
-    pub(crate) fn attended(&self, cx: &mut Cx<'_>, grant: &GrantId) -> Option<Attended> {
+    pub(crate) fn attended(&self, cx: &mut Cx<'_>, grant: &GrantId) -> Option<Invited> {
+        let of = self.invited(cx, grant);
+        of.filter(|of| matches!(of.invite.kind, InviteKind::Attended(_)))
+    }
+
+    /// The invite that a claim is of, if it is here.
+    fn invited(&self, cx: &mut Cx<'_>, grant: &GrantId) -> Option<Invited> {
         let issued = self.lace.facts(&mut cx.store, |facts| facts.issued(grant));
         let fact = issued.first()?;
-        let invite = match &fact.what {
-            Item::Invite(invite) if matches!(invite.kind, InviteKind::Attended(_)) => *invite,
-            _ => return None,
+        let Item::Invite(invite) = fact.what else {
+            return None;
         };
         let author = self
             .lace
             .facts(&mut cx.store, |facts| facts.key(fact.author))?;
         let inviter = *self.lace.author(&author)?.device();
-        Some(Attended { invite, inviter })
+        Some(Invited { invite, inviter })
     }
 
     /// Who has welcomed whoever made a claim, by what is here.
@@ -148,7 +153,7 @@ impl Topic {
         cx: &mut Cx<'_>,
         (hash, claim): (&[u8; 32], &Claim),
     ) -> Vec<Place> {
-        let Some(of) = self.attended(cx, &claim.grant) else {
+        let Some(of) = self.invited(cx, &claim.grant) else {
             return Vec::new();
         };
         self.welcomes(cx).places(hash, claim, &of)
