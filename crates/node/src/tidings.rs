@@ -303,6 +303,7 @@ impl Inner {
                 self.acts_came(turn, local, &items);
                 self.drop_proposals(turn, local);
                 self.pairs_look_again(turn, local);
+                self.guests_changed(turn, local);
             }
             if self.is_public(local) {
                 self.seat_readers(turn, local, &items);
@@ -384,7 +385,10 @@ impl Inner {
                     self.name_core_peers(turn, local);
                 }
             }
-            Item::Leave => self.member_left(turn, local, device),
+            Item::Leave => {
+                self.member_left(turn, local, device);
+                self.guest_left(turn, local, device);
+            }
             Item::Claim(claim) => self.note_guest(turn, (local, &header.author), claim),
             Item::Invite(_)
             | Item::Sealing(_)

@@ -12,15 +12,17 @@
 
 use crate::command::InviteRow;
 use crate::grants;
-use crate::guests::Guests;
+use crate::guests;
 use crate::io::LinkId;
-use crate::limits::{MAX_ASKING, WELCOME_AGAIN, WELCOME_WITHIN_MS};
+use crate::limits::{
+    MAX_ASKING, MAX_GUEST_GRANTS, MAX_WELCOMES, WELCOME_AGAIN, WELCOME_NEXT, WELCOME_WITHIN_MS,
+};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::timer::Timer;
 use core::time::Duration;
 use identity::{Form, GrantId, PublicKey};
-use lace::Lace;
+use lace::{Lace, Over};
 use machine::{Staged, Time};
 use rights::{Portion, Welcomed, can_be_sealed_to, seal_answer};
 use router::Standing;
@@ -39,6 +41,8 @@ pub(crate) struct Welcoming {
     asking: BTreeMap<[u8; 32], BTreeMap<LinkId, [u8; 32]>>,
     /// When to look at a topic's claims.
     due: BTreeMap<u32, Time>,
+    /// Before when not to, since many were welcomed just now.
+    rests: BTreeMap<u32, Time>,
 }
 
 /// A claim that nobody has welcomed yet, and its invite.
@@ -59,13 +63,6 @@ impl Unwelcomed {
         let terms = self.invite.gift()?.terms;
         let budget = terms.budget.without_totals();
         Some(Terms { budget, ..terms })
-    }
-}
-
-impl Welcoming {
-    /// Whether it is known already when to look at a topic's claims.
-    pub(crate) fn has_due(&self, local: u32) -> bool {
-        self.due.contains_key(&local)
     }
 }
 
@@ -154,6 +151,8 @@ impl Inner {
             let wait = turn.cx.rng.below(WELCOME_WITHIN_MS);
             now.after(Duration::from_millis(wait))
         };
+        let rests = self.welcoming.rests.get(&local);
+        let at = rests.map_or(at, |until| at.max(*until));
         let known = self.welcoming.due.entry(local).or_insert(at);
         *known = at.min(*known);
         self.timers.set_earlier(Timer::Welcome, *known);
@@ -162,8 +161,8 @@ impl Inner {
     /// A life begins: claims that came in an earlier one may not have been welcomed.
     pub(crate) fn open_claims(&mut self, turn: &mut Turn<'_, '_>) {
         let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
-        self.guests = Guests::load(turn.cx, &topics);
         for local in topics {
+            self.load_guests(turn, local);
             self.look_at_guests(turn, local);
             let start = local.to_be_bytes();
             let any = turn.cx.store.prefix(topic::rows::CLAIMS, &start, 1);
@@ -195,12 +194,20 @@ impl Inner {
         let due: Vec<u32> = due.map(|(local, _)| *local).collect();
         for local in due {
             self.welcoming.due.remove(&local);
+            let rests = now.after(WELCOME_NEXT);
+            self.welcoming.rests.insert(local, rests);
+            let mut more = MAX_WELCOMES;
             // One after the other: each uses up one of its invite's uses.
             while let Some(open) = self
                 .unwelcomed(turn, local)
                 .into_iter()
                 .find(|open| open.is_due)
             {
+                if more == 0 {
+                    self.welcoming.due.insert(local, rests);
+                    break;
+                }
+                more -= 1;
                 let Some(terms) = open.terms() else {
                     break;
                 };
@@ -227,14 +234,30 @@ impl Inner {
             return Vec::new();
         };
         let (own, device) = (GrantId::from_bytes(keys.row.grant), device.public());
+        let author = keys.certificate().map(|certificate| certificate.author);
         let now = turn.cx.wall.as_millis();
         let mut claims = self.topics.claims(turn.cx, local);
-        claims.extend(self.claims_of_guests(turn, local));
+        let of_guests = self.claims_of_guests(turn, local);
+        let invites: BTreeSet<GrantId> = of_guests.iter().map(|open| open.claim.grant).collect();
+        let mut welcomed = BTreeSet::new();
+        for invite in invites {
+            let devices = self.topics.welcomed_under(turn.cx, local, &invite);
+            welcomed.extend(devices.into_iter().map(|device| (invite, device)));
+        }
+        let guests = Some(author).filter(|_| !of_guests.is_empty());
+        claims.extend(of_guests);
         if claims.is_empty() {
             return Vec::new();
         }
         let found = look(&mut self.topics, turn.cx, local, |lace, store| {
-            waiting(lace, store, (own, &device, now), &claims)
+            // Whoever has a link in too many hands keeps room for people's word.
+            let room = guests.map(|author| {
+                let effect = lace.held_effect(store);
+                let given = author.map(|by| guests::welcomed_by(lace, store, (&effect, &by)));
+                MAX_GUEST_GRANTS.saturating_sub(given.unwrap_or(0))
+            });
+            let known = (welcomed, room.unwrap_or(0));
+            waiting(lace, store, (own, &device, now), known, &claims)
         });
         found.unwrap_or_default()
     }
@@ -352,11 +375,13 @@ fn is_used(open: &OpenClaim, own: Option<&PublicKey>) -> bool {
 }
 
 /// The claims that nobody has welcomed, of invites that this device can stand in for: it may admit
-/// now, and has itself what the invite gives.
+/// now, and has itself what the invite gives. Of invites of the kind while away it is told who has been
+/// welcomed before, and how many more it welcomes by itself.
 fn waiting(
     lace: &Lace,
     store: &mut Staged<'_>,
     (own, device, now): (GrantId, &PublicKey, u64),
+    (mut let_in, mut room): (BTreeSet<(GrantId, PublicKey)>, usize),
     claims: &[OpenClaim],
 ) -> Vec<Unwelcomed> {
     let effect = lace.held_effect(store);
@@ -373,7 +398,10 @@ fn waiting(
     }
     let is_used = |open: &OpenClaim| is_used(open, Some(device));
     let mut used: BTreeMap<GrantId, u32> = BTreeMap::new();
-    let mut let_in: BTreeSet<(GrantId, PublicKey)> = BTreeSet::new();
+    for (invite, _) in &let_in {
+        let count = used.entry(*invite).or_default();
+        *count = count.saturating_add(1);
+    }
     for open in claims.iter().filter(|open| is_used(open)) {
         let count = used.entry(open.claim.grant).or_default();
         *count = count.saturating_add(1);
@@ -391,7 +419,9 @@ fn waiting(
         let gift = invite.gift().map(|gift| grants::bounded(lace, gift.terms));
         let within = root || grants::gives_as_much(terms.as_ref(), gift.as_ref());
         let away = matches!(invite.kind, InviteKind::WhileAway(_));
-        let stands = effect.grants.contains_key(&open.claim.grant);
+        // What was taken back of an invite no machine gives again.
+        let stands = effect.grants.get(&open.claim.grant);
+        let stands = stands.is_some_and(|it| it.over == Over::default());
         let inviter = lace.facts(store, |facts| facts.key(fact.author));
         let inviter = inviter.and_then(|key| Some(*lace.author(&key)?.device()));
         let count = used.entry(open.claim.grant).or_default();
@@ -401,8 +431,10 @@ fn waiting(
             && !open.is_late
             && *count < invite.uses
             && !let_in.contains(&anew)
+            && (!away || room > 0)
             && (away || can_be_sealed_to(&open.claim.sealing));
         if is_due {
+            room = room.saturating_sub(usize::from(away));
             *count = count.saturating_add(1);
             let_in.insert(anew);
         }

@@ -137,6 +137,7 @@ impl Inner {
         if confirmed {
             self.note_all_closes(turn);
             self.wait_for_releases(turn);
+            self.decide_guests(turn);
             self.host.keys.forget_old(turn.cx);
         }
     }

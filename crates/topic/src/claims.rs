@@ -555,24 +555,30 @@ impl Topics {
         claims
     }
 
-    /// The same of a claim that stands in the graph, of an invite of the kind while away: by what is known
-    /// here, and `is_late` as it is told.
-    pub fn claim_of_guest(
+    /// The devices that began under an invite of the kind while away and have been welcomed since, by
+    /// what is known here.
+    pub fn welcomed_under(
         &mut self,
         cx: &mut Cx<'_>,
         topic: Local,
-        (claim, is_late): (Claim, bool),
-    ) -> Option<OpenClaim> {
-        let (topic, _) = self.get(cx, topic).ok()?;
-        let hash = claim.hash();
-        let by = topic.welcomed_by(cx, (&hash, &claim));
-        Some(OpenClaim {
-            hash,
-            claim,
-            is_late,
-            is_welcomed: by.iter().any(Place::counts),
-            givers: by.iter().map(|place| place.giver).collect(),
-        })
+        invite: &GrantId,
+    ) -> BTreeSet<PublicKey> {
+        let found = self.get(cx, topic).ok();
+        found.map_or_else(BTreeSet::new, |(topic, _)| topic.welcomed_under(cx, invite))
+    }
+
+    /// The devices that have welcomed whoever made a claim that stands in the graph, with however little.
+    pub fn welcomers(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: Local,
+        claim: &Claim,
+    ) -> BTreeSet<PublicKey> {
+        let Ok((topic, _)) = self.get(cx, topic) else {
+            return BTreeSet::new();
+        };
+        let by = topic.welcomed_by(cx, (&claim.hash(), claim));
+        by.into_iter().map(|place| place.giver).collect()
     }
 
     /// How many were welcomed by an invite whose claims are not kept any longer.

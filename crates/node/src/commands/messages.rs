@@ -260,6 +260,11 @@ impl Inner {
                 self.open_author(turn, local)?;
                 self.with_topics(turn, |topics, env| topics.publish(env, local, again))?
             }
+            // A grant that gives less lets it go on.
+            Err(PublishError::Refused(lace::Rule::Total)) if self.go_over(turn, local, true) => {
+                self.begin_writing(turn, local)?;
+                self.with_topics(turn, |topics, env| topics.publish(env, local, again))?
+            }
             published => published?,
         };
         self.note_queued(turn, local);
