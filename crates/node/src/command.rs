@@ -201,6 +201,9 @@ pub struct Failure {
     pub candidates: Vec<String>,
 }
 
+/// What the message of a failure says that means: a guest has written all that it may until it is welcomed.
+pub const UNWELCOMED: &str = "by a link of the kind while away a device writes";
+
 /// Kinds of failure; the program's exit codes follow from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {

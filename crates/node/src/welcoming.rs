@@ -194,8 +194,6 @@ impl Inner {
         let due: Vec<u32> = due.map(|(local, _)| *local).collect();
         for local in due {
             self.welcoming.due.remove(&local);
-            let rests = now.after(WELCOME_NEXT);
-            self.welcoming.rests.insert(local, rests);
             let mut more = MAX_WELCOMES;
             // One after the other: each uses up one of its invite's uses.
             while let Some(open) = self
@@ -204,6 +202,8 @@ impl Inner {
                 .find(|open| open.is_due)
             {
                 if more == 0 {
+                    let rests = now.after(WELCOME_NEXT);
+                    self.welcoming.rests.insert(local, rests);
                     self.welcoming.due.insert(local, rests);
                     break;
                 }

@@ -2,7 +2,7 @@
 
 use super::topics::from_publish;
 use crate::command::{
-    Code, Failure, Line, LineKind, Mail, MessageId, ReadFrom, Reply, RequestId, WaitFor,
+    Code, Failure, Line, LineKind, Mail, MessageId, ReadFrom, Reply, RequestId, UNWELCOMED, WaitFor,
 };
 use crate::limits::{GUEST_BYTES, GUEST_ENVELOPES, MAX_MESSAGE, MAX_MESSAGES};
 use crate::node::{Inner, Turn};
@@ -232,8 +232,8 @@ impl Inner {
             PublishError::Refused(lace::Rule::Total) => {
                 let whom = self.welcome_by(local).unwrap_or_default();
                 let text = format!(
-                    "not sent: by a link of the kind while away a device writes {GUEST_ENVELOPES} envelopes and \
-                     {} KiB in all until it is welcomed; it waits for {whom}",
+                    "not sent: {UNWELCOMED} {GUEST_ENVELOPES} envelopes and {} KiB in all until it is \
+                     welcomed; it waits for {whom}",
                     GUEST_BYTES / 1024
                 );
                 let hint = "it goes on by itself as soon as one of them is online and hears of it; \
