@@ -9,7 +9,7 @@ use super::replicas::Overview;
 use crate::plan::{NodeNo, TopicNo};
 use identity::{GrantId, PublicKey};
 use lace::{Lace, Over};
-use machine::Staged;
+use machine::{Base, Staged};
 use node::limits::MAX_GUEST_GRANTS;
 use node::rows::NODE;
 use std::collections::BTreeSet;
@@ -55,7 +55,9 @@ fn welcomes(overview: &Overview<'_>, topic: TopicNo, (at, guest): (usize, NodeNo
             let key = [&[GUEST], &local.to_be_bytes()[..], author.key().as_bytes()].concat();
             // Who is noted no longer has a grant of its own.
             let row = node.disk.get(NODE, &key).ok().flatten();
-            whole && row.is_none_or(|row| row.get(8) == Some(&IN_TIME))
+            whole
+                && row.is_none_or(|row| row.get(8) == Some(&IN_TIME))
+                && !is_crowded(lace, store, author.grant())
         })
     });
     found == Some(true)
@@ -74,4 +76,15 @@ fn given(lace: &Lace, store: &mut Staged<'_>, authors: impl Iterator<Item = Publ
     own.iter()
         .filter(|it| effect.grants.contains_key(it))
         .count()
+}
+
+/// Whether more have come by an invite than it is for: somebody has the link who should not, and who is
+/// welcomed is whoever came first.
+fn is_crowded(lace: &Lace, store: &mut Staged<'_>, invite: &GrantId) -> bool {
+    let issued = lace.facts(store, |facts| facts.issued(invite));
+    let uses = issued.first().and_then(|fact| match &fact.what {
+        Item::Invite(invite) => usize::try_from(invite.uses).ok(),
+        _ => None,
+    });
+    uses.is_some_and(|uses| lace.claimed(invite) > uses)
 }
