@@ -393,7 +393,8 @@ fn waiting(
         .grants
         .get(&own)
         .is_some_and(|it| it.holder.is_some());
-    if !root && !(holds && admits.is_some_and(|admit| admit.holds(now))) {
+    let may = root || (holds && admits.is_some_and(|admit| admit.holds(now)));
+    if !may {
         return Vec::new();
     }
     let is_used = |open: &OpenClaim| is_used(open, Some(device));
