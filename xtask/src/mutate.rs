@@ -13,7 +13,6 @@ use crate::tidy;
 mod budgets;
 mod chains;
 mod epochs;
-mod guests;
 mod law;
 mod nodes;
 mod proofs;
@@ -32,13 +31,12 @@ struct Mutation {
 }
 
 /// All of them.
-const LISTS: [&[Mutation]; 8] = [
+const LISTS: [&[Mutation]; 7] = [
     chains::MUTATIONS,
     law::MUTATIONS,
     budgets::MUTATIONS,
     standing::MUTATIONS,
     epochs::MUTATIONS,
-    guests::MUTATIONS,
     proofs::MUTATIONS,
     nodes::MUTATIONS,
 ];

@@ -23,7 +23,6 @@ mod epochs;
 mod figures;
 mod frames;
 mod grants;
-mod guests;
 mod host;
 mod identifying;
 mod io;

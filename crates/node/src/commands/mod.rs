@@ -188,7 +188,6 @@ impl Inner {
                     uses,
                     until,
                     while_away,
-                    counts: while_away,
                 };
                 self.invite(turn, &topic, &asked)
             }

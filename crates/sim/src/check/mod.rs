@@ -37,7 +37,6 @@ pub(crate) mod rights;
 mod secrets;
 pub(crate) mod silence;
 pub(crate) mod standing;
-mod unwelcomed;
 pub(crate) mod written;
 
 pub(crate) use facts::{Facts, Message};
