@@ -396,8 +396,8 @@ pub fn topic_info(info: &schema::TopicInfo) -> String {
     }
     for of in &info.waiting {
         let why = if of.beyond {
-            "the invite is used up, was over or taken back in part, no clock that others confirm says that it \
-             came in time, or this device cannot give as much: `way grant` lets it in"
+            "the invite is used up, was over or taken back in part, or this device cannot give as much: \
+             `way grant` lets it in"
         } else {
             "it is about to be welcomed"
         };

@@ -6,9 +6,10 @@
 //!
 //! A grant is somebody else's doing: nobody is moved to one that holds less. So a device goes over
 //! only to what gives, at this moment, every right that it has and more, with a budget that is no
-//! tighter; to what gives as much and does not count what is written in all, where its own does; to what
-//! lets it write messages, when what it writes under does not any more, also because what that allows in all
-//! is used up; or to anything, when that gives nothing any more.
+//! tighter; to what gives as much and does not count what is written in all, where its own does, out of the
+//! same, so that it ends with nobody else; to what lets it write messages, when what it writes under does
+//! not any more, also because what that allows in all is used up; or to anything, when that gives nothing any
+//! more.
 
 use crate::keychain::TopicKeys;
 use crate::look::look;
@@ -137,19 +138,31 @@ fn better(
     // A fresh author key would have what counts in all anew.
     let held = held.filter(|(grant, _)| **grant != present);
     let has = gives(lace, store, (&effect, now), &present);
+    let out_of = parent(lace, store, &present);
     let better = held.filter_map(|(grant, it)| {
         let other = gives(lace, store, (&effect, now), grant);
         let writes = other.rights.contains(&Right::Publish);
         let more = other.rights.is_superset(&has.rights) && other.rights != has.rights;
         let silent = spent || !has.rights.contains(&Right::Publish);
         let counts = has.budget.has_totals() && !other.budget.has_totals();
-        let freed = counts && other.rights.is_superset(&has.rights);
+        let same = out_of.is_some() && parent(lace, store, grant) == out_of;
+        let freed = counts && same && other.rights.is_superset(&has.rights);
         let more = more || freed || (writes && silent);
         let fits = silent || has.budget.is_within(&other.budget);
         let depth = u32::MAX - it.depth;
         (more && fits).then_some((writes, other.rights.len(), depth, *grant))
     });
     better.max().map(|(_, _, _, grant)| grant)
+}
+
+/// What a grant or an invite is given out of.
+fn parent(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<GrantId> {
+    let issued = lace.facts(store, |facts| facts.issued(grant));
+    match &issued.first()?.what {
+        Item::Grant(grant) => Some(grant.parent),
+        Item::Invite(invite) => Some(invite.gift()?.parent),
+        _ => None,
+    }
 }
 
 /// What a grant gives now.

@@ -6,9 +6,8 @@
 //! may, it counts as a claim that waits, and all else is as for attended invites: see
 //! [`welcoming`](crate::welcoming). Who writes little costs the topic no grant.
 //!
-//! Whether a claim came in time is decided once, by a confirmed clock, and kept. A claim that was seen while nobody
-//! had confirmed the clock is in time if its invite is still open at the first moment at which somebody has: it was
-//! seen before that. Until then nobody is welcomed by a machine.
+//! Whether a claim came in time is decided as for claims of attended invites: by when it was first seen, which is
+//! kept, as soon as somebody has confirmed the clock; nobody is late before that.
 
 use crate::grants;
 use crate::limits::MAX_GUESTS;
@@ -48,40 +47,30 @@ struct Guest {
 struct Seen {
     /// Milliseconds since 1970, by whatever clock there was.
     at: u64,
-    /// Whether that was after the invite's end. Nothing as long as nobody has confirmed the clock.
-    late: Option<bool>,
+    /// Whether somebody has confirmed the clock, then or later.
+    confirmed: bool,
 }
 
 impl Seen {
     fn encode(self, claim: &Claim) -> Vec<u8> {
-        let late = match self.late {
-            None => 0,
-            Some(false) => 1,
-            Some(true) => 2,
-        };
         let claim = Item::Claim(*claim).encode();
-        [self.at.to_be_bytes().as_slice(), &[late], &claim].concat()
+        let confirmed = [u8::from(self.confirmed)];
+        [self.at.to_be_bytes().as_slice(), &confirmed, &claim].concat()
     }
 
     fn decode(row: &[u8]) -> Option<(Self, Claim)> {
         let (at, row) = row.split_first_chunk()?;
-        let (late, claim) = row.split_first()?;
+        let (confirmed, claim) = row.split_first()?;
         let Ok(Item::Claim(claim)) = Item::decode(claim) else {
             return None;
         };
-        let late = match late {
-            0 => None,
-            late => Some(*late != 1),
-        };
-        let at = u64::from_be_bytes(*at);
-        Some((Self { at, late }, claim))
+        let (at, confirmed) = (u64::from_be_bytes(*at), *confirmed != 0);
+        Some((Self { at, confirmed }, claim))
     }
 
-    /// Decides by a confirmed clock, if that has not been done.
-    fn decide(&mut self, invite: &Invite, now: u64) -> bool {
-        let open = self.late.is_none();
-        self.late = self.late.or(Some(now > invite.until));
-        open
+    /// Whether it came after its invite's end.
+    const fn is_late(self, invite: &Invite) -> bool {
+        self.confirmed && self.at > invite.until
     }
 }
 
@@ -152,12 +141,8 @@ impl Inner {
         // Another key of a device that was seen before comes no later than the first.
         let known = same.into_iter().map(|of| of.seen);
         let seen = known.min_by_key(|seen| seen.at).unwrap_or_else(|| {
-            let (at, late) = (turn.cx.wall.as_millis(), None);
-            let mut seen = Seen { at, late };
-            if self.router.clock_confirmed() {
-                seen.decide(&invite, at);
-            }
-            seen
+            let (at, confirmed) = (turn.cx.wall.as_millis(), self.router.clock_confirmed());
+            Seen { at, confirmed }
         });
         let key = rows::guest_key(local, author);
         turn.cx.store.put(NODE, key, seen.encode(claim));
@@ -172,12 +157,11 @@ impl Inner {
 
     /// The clock has been confirmed: of those who came before that it is decided whether they came in time.
     pub(crate) fn decide_guests(&mut self, turn: &mut Turn<'_, '_>) {
-        let now = turn.cx.wall.as_millis();
         let mut decided = Vec::new();
         for (local, noted) in &mut self.guests.0 {
             let mut any = false;
             for (author, guest) in noted {
-                if guest.seen.decide(&guest.invite, now) {
+                if !core::mem::replace(&mut guest.seen.confirmed, true) {
                     let key = rows::guest_key(*local, author);
                     let row = guest.seen.encode(&guest.claim);
                     turn.cx.store.put(NODE, key, row);
@@ -239,20 +223,20 @@ impl Inner {
     ) -> Vec<OpenClaim> {
         self.settle_guests(turn, local);
         let noted = self.guests.0.get(&local).into_iter();
-        let mut busy: Vec<(Seen, Claim)> = noted
+        let mut busy: Vec<Guest> = noted
             .flat_map(BTreeMap::values)
             .filter(|guest| guest.busy)
-            .map(|guest| (guest.seen, guest.claim))
+            .copied()
             .collect();
-        busy.sort_by_key(|(seen, claim)| (seen.at, claim.hash()));
+        busy.sort_by_key(|guest| (guest.seen.at, guest.claim.hash()));
         let mut devices: BTreeSet<(GrantId, PublicKey)> = BTreeSet::new();
-        busy.retain(|(_, claim)| devices.insert((claim.grant, claim.device)));
-        let open = busy.into_iter().map(|(seen, claim)| OpenClaim {
-            hash: claim.hash(),
-            claim,
-            is_late: seen.late != Some(false),
+        busy.retain(|guest| devices.insert((guest.claim.grant, guest.claim.device)));
+        let open = busy.into_iter().map(|guest| OpenClaim {
+            hash: guest.claim.hash(),
+            claim: guest.claim,
+            is_late: guest.seen.is_late(&guest.invite),
             is_welcomed: false,
-            givers: self.topics.welcomers(turn.cx, local, &claim),
+            givers: self.topics.welcomers(turn.cx, local, &guest.claim),
         });
         open.collect()
     }

@@ -16,9 +16,8 @@ use std::collections::BTreeSet;
 use wire::Item;
 
 /// First byte of the keys of a node's rows about guests: `y` ‖ local ‖ author key → when its
-/// claim was first seen, u64 ‖ whether that was in time, which is 1, or not or not decided ‖ the claim.
+/// claim was first seen, u64 ‖ 1 if a confirmed clock says so, else 0 ‖ the claim.
 const GUEST: u8 = b'y';
-const IN_TIME: u8 = 1;
 
 /// Whether somebody can reach the founder of a topic, and this could have welcomed it by itself.
 pub(crate) fn could_go_on(overview: &Overview<'_>, topic: TopicNo, at: usize) -> bool {
@@ -56,11 +55,27 @@ fn welcomes(overview: &Overview<'_>, topic: TopicNo, (at, guest): (usize, NodeNo
             // Who is noted no longer has a grant of its own.
             let row = node.disk.get(NODE, &key).ok().flatten();
             whole
-                && row.is_none_or(|row| row.get(8) == Some(&IN_TIME))
+                && row.is_none_or(|row| !is_late(lace, store, author.grant(), &row))
                 && !is_crowded(lace, store, author.grant())
         })
     });
     found == Some(true)
+}
+
+/// Whether a row says that a guest came after the end of its invite.
+fn is_late(lace: &Lace, store: &mut Staged<'_>, invite: &GrantId, row: &[u8]) -> bool {
+    let issued = lace.facts(store, |facts| facts.issued(invite));
+    let until = issued.first().and_then(|fact| match &fact.what {
+        Item::Invite(invite) => Some(invite.until),
+        _ => None,
+    });
+    let seen = row
+        .split_first_chunk()
+        .map(|(at, rest)| (u64::from_be_bytes(*at), rest.first()));
+    let (Some(until), Some((at, Some(1)))) = (until, seen) else {
+        return false;
+    };
+    at > until
 }
 
 /// How many grants of these authors welcome somebody and stand.
