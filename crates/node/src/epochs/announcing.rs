@@ -440,7 +440,8 @@ impl Inner {
             // More ends matter than an envelope names. Whatever else is said names some of them, and
             // then this is looked at anew.
             let at = turn.cx.now.after(UNCLEAN);
-            self.announcing.again.insert(local, at);
+            let again = self.announcing.again.entry(local).or_insert(at);
+            *again = at.min(*again);
             return;
         }
         let devices = planned.entitled.entitled(planned.created);
@@ -550,9 +551,11 @@ impl Inner {
                 let left = held.iter().filter(|no| !past.has(*no));
                 let stands = left.filter(|no| !effect.void.contains_key(no));
                 for fact in stands.filter_map(|no| facts.fact(no)) {
-                    let end = ends.entry(fact.author).or_default();
+                    let last = (fact.generation, fact.carrier);
+                    let takes = false;
+                    let end = ends.entry(fact.author).or_insert(End { takes, last });
                     end.takes |= takes_away(&fact.what);
-                    end.last = end.last.max((fact.generation, fact.carrier));
+                    end.last = end.last.max(last);
                 }
             });
             let mut ends: Vec<End> = ends.into_values().collect();
@@ -597,15 +600,6 @@ struct End {
     takes: bool,
     /// The generation of the envelope, and its id.
     last: (u64, EnvelopeId),
-}
-
-impl Default for End {
-    fn default() -> Self {
-        Self {
-            takes: false,
-            last: (0, EnvelopeId::from_bytes([0; 32])),
-        }
-    }
 }
 
 /// Whether an item may end somebody's right.
