@@ -1,5 +1,6 @@
 //! Verified signatures and secrets agreed on may be remembered, and nobody can tell but by the
-//! clock.
+//! clock. The one test of its process: whatever is signed elsewhere while the memory is on would be
+//! counted with it.
 
 use identity::seal::NotOpened;
 use identity::seal::hpke::{HpkeSecret, derive_key_pair, export_receiver, export_sender};
@@ -8,7 +9,6 @@ use machine::Rng;
 
 const BYTES: &[u8] = b"what was signed";
 
-/// The one test that switches the memory on and off: it is of the whole process.
 #[test]
 fn a_memory_changes_no_verdict() {
     let key = SecretKey::from_seed([9; 32]);
