@@ -13,6 +13,7 @@ use crate::tidy;
 mod budgets;
 mod chains;
 mod epochs;
+mod guests;
 mod law;
 mod nodes;
 mod proofs;
@@ -31,12 +32,13 @@ struct Mutation {
 }
 
 /// All of them.
-const LISTS: [&[Mutation]; 7] = [
+const LISTS: [&[Mutation]; 8] = [
     chains::MUTATIONS,
     law::MUTATIONS,
     budgets::MUTATIONS,
     standing::MUTATIONS,
     epochs::MUTATIONS,
+    guests::MUTATIONS,
     proofs::MUTATIONS,
     nodes::MUTATIONS,
 ];

@@ -396,7 +396,8 @@ pub fn topic_info(info: &schema::TopicInfo) -> String {
     }
     for of in &info.waiting {
         let why = if of.beyond {
-            "the invite is used up or was over, or this device cannot give as much: `way grant` lets it in"
+            "the invite is used up, was over or taken back in part, or this device cannot give as much: \
+             `way grant` lets it in"
         } else {
             "it is about to be welcomed"
         };
@@ -442,7 +443,7 @@ pub fn invitation(invitation: &schema::Invitation) -> String {
     let next = if invitation.attended {
         "somebody who may admit has to welcome you before you take part"
     } else {
-        "you take part at once, and nobody welcomes you first"
+        "you take part at once, and may write so much before somebody who may admit has been online"
     };
     format!(
         "{} invites you to the topic {}\n  {}\n  you may {}\n  the link is good until {}\n  {next}",

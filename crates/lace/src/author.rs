@@ -196,6 +196,12 @@ impl Author {
         self.root.index
     }
 
+    /// Bytes that its chain has spent in all up to its tip, where its policy counts them; else 0.
+    #[must_use]
+    pub const fn spent_in_all(&self) -> u64 {
+        self.tail.buckets.total
+    }
+
     /// The newest envelope of its chain; below the number that it is closed from, if it is, and
     /// nothing when that is 1.
     #[must_use]

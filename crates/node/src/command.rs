@@ -201,6 +201,9 @@ pub struct Failure {
     pub candidates: Vec<String>,
 }
 
+/// What the message of a failure says that means: a guest has written all that it may until it is welcomed.
+pub const UNWELCOMED: &str = "by a link of the kind while away a device writes";
+
 /// Kinds of failure; the program's exit codes follow from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -545,8 +548,8 @@ pub struct Claimant {
     pub invite: String,
     /// When it says that it claimed (ms).
     pub at: u64,
-    /// Whether the invite has no use left for it, or was over when it was first seen here, so that it
-    /// takes a person's word.
+    /// Whether it takes a person's word: the invite has no use left for it, was over when it was first seen here, as
+    /// far as a confirmed clock says, or has been taken back in part, or this device gives to no more by itself.
     pub beyond: bool,
 }
 

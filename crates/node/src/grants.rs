@@ -6,8 +6,10 @@
 //!
 //! A grant is somebody else's doing: nobody is moved to one that holds less. So a device goes over
 //! only to what gives, at this moment, every right that it has and more, with a budget that is no
-//! tighter; to what lets it write messages, when what it writes under does not any more; or to
-//! anything, when that gives nothing any more.
+//! tighter; to what gives as much and does not count what is written in all, where its own does, out of the
+//! same, so that it ends with nobody else; to what lets it write messages, when what it writes under does
+//! not any more, also because what that allows in all is used up; or to anything, when that gives nothing any
+//! more.
 
 use crate::keychain::TopicKeys;
 use crate::look::look;
@@ -31,6 +33,12 @@ impl Inner {
     /// What grants stand may have changed, or what time it is: this device goes on under another
     /// where that is better. Says whether it has.
     pub(crate) fn grants_changed(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> bool {
+        let spent = self.is_spent(turn, local);
+        self.go_over(turn, local, spent)
+    }
+
+    /// The same. `spent`: what this device writes under lets it write no more.
+    pub(crate) fn go_over(&mut self, turn: &mut Turn<'_, '_>, local: u32, spent: bool) -> bool {
         let keys = self.host.keys.topic(local).filter(|keys| !keys.row.left);
         let Some((keys, device)) = keys.and_then(|keys| Some((keys, keys.device.as_ref()?))) else {
             return false;
@@ -39,7 +47,7 @@ impl Inner {
         let (device, present) = (device.public(), GrantId::from_bytes(keys.row.grant));
         let now = turn.cx.wall.as_millis();
         let better = look(&mut self.topics, turn.cx, local, |lace, store| {
-            better(lace, store, (&device, now), (present, claimed))
+            better(lace, store, (&device, now), (present, claimed, spent))
         });
         let Some(grant) = better.flatten() else {
             self.lose_grant(turn, local);
@@ -101,7 +109,7 @@ fn better(
     lace: &Lace,
     store: &mut Staged<'_>,
     (device, now): (&PublicKey, u64),
-    (present, claimed): (GrantId, Option<GrantId>),
+    (present, claimed, spent): (GrantId, Option<GrantId>, bool),
 ) -> Option<GrantId> {
     // Who founded the topic has no better one, unless it is no owner any more.
     if lace.genesis().root.has(device) && present != GrantId::from_bytes([0; 32]) {
@@ -127,18 +135,34 @@ fn better(
     let held = held.filter(|(grant, it)| {
         it.holder.is_some_and(|of| holders.contains(&of)) || Some(**grant) == claimed
     });
+    // A fresh author key would have what counts in all anew.
+    let held = held.filter(|(grant, _)| **grant != present);
     let has = gives(lace, store, (&effect, now), &present);
+    let out_of = parent(lace, store, &present);
     let better = held.filter_map(|(grant, it)| {
         let other = gives(lace, store, (&effect, now), grant);
         let writes = other.rights.contains(&Right::Publish);
         let more = other.rights.is_superset(&has.rights) && other.rights != has.rights;
-        let silent = !has.rights.contains(&Right::Publish);
-        let more = more || (writes && silent);
+        let silent = spent || !has.rights.contains(&Right::Publish);
+        let counts = has.budget.has_totals() && !other.budget.has_totals();
+        let same = out_of.is_some() && parent(lace, store, grant) == out_of;
+        let freed = counts && same && other.rights.is_superset(&has.rights);
+        let more = more || freed || (writes && silent);
         let fits = silent || has.budget.is_within(&other.budget);
         let depth = u32::MAX - it.depth;
         (more && fits).then_some((writes, other.rights.len(), depth, *grant))
     });
     better.max().map(|(_, _, _, grant)| grant)
+}
+
+/// What a grant or an invite is given out of.
+fn parent(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<GrantId> {
+    let issued = lace.facts(store, |facts| facts.issued(grant));
+    match &issued.first()?.what {
+        Item::Grant(grant) => Some(grant.parent),
+        Item::Invite(invite) => Some(invite.gift()?.parent),
+        _ => None,
+    }
 }
 
 /// What a grant gives now.

@@ -372,6 +372,9 @@ impl Keychain {
             for (grant, _) in rows::invites(&mut cx.store, local) {
                 cx.store.delete(rows::NODE, rows::invite_key(local, &grant));
             }
+            for (author, _) in rows::guests(&mut cx.store, local) {
+                cx.store.delete(rows::NODE, rows::guest_key(local, &author));
+            }
             cx.store.delete(VAULT, vault_key(AUTHOR, local));
             cx.store.delete(rows::NODE, rows::topic_key(local));
         }

@@ -23,6 +23,7 @@ mod epochs;
 mod figures;
 mod frames;
 mod grants;
+mod guests;
 mod host;
 mod identifying;
 mod io;

@@ -138,6 +138,29 @@ pub const WELCOME_WITHIN_MS: u64 = 3_000;
 /// How long after a welcome that failed it is tried again.
 pub const WELCOME_AGAIN: Duration = Duration::from_secs(300);
 
+/// Claimers that a node welcomes in one topic at once, each with an envelope and keys. The others have to
+/// wait for [`WELCOME_NEXT`].
+pub const MAX_WELCOMES: usize = 8;
+
+/// How long after so many welcomes the next ones come.
+pub const WELCOME_NEXT: Duration = Duration::from_secs(1);
+
+/// Grants to guests, that stand, of one author key of this device: half of what the rules allow it to
+/// give at all. Who comes beyond that waits for `way grant`, so that a link in too many hands takes nothing
+/// from what its inviter can say.
+pub const MAX_GUEST_GRANTS: usize = rights::eff::limits::MAX_GRANTS / 2;
+
+/// Guests of one topic that a node notes, of all its invites of the kind while away. Whoever comes beyond
+/// that is not welcomed by itself, and waits for `way grant`.
+pub const MAX_GUESTS: usize = 4_096;
+
+/// Envelopes that a device may write under an invite of the kind while away before somebody welcomes it. More
+/// are refused. What a leaked link costs, together with the next.
+pub const GUEST_ENVELOPES: u64 = 64;
+
+/// Bytes of headers, proofs and bodies, likewise.
+pub const GUEST_BYTES: u64 = 1 << 20;
+
 /// Invites of this device in one topic that are looked through when one may have ended. The boxes
 /// of more stay at core nodes until their time.
 pub const MAX_INVITES: usize = 1_024;

@@ -4,6 +4,7 @@ use crate::closing::Closing;
 use crate::commands::Pending;
 use crate::config::Config;
 use crate::epochs::Announcing;
+use crate::guests::Guests;
 use crate::host::Host;
 use crate::io::{Advisory, Held, Input, LinkId, Out, Verbatim};
 use crate::joining::Joining;
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) seeking: Seeking,
     pub(crate) answers: Answers,
     pub(crate) welcoming: Welcoming,
+    pub(crate) guests: Guests,
     pub(crate) pairing: Pairing,
     pub(crate) closing: Closing,
     pub(crate) proposals: Proposals,
@@ -240,6 +242,7 @@ impl Inner {
             seeking: Seeking::default(),
             answers: Answers::default(),
             welcoming: Welcoming::default(),
+            guests: Guests::default(),
             pairing: Pairing::default(),
             closing: Closing::default(),
             proposals: Proposals::default(),

@@ -1,7 +1,7 @@
 //! The node's own rows: which topics there are under which local numbers and names, and secrets.
 
-use crate::limits::MAX_INVITES;
-use identity::{GrantId, NodeId};
+use crate::limits::{MAX_GUESTS, MAX_INVITES};
+use identity::{GrantId, NodeId, PublicKey};
 use machine::{Cx, Staged, Table};
 use minicbor::{CborLen, Decode, Encode};
 
@@ -36,6 +36,9 @@ pub(crate) const OWN: u8 = b'w';
 /// First byte of the keys of rows that say where the box of an invite of this device lies: `i` ‖
 /// local ‖ the invite's id → its locator.
 const INVITED: u8 = b'i';
+/// First byte of the keys of rows about guests: `y` ‖ local ‖ author key → when its claim was first seen,
+/// u64 ‖ the claim, as an encoded item.
+const GUEST: u8 = b'y';
 /// First byte of the keys of rows about what is to be given at a time that has not come yet.
 pub(crate) const RELEASES: u8 = b'r';
 /// First byte of the key of a vault row with an author's secret key: left out of backups.
@@ -166,6 +169,16 @@ pub(crate) fn invites(store: &mut Staged<'_>, local: u32) -> Vec<(GrantId, [u8; 
     rows.collect()
 }
 
+/// Key of the row about a guest.
+pub(crate) fn guest_key(local: u32, author: &PublicKey) -> Vec<u8> {
+    [&vault_key(GUEST, local), author.as_bytes().as_slice()].concat()
+}
+
+/// The guests of a topic that were noted, by author key.
+pub(crate) fn guests(store: &mut Staged<'_>, local: u32) -> Vec<(PublicKey, Vec<u8>)> {
+    said(store, GUEST, local, MAX_GUESTS)
+}
+
 /// What is known of an epoch of a topic. Nothing of it is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
@@ -251,7 +264,7 @@ impl MemberRow {
 }
 
 /// Key of the advert that a member told of its node.
-pub(crate) fn told_key(node: &NodeId, local: u32, device: &identity::PublicKey) -> Vec<u8> {
+pub(crate) fn told_key(node: &NodeId, local: u32, device: &PublicKey) -> Vec<u8> {
     let topic = local.to_be_bytes();
     [node.as_bytes(), topic.as_slice(), device.as_bytes()].concat()
 }
@@ -268,7 +281,7 @@ pub(crate) fn first_gone(store: &mut Staged<'_>) -> Option<u32> {
 }
 
 /// Key of what a member said.
-pub(crate) fn said_key(kind: u8, local: u32, device: &identity::PublicKey) -> Vec<u8> {
+pub(crate) fn said_key(kind: u8, local: u32, device: &PublicKey) -> Vec<u8> {
     [&[kind], local.to_be_bytes().as_slice(), device.as_bytes()].concat()
 }
 
@@ -278,14 +291,14 @@ pub(crate) fn said(
     kind: u8,
     local: u32,
     limit: usize,
-) -> Vec<(identity::PublicKey, Vec<u8>)> {
+) -> Vec<(PublicKey, Vec<u8>)> {
     let prefix = [&[kind], local.to_be_bytes().as_slice()].concat();
     store
         .prefix(NODE, &prefix, limit)
         .into_iter()
         .filter_map(|(key, value)| {
             let device: [u8; 32] = key.get(5..)?.try_into().ok()?;
-            Some((identity::PublicKey::from_bytes(device), value))
+            Some((PublicKey::from_bytes(device), value))
         })
         .collect()
 }
@@ -295,7 +308,7 @@ pub(crate) fn members(
     store: &mut Staged<'_>,
     local: u32,
     limit: usize,
-) -> Vec<(identity::PublicKey, MemberRow)> {
+) -> Vec<(PublicKey, MemberRow)> {
     said(store, PROFILES, local, limit)
         .into_iter()
         .filter_map(|(device, row)| Some((device, decode(&row)?)))

@@ -303,6 +303,7 @@ impl Inner {
                 self.acts_came(turn, local, &items);
                 self.drop_proposals(turn, local);
                 self.pairs_look_again(turn, local);
+                self.guests_changed(turn, local);
             }
             if self.is_public(local) {
                 self.seat_readers(turn, local, &items);
@@ -320,6 +321,7 @@ impl Inner {
                 self.learn_cores_anew(turn, local);
                 self.name_core_peers(turn, local);
             }
+            self.look_at_guests(turn, local);
         }
         self.join_progress(turn, local);
     }
@@ -383,9 +385,12 @@ impl Inner {
                     self.name_core_peers(turn, local);
                 }
             }
-            Item::Leave => self.member_left(turn, local, device),
-            Item::Claim(_)
-            | Item::Invite(_)
+            Item::Leave => {
+                self.member_left(turn, local, device);
+                self.guest_left(turn, local, device);
+            }
+            Item::Claim(claim) => self.note_guest(turn, (local, &header.author), claim),
+            Item::Invite(_)
             | Item::Sealing(_)
             | Item::Title(_)
             | Item::Grant(_)
@@ -681,6 +686,7 @@ impl Inner {
         self.leave_ways(turn, local);
         self.tokens.remove(local);
         self.tidings.forget(local);
+        self.guests.forget(local);
         for link in self.links.values_mut() {
             link.proven.remove(&local);
             link.members.remove(&local);

@@ -106,7 +106,7 @@ impl Inner {
             return;
         };
         if let What::Join(local) = &what
-            && let Some(whom) = self.waits_for(*local)
+            && let Some(whom) = self.waits_to_join(*local)
         {
             let hint =
                 "joining goes on by itself as soon as one of them is online; `way why` says so too";

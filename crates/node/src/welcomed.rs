@@ -242,10 +242,25 @@ impl Inner {
         self.begin_rounds_soon(turn);
     }
 
-    /// For whom this device waits in a topic: the name of whoever invited it, and its key.
-    pub(crate) fn waits_for(&self, local: u32) -> Option<String> {
+    /// For whom this device waits in a topic: before it may take part, or because it is a guest that has
+    /// written all that it may.
+    pub(crate) fn waits_for(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<String> {
+        let joins = self.waits_to_join(local);
+        joins.or_else(|| {
+            let spent = self.is_spent(turn, local);
+            spent.then(|| self.welcome_by(local)).flatten()
+        })
+    }
+
+    /// For whom this device waits before it may take part in a topic.
+    pub(crate) fn waits_to_join(&self, local: u32) -> Option<String> {
+        waiting(self.host.keys.topic(local)?)?;
+        self.welcome_by(local)
+    }
+
+    /// By whom this device is to be welcomed in a topic: the name of whoever invited it, and its key.
+    pub(crate) fn welcome_by(&self, local: u32) -> Option<String> {
         let keys = self.host.keys.topic(local)?;
-        waiting(keys)?;
         let inviter = PublicKey::from_bytes(keys.row.inviter);
         Some(format!(
             "a welcome by {}, or by anybody else who may admit",

@@ -1,4 +1,4 @@
-//! Letting people in who have claimed an attended invite.
+//! Letting people in who have claimed an invite.
 //!
 //! Claims come from their claimers, at whatever node keeps the invite's box, and from there to all
 //! who take part. Whoever may admit and is there welcomes them, with what the invite gives and no
@@ -6,17 +6,23 @@
 //! so at once; others wait for a moment that each draws, so that one of them is first. As many are
 //! welcomed as the invite has uses, by what is known here; beyond that it takes a person, and so it does
 //! where a claim is first seen after its invite's end.
+//!
+//! Who came by an invite of the kind while away has the keys and writes already. It needs the grant alone, when
+//! it has written much: see [`guests`](crate::guests).
 
 use crate::command::InviteRow;
 use crate::grants;
+use crate::guests;
 use crate::io::LinkId;
-use crate::limits::{MAX_ASKING, WELCOME_AGAIN, WELCOME_WITHIN_MS};
+use crate::limits::{
+    MAX_ASKING, MAX_GUEST_GRANTS, MAX_WELCOMES, WELCOME_AGAIN, WELCOME_NEXT, WELCOME_WITHIN_MS,
+};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::timer::Timer;
 use core::time::Duration;
 use identity::{Form, GrantId, PublicKey};
-use lace::Lace;
+use lace::{Lace, Over};
 use machine::{Staged, Time};
 use rights::{Portion, Welcomed, can_be_sealed_to, seal_answer};
 use router::Standing;
@@ -35,6 +41,8 @@ pub(crate) struct Welcoming {
     asking: BTreeMap<[u8; 32], BTreeMap<LinkId, [u8; 32]>>,
     /// When to look at a topic's claims.
     due: BTreeMap<u32, Time>,
+    /// Before when not to, since many were welcomed just now.
+    rests: BTreeMap<u32, Time>,
 }
 
 /// A claim that nobody has welcomed yet, and its invite.
@@ -47,6 +55,15 @@ pub(crate) struct Unwelcomed {
     is_own: bool,
     /// Whether the invite has uses left for it, by what is known here, and it came in time.
     pub(crate) is_due: bool,
+}
+
+impl Unwelcomed {
+    /// What whoever made the claim is to have: what the invite gives, however much is written in all.
+    fn terms(&self) -> Option<Terms> {
+        let terms = self.invite.gift()?.terms;
+        let budget = terms.budget.without_totals();
+        Some(Terms { budget, ..terms })
+    }
 }
 
 impl Inner {
@@ -134,6 +151,8 @@ impl Inner {
             let wait = turn.cx.rng.below(WELCOME_WITHIN_MS);
             now.after(Duration::from_millis(wait))
         };
+        let rests = self.welcoming.rests.get(&local);
+        let at = rests.map_or(at, |until| at.max(*until));
         let known = self.welcoming.due.entry(local).or_insert(at);
         *known = at.min(*known);
         self.timers.set_earlier(Timer::Welcome, *known);
@@ -143,6 +162,8 @@ impl Inner {
     pub(crate) fn open_claims(&mut self, turn: &mut Turn<'_, '_>) {
         let topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
         for local in topics {
+            self.load_guests(turn, local);
+            self.look_at_guests(turn, local);
             let start = local.to_be_bytes();
             let any = turn.cx.store.prefix(topic::rows::CLAIMS, &start, 1);
             if !any.is_empty() {
@@ -173,13 +194,21 @@ impl Inner {
         let due: Vec<u32> = due.map(|(local, _)| *local).collect();
         for local in due {
             self.welcoming.due.remove(&local);
+            let mut more = MAX_WELCOMES;
             // One after the other: each uses up one of its invite's uses.
             while let Some(open) = self
                 .unwelcomed(turn, local)
                 .into_iter()
                 .find(|open| open.is_due)
             {
-                let Some(terms) = open.invite.gift().map(|gift| gift.terms) else {
+                if more == 0 {
+                    let rests = now.after(WELCOME_NEXT);
+                    self.welcoming.rests.insert(local, rests);
+                    self.welcoming.due.insert(local, rests);
+                    break;
+                }
+                more -= 1;
+                let Some(terms) = open.terms() else {
                     break;
                 };
                 if let Err(why) = self.welcome(turn, local, &open, terms) {
@@ -205,13 +234,30 @@ impl Inner {
             return Vec::new();
         };
         let (own, device) = (GrantId::from_bytes(keys.row.grant), device.public());
+        let author = keys.certificate().map(|certificate| certificate.author);
         let now = turn.cx.wall.as_millis();
-        let claims = self.topics.claims(turn.cx, local);
+        let mut claims = self.topics.claims(turn.cx, local);
+        let of_guests = self.claims_of_guests(turn, local);
+        let invites: BTreeSet<GrantId> = of_guests.iter().map(|open| open.claim.grant).collect();
+        let mut welcomed = BTreeSet::new();
+        for invite in invites {
+            let devices = self.topics.welcomed_under(turn.cx, local, &invite);
+            welcomed.extend(devices.into_iter().map(|device| (invite, device)));
+        }
+        let guests = Some(author).filter(|_| !of_guests.is_empty());
+        claims.extend(of_guests);
         if claims.is_empty() {
             return Vec::new();
         }
         let found = look(&mut self.topics, turn.cx, local, |lace, store| {
-            waiting(lace, store, (own, &device, now), &claims)
+            // Whoever has a link in too many hands keeps room for people's word.
+            let room = guests.map(|author| {
+                let effect = lace.held_effect(store);
+                let given = author.map(|by| guests::welcomed_by(lace, store, (&effect, &by)));
+                MAX_GUEST_GRANTS.saturating_sub(given.unwrap_or(0))
+            });
+            let known = (welcomed, room.unwrap_or(0));
+            waiting(lace, store, (own, &device, now), known, &claims)
         });
         found.unwrap_or_default()
     }
@@ -271,7 +317,9 @@ impl Inner {
         self.with_topics(turn, |topics, env| topics.publish(env, local, draft))?;
         self.note_queued(turn, local);
         self.align_epoch(turn, local, &terms.rights);
-        self.hand_over_to(turn, local, open, (grant, terms.rights));
+        if matches!(open.invite.kind, InviteKind::Attended(_)) {
+            self.hand_over_to(turn, local, open, (grant, terms.rights));
+        }
         Ok(grant)
     }
 
@@ -327,23 +375,34 @@ fn is_used(open: &OpenClaim, own: Option<&PublicKey>) -> bool {
 }
 
 /// The claims that nobody has welcomed, of invites that this device can stand in for: it may admit
-/// now, and has itself what the invite gives.
+/// now, and has itself what the invite gives. Of invites of the kind while away it is told who has been
+/// welcomed before, and how many more it welcomes by itself.
 fn waiting(
     lace: &Lace,
     store: &mut Staged<'_>,
     (own, device, now): (GrantId, &PublicKey, u64),
+    (mut let_in, mut room): (BTreeSet<(GrantId, PublicKey)>, usize),
     claims: &[OpenClaim],
 ) -> Vec<Unwelcomed> {
     let effect = lace.held_effect(store);
     let root = own.as_bytes() == lace.id().as_bytes();
     let terms = grants::left_of(lace, store, &effect, &own);
     let admits = terms.and_then(|terms| terms.rights.admit);
-    if !root && !admits.is_some_and(|admit| admit.holds(now)) {
+    // Nothing is given out of an invite.
+    let holds = effect
+        .grants
+        .get(&own)
+        .is_some_and(|it| it.holder.is_some());
+    let may = root || (holds && admits.is_some_and(|admit| admit.holds(now)));
+    if !may {
         return Vec::new();
     }
     let is_used = |open: &OpenClaim| is_used(open, Some(device));
     let mut used: BTreeMap<GrantId, u32> = BTreeMap::new();
-    let mut let_in: BTreeSet<(GrantId, PublicKey)> = BTreeSet::new();
+    for (invite, _) in &let_in {
+        let count = used.entry(*invite).or_default();
+        *count = count.saturating_add(1);
+    }
     for open in claims.iter().filter(|open| is_used(open)) {
         let count = used.entry(open.claim.grant).or_default();
         *count = count.saturating_add(1);
@@ -353,16 +412,17 @@ fn waiting(
     for open in claims.iter().filter(|open| !is_used(open)) {
         let issued = lace.facts(store, |facts| facts.issued(&open.claim.grant));
         let Some((fact, invite)) = issued.first().and_then(|fact| match &fact.what {
-            Item::Invite(invite) if matches!(invite.kind, InviteKind::Attended(_)) => {
-                Some((fact, *invite))
-            }
+            Item::Invite(invite) => Some((fact, *invite)),
             _ => None,
         }) else {
             continue;
         };
         let gift = invite.gift().map(|gift| grants::bounded(lace, gift.terms));
         let within = root || grants::gives_as_much(terms.as_ref(), gift.as_ref());
-        let stands = effect.grants.contains_key(&open.claim.grant);
+        let away = matches!(invite.kind, InviteKind::WhileAway(_));
+        // What was taken back of an invite no machine gives again.
+        let stands = effect.grants.get(&open.claim.grant);
+        let stands = stands.is_some_and(|it| it.over == Over::default());
         let inviter = lace.facts(store, |facts| facts.key(fact.author));
         let inviter = inviter.and_then(|key| Some(*lace.author(&key)?.device()));
         let count = used.entry(open.claim.grant).or_default();
@@ -372,8 +432,10 @@ fn waiting(
             && !open.is_late
             && *count < invite.uses
             && !let_in.contains(&anew)
-            && can_be_sealed_to(&open.claim.sealing);
+            && (!away || room > 0)
+            && (away || can_be_sealed_to(&open.claim.sealing));
         if is_due {
+            room = room.saturating_sub(usize::from(away));
             *count = count.saturating_add(1);
             let_in.insert(anew);
         }

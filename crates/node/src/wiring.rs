@@ -137,6 +137,7 @@ impl Inner {
         if confirmed {
             self.note_all_closes(turn);
             self.wait_for_releases(turn);
+            self.decide_guests(turn);
             self.host.keys.forget_old(turn.cx);
         }
     }
@@ -311,6 +312,7 @@ impl Inner {
             }
             topic::Output::Changed { topic, last } => {
                 self.speak_again(turn, topic);
+                self.look_at_guests(turn, topic);
                 if let Some(keys) = self.host.keys.topic(topic) {
                     turn.held(Held::Changed {
                         topic: keys.id,

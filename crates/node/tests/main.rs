@@ -9,6 +9,7 @@ mod doors;
 mod fallen;
 mod giving;
 mod going_on;
+mod guests;
 mod held;
 mod idle;
 mod liars;

@@ -19,7 +19,7 @@ use crate::limits::{
 use crate::rows::{self, Bytes};
 use crate::state::{Shared, Topic};
 use crate::topics::{Env, Topics};
-use crate::welcomes::{Attended, Place, Welcomes};
+use crate::welcomes::{Invited, Place, Welcomes};
 use identity::{GrantId, PublicKey};
 use machine::Cx;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -174,7 +174,7 @@ impl Claims {
 
     /// Whether there is room for a claim of an invite: of the invite itself, and in the topic beside
     /// the claims of other inviters, none of whom fills it for the others.
-    fn room(&self, grant: &GrantId, of: &Attended, welcomed: bool) -> Option<Room> {
+    fn room(&self, grant: &GrantId, of: &Invited, welcomed: bool) -> Option<Room> {
         let own = self.open.values().filter(|open| open.grant == *grant);
         if own.count() >= most(of) {
             if !welcomed {
@@ -199,7 +199,7 @@ impl Claims {
 }
 
 /// How many claims of an invite are kept.
-fn most(of: &Attended) -> usize {
+fn most(of: &Invited) -> usize {
     let uses = usize::try_from(of.invite.uses).unwrap_or(usize::MAX);
     uses.min(MAX_CLAIMED_USES).saturating_add(SPARE_CLAIMS)
 }
@@ -267,7 +267,7 @@ impl Topic {
         shared: &Shared,
         cx: &mut Cx<'_>,
         (hash, claim): (&[u8; 32], &Claim),
-        of: &Attended,
+        of: &Invited,
     ) -> Option<Room> {
         let invite = &of.invite;
         let fits = claim.invite == invite.key && claim.time <= invite.until;
@@ -553,6 +553,32 @@ impl Topics {
             });
         }
         claims
+    }
+
+    /// The devices that began under an invite of the kind while away and have been welcomed since, by
+    /// what is known here.
+    pub fn welcomed_under(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: Local,
+        invite: &GrantId,
+    ) -> BTreeSet<PublicKey> {
+        let found = self.get(cx, topic).ok();
+        found.map_or_else(BTreeSet::new, |(topic, _)| topic.welcomed_under(cx, invite))
+    }
+
+    /// The devices that have welcomed whoever made a claim that stands in the graph, with however little.
+    pub fn welcomers(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: Local,
+        claim: &Claim,
+    ) -> BTreeSet<PublicKey> {
+        let Ok((topic, _)) = self.get(cx, topic) else {
+            return BTreeSet::new();
+        };
+        let by = topic.welcomed_by(cx, (&claim.hash(), claim));
+        by.into_iter().map(|place| place.giver).collect()
     }
 
     /// How many were welcomed by an invite whose claims are not kept any longer.

@@ -4,12 +4,12 @@ use super::*;
 use identity::SealingKey;
 use wire::{Gift, Invite, InviteKind, Terms};
 
-fn of(inviter: u8, uses: u32) -> Attended {
+fn of(inviter: u8, uses: u32) -> Invited {
     let gift = Gift {
         terms: Terms::GUEST,
         parent: GrantId::from_bytes([1; 32]),
     };
-    Attended {
+    Invited {
         invite: Invite {
             key: PublicKey::from_bytes([2; 32]),
             sealing: SealingKey::from_bytes([3; 32]),
@@ -36,7 +36,7 @@ fn hash(no: u32) -> [u8; 32] {
 /// Takes a claim as far as there is room for it; gives whose place it takes.
 fn put(
     claims: &mut Claims,
-    (no, grant, of): (u32, GrantId, Attended),
+    (no, grant, of): (u32, GrantId, Invited),
     welcomed: bool,
 ) -> Option<Room> {
     let room = claims.room(&grant, &of, welcomed)?;

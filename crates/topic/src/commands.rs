@@ -12,6 +12,7 @@ use crate::state::Timer;
 use crate::states::States;
 use crate::topics::{Env, Topics};
 use identity::{EnvelopeId, PublicKey, TopicId};
+use lace::Rule;
 use machine::Cx;
 use wire::{Item, TopicBox};
 
@@ -166,7 +167,11 @@ impl Topics {
                 lifespan: None,
                 answers: Vec::new(),
             };
-            topic.publish(shared, env, draft)?;
+            match topic.publish(shared, env, draft) {
+                // Whom the rules never let say anything again leaves without a word.
+                Err(PublishError::Refused(rule)) if lasts(rule, shared.clock_confirmed) => {}
+                published => drop(published?),
+            }
         }
         topic.row.phase = Phase::Left;
         topic.save(env.cx);
@@ -268,4 +273,12 @@ impl Topics {
     pub fn checking(&self, link: LinkId) -> usize {
         self.shared.links.get(&link).map_or(0, |link| link.checking)
     }
+}
+
+/// Whether what a rule refuses to somebody who says nothing but that it leaves stays refused: what it may
+/// write in all is used up, what it wrote under has been taken back, it has no seat any more, or its
+/// time is over by a clock that is confirmed. Rates fill again.
+const fn lasts(rule: Rule, clock_confirmed: bool) -> bool {
+    let over = matches!(rule, Rule::Time) && clock_confirmed;
+    over || matches!(rule, Rule::Total | Rule::Ended | Rule::Holder)
 }

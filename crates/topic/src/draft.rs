@@ -76,7 +76,10 @@ pub enum PublishError {
     /// There is no key to seal with.
     #[error("no key to seal with")]
     NoKey,
-    /// The rules of the topic do not admit it, with the reason.
+    /// A rule of the topic does not admit it.
+    #[error("the topic's rules do not admit it: {0}")]
+    Refused(lace::Rule),
+    /// It cannot be written here, with the reason.
     #[error("the topic's rules do not admit it: {0}")]
     Inadmissible(String),
 }

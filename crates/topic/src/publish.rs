@@ -66,7 +66,7 @@ impl Topic {
                 match admission {
                     Admission::Admitted { .. } => return Ok(Published { id, number }),
                     Admission::Refused(rule) => {
-                        return Err(PublishError::Inadmissible(rule.to_string()));
+                        return Err(PublishError::Refused(*rule));
                     }
                     _ => {}
                 }

@@ -9,13 +9,13 @@ use crate::state::Topic;
 use identity::{Form, GrantId, Id, PublicKey};
 use lace::{Effect, Lace};
 use machine::{Cx, Staged};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::{Claim, Invite, InviteKind, Item, Terms, TopicPolicy};
 
-/// An attended invite that is here.
+/// An invite that is here.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Attended {
+pub(crate) struct Invited {
     pub(crate) invite: Invite,
     /// The device that gave it.
     pub(crate) inviter: PublicKey,
@@ -28,6 +28,20 @@ struct Naming {
     terms: Terms,
     giver: PublicKey,
     depth: u32,
+}
+
+impl Naming {
+    /// How it welcomes whoever has claimed an invite that gives this.
+    fn place(&self, of: &Invited, gift: Option<Terms>) -> Place {
+        let whole = gift.is_some_and(|gift| self.terms.give_as_much(&gift));
+        let kind = match whole {
+            _ if self.giver == of.inviter => Kind::Inviter,
+            true => Kind::Whole,
+            false => Kind::Part,
+        };
+        let (depth, giver) = (self.depth, self.giver);
+        Place { kind, depth, giver }
+    }
 }
 
 /// The grants that name claims and whose givers stood when they gave them. One that was ended later
@@ -101,45 +115,53 @@ impl Welcomes {
     }
 
     /// Who has welcomed whoever made a claim of an invite, in the order in which answers are kept.
-    fn places(&self, hash: &[u8; 32], claim: &Claim, of: &Attended) -> Vec<Place> {
+    fn places(&self, hash: &[u8; 32], claim: &Claim, of: &Invited) -> Vec<Place> {
         let holder = Form::one(claim.device).member();
-        let gift = of.invite.gift().map(|gift| Terms {
-            budget: self.policy.budget_of(gift.terms.budget),
-            ..gift.terms
-        });
+        let gift = self.gift(of);
         let named = self.by_claim.get(hash).into_iter().flatten();
         let named = named.filter(|naming| naming.holder == holder);
-        let mut places: Vec<Place> = named
-            .map(|naming| {
-                let whole = gift.is_some_and(|gift| naming.terms.give_as_much(&gift));
-                let kind = match whole {
-                    _ if naming.giver == of.inviter => Kind::Inviter,
-                    true => Kind::Whole,
-                    false => Kind::Part,
-                };
-                let (depth, giver) = (naming.depth, naming.giver);
-                Place { kind, depth, giver }
-            })
-            .collect();
+        let mut places: Vec<Place> = named.map(|naming| naming.place(of, gift)).collect();
         places.sort_unstable();
         places
+    }
+
+    /// Whom a welcome has served that counts for an invite, whichever claim it names: who has as much
+    /// needs nothing by another one.
+    fn served(&self, of: &Invited) -> BTreeSet<Id> {
+        let gift = self.gift(of);
+        let all = self.by_claim.values().flatten();
+        let counts = all.filter(|naming| naming.place(of, gift).counts());
+        counts.map(|naming| naming.holder).collect()
+    }
+
+    /// What an invite gives, with what bounds it.
+    fn gift(&self, of: &Invited) -> Option<Terms> {
+        of.invite.gift().map(|gift| Terms {
+            budget: self.policy.budget_of(gift.terms.budget),
+            ..gift.terms
+        })
     }
 }
 
 impl Topic {
     /// The attended invite that a claim is of, if it is here.
-    pub(crate) fn attended(&self, cx: &mut Cx<'_>, grant: &GrantId) -> Option<Attended> {
+    pub(crate) fn attended(&self, cx: &mut Cx<'_>, grant: &GrantId) -> Option<Invited> {
+        let of = self.invited(cx, grant);
+        of.filter(|of| matches!(of.invite.kind, InviteKind::Attended(_)))
+    }
+
+    /// The invite that a claim is of, if it is here.
+    fn invited(&self, cx: &mut Cx<'_>, grant: &GrantId) -> Option<Invited> {
         let issued = self.lace.facts(&mut cx.store, |facts| facts.issued(grant));
         let fact = issued.first()?;
-        let invite = match &fact.what {
-            Item::Invite(invite) if matches!(invite.kind, InviteKind::Attended(_)) => *invite,
-            _ => return None,
+        let Item::Invite(invite) = fact.what else {
+            return None;
         };
         let author = self
             .lace
             .facts(&mut cx.store, |facts| facts.key(fact.author))?;
         let inviter = *self.lace.author(&author)?.device();
-        Some(Attended { invite, inviter })
+        Some(Invited { invite, inviter })
     }
 
     /// Who has welcomed whoever made a claim, by what is here.
@@ -148,10 +170,31 @@ impl Topic {
         cx: &mut Cx<'_>,
         (hash, claim): (&[u8; 32], &Claim),
     ) -> Vec<Place> {
-        let Some(of) = self.attended(cx, &claim.grant) else {
+        let Some(of) = self.invited(cx, &claim.grant) else {
             return Vec::new();
         };
         self.welcomes(cx).places(hash, claim, &of)
+    }
+
+    /// The devices that began under an invite and that a grant has welcomed since which counts, whether it
+    /// still stands or not: the same at everybody with the same graph.
+    pub(crate) fn welcomed_under(
+        &mut self,
+        cx: &mut Cx<'_>,
+        invite: &GrantId,
+    ) -> BTreeSet<PublicKey> {
+        let Some(of) = self.invited(cx, invite) else {
+            return BTreeSet::new();
+        };
+        let served = self.welcomes(cx).served(&of);
+        let began = self
+            .lace
+            .authors()
+            .filter(|author| author.grant() == invite);
+        let devices = began.map(|author| *author.device());
+        devices
+            .filter(|device| served.contains(&Form::one(*device).member()))
+            .collect()
     }
 
     /// What the graph says of it, found anew when anything stands otherwise than before.

@@ -155,6 +155,21 @@ impl Budget {
         *self == Self::default()
     }
 
+    /// Whether it says how much may be written in all.
+    pub const fn has_totals(&self) -> bool {
+        self.total_envelopes.is_some() || self.total_bytes.is_some()
+    }
+
+    /// The same, however much is written in all.
+    #[must_use]
+    pub const fn without_totals(self) -> Self {
+        Self {
+            total_envelopes: None,
+            total_bytes: None,
+            ..self
+        }
+    }
+
     /// Whether it allows nothing that another one does not.
     #[must_use]
     pub fn is_within(&self, more: &Self) -> bool {

@@ -165,7 +165,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a genesis bounds what is written in all, and nobody counts it",
         file: "crates/rights/src/law/mod.rs",
-        from: "if has_totals(&genesis.policy.budget) {",
+        from: "if genesis.policy.budget.has_totals() {",
         to: "if false {",
         tests: &["-p rights --test law -- rules::"],
     },

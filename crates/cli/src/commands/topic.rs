@@ -148,7 +148,8 @@ pub fn invite(context: &mut Context, invite: Invite) -> Outcome {
     } else {
         format!(
             "whoever has this link can read from now on: {uses} can join with it until {until}, and may \
-             {gives}"
+             {gives}. Each writes 64 envelopes and 1 MiB at first, and goes on when somebody who may admit \
+             has been online"
         )
     });
     Ok(Exit::Done)

@@ -641,7 +641,11 @@ fn holding(
             end: author.tip()?.id,
         })
     });
-    let terms = grants::left_of(lace, store, effect, &grant);
+    // What is counted in all ends with an invite.
+    let terms = grants::left_of(lace, store, effect, &grant).map(|terms| Terms {
+        budget: terms.budget.without_totals(),
+        ..terms
+    });
     // Who has a grant that gives as much needs no other, if it was given out of the same as the new
     // one would be: another may end with whom it is that is revoked.
     let is_served = |device: &PublicKey, store: &mut Staged<'_>| {

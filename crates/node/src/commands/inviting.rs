@@ -3,7 +3,7 @@
 use super::topics::from_publish;
 use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
 use crate::grants::bounded;
-use crate::limits::{DEFAULT_INVITE_MS, MAX_INVITE_MS};
+use crate::limits::{DEFAULT_INVITE_MS, GUEST_BYTES, GUEST_ENVELOPES, MAX_INVITE_MS};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::reading::{all_read, reads_only};
@@ -43,6 +43,8 @@ pub(super) struct AskedInvite {
     pub(super) uses: u32,
     pub(super) until: Option<u64>,
     pub(super) while_away: bool,
+    /// Whether what a device writes under it is counted in all, until somebody welcomes it.
+    pub(super) counts: bool,
 }
 
 impl Inner {
@@ -179,9 +181,12 @@ impl Inner {
         // Of what is limited an invite takes a part, so that there is something left for others.
         let part = |rate: Option<u32>| rate.map(|rate| (rate / INVITE_PART).max(1));
         let messages = part(own.budget.messages);
+        let all = |most: u64| asked.counts.then_some(most);
         let budget = Budget {
             messages: least(messages, asked.messages),
             bytes: part(own.budget.bytes),
+            total_envelopes: all(GUEST_ENVELOPES),
+            total_bytes: all(GUEST_BYTES),
             ..own.budget
         };
         let terms = Terms { rights, budget };

@@ -2,9 +2,9 @@
 
 use super::topics::from_publish;
 use crate::command::{
-    Code, Failure, Line, LineKind, Mail, MessageId, ReadFrom, Reply, RequestId, WaitFor,
+    Code, Failure, Line, LineKind, Mail, MessageId, ReadFrom, Reply, RequestId, UNWELCOMED, WaitFor,
 };
-use crate::limits::{MAX_MESSAGE, MAX_MESSAGES};
+use crate::limits::{GUEST_BYTES, GUEST_ENVELOPES, MAX_MESSAGE, MAX_MESSAGES};
 use crate::node::{Inner, Turn};
 use crate::reading::reads_only;
 use crate::rows::{LAST_SENT, NODE};
@@ -219,10 +219,28 @@ impl Inner {
                     }
                 }
                 Err(why) => {
-                    let failure = from_publish(why.clone());
+                    let failure = self.not_published(batch.local, why);
                     self.reply(turn, batch.request, Reply::Failed(failure));
                 }
             }
+        }
+    }
+
+    /// Why messages were not published: a guest that has written all that it may waits.
+    fn not_published(&self, local: u32, why: &PublishError) -> Failure {
+        match why {
+            PublishError::Refused(lace::Rule::Total) => {
+                let whom = self.welcome_by(local).unwrap_or_default();
+                let text = format!(
+                    "not sent: {UNWELCOMED} {GUEST_ENVELOPES} envelopes and {} KiB in all until it is \
+                     welcomed; it waits for {whom}",
+                    GUEST_BYTES / 1024
+                );
+                let hint = "it goes on by itself as soon as one of them is online and hears of it; \
+                            send it again then";
+                Failure::new(Code::NotYet, text, hint)
+            }
+            why => from_publish(why.clone()),
         }
     }
 
@@ -240,6 +258,11 @@ impl Inner {
             Err(PublishError::Stale | PublishError::NoAuthor) => {
                 self.host.keys.give_up_author(turn.cx, local);
                 self.open_author(turn, local)?;
+                self.with_topics(turn, |topics, env| topics.publish(env, local, again))?
+            }
+            // A grant that gives less lets it go on.
+            Err(PublishError::Refused(lace::Rule::Total)) if self.go_over(turn, local, true) => {
+                self.begin_writing(turn, local)?;
                 self.with_topics(turn, |topics, env| topics.publish(env, local, again))?
             }
             published => published?,

@@ -188,6 +188,7 @@ impl Inner {
                     uses,
                     until,
                     while_away,
+                    counts: while_away,
                 };
                 self.invite(turn, &topic, &asked)
             }

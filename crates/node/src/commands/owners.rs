@@ -108,6 +108,7 @@ impl Inner {
                 until: None,
                 // An owner gets its seat by an act; a welcome would give it another one before.
                 while_away: true,
+                counts: false,
             };
             let Reply::Invited { link, expires, .. } = self.invite(turn, &name, &asked)? else {
                 continue;

@@ -176,7 +176,7 @@ impl Inner {
             forked: seen.forked,
             peers: u32::try_from(summary.links).unwrap_or(u32::MAX),
             waiting,
-            waits_for: self.waits_for(local),
+            waits_for: self.waits_for(turn, local),
             releases: self.releases(turn, local),
             public,
             device: own.map(|own| own.to_string()),

@@ -66,7 +66,7 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         id: Option<&str>,
     ) -> Result<Reply, Failure> {
-        if let Some(failure) = self.why_waiting(id) {
+        if let Some(failure) = self.why_waiting(turn, id) {
             return Err(failure);
         }
         if id.is_some_and(|id| self.sought().any(|topic| topic == id.trim())) {
@@ -93,22 +93,15 @@ impl Inner {
         }
     }
 
-    /// Of a topic that this device has not been let into yet, or if nothing is named of the first
-    /// such: for whom it waits.
-    fn why_waiting(&self, id: Option<&str>) -> Option<Failure> {
-        let local = match id {
-            Some(text) => self.find_topic(text).ok()?,
-            None => self
-                .host
-                .keys
-                .topics()
-                .map(|(local, _)| local)
-                .find(|local| {
-                    let waits = self.waits_for(*local);
-                    waits.is_some()
-                })?,
+    /// Of a topic in which this device waits for a welcome, or if nothing is named of the first such:
+    /// for whom.
+    fn why_waiting(&mut self, turn: &mut Turn<'_, '_>, id: Option<&str>) -> Option<Failure> {
+        let locals: Vec<u32> = match id {
+            Some(text) => vec![self.find_topic(text).ok()?],
+            None => self.host.keys.topics().map(|(local, _)| local).collect(),
         };
-        let whom = self.waits_for(local)?;
+        let mut locals = locals.into_iter();
+        let (local, whom) = locals.find_map(|local| Some((local, self.waits_for(turn, local)?)))?;
         let name = self.host.keys.topic(local)?.row.name.clone();
         let text = format!("{name:?} waits for {whom}");
         let hint = "it goes on by itself as soon as one of them is online and hears of the claim";

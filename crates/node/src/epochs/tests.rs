@@ -23,6 +23,7 @@ use wire::{Class, EpochReason, Genesis, Header, NextEpoch, Parameters};
 use crate as tested;
 
 mod attended;
+mod guests;
 mod handing;
 mod meeting;
 #[path = "../../tests/world.rs"]

@@ -1,11 +1,12 @@
 //! Clients, guests and guessers at a core node.
 
 use super::{assert_same_disk, cast, heard, hello};
+use crate::giving::grant;
 use crate::story::{found, invite, join, send, texts, wait};
 use crate::world::World;
 use identity::TopicId;
 use machine::Rng;
-use node::command::{Command, Reply, WaitFor};
+use node::command::{Command, Reply, Right, WaitFor};
 use std::time::Duration;
 use wire::Frame;
 
@@ -142,6 +143,9 @@ fn a_guest_cannot_use_up_what_its_host_needs() {
     let link = invite(&mut world, alice, "tea", 1);
     join(&mut world, bob, &link);
     world.pass(Duration::from_secs(2));
+    // By the link alone he could not write so much.
+    grant(&mut world, alice, "Bob", &[Right::Publish, Right::Read]);
+    world.pass(Duration::from_secs(30));
     world.down(alice);
     let mut last = String::new();
     for number in 0..120 {

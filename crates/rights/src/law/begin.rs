@@ -99,7 +99,7 @@ fn claimed(past: &Past<'_>, claim: &Claim) -> Result<(u64, bool), Rule> {
     if claim.time > invite.until {
         return Err(Rule::InviteOver);
     }
-    let counted = chain::has_totals(&gift.terms.budget);
+    let counted = gift.terms.budget.has_totals();
     Ok((chain::since(&fact), counted))
 }
 

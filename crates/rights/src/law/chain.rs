@@ -160,11 +160,6 @@ pub(super) fn rates(budget: &Budget) -> Rates {
     }
 }
 
-/// Whether a budget says how much may be written in all.
-pub(super) const fn has_totals(budget: &Budget) -> bool {
-    budget.total_envelopes.is_some() || budget.total_bytes.is_some()
-}
-
 /// What a grant or an invite says that it gives; [`Look::gift`] has what the topic adds to its budget.
 pub(super) const fn terms(item: &Item) -> Option<(Rights, Budget)> {
     match item {

@@ -25,7 +25,7 @@ use lace::{Admitted, AuthorNo, Effect, Facts, Past, Policy, Rule, Set};
 use thiserror::Error;
 use wire::{Class, Genesis, Grant, Invite, InviteKind, Item, Revocation, Right, Verified};
 
-use chain::{Chain, has_totals};
+use chain::Chain;
 use look::Look;
 
 pub use member::{Member, MemberState};
@@ -54,7 +54,7 @@ impl Unenforced {
     /// # Errors
     /// The first such thing.
     pub fn look(genesis: &Genesis) -> Result<(), Self> {
-        if has_totals(&genesis.policy.budget) {
+        if genesis.policy.budget.has_totals() {
             return Err(Self::Totals);
         }
         Ok(())
@@ -112,12 +112,12 @@ fn is_judged(item: &Item) -> bool {
             // What is counted in all is one chain, until a welcome: of a grant, which another author key
             // of the device may be written under as well, that would be no limit.
             InviteKind::WhileAway(_) => true,
-            InviteKind::Attended(gift) => !has_totals(&gift.terms.budget),
+            InviteKind::Attended(gift) => !gift.terms.budget.has_totals(),
             InviteKind::Device => false,
         },
         Item::Grant(Grant { holder, budget, .. }) => {
             // An engine's key is no composition yet.
-            holder.kind() == identity::Kind::Member && !has_totals(budget)
+            holder.kind() == identity::Kind::Member && !budget.has_totals()
         }
         Item::Certificate(_)
         | Item::Claim(_)

@@ -7,7 +7,7 @@
 use lace::{Buckets, Previous, Rule};
 use wire::{Class, Verified};
 
-use super::chain::{Chain, has_totals};
+use super::chain::Chain;
 use crate::budget::{Bucket, Cost, Rates};
 
 /// Bytes of an envelope's signature.
@@ -56,7 +56,7 @@ pub(super) fn after(
 /// Bytes in all after an envelope of this number, where anything in all is limited.
 fn in_all(so_far: u64, cost: &Cost, (number, chain): (u64, &Chain)) -> Result<u64, Rule> {
     let budget = &chain.budget;
-    if !has_totals(budget) {
+    if !budget.has_totals() {
         return Ok(0);
     }
     let total = so_far.saturating_add(cost.bytes);

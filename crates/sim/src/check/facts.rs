@@ -103,6 +103,9 @@ pub(crate) struct Facts {
     doubled: RwLock<BTreeSet<NodeNo>>,
     /// Steps whose messages were not taken for want of keys that nobody who was removed has.
     keyless: RwLock<BTreeSet<u32>>,
+    /// Steps whose messages were not taken because their writer is a guest that has written all that it
+    /// may, and waits to be welcomed.
+    unwelcomed: RwLock<BTreeSet<u32>>,
     /// When the messages of each step were stored at their author's, in microseconds and one more.
     sent: Vec<AtomicU64>,
     /// Until when they last by their headers, in milliseconds since 1970.
@@ -151,6 +154,20 @@ impl Facts {
     pub(crate) fn is_without_keys(&self, step: u32) -> bool {
         let keyless = self.keyless.read().expect("no checker panics");
         keyless.contains(&step)
+    }
+
+    /// The messages of a step were not taken: their writer has to be welcomed first.
+    pub(crate) fn lacks_welcome(&self, step: u32) {
+        self.unwelcomed
+            .write()
+            .expect("no checker panics")
+            .insert(step);
+    }
+
+    /// Whether the messages of a step were not taken for want of a welcome.
+    pub(crate) fn is_unwelcomed(&self, step: u32) -> bool {
+        let unwelcomed = self.unwelcomed.read().expect("no checker panics");
+        unwelcomed.contains(&step)
     }
 
     /// Until when the messages of a step last if it names no time, in milliseconds since 1970, as their

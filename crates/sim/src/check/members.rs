@@ -5,6 +5,7 @@ use super::carriage::home;
 use super::holdings::look;
 use super::replicas::{Overview, Replica};
 use super::standing::rights_at;
+use super::unwelcomed::could_go_on;
 use super::{Broken, Everybody, Facts, Scene};
 use crate::plan::{Act, NodeNo, Plan, Right, TopicNo};
 use identity::{EnvelopeId, PublicKey};
@@ -207,6 +208,9 @@ pub(crate) fn last_words(overview: &Overview<'_>) -> Vec<Broken> {
             return None;
         }
         if facts.is_without_keys(no) && are_used_up(overview, topic) {
+            return None;
+        }
+        if facts.is_unwelcomed(no) && !could_go_on(overview, topic, at) {
             return None;
         }
         let name = overview.topic_name(topic);

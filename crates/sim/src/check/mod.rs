@@ -37,6 +37,7 @@ pub(crate) mod rights;
 mod secrets;
 pub(crate) mod silence;
 pub(crate) mod standing;
+mod unwelcomed;
 pub(crate) mod written;
 
 pub(crate) use facts::{Facts, Message};

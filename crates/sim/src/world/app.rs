@@ -8,7 +8,9 @@ use crate::plan::{Act, NodeNo, Plan, Right, Role, TopicNo};
 use identity::TopicId;
 use machine::Time;
 use node::command::public::PublicCommand;
-use node::command::{AskedRight, Code, Command, ReadFrom, Reply, RequestId, Right as NamedRight};
+use node::command::{
+    AskedRight, Code, Command, ReadFrom, Reply, RequestId, Right as NamedRight, UNWELCOMED,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -489,7 +491,9 @@ impl Host {
                 around.facts.sent(step, around.now, std::iter::empty());
             }
             (Asked::Send { step }, Reply::Failed(failure)) => {
-                if failure.code == Code::NotYet {
+                if failure.code == Code::NotYet && failure.message.contains(UNWELCOMED) {
+                    around.facts.lacks_welcome(step);
+                } else if failure.code == Code::NotYet {
                     around.facts.lacks_keys(step);
                 }
                 around.metrics.refused(around.now);
