@@ -240,8 +240,16 @@ pub const BEGIN_WITHIN_MS: u64 = 5_000;
 /// and how long before boxes of an own one that were refused are tried again.
 pub const UNFINISHED: Duration = Duration::from_secs(10);
 
-/// When it is looked anew whether an epoch can be begun, where more was said without anybody naming it
-/// than one envelope can name. Sooner where something comes.
+/// Ends of authors that one envelope names beside the heads, where nobody else names them. More of them
+/// take further envelopes.
+pub const UNNAMED_AT_ONCE: usize = wire::limits::MAX_DEPS / 2;
+
+/// Envelopes that name such ends alone before an epoch is begun: 64 ends with the epoch's own. More than
+/// those wait for the next look.
+pub const NAMED_BEFORE: usize = 8;
+
+/// When it is looked anew whether an epoch can be begun, where what would be announced is not clean whatever
+/// is named. Sooner where something comes.
 pub const UNCLEAN: Duration = Duration::from_secs(600);
 
 /// Of the epochs that a device may begin a day ([`rights::limits::EPOCHS_PER_DAY`]), how many are left for

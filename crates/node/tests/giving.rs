@@ -258,6 +258,44 @@ fn who_may_not_write_removes_others_all_the_same() {
     assert!(!texts(&mut world, cleo, TEA).contains(&"not for Cleo".to_owned()));
 }
 
+/// Nobody names the last word of those who may not write: nine of them, where one envelope names eight.
+#[test]
+fn more_leave_unnamed_than_one_envelope_names() {
+    let mut world = World::new(50);
+    let (alice, zoe) = (world.add("Alice", false), world.add("Zoe", false));
+    let names: Vec<String> = (1..=9).map(|n| format!("guest {n}")).collect();
+    let guests: Vec<usize> = names.iter().map(|name| world.add(name, false)).collect();
+    found(&mut world, alice, TEA);
+    let link = invite(&mut world, alice, TEA, 10);
+    for node in [zoe].iter().chain(&guests) {
+        join(&mut world, *node, &link);
+    }
+    world.pass(Duration::from_secs(60));
+    for (name, guest) in names.iter().zip(&guests) {
+        send(&mut world, *guest, TEA, "hello");
+        world.pass(Duration::from_secs(5));
+        let reply = revoke(&mut world, alice, name, &[Right::Publish], None);
+        assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    }
+    world.pass(Duration::from_secs(60));
+    let all: Vec<usize> = [alice, zoe].into_iter().chain(guests.clone()).collect();
+    for (no, one) in all.iter().enumerate() {
+        for other in &all[no + 1..] {
+            world.cut_off(*one, *other);
+        }
+    }
+    for guest in &guests {
+        let topic = TEA.to_owned();
+        let reply = world.ask(*guest, Command::TopicLeave { topic });
+        assert_eq!(reply, Reply::Done);
+    }
+    world.cut.clear();
+    world.pass(Duration::from_secs(900));
+    send(&mut world, alice, TEA, "they are gone");
+    world.pass(Duration::from_secs(30));
+    assert!(texts(&mut world, zoe, TEA).contains(&"they are gone".to_owned()));
+}
+
 #[test]
 fn what_cannot_be_given_or_taken_is_said() {
     let (mut world, [alice, bob, _]) = three(45);

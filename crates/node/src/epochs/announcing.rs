@@ -14,8 +14,8 @@
 use crate::epochs::handing::Handing;
 use crate::keychain::Keychain;
 use crate::limits::{
-    BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, EPOCHS_FOR_REMOVALS, SURVEY_AFTER, UNCLEAN,
-    UNFINISHED,
+    BEGIN_WITHIN_MS, BOXES_AT_ONCE, BOXES_TRIED, EPOCHS_FOR_REMOVALS, NAMED_BEFORE, SURVEY_AFTER,
+    UNCLEAN, UNFINISHED, UNNAMED_AT_ONCE,
 };
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -421,29 +421,9 @@ impl Inner {
         if !matches!(reads, Some(Portion::Reads { from, until: None }) if from <= now) {
             return;
         }
-        let clean =
-            |planned: &Planned| is_clean(&planned.entitled.portions(), &survey.now.portions());
-        let mut names = Vec::new();
-        let Some(mut planned) = self.plan_epoch(turn, local, &names) else {
+        let Some((planned, names)) = self.plan_clean(turn, local, survey) else {
             return;
         };
-        if !clean(&planned) {
-            // What somebody said before it forked stands, and what somebody goes on to say whose
-            // content is cut off, and nobody names it by itself.
-            names = self.left_unnamed(turn, local, &planned.past);
-            let Some(again) = self.plan_epoch(turn, local, &names) else {
-                return;
-            };
-            planned = again;
-        }
-        if !clean(&planned) {
-            // More ends matter than an envelope names. Whatever else is said names some of them, and
-            // then this is looked at anew.
-            let at = turn.cx.now.after(UNCLEAN);
-            let again = self.announcing.again.entry(local).or_insert(at);
-            *again = at.min(*again);
-            return;
-        }
         let devices = planned.entitled.entitled(planned.created);
         let wanted = crate::epochs::Wanted {
             created: planned.created,
@@ -468,6 +448,56 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// What is announced by an envelope that names these beside the heads, so that the epoch is clean.
+    fn plan_clean(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        survey: &Survey,
+    ) -> Option<(Planned, Vec<EnvelopeId>)> {
+        let clean =
+            |planned: &Planned| is_clean(&planned.entitled.portions(), &survey.now.portions());
+        let planned = self.plan_epoch(turn, local, &[])?;
+        if clean(&planned) {
+            return Some((planned, Vec::new()));
+        }
+        // What somebody said before it forked stands, and what somebody goes on to say whose content
+        // is cut off, and nobody names it by itself.
+        let mut past = planned.past;
+        for _ in 0..NAMED_BEFORE {
+            let names = self.left_unnamed(turn, local, &past);
+            let planned = self.plan_epoch(turn, local, &names)?;
+            if clean(&planned) {
+                return Some((planned, names));
+            }
+            // More ends matter than an envelope names: one that changes nothing names these, and is
+            // in the past of the next.
+            if names.len() < UNNAMED_AT_ONCE || !self.tell_again(turn, local, names) {
+                break;
+            }
+            past = self.plan_epoch(turn, local, &[])?.past;
+        }
+        let at = turn.cx.now.after(UNCLEAN);
+        let again = self.announcing.again.entry(local).or_insert(at);
+        *again = at.min(*again);
+        None
+    }
+
+    /// Tells this device's sealing key once more, in an envelope that names these; says whether it does.
+    fn tell_again(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        names: Vec<EnvelopeId>,
+    ) -> bool {
+        let keys = self.host.keys.topic(local);
+        let Some(sealing) = keys.and_then(|keys| keys.sealing.as_ref()) else {
+            return false;
+        };
+        let items = vec![Item::Sealing(sealing.public())];
+        self.publish_naming(turn, local, items, names).is_ok()
     }
 
     /// Who is entitled in the past of the next envelope of this device, as admission sees it: forks
@@ -563,7 +593,7 @@ impl Inner {
             ends
         });
         let ends = ends.into_iter().flatten().map(|end| end.last.1);
-        ends.take(wire::limits::MAX_DEPS / 2).collect()
+        ends.take(UNNAMED_AT_ONCE).collect()
     }
 
     fn publish_items(
