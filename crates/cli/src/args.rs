@@ -256,11 +256,11 @@ pub enum Topic {
         #[arg(long, value_name = "KofN")]
         owners: Option<owners::Threshold>,
         /// Whoever knows the topic may read it, and nobody can be kept from that; to write takes a grant
-        #[arg(long, conflicts_with = "owners")]
+        #[arg(long)]
         public: bool,
         /// No more messages than this, such as 10/min, of everybody who is let in with no other rate; it
         /// holds for good, and not for who owns the topic
-        #[arg(long, value_name = "RATE", conflicts_with = "owners")]
+        #[arg(long, value_name = "RATE")]
         rate: Option<PerMinute>,
     },
     /// Print a link with which anybody can find and read a public topic

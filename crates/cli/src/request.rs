@@ -125,6 +125,10 @@ pub enum Ask {
         name: String,
         threshold: u8,
         count: u8,
+        #[serde(default)]
+        public: bool,
+        #[serde(default)]
+        messages: Option<u32>,
     },
     OwnersList {
         topic: String,

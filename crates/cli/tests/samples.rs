@@ -704,6 +704,8 @@ pub(crate) fn asks() -> Vec<Ask> {
             name: text(),
             threshold: 2,
             count: 3,
+            public: true,
+            messages: Some(1),
         },
         Ask::OwnersList { topic: text() },
         Ask::OwnersPending,

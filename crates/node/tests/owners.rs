@@ -1,8 +1,11 @@
 //! Topics that several own.
 
+use crate::giving::revoke;
 use crate::story::{invite, join, send, texts, wait};
+use crate::together::proposed;
 use crate::world::World;
 use node::command::owners::{Owners, OwnersCommand, OwnersReply, Proposal};
+use node::command::public::{PublicCommand, PublicReply};
 use node::command::{Code, Command, Failure, Reply, WaitFor};
 use std::time::Duration;
 
@@ -79,6 +82,11 @@ fn problems(world: &mut World, node: usize) -> usize {
 
 /// Alice, Bob and Cleo own a topic; two of them decide.
 pub(crate) fn three_own(seed: u8) -> (World, [usize; 3]) {
+    three_own_a(seed, (false, None))
+}
+
+/// The same of a topic that is public or not, with this many messages a minute for whoever is let in.
+fn three_own_a(seed: u8, (public, messages): (bool, Option<u32>)) -> (World, [usize; 3]) {
     let mut world = World::new(seed);
     let people = ["Alice", "Bob", "Cleo"].map(|name| world.add(name, false));
     let [alice, bob, cleo] = people;
@@ -86,6 +94,8 @@ pub(crate) fn three_own(seed: u8) -> (World, [usize; 3]) {
         name: TEA.to_owned(),
         threshold: 2,
         count: 3,
+        public,
+        messages,
     };
     let Reply::Owners(OwnersReply::Created { links, .. }) = owners(&mut world, alice, command)
     else {
@@ -230,6 +240,8 @@ fn who_found_an_owners_link_becomes_no_owner_by_it() {
             name: TEA.to_owned(),
             threshold: 2,
             count: 3,
+            public: false,
+            messages: None,
         };
         let Reply::Owners(OwnersReply::Created { links, .. }) = owners(&mut world, alice, command)
         else {
@@ -285,4 +297,43 @@ fn names_of(world: &mut World, node: usize) -> Vec<String> {
     };
     let devices = members.into_iter().flat_map(|member| member.devices);
     devices.map(|device| device.name).collect()
+}
+
+#[test]
+fn a_public_topic_with_a_bound_may_have_several_owners() {
+    let (mut world, [alice, bob, cleo]) = three_own_a(68, (true, Some(3)));
+    let topic = TEA.to_owned();
+    let found = world.ask(bob, Command::Public(PublicCommand::Link { topic }));
+    let Reply::Public(PublicReply::Link { link, .. }) = found else {
+        panic!("{found:?}");
+    };
+    let guests = invite(&mut world, bob, TEA, 1);
+    world.down(alice);
+    let (rose, dan) = (world.add("Rose", false), world.add("Dan", false));
+    join(&mut world, rose, &link);
+    join(&mut world, dan, &guests);
+    world.pass(Duration::from_secs(10));
+    for n in 0..5 {
+        // Owners are bound by nothing.
+        send(&mut world, cleo, TEA, &format!("Cleo {n}"));
+    }
+    let command = |n| Command::Send {
+        to: TEA.to_owned(),
+        messages: vec![format!("Dan {n}").into_bytes()],
+        expires: None,
+        best_effort: false,
+    };
+    let said = (0..5).map(|n| world.ask(dan, command(n)));
+    let said = said.filter(|reply| matches!(reply, Reply::Sent { .. }));
+    assert_eq!(said.count(), 3);
+    world.pass(Duration::from_secs(10));
+    let read = texts(&mut world, rose, TEA);
+    assert_eq!(read.len(), 8, "{read:?}");
+    // Two of them can still decide.
+    proposed(revoke(&mut world, bob, "Dan", &[], None));
+    world.pass(Duration::from_secs(5));
+    assert!(sign(&mut world, cleo).done);
+    world.pass(Duration::from_secs(10));
+    let refused = world.ask(dan, command(5));
+    assert!(matches!(refused, Reply::Failed(_)), "{refused:?}");
 }

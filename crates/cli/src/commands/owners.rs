@@ -35,38 +35,22 @@ pub fn run(context: &mut Context, owners: Owners) -> Outcome {
     }
 }
 
-/// `way topic create`.
+/// `way topic create --owners`.
 ///
 /// # Errors
 /// The node's failure.
 pub fn create(
     context: &mut Context,
     name: String,
-    owners: Option<Threshold>,
-    rate: Option<PerMinute>,
+    Threshold { threshold, count }: Threshold,
+    (public, messages): (bool, Option<u32>),
 ) -> Outcome {
-    let Some(Threshold { threshold, count }) = owners else {
-        let line = context.client()?.one(Ask::TopicCreate {
-            name,
-            public: false,
-            messages: rate.map(|rate| rate.0),
-        })?;
-        context.print(&line, |topic: &schema::TopicId| {
-            format!("{}  {}", plain::line(&topic.name), topic.id)
-        })?;
-        context.out.flush()?;
-        if !context.out.json {
-            note(
-                "only this device owns the topic: whoever steals it owns it alone, and if it is lost nobody \
-                 can change who owns it; `way device invite` adds a device of yours, `--owners 2of3` others",
-            );
-        }
-        return Ok(Exit::Done);
-    };
     let ask = Ask::OwnersCreate {
         name,
         threshold,
         count,
+        public,
+        messages,
     };
     let line = context.client()?.one(ask)?;
     if context.out.json {

@@ -22,13 +22,23 @@ pub fn run(context: &mut Context, topic: Topic) -> Outcome {
     match topic {
         Topic::Create {
             name,
-            public: true,
+            owners,
+            public,
             rate,
-            ..
-        } => create_public(context, name, rate),
-        Topic::Create {
-            name, owners, rate, ..
-        } => super::owners::create(context, name, owners, rate),
+        } => {
+            let messages = rate.map(|rate| rate.0);
+            let done = match owners {
+                Some(owners) => super::owners::create(context, name, owners, (public, messages)),
+                None => create(context, name, (public, messages)),
+            };
+            if done.is_ok() && public && !context.out.json {
+                note(
+                    "whoever has the topic's id, or a link by `way topic link`, can read all that is \
+                     ever written to it, and sees who writes it and at which node",
+                );
+            }
+            done
+        }
         Topic::Link { topic } => context
             .one(Ask::TopicLink { topic }, |link: &schema::TopicLink| {
                 link.link.clone()
@@ -58,18 +68,19 @@ pub fn run(context: &mut Context, topic: Topic) -> Outcome {
     }
 }
 
-fn create_public(context: &mut Context, name: String, rate: Option<PerMinute>) -> Outcome {
+/// A topic of one owner.
+fn create(context: &mut Context, name: String, (public, messages): (bool, Option<u32>)) -> Outcome {
     let line = context.client()?.one(Ask::TopicCreate {
         name,
-        public: true,
-        messages: rate.map(|rate| rate.0),
+        public,
+        messages,
     })?;
     context.print(&line, words)?;
     context.out.flush()?;
     if !context.out.json {
         note(
-            "whoever has the topic's id, or a link by `way topic link`, can read all that is ever written to \
-             it, and sees who writes it and at which node",
+            "only this device owns the topic: whoever steals it owns it alone, and if it is lost nobody \
+             can change who owns it; `way device invite` adds a device of yours, `--owners 2of3` others",
         );
     }
     Ok(Exit::Done)

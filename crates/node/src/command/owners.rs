@@ -15,6 +15,10 @@ pub enum OwnersCommand {
         threshold: u8,
         /// How many there are to be, this one included.
         count: u8,
+        /// Whether anybody may read it.
+        public: bool,
+        /// Most messages a minute of whoever is let in with no other rate.
+        messages: Option<u32>,
     },
     /// `way owners list TOPIC`.
     List {

@@ -53,7 +53,9 @@ impl Inner {
                 name,
                 threshold,
                 count,
-            } => self.create_owned(turn, &name, (threshold, count))?,
+                public,
+                messages,
+            } => self.create_owned(turn, &name, (threshold, count), (public, messages))?,
             OwnersCommand::List { topic } => {
                 let local = self.find_topic(&topic)?;
                 OwnersReply::List(self.list_owners(turn, local)?)
@@ -79,6 +81,7 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         name: &str,
         (threshold, count): (u8, u8),
+        policy: (bool, Option<u32>),
     ) -> Result<OwnersReply, Failure> {
         let most = usize::from(count);
         if !(2..=MAX_DEVICES).contains(&most) || threshold == 0 || threshold > count {
@@ -91,7 +94,7 @@ impl Inner {
             let hint = "use a core node, or name an address with `way up --public HOST:PORT`";
             return Err(Failure::new(Code::Failed, text, hint));
         }
-        let Reply::Topic { id, name } = self.topic_create(turn, name, (false, None))? else {
+        let Reply::Topic { id, name } = self.topic_create(turn, name, policy)? else {
             return Err(Failure::new(
                 Code::Failed,
                 "the topic could not be made",

@@ -1,5 +1,6 @@
 //! Commands about owners as bytes: a list of a number and the fields in their order.
 
+use super::command::read_maybe_small;
 use super::{maybe, read_maybe, text};
 use crate::command::owners::OwnersCommand;
 use wire::Malformed;
@@ -14,12 +15,16 @@ pub(super) fn write(w: &mut Writer, command: &OwnersCommand) {
             name,
             threshold,
             count,
+            public,
+            messages,
         } => {
-            w.array(4)
+            w.array(6)
                 .uint(0_u8)
                 .text(name)
                 .uint(*threshold)
-                .uint(*count);
+                .uint(*count)
+                .bool(*public);
+            maybe(w, *messages);
         }
         OwnersCommand::List { topic } => {
             w.array(2).uint(1_u8).text(topic);
@@ -49,13 +54,15 @@ pub(super) fn write(w: &mut Writer, command: &OwnersCommand) {
 }
 
 pub(super) fn read(r: &mut Reader<'_>) -> Result<OwnersCommand, Malformed> {
-    let fields = r.list(5, "command about owners")?;
+    let fields = r.list(6, "command about owners")?;
     let kind = r.u8("kind of command about owners")?;
     Ok(match (kind, fields) {
-        (0, 4) => OwnersCommand::Create {
+        (0, 6) => OwnersCommand::Create {
             name: text(r)?,
             threshold: r.u8("threshold")?,
             count: r.u8("count")?,
+            public: r.bool("public")?,
+            messages: read_maybe_small(r)?,
         },
         (1, 2) => OwnersCommand::List { topic: text(r)? },
         (2, 1) => OwnersCommand::Pending,
