@@ -165,8 +165,8 @@ fn posed(
     found: &rights::Invitation,
     key: &identity::SecretKey,
 ) -> Vec<u8> {
-    let held = found.ring.newest_clean().expect("a key");
-    let secret = held.access().and_then(|access| access.epoch_secret());
+    let handed = rights::handed_to_guest(&found.ring, &found.genesis, &found.invite);
+    let (epoch, access) = handed.expect("a key");
     let mut contents = BoxContents {
         genesis: found.genesis.clone(),
         invite: found.invite,
@@ -174,7 +174,7 @@ fn posed(
         title: "something else".to_owned(),
         inviter: "Cleo".to_owned(),
         cores: found.cores.clone(),
-        handed: Some((held.epoch().id(), *secret.expect("all of it").as_bytes())),
+        handed: Some((epoch, *access)),
         device: key.public(),
         signature: identity::Signature::from_bytes([0; 64]),
     };

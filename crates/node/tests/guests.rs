@@ -13,6 +13,7 @@ use node::command::{AskedRight, Code, Command, GrantKind, Member, Reply, Right};
 use rights::Law;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use wire::limits::DAY_MS;
 use wire::{Genesis, Item, Verified};
 
 const TEA: &str = "tea";
@@ -692,4 +693,55 @@ fn who_is_refused_for_a_while_has_not_left() {
             .iter()
             .any(|member| member.left && member.name == "Bob")
     );
+}
+
+/// What a link of the kind while away gives is what its holder reads.
+#[test]
+fn a_guest_reads_no_more_than_its_link_gives() {
+    for reads_later in [false, true] {
+        let mut world = World::new(231);
+        let core = world.add("core", true);
+        let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+        use_core(&mut world, alice, core);
+        found(&mut world, alice, TEA);
+        send(&mut world, alice, TEA, "before");
+        let from = world.wall().as_millis() + 2 * DAY_MS;
+        let ask = |right, from| AskedRight {
+            right,
+            from,
+            until: None,
+        };
+        let mut rights = vec![ask(Right::Publish, 0)];
+        rights.extend(reads_later.then_some(ask(Right::Read, from)));
+        let invited = world.ask(
+            alice,
+            Command::Invite {
+                rights,
+                messages: None,
+                while_away: true,
+                topic: TEA.to_owned(),
+                uses: 1,
+                until: None,
+            },
+        );
+        let Reply::Invited { link, .. } = invited else {
+            panic!("{invited:?}");
+        };
+        send(&mut world, alice, TEA, "meanwhile");
+        world.pass(Duration::from_secs(5));
+        join(&mut world, bob, &link);
+        world.pass(Duration::from_secs(20));
+        send(&mut world, alice, TEA, "after");
+        send(&mut world, bob, TEA, "hello");
+        world.pass(Duration::from_secs(20));
+        assert_eq!(texts(&mut world, bob, TEA), ["hello"]);
+        let all = ["before", "meanwhile", "after", "hello"];
+        assert_eq!(texts(&mut world, alice, TEA), all);
+        if reads_later {
+            world.pass(Duration::from_millis(2 * DAY_MS));
+            send(&mut world, alice, TEA, "for all");
+            world.pass(Duration::from_secs(60));
+            assert_eq!(texts(&mut world, bob, TEA), ["hello", "for all"]);
+        }
+    }
 }

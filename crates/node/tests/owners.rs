@@ -323,17 +323,18 @@ fn a_public_topic_with_a_bound_may_have_several_owners() {
         expires: None,
         best_effort: false,
     };
-    let said = (0..5).map(|n| world.ask(dan, command(n)));
+    // Ten minutes of his rate at once, and no more.
+    let said = (0..40).map(|n| world.ask(dan, command(n)));
     let said = said.filter(|reply| matches!(reply, Reply::Sent { .. }));
-    assert_eq!(said.count(), 3);
+    assert_eq!(said.count(), 30);
     world.pass(Duration::from_secs(10));
     let read = texts(&mut world, rose, TEA);
-    assert_eq!(read.len(), 8, "{read:?}");
+    assert_eq!(read.len(), 35, "{read:?}");
     // Two of them can still decide.
     proposed(revoke(&mut world, bob, "Dan", &[], None));
     world.pass(Duration::from_secs(5));
     assert!(sign(&mut world, cleo).done);
     world.pass(Duration::from_secs(10));
-    let refused = world.ask(dan, command(5));
+    let refused = world.ask(dan, command(40));
     assert!(matches!(refused, Reply::Failed(_)), "{refused:?}");
 }

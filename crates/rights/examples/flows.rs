@@ -9,7 +9,7 @@ use machine::{Rng, WallTime};
 use rights::{
     Access, AtCore, CoreSecret, DeviceSecret, Founded, Incarnation, Invitation, InviteSeed,
     LinkSecret, Match, OpenCache, Opened, Role, Round, SenderKeys, Show, ShownAtCore, Standing,
-    Subject, core_token, found, issue_ticket, open, seal,
+    Subject, core_token, found, handed_to_guest, issue_ticket, open, seal,
 };
 use wire::plain::{BoxContents, Message};
 use wire::{Class, Header, Parameters};
@@ -105,11 +105,8 @@ fn inviting(topic: &Founded, rng: &mut Rng) -> Result<(InviteSeed, Vec<u8>), Fai
     let seed = InviteSeed::generate(rng);
     // First the control envelope with this item; its id then goes into the box.
     let invite = seed.item(topic.topic, 1, NOW.as_millis() + DAY_MS);
-    let held = topic.ring.newest_clean().ok_or("no epoch")?;
-    let secret = held
-        .access()
-        .and_then(Access::epoch_secret)
-        .ok_or("may not read")?;
+    let (epoch, access) =
+        handed_to_guest(&topic.ring, &topic.genesis, &invite).ok_or("may not read")?;
     let mut contents = BoxContents {
         genesis: topic.genesis.clone(),
         invite,
@@ -117,7 +114,7 @@ fn inviting(topic: &Founded, rng: &mut Rng) -> Result<(InviteSeed, Vec<u8>), Fai
         title: "Workshop".into(),
         inviter: "Ada".into(),
         cores: Vec::new(),
-        handed: Some((held.epoch().id(), *secret.as_bytes())),
+        handed: Some((epoch, *access)),
         device: topic.device.public(),
         signature: topic.device.sign(Context::InviteBox, b""),
     };

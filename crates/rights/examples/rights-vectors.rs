@@ -14,8 +14,8 @@ use machine::{Rng, WallTime};
 use rights::{
     Access, AtCore, CoreInviteSeed, DeviceSecret, Epoch, EpochSecret, Founded, InviteSeed,
     ItemSubject, LinkSecret, Match, OpenCache, Opened, Role, Round, SenderKeys, Show, Standing,
-    Subject, core_token, found, grant_of, issue_ticket, key_hint, open, seal, seal_item_to_members,
-    seal_item_to_readers, seal_unicast,
+    Subject, core_token, found, grant_of, handed_to_guest, issue_ticket, key_hint, open, seal,
+    seal_item_to_members, seal_item_to_readers, seal_unicast,
 };
 use serde_json::{Value, json};
 use wire::plain::{BoxContents, Message, encode_messages};
@@ -421,6 +421,8 @@ fn invite(of: &Founded) -> Value {
     assert_eq!(seed.locator(), locator);
     let item = seed.item(of.topic, 2, NOW.as_millis() + DAY_MS);
     assert_eq!((item.key, item.sealing), (signing.public(), sealing));
+    let (epoch, access) =
+        handed_to_guest(&of.ring, &of.genesis, &item).expect("the founder's ring");
     let mut contents = BoxContents {
         genesis: of.genesis.clone(),
         invite: item,
@@ -428,7 +430,7 @@ fn invite(of: &Founded) -> Value {
         title: "Workshop".into(),
         inviter: "Ada".into(),
         cores: Vec::new(),
-        handed: Some((of.genesis.epoch.id(), epoch_secret(of))),
+        handed: Some((epoch, *access)),
         device: of.device.public(),
         signature: of.device.sign(Context::InviteBox, b""),
     };

@@ -8,21 +8,20 @@
 //! ```
 //!
 //! Whoever keeps a box cannot read it and cannot find out whose it is. Whoever has the link of the
-//! while-away kind reads the topic from then on, and may claim; nobody else may. A box of the
-//! attended kind holds no secret of the topic: who claims it waits for a welcome
+//! while-away kind reads the topic from then on, if the invite gives that, and may claim; nobody
+//! else may. A box of the attended kind holds no secret of the topic: who claims it waits for a welcome
 //! ([`seal_answer`](crate::seal_answer)).
 
 use identity::seal::hpke::{HpkeSecret, derive_key_pair};
 use identity::seal::{aead_open, aead_seal, kdf};
 use identity::{EnvelopeId, EpochId, GrantId, PublicKey, SealingKey, SecretKey, TopicId};
 use machine::{Rng, WallTime};
-use wire::limits::{BOX_LEN, BOX_PLAIN_LEN};
+use wire::limits::{BOX_ACCESS, BOX_LEN, BOX_PLAIN_LEN};
 use wire::plain::{BoxContents, CoreEntry};
-use wire::{Claim, Genesis, Gift, Invite, InviteKind, Item, Malformed, Terms};
+use wire::{Claim, Genesis, Gift, Interval, Invite, InviteKind, Item, Malformed, Terms};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::access::Access;
-use crate::epoch::EpochSecret;
 use crate::keyring::KeyRing;
 
 /// What an invite's link carries. Whoever has it has the invite.
@@ -162,11 +161,15 @@ impl InviteSeed {
     pub fn open_box(&self, sealed: &[u8]) -> Result<Invitation, BoxRefused> {
         let plain = self.open_plain(sealed)?;
         let mut contents = BoxContents::decode(&plain).map_err(|_| BoxRefused::Malformed)?;
-        let handed = contents.handed.take().map(|(epoch, mut secret)| {
-            let taken = EpochSecret::from_bytes(secret);
-            secret.zeroize();
+        let handed = contents.handed.take().map(|(epoch, mut access)| {
+            let taken = Access::from_bytes(&access);
+            access.zeroize();
             (epoch, taken)
         });
+        let handed = match handed {
+            Some((epoch, access)) => Some((epoch, access.map_err(|_| BoxRefused::Keys)?)),
+            None => None,
+        };
         Invitation::judge(self, contents, handed)
     }
 
@@ -190,7 +193,8 @@ pub enum BoxRefused {
     /// Holds the invite of another link.
     #[error("a box that holds the invite of another link")]
     OtherInvite,
-    /// The epoch is not the genesis', or its announced keys do not follow from the secret.
+    /// The epoch is not the genesis', its announced keys do not follow from the secret, or the box hands
+    /// over more than the invite gives.
     #[error("a box whose keys do not fit the topic")]
     Keys,
     /// Holds the genesis of another topic than that which was asked for, or of one that is not
@@ -234,7 +238,7 @@ impl Invitation {
     fn judge(
         seed: &InviteSeed,
         contents: BoxContents,
-        handed: Option<(EpochId, EpochSecret)>,
+        handed: Option<(EpochId, Access)>,
     ) -> Result<Self, BoxRefused> {
         let invite = contents.invite;
         let topic = contents.genesis.topic_id();
@@ -247,9 +251,17 @@ impl Invitation {
         // Also under the topic's own grant others than its founder's device may give: whoever an act has made
         // an owner. The joiner finds in the topic whose invite it is.
         let mut ring = KeyRing::new(topic, &contents.genesis).map_err(|_| BoxRefused::Keys)?;
-        if let Some((epoch, secret)) = handed {
-            ring.unlock(epoch, Access::Reader(secret))
-                .map_err(|_| BoxRefused::Keys)?;
+        if let Some((epoch, access)) = handed {
+            let whole = reads_all(&contents.genesis, &invite);
+            let fits = match access {
+                Access::Reader(_) => whole,
+                Access::Member(_) => true,
+                Access::Slices(..) | Access::Core(_) => false,
+            };
+            if !fits {
+                return Err(BoxRefused::Keys);
+            }
+            ring.unlock(epoch, access).map_err(|_| BoxRefused::Keys)?;
         }
         Ok(Self {
             topic,
@@ -264,6 +276,35 @@ impl Invitation {
             ring,
         })
     }
+}
+
+/// What the box of an invite of the kind while away hands over, of the genesis' epoch: the one that a
+/// joiner can judge. All of it to whoever may read all of it and always; to others what it takes to
+/// take part, and members hand over what they may read besides. Nothing where `ring` holds too little.
+#[must_use]
+pub fn handed_to_guest(
+    ring: &KeyRing,
+    genesis: &Genesis,
+    invite: &Invite,
+) -> Option<(EpochId, Zeroizing<[u8; BOX_ACCESS]>)> {
+    let epoch = genesis.epoch.id();
+    let held = ring.by_id(epoch)?.access()?;
+    let access = match held {
+        Access::Reader(_) if reads_all(genesis, invite) => held.clone(),
+        _ => Access::Member(held.meeting()?),
+    };
+    let bytes = access.to_bytes().as_slice().try_into().ok()?;
+    Some((epoch, Zeroizing::new(bytes)))
+}
+
+/// Whether whoever comes by an invite may read all that is written under the genesis' epoch.
+fn reads_all(genesis: &Genesis, invite: &Invite) -> bool {
+    let (InviteKind::WhileAway(gift) | InviteKind::Attended(gift)) = invite.kind else {
+        return false;
+    };
+    let read = gift.terms.rights.read;
+    let always = |read: Interval| read.from <= genesis.epoch.start && read.until.is_none();
+    genesis.policy.public || read.is_some_and(always)
 }
 
 /// The grant that an invite item gives: kdf("grant", item bytes).

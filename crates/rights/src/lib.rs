@@ -76,7 +76,7 @@ pub use epoch::{
 };
 pub use found::{Founded, found, found_public, found_with};
 pub use identify::{IDENTIFY_TOPICS, Identified, Identity, identified, identify};
-pub use invite::{BoxRefused, Invitation, InviteSeed, grant_of, no_box};
+pub use invite::{BoxRefused, Invitation, InviteSeed, grant_of, handed_to_guest, no_box};
 pub use item::{
     ItemSubject, OpenedItem, open_item_to_members, open_item_to_readers, seal_item_to_members,
     seal_item_to_readers,

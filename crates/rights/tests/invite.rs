@@ -1,10 +1,10 @@
 //! Invites to a topic.
 
 use identity::{EnvelopeId, EpochId, Form, GrantId, SecretKey};
-use rights::{BoxRefused, Founded, InviteSeed, found, grant_of, no_box};
+use rights::{BoxRefused, Founded, InviteSeed, found, grant_of, handed_to_guest, no_box};
 use wire::limits::{BOX_LEN, BOX_PLAIN_LEN};
 use wire::plain::{BoxContents, CoreEntry};
-use wire::{Gift, InviteKind, Terms};
+use wire::{Gift, Interval, InviteKind, Terms};
 
 use crate::support::{DAY, NOW, author, flips, founded, node, rng};
 
@@ -14,10 +14,11 @@ fn seed() -> InviteSeed {
 
 /// What the founder puts into the box, not signed yet.
 fn unsigned(of: &Founded, seed: &InviteSeed) -> BoxContents {
-    let held = of.ring.newest_clean().unwrap();
+    let invite = seed.item(of.topic, 3, NOW.as_millis() + DAY);
+    let (epoch, access) = handed_to_guest(&of.ring, &of.genesis, &invite).unwrap();
     BoxContents {
         genesis: of.genesis.clone(),
-        invite: seed.item(of.topic, 3, NOW.as_millis() + DAY),
+        invite,
         invite_at: EnvelopeId::from_bytes([5; 32]),
         title: "Workshop".into(),
         inviter: "Ada".into(),
@@ -26,10 +27,7 @@ fn unsigned(of: &Founded, seed: &InviteSeed) -> BoxContents {
             addresses: vec!["quic://core.example:4433".into()],
             name: "core".into(),
         }],
-        handed: Some((
-            held.epoch().id(),
-            *held.access().unwrap().epoch_secret().unwrap().as_bytes(),
-        )),
+        handed: Some((epoch, *access)),
         device: of.device.public(),
         signature: of.device.sign(identity::Context::InviteBox, b""),
     }
@@ -115,10 +113,10 @@ fn a_box_with_false_contents_is_refused() {
     let refusal =
         |change: &dyn Fn(&mut BoxContents)| seed().open_box(&boxed(&of, change)).unwrap_err();
     // The founder's device signs something that does not fit.
-    let handed = |change: fn(&mut (EpochId, [u8; 32]))| {
+    let handed = |change: fn(&mut (EpochId, [u8; 33]))| {
         refusal(&move |b| change(b.handed.as_mut().expect("handed over")))
     };
-    assert_eq!(handed(|of| of.1 = [9; 32]), BoxRefused::Keys);
+    assert_eq!(handed(|of| of.1[1..].fill(9)), BoxRefused::Keys);
     let other_epoch = handed(|of| of.0 = EpochId::from_bytes([9; 32]));
     assert_eq!(other_epoch, BoxRefused::Keys);
     let foreign = InviteSeed::from_bytes([4; 16]);
@@ -141,6 +139,39 @@ fn a_box_with_false_contents_is_refused() {
         b.handed = None;
     });
     assert_eq!(device, BoxRefused::OtherInvite);
+}
+
+/// Whoever may not read all that is written under the first epoch gets none of its slices by the link.
+#[test]
+fn a_box_opens_no_more_than_the_invite_gives() {
+    let of = founded(1);
+    let all = unsigned(&of, &seed());
+    let start = of.genesis.epoch.start;
+    let item = |read: Option<Interval>| {
+        let mut terms = Terms::GUEST;
+        terms.rights.read = read;
+        let parent = GrantId::from_bytes(of.topic.to_bytes());
+        let kind = InviteKind::WhileAway(Gift { terms, parent });
+        seed().item_of(kind, 1, NOW.as_millis() + DAY)
+    };
+    let from = |from, until| Some(Interval { from, until });
+    for read in [None, from(start + 1, None), from(0, Some(start + DAY))] {
+        let item = item(read);
+        let (epoch, access) = handed_to_guest(&of.ring, &of.genesis, &item).unwrap();
+        let sealed = boxed(&of, |b| {
+            (b.invite, b.handed) = (item, Some((epoch, *access)))
+        });
+        let found = seed().open_box(&sealed).unwrap();
+        let held = found.ring.newest_clean().unwrap();
+        assert!(held.meeting().is_some(), "it may take part");
+        assert!((0..held.epoch().slices()).all(|slice| !held.opens(slice)));
+        // With all of the secret in it the box is taken by nobody.
+        let more = boxed(&of, |b| (b.invite, b.handed) = (item, all.handed));
+        assert_eq!(seed().open_box(&more).unwrap_err(), BoxRefused::Keys);
+    }
+    let item = item(from(start, None));
+    let handed = handed_to_guest(&of.ring, &of.genesis, &item).unwrap();
+    assert_eq!(Some((handed.0, *handed.1)), all.handed);
 }
 
 #[test]

@@ -189,6 +189,8 @@ pub const MAX_TICKET: usize = 256;
 pub const BOX_LEN: usize = 2_048;
 /// Plaintext of that box: less nonce 24 and tag 16.
 pub const BOX_PLAIN_LEN: usize = BOX_LEN - 24 - 16;
+/// How much of an epoch's secret the box of an invite hands over: its kind and one secret.
+pub const BOX_ACCESS: usize = 33;
 
 /// Characters of an invite link, at least and at most.
 pub const MIN_LINK: usize = 128;

@@ -7,8 +7,8 @@ use crate::checked::Refused;
 use crate::genesis::Genesis;
 use crate::invite::{Invite, InviteKind};
 use crate::limits::{
-    BOX_PLAIN_LEN, FORMAT, MAX_ADDRESSES, MAX_CORES, MAX_GENESIS, MAX_MESSAGES, MAX_NAME,
-    MAX_PLAIN, MAX_SEALED_ITEM,
+    BOX_ACCESS, BOX_PLAIN_LEN, FORMAT, MAX_ADDRESSES, MAX_CORES, MAX_GENESIS, MAX_MESSAGES,
+    MAX_NAME, MAX_PLAIN, MAX_SEALED_ITEM,
 };
 use crate::signed::{RawStatement, SignedAdvert};
 
@@ -170,8 +170,9 @@ pub struct BoxContents {
     pub inviter: String,
     /// Where the topic can be found: the inviter itself and its core nodes, at most 4.
     pub cores: Vec<CoreEntry>,
-    /// An epoch and its secret, where the claimer needs no welcome; nothing in every other box.
-    pub handed: Option<(EpochId, [u8; 32])>,
+    /// An epoch and how much of its secret the invite opens, as a box holds it: all of it, or what
+    /// it takes to take part. Where the claimer needs no welcome; nothing in every other box.
+    pub handed: Option<(EpochId, [u8; BOX_ACCESS])>,
     /// The inviter's device.
     pub device: PublicKey,
     /// The device's, over everything before.
@@ -400,8 +401,8 @@ impl BoxContents {
         w.key(5)
             .text(&self.inviter)
             .list(6, &self.cores, |w, core| core.write(w));
-        if let Some((epoch, secret)) = &self.handed {
-            w.key(7).bytes(epoch.as_bytes()).key(8).bytes(secret);
+        if let Some((epoch, access)) = &self.handed {
+            w.key(7).bytes(epoch.as_bytes()).key(8).bytes(access);
         }
         w.key(9).bytes(self.device.as_bytes());
         if signature {
@@ -433,8 +434,8 @@ impl BoxContents {
         let handed = if matches!(invite.kind, InviteKind::WhileAway(_)) {
             f.need(r, 7, "epoch")?;
             let epoch = EpochId::from_bytes(r.array("epoch")?);
-            f.need(r, 8, "secret")?;
-            Some((epoch, r.array("secret")?))
+            f.need(r, 8, "access")?;
+            Some((epoch, r.array("access")?))
         } else {
             None
         };

@@ -11,7 +11,7 @@ use crate::rows;
 use identity::{EnvelopeId, EpochId, GrantId};
 use lace::Lace;
 use machine::Staged;
-use rights::InviteSeed;
+use rights::{InviteSeed, handed_to_guest};
 use topic::{Draft, Payload};
 use wire::limits::DAY_MS;
 use wire::plain::{BoxContents, CoreEntry};
@@ -232,12 +232,14 @@ impl Inner {
         let inviter = self.router.name().to_owned();
         let keys = self.member(local)?;
         let handed = if matches!(item.kind, InviteKind::WhileAway(_)) {
-            // The one epoch that a joiner can judge. Members hand it the others when it has
-            // claimed.
-            let first = keys.ring.by_id(keys.genesis.epoch.id());
-            let secret = first.and_then(|held| held.access()?.epoch_secret());
-            let secret = secret.ok_or_else(no_key)?;
-            Some((keys.genesis.epoch.id(), *secret.as_bytes()))
+            let handed = handed_to_guest(&keys.ring, &keys.genesis, &item);
+            let (epoch, access) = handed.ok_or_else(|| {
+                let text = "this device holds no key of the topic's beginning, which a link for while nobody \
+                            is there has to bring";
+                let hint = "leave out --while-away: whoever comes is welcomed by a member";
+                Failure::new(Code::Refused, text, hint)
+            })?;
+            Some((epoch, *access))
         } else {
             None
         };

@@ -363,6 +363,8 @@ pub(crate) fn messages() -> Vec<Message> {
 }
 
 pub(crate) fn box_contents() -> BoxContents {
+    let mut access = [0xa2; 33];
+    access[0] = 1;
     let mut contents = BoxContents {
         genesis: genesis(),
         invite: invite(),
@@ -370,7 +372,7 @@ pub(crate) fn box_contents() -> BoxContents {
         title: "Workshop".to_owned(),
         inviter: "Aino".to_owned(),
         cores: core_list().cores,
-        handed: Some((genesis().epoch.id(), [0xa2; 32])),
+        handed: Some((genesis().epoch.id(), access)),
         device: PublicKey::from_bytes([0; 32]),
         signature: Signature::from_bytes([0; 64]),
     };
