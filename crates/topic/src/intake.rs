@@ -148,8 +148,8 @@ impl Topic {
                 self.look_for_past(shared, env, link);
                 false
             }
-            Verdict::Refused(_) => {
-                self.inadmissible(shared, env, link);
+            Verdict::Refused(rule) => {
+                self.inadmissible(shared, env, link, (header.author, header.number, rule));
                 false
             }
         }
@@ -184,9 +184,31 @@ impl Topic {
         shared.soon(Timer::Parked(self.local), env.cx.now, PARKED_PATIENCE);
     }
 
-    pub(crate) fn inadmissible(&self, shared: &mut Shared, env: &mut Env<'_, '_>, link: LinkId) {
+    /// Whoever gave what no rule admits hears which one it broke, so that a program of another version,
+    /// or its writer, can learn from it. No more often than it takes to be cut off.
+    fn inadmissible(
+        &self,
+        shared: &mut Shared,
+        env: &mut Env<'_, '_>,
+        link: LinkId,
+        (author, number, rule): (PublicKey, u64, lace::Rule),
+    ) {
         if shared.note_inadmissible(link) {
             self.misbehaved(env, link, Rule::Inadmissible);
+        }
+        if shared.has_little_room(link) && shared.answers_inadmissible(link) {
+            let code = match rule {
+                lace::Rule::Unknown => wire::Code::NEEDS_VERSION,
+                _ => wire::Code::INADMISSIBLE,
+            };
+            let frame = TopicFrame::Refused {
+                author,
+                number,
+                code,
+                text: rule.to_string(),
+                retry: 0,
+            };
+            self.say(shared, env, link, frame);
         }
     }
 
@@ -412,6 +434,8 @@ impl Topic {
         let id = verified.get().envelope.id;
         let bytes = verified.get().envelope.header_bytes.len();
         let bytes = bytes.saturating_add(verified.get().body.as_ref().map_or(0, Vec::len));
+        let header = &verified.get().envelope.header;
+        let (given, author, number) = (id, header.author, header.number);
         let mut entered = Vec::new();
         let reports = self
             .lace
@@ -452,9 +476,15 @@ impl Topic {
                         self.look_for_past(shared, env, link);
                     }
                 }
-                Admission::Refused(_) => {
+                Admission::Refused(rule) => {
+                    // Of what was parked the giver may be another one, and gone.
                     if let Some(link) = giver {
-                        self.inadmissible(shared, env, link);
+                        let of = (author, number, *rule);
+                        if *id == given {
+                            self.inadmissible(shared, env, link, of);
+                        } else if shared.note_inadmissible(link) {
+                            self.misbehaved(env, link, Rule::Inadmissible);
+                        }
                     }
                 }
                 Admission::Fork(evidence) => {

@@ -185,6 +185,9 @@ pub const MAX_HOLLOW_ANSWERS: u32 = 8;
 /// Envelopes of one link that no rule of the topic admits, before the link is reported.
 pub const MAX_INADMISSIBLE: u32 = 64;
 
+/// Of those the first so many are answered with the rule that they broke. The others are counted.
+pub const MAX_INADMISSIBLE_TOLD: u32 = 16;
+
 /// Messages in one envelope.
 pub const MAX_MESSAGES: usize = 1024;
 

@@ -7,7 +7,7 @@ use crate::event::{LinkId, Output, Rule};
 use crate::host::Local;
 use crate::limits::{
     EXPIRE_INTERVAL, MAX_BYTES_PER_FRAME, MAX_HOLLOW_ANSWERS, MAX_INADMISSIBLE,
-    MAX_WRONG_DIFFERENCES, MIN_ROOM, RESERVE,
+    MAX_INADMISSIBLE_TOLD, MAX_WRONG_DIFFERENCES, MIN_ROOM, RESERVE,
 };
 use crate::parked::Parked;
 use crate::peer::PeerState;
@@ -136,6 +136,12 @@ impl Shared {
         };
         link.inadmissible = link.inadmissible.saturating_add(1);
         link.inadmissible == MAX_INADMISSIBLE
+    }
+
+    /// Whether a link is told why an envelope is not admitted: the first so many times.
+    pub(crate) fn answers_inadmissible(&self, link: LinkId) -> bool {
+        let link = self.links.get(&link);
+        link.is_some_and(|link| link.inadmissible <= MAX_INADMISSIBLE_TOLD)
     }
 
     /// This much more is to be checked, or waits for checks.

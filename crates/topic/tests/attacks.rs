@@ -187,8 +187,9 @@ fn what_can_only_be_parked_is_bounded_and_its_past_is_asked_for() {
     );
 }
 
+/// Whoever gives them hears which rule they broke, a few times, and is reported in the end.
 #[test]
-fn inadmissible_envelopes_are_counted() {
+fn inadmissible_envelopes_are_answered_and_counted() {
     let (mut net, puppet) = victim(5);
     let key = net.nodes[1].host.author.clone().unwrap();
     let mut raw = Vec::new();
@@ -220,6 +221,22 @@ fn inadmissible_envelopes_are_counted() {
         give(&mut net, puppet, envelopes.to_vec(), false);
     }
     assert_eq!(net.nodes[0].problems, [Rule::Inadmissible]);
+    net.settle();
+    let heard = net.heard(puppet, 0).into_iter();
+    let told: Vec<TopicFrame> = heard
+        .filter(|frame| matches!(frame, TopicFrame::Refused { .. }))
+        .collect();
+    assert_eq!(told.len(), limits::MAX_INADMISSIBLE_TOLD as usize);
+    for frame in told {
+        let TopicFrame::Refused {
+            author, code, text, ..
+        } = frame
+        else {
+            continue;
+        };
+        assert_eq!((author, code), (key.public(), wire::Code::INADMISSIBLE));
+        assert_eq!(text, lace::Rule::Destination.to_string());
+    }
 }
 
 #[test]

@@ -28,8 +28,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a box whose keys do not fit the topic is taken",
         file: "crates/rights/src/invite.rs",
-        from: "ring.unlock(epoch, Access::Reader(secret)) .map_err(|_| BoxRefused::Keys)?;",
-        to: "let _unlocked = ring.unlock(epoch, Access::Reader(secret));",
+        from: "ring.unlock(epoch, access).map_err(|_| BoxRefused::Keys)?;",
+        to: "let _unlocked = ring.unlock(epoch, access);",
         tests: &["-p rights --test main -- invite::"],
     },
     Mutation {
