@@ -430,7 +430,7 @@ pub fn topic_info(info: &schema::TopicInfo) -> String {
     }
     for author in &info.forked {
         text.push_str(&format!(
-            "\nforked   {}: wrote two histories; see `way why`",
+            "\nforked   {}: signed two histories; of those stands what others name",
             line(author)
         ));
     }

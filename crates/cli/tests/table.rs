@@ -1,7 +1,7 @@
 //! Who sees what, line by line (docs/spec/secrecy.md, "Who sees what"): the homes and the whole memory of
 //! running processes are searched for what each may know, and for what it may not.
 
-use crate::people::{Person, Running, World};
+use crate::people::{Person, Running, World, until};
 use crate::privacy::search::{Needle, Searched, look, search};
 use crate::privacy::secrets_of;
 use serde_json::Value;
@@ -16,25 +16,32 @@ const NAMES: [&str; 3] = [
     "Bartholomew the baker",
     "Cunegonde at the window",
 ];
-const TEXTS: [&str; 3] = [
+const TEXTS: [&str; 4] = [
     "The comet stands above the western ridge.",
     "Tonight the dome stays open until three.",
     "Somebody has left the lamp on in the cellar.",
+    "Now that he is gone, we meet at the south door.",
 ];
+/// What the one says who may only write.
+const REPORT: &str = "Cloud cover nine tenths, wind from the sea.";
 const MAIL: &str = "Nobody but you knows where the key is.";
 
-/// A line of the table: what it is about, and whether a reader, a core node that serves the topic and
-/// a stranger hold it.
+/// A line of the table: what it is about, and whether a member who reads, one who may only write, a core
+/// node that serves the topic and a stranger hold it.
 struct Line {
     needle: Needle,
-    seen: [bool; 3],
+    seen: [bool; 4],
 }
 
 const READER: usize = 0;
-const CORE: usize = 1;
-const STRANGER: usize = 2;
+const WRITER: usize = 1;
+const CORE: usize = 2;
+const STRANGER: usize = 3;
 
-fn line(what: &str, bytes: &[u8], seen: [bool; 3]) -> Line {
+const ALL_OF_IT: [bool; 4] = [true, true, true, false];
+const READERS: [bool; 4] = [true, false, false, false];
+
+fn line(what: &str, bytes: &[u8], seen: [bool; 4]) -> Line {
     Line {
         needle: Needle::new(what, bytes),
         seen,
@@ -144,6 +151,33 @@ fn everybody_holds_what_the_table_says_and_no_more() {
     bob.object("Sent", &["send", TOPIC, TEXTS[1], "--wait", "held"]);
     let his = bob.object("Identity", &["id"]);
     bob.down();
+    // Eve may only write; somebody comes and is removed, so that all goes on under other keys.
+    let (eve, eve_runs) = serve(&world, "eve", &[]);
+    let made = alice.object("Invite", &["invite", TOPIC, "--publish"]);
+    eve.joins(made["link"].as_str().unwrap());
+    eve.way(&["send", TOPIC, REPORT, "--wait", "delivered", "--of", "1"]);
+    let frank = world.up("frank");
+    frank.joins(&alice.invites(TOPIC, "1"));
+    frank.way(&[
+        "send",
+        TOPIC,
+        "here I am",
+        "--wait",
+        "delivered",
+        "--of",
+        "1",
+    ]);
+    alice.way(&["revoke", TOPIC, "frank"]);
+    frank.down();
+    let later = alice.object("Sent", &["send", TOPIC, TEXTS[3], "--wait", "held"]);
+    until("eve has it", || {
+        eve.tries(&["why", later["id"].as_str().unwrap()]).code == 0
+    });
+    let members = alice.json("Member", &["members", TOPIC]);
+    let bobs = members
+        .iter()
+        .find(|one| one["devices"][0]["name"] == NAMES[1]);
+    let bobs = bobs.expect("bob takes part");
     let to = his["id"].as_str().unwrap();
     alice.object("Sent", &["send", to, MAIL, "--wait", "held"]);
     // A stranger who is linked with both and takes part in nothing.
@@ -153,58 +187,73 @@ fn everybody_holds_what_the_table_says_and_no_more() {
         dave.way(&["peer", "add", identity["addresses"][0].as_str().unwrap()]);
     }
     let table = [
-        line(
-            "the topic's id",
-            &bytes_of(&topic["id"]),
-            [true, true, false],
-        ),
-        line(
-            "an envelope's id",
-            &bytes_of(&first["id"]),
-            [true, true, false],
-        ),
+        line("the topic's id", &bytes_of(&topic["id"]), ALL_OF_IT),
+        line("an envelope's id", &bytes_of(&first["id"]), ALL_OF_IT),
         line(
             "an envelope of who never met it",
             &bytes_of(&last["id"]),
-            [true, true, false],
+            ALL_OF_IT,
         ),
-        line(TEXTS[0], TEXTS[0].as_bytes(), [true, false, false]),
-        line(TEXTS[2], TEXTS[2].as_bytes(), [true, false, false]),
-        line("the topic's name", TOPIC.as_bytes(), [true, false, false]),
-        line("a member's name", NAMES[1].as_bytes(), [true, false, false]),
+        line("one under later keys", &bytes_of(&later["id"]), ALL_OF_IT),
         line(
-            "the name of who never met it",
-            NAMES[2].as_bytes(),
-            [true, false, false],
+            "a member's device key",
+            &bytes_of(&bobs["devices"][0]["device"]),
+            ALL_OF_IT,
         ),
+        line(
+            "a member's grant",
+            &bytes_of(&bobs["grants"][0]["id"]),
+            ALL_OF_IT,
+        ),
+        line(TEXTS[0], TEXTS[0].as_bytes(), READERS),
+        line(TEXTS[2], TEXTS[2].as_bytes(), READERS),
+        line(TEXTS[3], TEXTS[3].as_bytes(), READERS),
+        line(
+            "what the one says who may only write",
+            REPORT.as_bytes(),
+            [true, true, false, false],
+        ),
+        // Her invite has told her.
+        line(
+            "the topic's name",
+            TOPIC.as_bytes(),
+            [true, true, false, false],
+        ),
+        line("a member's name", NAMES[1].as_bytes(), READERS),
+        line("the name of who never met it", NAMES[2].as_bytes(), READERS),
         line(
             "the node id of its client",
             &bytes_of(&his["id"]),
-            [true, true, false],
+            [true, false, true, false],
         ),
         line(
             "the node id of who never met it",
             &bytes_of(&hers["id"]),
-            [true, false, false],
+            READERS,
         ),
-        line(
-            "what a message to a node says",
-            MAIL.as_bytes(),
-            [true, false, false],
-        ),
+        line("what a message to a node says", MAIL.as_bytes(), READERS),
     ];
     let needles: Vec<Needle> = table.iter().map(|line| line.needle.clone()).collect();
     let nodes = [
         (&alice, &alice_runs),
+        (&eve, &eve_runs),
         (&core, &core_runs),
         (&dave, &dave_runs),
     ];
-    for (who, (person, node)) in [READER, CORE, STRANGER].into_iter().zip(nodes) {
+    for (who, (person, node)) in [READER, WRITER, CORE, STRANGER].into_iter().zip(nodes) {
         let mut found = held(person, node, &needles);
-        if who == READER {
-            // Content rests sealed at a reader's as well: it is seen by who asks.
-            let shown = alice.texts(TOPIC);
-            found.extend(shown.iter().map(|text| format!("{text}, as it is")));
+        if who == READER || who == WRITER {
+            // Content rests sealed with members as well: it is seen by who asks.
+            let shown = person.texts(TOPIC);
+            let named = |text: &String| match text.as_str() {
+                REPORT => "what the one says who may only write".to_owned(),
+                text => text.to_owned(),
+            };
+            found.extend(
+                shown
+                    .iter()
+                    .map(|text| format!("{}, as it is", named(text))),
+            );
         }
         for line in &table {
             let name = &line.needle.what;

@@ -79,6 +79,9 @@ pub enum PublishError {
     /// A rule of the topic does not admit it.
     #[error("the topic's rules do not admit it: {0}")]
     Refused(lace::Rule),
+    /// Somebody took back the right to write such a thing, or the device's seat, and this home knows.
+    #[error("what this device writes from now on is cut off")]
+    CutOff,
     /// It cannot be written here, with the reason.
     #[error("the topic's rules do not admit it: {0}")]
     Inadmissible(String),

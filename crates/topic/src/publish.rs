@@ -37,7 +37,8 @@ impl Topic {
             .next_header(&mut env.cx.store, &author, &grant, &plan)
             .map_err(|why| match why {
                 NotWritable::Closed => PublishError::Stale,
-                NotWritable::NoInvite | NotWritable::Full | NotWritable::Limited => {
+                NotWritable::Limited => PublishError::CutOff,
+                NotWritable::NoInvite | NotWritable::Full => {
                     PublishError::Inadmissible(why.to_string())
                 }
             })?;

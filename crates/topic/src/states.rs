@@ -143,7 +143,13 @@ impl Topic {
                 Some(device) => self.by_device(env.cx, device),
                 None => By::Home,
             };
-            found.add(StateKind::Withdrawn, by, void.at);
+            found.states.push(State {
+                kind: StateKind::Withdrawn,
+                by,
+                at: void.at,
+                until: None,
+                reason: Some(self.why_void(env.cx, id).to_owned()),
+            });
         }
         found.states.sort_by_key(|state| (state.kind, state.at));
         Some(States {

@@ -8,7 +8,7 @@ use identity::{EnvelopeId, PublicKey};
 use lace::{Admission, Changed};
 use machine::Cx;
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{Class, Envelope};
+use wire::{Class, Envelope, Item};
 
 impl Topic {
     /// Lets the graph find out what stands, as far as one turn goes.
@@ -94,6 +94,25 @@ impl Topic {
         Void {
             by: None,
             at: at.unwrap_or(envelope.header.created),
+        }
+    }
+
+    /// By which rule an admitted envelope does not stand, in words.
+    pub(crate) fn why_void(&self, cx: &mut Cx<'_>, id: &EnvelopeId) -> &'static str {
+        let fact = self.lace.fallen_by(&mut cx.store, id);
+        match fact.as_deref().map(|fact| &fact.what) {
+            None => "its author signed two histories, and nothing that stands names this one",
+            Some(Item::Revocation(_)) => {
+                "revocation: what it was written under, or something above that, was taken back with a cut \
+                 that does not name it"
+            }
+            Some(Item::Close(_)) => {
+                "close: the right that it was written with was over, and no close of it names it"
+            }
+            Some(Item::Act(_) | Item::Countersign(_)) => {
+                "act: its device lost its seat, with a cut that does not name it"
+            }
+            Some(_) => "what it rests on does not stand",
         }
     }
 

@@ -10,7 +10,7 @@ use crate::node::{Inner, Turn};
 use crate::rows::{self, TopicRow};
 use crate::tidings::MAX_KEPT_MEMBERS;
 use identity::PublicKey;
-use lace::Lace;
+use lace::{Lace, Rule};
 use rights::found_with;
 use std::collections::{BTreeMap, BTreeSet};
 use topic::Role;
@@ -384,7 +384,7 @@ impl Seen {
 
 /// A failure to publish, in words.
 pub(super) fn from_publish(why: topic::PublishError) -> Failure {
-    let code = match why {
+    let (code, hint) = match why {
         // Somebody has been removed, and this device may not begin the epoch that follows.
         topic::PublishError::NoKey => {
             let hint = "a member who may read the topic without end begins new keys within seconds of \
@@ -393,9 +393,36 @@ pub(super) fn from_publish(why: topic::PublishError) -> Failure {
                 "somebody who was removed has the topic's keys, and no new ones are here yet";
             return Failure::new(Code::NotYet, text, hint);
         }
-        topic::PublishError::NotMember => Code::Refused,
-        topic::PublishError::Unknown(_) => Code::NotFound,
-        _ => Code::Failed,
+        topic::PublishError::NotMember => (Code::Refused, ""),
+        topic::PublishError::Unknown(_) => (Code::NotFound, ""),
+        topic::PublishError::CutOff => (Code::Refused, ENDED),
+        topic::PublishError::Refused(rule) => match rule {
+            Rule::Rate => {
+                let hint = "ten minutes of its rate may be written at once, and it fills as time goes by: \
+                            try again in some minutes; `way members` shows the rate";
+                return Failure::new(Code::NotYet, why.to_string(), hint);
+            }
+            Rule::Ended | Rule::Holder => (Code::Refused, ENDED),
+            Rule::Time => (
+                Code::Refused,
+                "`way members` shows from when until when this device may",
+            ),
+            Rule::Right => (
+                Code::Refused,
+                "`way members` shows what this device may; ask somebody who may admit for more",
+            ),
+            Rule::Carve => (
+                Code::Refused,
+                "what was given to others weighs until it is over or taken back; ask for less, or for what \
+                 somebody else may give",
+            ),
+            _ => (Code::Refused, ""),
+        },
+        _ => (Code::Failed, ""),
     };
-    Failure::new(code, why.to_string(), "")
+    Failure::new(code, why.to_string(), hint)
 }
+
+/// What helps somebody from whom something was taken.
+const ENDED: &str =
+    "`way members` shows what ended and by whom; ask somebody who may admit for a grant";
