@@ -77,3 +77,34 @@ fn a_phone_and_a_laptop_are_one_member_until_one_is_lost() {
     let (code, _) = phone.fails(&["device", "join", "way:device/abc"], 2);
     assert_eq!(code, "usage");
 }
+
+#[test]
+fn a_device_that_comes_after_somebody_was_removed_takes_part() {
+    let world = World::new();
+    let [phone, bob, cleo, laptop] = ["phone", "bob", "cleo", "laptop"].map(|name| world.up(name));
+    phone.creates("garden");
+    bob.joins(&phone.invites("garden", "1"));
+    cleo.joins(&phone.invites("garden", "1"));
+    phone.way(&["send", "garden", "to all", "--wait", "delivered"]);
+    phone.way(&["revoke", "garden", "cleo"]);
+    phone.way(&["send", "garden", "to bob", "--wait", "delivered"]);
+    let joined = laptop.object("DeviceJoined", &["device", "join", &link(&phone)]);
+    assert_eq!(joined["topics"], 1);
+    until("the laptop writes", || {
+        laptop.tries(&["send", "garden", "from the laptop"]).code == 0
+    });
+    until("all know of it", || {
+        [&phone, &bob, &laptop]
+            .iter()
+            .all(|it| seats(it, "garden")[..2] == [2, 1])
+    });
+    until("it has come", || {
+        [&phone, &bob, &laptop].iter().all(|it| {
+            let texts = it.texts("garden");
+            ["to all", "to bob", "from the laptop"]
+                .iter()
+                .all(|text| texts.contains(&(*text).to_owned()))
+        })
+    });
+    assert!(!cleo.texts("garden").contains(&"to bob".to_owned()));
+}

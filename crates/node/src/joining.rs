@@ -533,6 +533,16 @@ impl Inner {
                     "`way topic forget` it, and ask whoever invited you for a new link",
                 );
             }
+            if ready
+                && self
+                    .host
+                    .keys
+                    .topic(local)
+                    .is_some_and(TopicKeys::is_handed)
+            {
+                // What it says of itself is for those who may read now.
+                self.survey_epochs(turn, local);
+            }
             // Whoever has been here before, and read on, writes with its next message.
             let (begins, back) = (ready && !began, ready && began && self.is_public(local));
             if !back && (!begins || self.open_author(turn, local).is_err()) {

@@ -97,6 +97,13 @@ impl TopicKeys {
         self.is_public() && self.device.is_some() && !invited && !self.row.left
     }
 
+    /// Whether another device of the person has handed the topic over, and this one has not begun to
+    /// write there. It cannot judge yet which epochs are clean, and goes by the newest that it was given.
+    pub(crate) fn is_handed(&self) -> bool {
+        let seated = self.row.claim.is_empty() && self.invite_at().is_some();
+        self.device.is_some() && seated && self.row.next_index == 0
+    }
+
     /// Whether this device waits for somebody to welcome it.
     pub(crate) fn waits(&self) -> bool {
         self.row.waits != [0; 32]
@@ -129,7 +136,12 @@ impl TopicKeys {
     pub(crate) fn recognised_by(&self) -> Vec<MeetingSecret> {
         let newest = |one: &Promised| one.keys.iter().find_map(Access::meeting);
         let promised = self.promised.iter().filter_map(newest);
-        each_once(self.ring.recognises().into_iter().chain(promised))
+        let own = if self.is_handed() {
+            self.ring.newest_held().and_then(HeldEpoch::meeting)
+        } else {
+            self.ring.recognises()
+        };
+        each_once(own.into_iter().chain(promised))
     }
 
     /// Who this device is, with the secrets by which those who have missed an epoch know it, or those
@@ -161,7 +173,12 @@ impl TopicKeys {
 
     /// By which secret the core nodes of the topic know its members.
     pub(crate) fn core_secret(&self) -> Option<CoreSecret> {
-        self.ring.newest_clean().and_then(HeldEpoch::core)
+        let newest = if self.is_handed() {
+            self.ring.newest_held()
+        } else {
+            self.ring.newest_clean()
+        };
+        newest.and_then(HeldEpoch::core)
     }
 
     /// What this device shows to core nodes: by that secret, or by that of each answer while it

@@ -12,6 +12,7 @@ mod going_on;
 mod guests;
 mod held;
 mod idle;
+mod handed;
 mod liars;
 mod mailed;
 mod newcomers;

@@ -335,6 +335,12 @@ impl KeyRing {
         newest.or_else(|| self.epochs.iter().rev().find_map(HeldEpoch::meeting))
     }
 
+    /// The newest epoch of which anything is held, whether it may be written under or not.
+    #[must_use]
+    pub fn newest_held(&self) -> Option<&HeldEpoch> {
+        self.epochs.iter().rev().find(|held| held.access.is_some())
+    }
+
     /// The epoch to write under: the greatest by (generation, id) that is sealed to nobody who has
     /// lost the right. Without one, somebody has to begin one before anybody writes.
     #[must_use]

@@ -16,7 +16,7 @@ use identity::limits::MAX_DEVICES;
 use identity::{ActId, EnvelopeId, Form, GrantId, Id, NodeId, PublicKey, TopicId};
 use lace::{Effect, Lace};
 use machine::{Cx, Staged};
-use rights::{KeyRing, Member, Unenforced};
+use rights::{HeldEpoch, KeyRing, Member, Unenforced};
 use std::collections::BTreeSet;
 use topic::Role as Part;
 use wire::limits::{MAX_CORES, MAX_PAIR_EPOCHS};
@@ -520,13 +520,18 @@ impl Inner {
         }
     }
 
-    /// What this device holds of the newest epochs, the newest first.
+    /// What this device holds of the newest epochs, the newest first: none after the one under which it
+    /// writes, by which the other is known until it can judge for itself.
     fn epochs_held(&self, cx: &mut Cx<'_>, local: u32) -> Vec<PairEpoch> {
         let Some(keys) = self.host.keys.topic(local) else {
             return Vec::new();
         };
         let mut held: Vec<(u64, PairEpoch)> = Vec::new();
-        for epoch in keys.ring.epochs() {
+        let all: Vec<&HeldEpoch> = keys.ring.epochs().collect();
+        let writes = |it: &&HeldEpoch| it.is_clean() && it.access().is_some();
+        let last = all.iter().rposition(writes);
+        let upto = last.map_or(all.len(), |last| last.saturating_add(1));
+        for epoch in all.into_iter().take(upto) {
             let Some(access) = epoch.access() else {
                 continue;
             };
@@ -584,6 +589,8 @@ impl Inner {
             return self.say_to_pair(turn, link, &PairMessage::Pass { topic, why });
         };
         self.take_epochs(turn, local, epochs);
+        // By what the core nodes know now.
+        self.want_served(turn, local);
         // It came from there.
         note_handed(&mut turn.cx.store, &node, &topic, |row| row.has = true);
         let why = PairPass::Has;
@@ -615,7 +622,6 @@ impl Inner {
         let local = self.host.keys.add(turn.cx, row, ring)?;
         self.topics
             .create(turn.cx, local, &offer.genesis, Part::Member);
-        self.want_served(turn, local);
         for core in &offer.cores.cores {
             self.learn_core(turn, local, core.node, core.addresses.clone());
         }
