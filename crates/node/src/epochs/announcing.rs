@@ -486,12 +486,7 @@ impl Inner {
     }
 
     /// Tells this device's sealing key once more, in an envelope that names these; says whether it does.
-    fn tell_again(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        local: u32,
-        names: Vec<EnvelopeId>,
-    ) -> bool {
+    fn tell_again(&mut self, turn: &mut Turn<'_, '_>, local: u32, names: Vec<EnvelopeId>) -> bool {
         let keys = self.host.keys.topic(local);
         let Some(sealing) = keys.and_then(|keys| keys.sealing.as_ref()) else {
             return false;
