@@ -52,8 +52,10 @@ pub(crate) struct Link {
     asks: usize,
     /// Those of them that were not answered yet.
     pub(crate) awaited: BTreeSet<GrantId>,
-    /// How often the peer was answered about grants of this node.
+    /// How often the peer was answered about grants of this node, or is to be.
     pub(crate) answered: usize,
+    /// Those of them that nothing here proves yet.
+    pub(crate) owed: BTreeSet<GrantId>,
 }
 
 /// A show that is valid but for a grant that is not known here yet.
@@ -104,6 +106,7 @@ impl Link {
             asks: 0,
             awaited: BTreeSet::new(),
             answered: 0,
+            owed: BTreeSet::new(),
         }
     }
 

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use topic::Peer;
 use wire::frame::Subject;
 use wire::limits::MAX_TAGS;
-use wire::{Code, Envelope, Frame, Raw};
+use wire::{Code, Envelope, Frame, Item, Raw};
 
 impl Inner {
     /// The topics that a link may share, with the newest secret of each. Older ones are for
@@ -516,8 +516,36 @@ impl Inner {
 
     /// Only its own grants does a node prove to a peer that was shown them, each a few times.
     pub(crate) fn on_grant_ask(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, grant: GrantId) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let answered = self.links.get(&link).map(|state| state.answered);
+        if answered.is_none_or(|answered| answered >= MAX_GRANT_ASKS) {
             return;
+        }
+        if self.prove_grant(turn, link, grant)
+            && let Some(state) = self.links.get_mut(&link)
+        {
+            state.answered = state.answered.saturating_add(1);
+        }
+    }
+
+    /// Something was given in a topic: proves what was asked for before it had come.
+    pub(crate) fn prove_owed(&mut self, turn: &mut Turn<'_, '_>, items: &[Item]) {
+        let gives = |item: &Item| matches!(item, Item::Grant(_) | Item::Invite(_) | Item::Act(_));
+        if !items.iter().any(gives) {
+            return;
+        }
+        let owed = self.links.iter();
+        let owed = owed.flat_map(|(link, state)| state.owed.iter().map(|grant| (*link, *grant)));
+        let owed: Vec<(LinkId, GrantId)> = owed.collect();
+        for (link, grant) in owed {
+            self.prove_grant(turn, link, grant);
+        }
+    }
+
+    /// Proves a grant of this node that was shown on a link, now or when what gives it has come. Says
+    /// whether it is one.
+    fn prove_grant(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, grant: GrantId) -> bool {
+        let Some(state) = self.links.get_mut(&link) else {
+            return false;
         };
         let mut shown = state.shown.iter().chain(state.at_core.keys());
         let own = shown.find_map(|local| {
@@ -525,16 +553,25 @@ impl Inner {
             let standing = standings.into_iter().find(|one| one.grant == grant)?;
             Some((*local, standing.device.public()))
         });
-        let Some((local, device)) = own.filter(|_| state.answered < MAX_GRANT_ASKS) else {
-            return;
+        let Some((local, device)) = own else {
+            state.owed.remove(&grant);
+            return false;
         };
-        state.answered = state.answered.saturating_add(1);
         let envelopes = look(&mut self.topics, turn.cx, local, |lace, store| {
             chain::gather(lace, store, &grant, &device)
         });
-        if let Some(envelopes) = envelopes.flatten() {
-            turn.send(link, &Frame::GrantProof { grant, envelopes });
+        let Some(state) = self.links.get_mut(&link) else {
+            return false;
+        };
+        match envelopes.flatten() {
+            Some(envelopes) => {
+                state.owed.remove(&grant);
+                turn.send(link, &Frame::GrantProof { grant, envelopes });
+            }
+            // Whoever comes by an invite may be asked before the envelope with it is here.
+            None => drop(state.owed.insert(grant)),
         }
+        true
     }
 
     pub(crate) fn on_grant_proof(

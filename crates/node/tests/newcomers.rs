@@ -337,3 +337,24 @@ fn who_comes_after_a_removal_reads_through_a_core_node_alone() {
     world.pass(Duration::from_secs(60));
     assert_eq!(texts(&mut world, carol, "tea"), ["after Bob"]);
 }
+
+/// Whoever shows itself may be asked to prove a grant before the envelope that gives it has come: it
+/// answers when it has.
+#[test]
+fn a_grant_that_was_asked_for_too_early_is_proved_when_it_has_come() {
+    let (mut world, alice, bob) = pair(37);
+    world.pass(Duration::from_secs(5));
+    world.cut_off(alice, bob);
+    // Bob hears nothing of this invite.
+    let link = invite(&mut world, alice, "tea", 1);
+    let carol = world.add("Carol", false);
+    world.connect(carol, None, bob);
+    join(&mut world, carol, &link);
+    world.pass(Duration::from_secs(2));
+    world.down(alice);
+    let on = world.link(carol, bob).expect("linked");
+    send(&mut world, carol, "tea", "three");
+    world.pass(Duration::from_secs(2));
+    assert_eq!(texts(&mut world, bob, "tea"), ["one", "two", "three"]);
+    assert_eq!(world.link(carol, bob), Some(on), "on the same link");
+}

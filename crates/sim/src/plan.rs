@@ -292,6 +292,17 @@ pub struct TopicPlan {
     /// Whether anybody may read it. Members are those who may write.
     #[serde(default)]
     pub public: bool,
+    /// Of a public topic: who reads it without being let in. Each begins by a step of its own, with
+    /// [`Act::Join`].
+    #[serde(default)]
+    pub readers: Vec<NodeNo>,
+}
+
+impl TopicPlan {
+    /// Who is shown what is written, the founder included.
+    pub(crate) fn audience(&self) -> usize {
+        1 + self.members.len() + self.readers.len()
+    }
 }
 
 /// Something that happens.
@@ -345,7 +356,8 @@ impl Right {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "act", deny_unknown_fields)]
 pub enum Act {
-    /// A person joins a topic by its invite. Tried again until it succeeds.
+    /// A person joins a topic by its invite, or begins to read a public one by its link or its id.
+    /// Tried again until it succeeds.
     Join { node: NodeNo, topic: TopicNo },
     /// A person sends `count` messages of `bytes` bytes each to a topic in one command; they expire
     /// after `expires_ms` unless that is 0.

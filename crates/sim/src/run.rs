@@ -153,6 +153,7 @@ mod tests {
                 members: vec![2],
                 personal: false,
                 public: false,
+                readers: Vec::new(),
             }],
             steps,
         }

@@ -205,11 +205,10 @@ fn without_node(plan: &Plan, gone: NodeNo) -> Option<Plan> {
         node.twin_of = node.twin_of.map(new);
     }
     for topic in &mut plan.topics {
-        topic.members.retain(|member| *member != gone);
-        topic
-            .members
-            .iter_mut()
-            .for_each(|member| *member = new(*member));
+        for all in [&mut topic.members, &mut topic.readers] {
+            all.retain(|one| *one != gone);
+            all.iter_mut().for_each(|one| *one = new(*one));
+        }
         topic.founder = new(topic.founder);
     }
     let steps = std::mem::take(&mut plan.steps);

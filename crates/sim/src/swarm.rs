@@ -157,6 +157,7 @@ pub fn plan(seed: u64) -> Plan {
     making.days();
     making.trouble();
     making.joins();
+    making.reading();
     making.leaves();
     making.rights();
     making.messages();

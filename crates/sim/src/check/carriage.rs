@@ -1,9 +1,11 @@
-//! Only subscribers, and core nodes that a subscriber uses, carry a topic that is not public.
+//! Only subscribers, and core nodes that a subscriber uses, carry a topic.
 //!
 //! Nothing of a topic lies on the disk of any other node, and no frame about it leaves an honest
-//! node for one: from an outsider not even the topic's id is to be had.
+//! node for one: from an outsider not even the topic's id is to be had. Of a public topic whoever reads
+//! it is a subscriber too, and anybody may be told of it.
 
 use super::holdings::Holdings;
+use super::readers::reads;
 use super::{Facts, Scene};
 use crate::plan::{NodeNo, Plan, TopicNo};
 use identity::{PublicKey, TopicId};
@@ -80,7 +82,8 @@ impl Carriage {
         let Some(no) = no else {
             return;
         };
-        if may_carry(scene.plan, scene.facts, to, no) {
+        let public = scene.plan.topics[no as usize].public;
+        if public || may_carry(scene.plan, scene.facts, to, no) {
             if self.told.len() >= REMEMBERED {
                 self.told.clear();
             }
@@ -111,13 +114,15 @@ pub(crate) fn is_invited(plan: &Plan, facts: &Facts, no: NodeNo, topic: TopicNo)
         })
 }
 
-/// Whether a node may have a topic: anybody may, or it was let in, or somebody who was uses it as a core node.
+/// Whether a node may have a topic: it was let in, or reads what is public, or somebody who does uses it as
+/// a core node.
 pub(crate) fn may_carry(plan: &Plan, facts: &Facts, no: NodeNo, topic: TopicNo) -> bool {
-    if plan.topics[topic as usize].public || is_invited(plan, facts, no, topic) {
+    if is_invited(plan, facts, no, topic) || reads(plan, no, topic) {
         return true;
     }
     let uses = |client: &NodeNo| plan.nodes[*client as usize].uses.contains(&no);
     uses(&plan.topics[topic as usize].founder)
+        || plan.topics[topic as usize].readers.iter().any(uses)
         || facts.topic(topic, |topic| {
             topic.invited.iter().any(uses) || topic.members.keys().any(uses)
         })

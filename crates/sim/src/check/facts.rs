@@ -17,6 +17,8 @@ pub(crate) struct TopicFacts {
     pub(crate) id: Option<TopicId>,
     /// Who has founded or joined it, and since when (microseconds).
     pub(crate) members: BTreeMap<NodeNo, u64>,
+    /// Who has found it, and reads it without being let in.
+    pub(crate) readers: BTreeSet<NodeNo>,
     /// Who was given its invite.
     pub(crate) invited: BTreeSet<NodeNo>,
     /// Who has left it.
@@ -366,6 +368,7 @@ pub(crate) mod tests {
             members: vec![1, 2],
             personal: false,
             public: false,
+            readers: Vec::new(),
         };
         let send = |(topic, count): &(u32, u32)| Step {
             at_ms: 0,

@@ -104,6 +104,7 @@ fn plan() -> Plan {
             members: vec![BEN, CLEO],
             personal: false,
             public: false,
+            readers: Vec::new(),
         }],
         steps: Vec::new(),
     }

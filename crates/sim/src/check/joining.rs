@@ -7,6 +7,7 @@
 
 use super::facts::TopicFacts;
 use super::mirror::is_over;
+use super::readers::reads;
 use super::replicas::Overview;
 use super::{Broken, Everybody, Glance, Scene};
 use crate::plan::{Act, NodeNo, Role, TopicNo};
@@ -66,8 +67,16 @@ pub(crate) fn answered(scene: &Scene<'_>, reply: &Reply) {
 /// Whether everybody who was invited to a topic and could get in has got in.
 pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Option<Broken> {
     let everybody = overview.everybody;
-    let joins = overview.joins(topic).iter();
+    // Whoever reads needs no invite.
+    let invited = |no: &&NodeNo| !reads(everybody.plan, **no, topic);
+    let joins: Vec<NodeNo> = overview
+        .joins(topic)
+        .iter()
+        .filter(invited)
+        .copied()
+        .collect();
     let mut absent = joins
+        .iter()
         .filter(|no| is_absent(overview, topic, **no))
         .peekable();
     absent.peek()?;
@@ -85,7 +94,7 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Option<Broken> {
     });
     let absent: Vec<(usize, usize)> = absent.collect();
     let (first, _) = absent.first()?;
-    let (count, all) = (absent.len(), overview.joins(topic).len());
+    let (count, all) = (absent.len(), joins.len());
     let name = overview.topic_name(topic);
     let mut what = format!("{count} of {all} who were invited to {name} have never joined it:");
     for (at, door) in absent.iter().take(NAMED) {
@@ -157,7 +166,9 @@ pub(crate) fn counted(everybody: &Everybody<'_>) -> (u64, u64) {
         });
     let joined = |(node, topic): (NodeNo, TopicNo)| {
         let facts = everybody.facts;
-        facts.topic(topic, |topic| topic.members.contains_key(&node))
+        facts.topic(topic, |topic| {
+            topic.members.contains_key(&node) || topic.readers.contains(&node)
+        })
     };
     let (mut never, mut all) = (0, 0);
     for join in joins {

@@ -2,7 +2,7 @@
 //! time: the same kept set, its bodies, and lines made of them.
 //!
 //! Who can reach whom is taken from the world: links that are there, and nodes whose present address
-//! stands among the dialler's rows and which the network would let it reach; through members and
+//! stands among the dialler's rows and which the network would let it reach; through members, readers and
 //! core nodes that carry the topic, these as far as the dialler was told that they hold topics. Where something is lacking, the report says who lacks what, from
 //! whom it could have come, and what those who lack it are waiting for.
 
@@ -35,13 +35,13 @@ const LONGEST: usize = 8 * 1024;
 
 /// Looks at one topic.
 pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
-    let members = overview.members(topic);
+    let holders = overview.holders(topic);
     let waits = |at: &usize| match overview.replica(topic, *at) {
         Some(replica) => waiting(overview.node(*at), replica.local) != (0, 0),
         None => true,
     };
-    let idle = !members.iter().any(waits);
-    if members.len() < 2 || (idle && overview.is_same(topic)) {
+    let idle = !holders.iter().any(waits);
+    if holders.len() < 2 || (idle && overview.is_same(topic)) {
         return Vec::new();
     }
     let mut broken = Vec::new();
@@ -77,7 +77,7 @@ fn despite_refusals(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     broken
 }
 
-/// Members that have a link with one another and are both silent, but do not hold the same: each
+/// Members and readers that have a link with one another and are both silent, but do not hold the same: each
 /// takes the other to have what it has. What is said next would heal it, so this is looked for while
 /// nothing is said.
 pub(crate) fn linked(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
@@ -91,8 +91,8 @@ pub(crate) fn linked(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
         let replica = overview.replica(topic, *at)?;
         quiet.then(|| (*at, overview.hashes(replica)))
     };
-    let members = overview.members(topic);
-    let silent: BTreeMap<usize, _> = members.iter().filter_map(settled).collect();
+    let holders = overview.holders(topic);
+    let silent: BTreeMap<usize, _> = holders.iter().filter_map(settled).collect();
     let mut broken = Vec::new();
     for (at, (cut, _)) in silent
         .iter()

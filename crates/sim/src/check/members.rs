@@ -3,6 +3,7 @@
 
 use super::carriage::home;
 use super::holdings::look;
+use super::readers::reads;
 use super::replicas::{Overview, Replica};
 use super::standing::rights_at;
 use super::unwelcomed::could_go_on;
@@ -105,7 +106,9 @@ fn check_one(
     // An author is registered when the world knows the topic: without any, nothing can be said.
     let lost: Vec<&str> = group
         .iter()
-        .filter(|at| !nodes.contains(&home(everybody.plan, overview.node(**at).no)))
+        .map(|at| (at, home(everybody.plan, overview.node(*at).no)))
+        .filter(|(_, no)| !nodes.contains(no) && !reads(everybody.plan, *no, topic))
+        .map(|(at, _)| at)
         .map(|at| overview.name(*at))
         .collect();
     broken.extend(loses(overview, topic, replica));

@@ -45,7 +45,7 @@ fn sends(overview: &Overview<'_>, topic: TopicNo) -> Sends {
     sends.collect()
 }
 
-/// Whether all members who can reach one another have been shown the same messages.
+/// Whether all members and readers who can reach one another have been shown the same messages.
 pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     let everybody = overview.everybody;
     let sends = sends(overview, topic);
@@ -55,7 +55,8 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     let (lost, shaken) = (overview.lost(topic), shaken(overview, topic));
     let mut broken = Vec::new();
     for mut group in overview.groups_or_all(topic) {
-        let reads = |at: &usize| !lost.lacks(overview.node(*at).no, Right::Read);
+        let public = everybody.plan.topics[topic as usize].public;
+        let reads = |at: &usize| public || !lost.lacks(overview.node(*at).no, Right::Read);
         group.retain(reads);
         let mut missing: Vec<(usize, Message, NodeNo)> = Vec::new();
         for (step, from, count) in &sends {

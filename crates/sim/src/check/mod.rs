@@ -30,6 +30,7 @@ pub(crate) mod messages;
 pub(crate) mod mirror;
 pub(crate) mod model;
 pub(crate) mod peek;
+pub(crate) mod readers;
 pub(crate) mod release;
 mod replay;
 pub(crate) mod replicas;
@@ -118,7 +119,7 @@ pub const PROMISES: &[(&str, &str)] = &[
     ),
     (
         joining::PROMISE,
-        "whoever was invited and can reach somebody who can let them in takes part",
+        "whoever was invited, or looks for what is public, and can reach who lets them in is there",
     ),
     (
         silence::PROMISE,
@@ -249,6 +250,7 @@ impl Watch {
         self.silence.leaves(scene.now, to, frame);
         self.carriage.leaves(scene, &mut self.holdings, (to, frame));
         rights::leaves(scene, frame);
+        readers::leaves(scene, &mut self.holdings, frame);
     }
 
     /// An application gets the answer to what it asked.
@@ -329,11 +331,12 @@ pub(crate) fn half_way(everybody: &Everybody<'_>) -> Vec<Broken> {
 }
 
 /// Who takes part no longer in some topic, because the right to was taken back: nobody tells them, and
-/// they go on asking.
+/// they go on asking. In a public one they read on.
 pub(crate) fn removed(everybody: &Everybody<'_>) -> BTreeSet<NodeNo> {
     let overview = replicas::Overview::new(everybody);
     let topics = overview.topics();
     topics
+        .filter(|topic| !everybody.plan.topics[*topic as usize].public)
         .flat_map(|topic| overview.lost(topic).out())
         .collect()
 }

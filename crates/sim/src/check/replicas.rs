@@ -2,6 +2,7 @@
 
 use super::carriage::{home, may_carry};
 use super::holdings::{Holdings, look, rows_of};
+use super::readers::have_places;
 use super::standing::{Lost, lost};
 use super::{Everybody, Glance};
 use crate::plan::{Act, NodeNo, Role, TopicNo};
@@ -135,21 +136,39 @@ impl<'a> Overview<'a> {
         &self.lost[topic as usize]
     }
 
-    /// Honest members that are up, have not left, and still take part: whoever has to have all of a
-    /// topic.
+    /// Whoever has to have all of a topic: its members, and of a public one all who read it, as whoever has
+    /// lost its rights there goes on to.
+    pub(crate) fn holders(&self, topic: TopicNo) -> Vec<usize> {
+        let plan = self.everybody.plan;
+        if !plan.topics[topic as usize].public {
+            return self.members(topic);
+        }
+        let all: BTreeSet<NodeNo> = self.everybody.facts.topic(topic, |facts| {
+            let readers = facts.readers.iter().filter(|_| have_places(plan, topic));
+            let all = facts.members.keys().chain(readers);
+            all.filter(|no| !facts.left.contains(no)).copied().collect()
+        });
+        self.there(all).collect()
+    }
+
+    /// Honest members that are up, have not left, and still take part.
     pub(crate) fn members(&self, topic: TopicNo) -> Vec<usize> {
         let (facts, lost) = (self.everybody.facts, self.lost(topic));
         let members: Vec<NodeNo> = facts.topic(topic, |topic| {
             let stays = |no: &&NodeNo| !topic.left.contains(no) && !lost.is_out(**no);
             topic.members.keys().filter(stays).copied().collect()
         });
-        let places = members.iter().filter_map(|no| self.places.get(no).copied());
-        places
-            .filter(|at| {
-                let node = self.node(*at);
-                node.up && node.plan.is_honest() && node.plan.role == Role::Person
-            })
-            .collect()
+        self.there(members).collect()
+    }
+
+    /// Of these the honest people that are up.
+    fn there(&self, these: impl IntoIterator<Item = NodeNo>) -> impl Iterator<Item = usize> {
+        let places = these.into_iter();
+        let places = places.filter_map(|no| self.places.get(&no).copied());
+        places.filter(|at| {
+            let node = self.node(*at);
+            node.up && node.plan.is_honest() && node.plan.role == Role::Person
+        })
     }
 
     /// The hashes of a replica; nothing while it has work to do that changes them.
@@ -160,10 +179,10 @@ impl<'a> Overview<'a> {
         })?
     }
 
-    /// Whether all members hold the same, by what was counted.
+    /// Whether all who have to have a topic hold the same, by what was counted.
     pub(crate) fn is_same(&self, topic: TopicNo) -> bool {
-        let members = self.members(topic);
-        let mut placed = members
+        let holders = self.holders(topic);
+        let mut placed = holders
             .iter()
             .map(|at| self.replica(topic, *at).map(|replica| replica.placed));
         match placed.next() {
@@ -175,13 +194,13 @@ impl<'a> Overview<'a> {
     /// As [`Overview::groups`]; in one, without asking who can reach whom, where all hold the same.
     pub(crate) fn groups_or_all(&self, topic: TopicNo) -> Vec<Vec<usize>> {
         if self.is_same(topic) {
-            vec![self.members(topic)]
+            vec![self.holders(topic)]
         } else {
             self.groups(topic)
         }
     }
 
-    /// The members of a topic, parted into those who can reach one another, directly or through
+    /// Those who have to have a topic, parted into those who can reach one another, directly or through
     /// others who carry the topic and have refused nothing of it since faults have stopped.
     pub(crate) fn groups(&self, topic: TopicNo) -> Vec<Vec<usize>> {
         let refuses = |at: &usize| self.refused_by(topic, *at).next().is_some();
@@ -208,7 +227,8 @@ impl<'a> Overview<'a> {
 
     fn parted(&self, topic: TopicNo, through: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
         let members: BTreeSet<usize> = self.members(topic).into_iter().collect();
-        let mut by: BTreeSet<usize> = members.clone();
+        let holders: BTreeSet<usize> = self.holders(topic).into_iter().collect();
+        let mut by: BTreeSet<usize> = holders.clone();
         by.extend(through);
         let mut open = by.clone();
         let mut groups = Vec::new();
@@ -223,7 +243,7 @@ impl<'a> Overview<'a> {
                     }
                 }
             }
-            group.retain(|at| members.contains(at));
+            group.retain(|at| holders.contains(at));
             group.sort_unstable();
             if !group.is_empty() {
                 groups.push(group);
@@ -252,12 +272,15 @@ impl<'a> Overview<'a> {
         carriers.map(|replica| replica.at).collect()
     }
 
-    /// Whether a core node is used by somebody who still takes part in a topic.
+    /// Whether a core node is used by somebody who still takes part in a topic, or reads it.
     fn serves(&self, topic: TopicNo, core: NodeNo) -> bool {
         let lost = self.lost(topic);
         let facts = self.everybody.facts;
-        let members: Vec<NodeNo> = facts.topic(topic, |t| t.members.keys().copied().collect());
-        members.into_iter().any(|no| {
+        let clients: Vec<NodeNo> = facts.topic(topic, |t| {
+            let all = t.members.keys().chain(&t.readers);
+            all.copied().collect()
+        });
+        clients.into_iter().any(|no| {
             let uses = &self.everybody.plan.nodes[no as usize].uses;
             !lost.is_out(no) && uses.contains(&core)
         })

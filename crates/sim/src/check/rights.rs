@@ -3,12 +3,13 @@
 //! - An author that is admitted anywhere was certified by a device of a node that was let into the
 //!   topic, or by one that such a node made up and let in by a right of its own; and the founder's
 //!   grant is the founder's alone.
-//! - No line of a topic is shown at a node that is no member.
+//! - No line of a topic is shown at a node that is no member, and no reader of a public one.
 //! - What people write is never readable on the disk of a core node, or in any frame.
 
 use super::carriage::{home, is_invited};
 use super::devices::Owner;
 use super::holdings::{Holdings, genesis, number};
+use super::readers::reads;
 use super::{Facts, Scene};
 use crate::plan::{NodeNo, Plan, Role, TopicNo};
 use identity::{GrantId, PublicKey};
@@ -84,7 +85,9 @@ fn author(
         Some(no) => Owner::Node(no),
         None => match genesis(disk, Some(batch), local) {
             Some(genesis) => {
+                let readers = &scene.plan.topics[topic as usize].readers;
                 let among = let_in(scene.plan, scene.facts, topic);
+                let among = among.into_iter().chain(readers.iter().copied());
                 devices.owner((topic, &genesis), &row.device, among)
             }
             None => Owner::Other,
@@ -103,6 +106,10 @@ fn author(
             }
             let who = &scene.plan.nodes[no as usize].name;
             format!("{who} writes in {name} under a grant that is not its own")
+        }
+        Owner::Node(no) if reads(scene.plan, no, topic) => {
+            let who = &scene.plan.nodes[no as usize].name;
+            format!("an author of {who} was admitted to {name}, who only reads it")
         }
         Owner::Node(_) | Owner::Other => {
             let device = row.device;
@@ -138,7 +145,7 @@ pub(crate) fn answered(scene: &mut Scene<'_>, reply: &Reply) {
     let Some(no) = scene.facts.topic_no(topic).filter(|_| !lines.is_empty()) else {
         return;
     };
-    if !is_invited(scene.plan, scene.facts, scene.no, no)
+    if !(is_invited(scene.plan, scene.facts, scene.no, no) || reads(scene.plan, scene.no, no))
         || scene.plan.nodes[home(scene.plan, scene.no) as usize].role == Role::Core
     {
         let (count, name) = (lines.len(), &scene.plan.topics[no as usize].name);

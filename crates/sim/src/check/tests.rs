@@ -310,7 +310,10 @@ fn a_topic_on_an_outsiders_disk_is_found() {
     assert_eq!(promises(&broken), [super::carriage::PROMISE]);
     assert_eq!(broken[0].node, Some(MALLORY));
     town.plan.topics[0].public = true;
-    assert_eq!(town.everybody(|_| ()).0, [], "nobody is an outsider there");
+    let (broken, ()) = town.everybody(|_| ());
+    assert_eq!(broken.len(), 1, "she does not read it: {broken:?}");
+    town.plan.topics[0].readers = vec![MALLORY];
+    assert_eq!(town.everybody(|_| ()).0, []);
 }
 
 fn leave(town: &Town, from: NodeNo, to: NodeNo, frame: &[u8]) -> Vec<Broken> {
@@ -515,6 +518,11 @@ fn lines_are_shown_to_members_alone() {
         let broken = town.at(no, |scene| rights::answered(scene, &reply));
         assert_eq!(broken.len(), count);
     }
+    let mut town = town;
+    town.plan.topics[0].public = true;
+    town.plan.topics[0].readers = vec![MALLORY];
+    let broken = town.at(MALLORY, |scene| rights::answered(scene, &reply));
+    assert_eq!(broken, [], "whoever reads is shown them");
 }
 
 /// So many frames of Ben to Ada.

@@ -163,7 +163,15 @@ impl Plan {
         let name = &own.name;
         let members = format!("the number of members of {name}");
         within(members, own.members.len(), (0, MAX_MEMBERS))?;
-        let all = || own.members.iter().chain([&own.founder]).copied();
+        let readers = format!("the number of readers of {name}");
+        within(readers, own.readers.len(), (0, MAX_MEMBERS))?;
+        if !own.public && !own.readers.is_empty() {
+            return Err(format!("{name} has readers, and is not public"));
+        }
+        let all = || {
+            let others = own.members.iter().chain(&own.readers);
+            others.chain([&own.founder]).copied()
+        };
         for no in all() {
             let node = self.node(no, name)?;
             if node.role == Role::Core || node.twin_of.is_some() {
@@ -172,7 +180,7 @@ impl Plan {
             }
         }
         if !different(all()) {
-            return Err(format!("{name} has the same member twice"));
+            return Err(format!("{name} has the same person twice"));
         }
         Ok(())
     }

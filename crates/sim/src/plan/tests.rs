@@ -242,8 +242,8 @@ const BAD: &[(&str, &str, &str)] = &[
     ("founder = 1", "founder = 9", "tea names node 9"),
     ("founder = 1", "founder = 0", "no person"),
     ("founder = 1", "founder = 3", "no person"),
-    ("members = [2]", "members = [2, 2]", "the same member twice"),
-    ("members = [2]", "members = [1]", "the same member twice"),
+    ("members = [2]", "members = [2, 2]", "the same person twice"),
+    ("members = [2]", "members = [1]", "the same person twice"),
     ("topic = 0\nbytes", "topic = 1\nbytes", "names topic 1"),
     ("to = 2", "to = 99", "names node 99"),
     (
@@ -313,6 +313,8 @@ fn too_much_of_anything_is_refused() {
             plan.topics = vec![plan.topics[0].clone(); 20_001]
         }),
         ("members", &|plan| plan.topics[0].members = vec![2; 10_001]),
+        ("readers", &|plan| plan.topics[0].readers = vec![2; 10_001]),
+        ("not public", &|plan| plan.topics[0].readers = vec![2]),
         ("core nodes", &|plan| plan.nodes[1].uses = vec![0; 9]),
         ("lies", &|plan| plan.nodes[2].lies = vec![lie; 65]),
         ("bytes", &|plan| plan.nodes[2].name = "x".repeat(201)),

@@ -127,6 +127,7 @@ pub(crate) fn plan() -> Plan {
         members: (1..8).collect(),
         personal: false,
         public: false,
+        readers: Vec::new(),
     };
     Plan {
         name: "the islands <with one> who travels".into(),

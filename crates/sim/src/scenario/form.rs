@@ -101,6 +101,8 @@ pub(crate) struct TopicForm {
     /// Whether each member is given an invite of its own.
     pub(crate) personal: bool,
     pub(crate) public: bool,
+    /// Who reads it without being let in.
+    pub(crate) readers: Vec<Named>,
     pub(crate) line: u32,
 }
 
@@ -406,7 +408,13 @@ impl TopicForm {
     fn read(section: &Section<'_>) -> Self {
         section.known(&[
             "name", "count", "founder", "members", "size", "circle", "joins", "personal", "public",
+            "readers",
         ]);
+        let public = section.flag("public", false);
+        if section.has("readers") && !public {
+            let hint = "add `public = true`, or make them `members`";
+            section.wrong("there are `readers` of what is not public", hint);
+        }
         Self {
             name: must_name(section, "name"),
             count: section.maybe("count", number(MAX_TOPICS)).unwrap_or(1),
@@ -421,7 +429,8 @@ impl TopicForm {
                     high: 30_000,
                 }),
             personal: section.flag("personal", false),
-            public: section.flag("public", false),
+            public,
+            readers: section.names("readers"),
             line: section.line(),
         }
     }

@@ -91,6 +91,14 @@ impl Making<'_> {
         let mut all: usize = 0;
         for (at, topic) in form.topics.iter().enumerate() {
             let candidates = self.names.all(Kind::Person, &topic.members)?;
+            let reading = self.names.all(Kind::Person, &topic.readers)?;
+            if reading.len() > MAX_MEMBERS {
+                return Err(Mistake {
+                    line: Some(topic.line),
+                    what: format!("a topic has {} readers", reading.len()),
+                    hint: format!("expected: at most {MAX_MEMBERS}"),
+                });
+            }
             let founders = match &topic.founder {
                 Some(founder) => Some(self.names.find(Kind::Person, founder)?.to_vec()),
                 None => None,
@@ -115,7 +123,7 @@ impl Making<'_> {
                     hint: format!("{} could be members", candidates.len()),
                 })?;
                 // Each joins by a step of its own.
-                all += members.len();
+                all += members.len() + reading.len();
                 if all > MAX_STEPS {
                     return Err(super::expand::too_many_steps(topic.line));
                 }
@@ -124,12 +132,15 @@ impl Making<'_> {
                     what: "a topic has no members".to_owned(),
                     hint: "expected: at least the founder".to_owned(),
                 })?;
+                let is_let_in = |no: &NodeNo| members.contains(no) || no == founder;
+                let readers = reading.iter().copied().filter(|no| !is_let_in(no));
                 self.plan.topics.push(TopicPlan {
                     name: called(&topic.name.name, topic.count, index),
                     founder: *founder,
                     members: members.to_vec(),
                     personal: topic.personal,
                     public: topic.public,
+                    readers: readers.collect(),
                 });
             }
         }
@@ -168,7 +179,7 @@ impl Making<'_> {
         }
     }
 
-    /// When everybody joins: while online, in the time that the topic says or soon after it.
+    /// When everybody joins, or begins to read: while online, in the time that the topic says or soon after it.
     pub(super) fn joins(&mut self) -> Result<(), Mistake> {
         let form = self.form;
         let mut no: usize = 0;
@@ -186,32 +197,46 @@ impl Making<'_> {
         let plan = &self.plan.topics[no];
         let mut draw = self.draw(&format!("joins {}", plan.name));
         let (founder, members) = (plan.founder, plan.members.clone());
+        let (name, readers) = (plan.name.clone(), plan.readers.clone());
         self.belongs(founder, number, 0);
-        let mut joined = Vec::new();
-        for node in members {
+        let joined = self.come(topic, number, members, &mut draw)?;
+        for (node, at) in &joined {
+            self.belongs(*node, number, *at);
+        }
+        let mut draw = self.draw(&format!("readers {name}"));
+        let found = self.come(topic, number, readers, &mut draw)?;
+        let who = |came: Vec<(NodeNo, u64)>| came.into_iter().map(|(node, _)| node).collect();
+        (self.plan.topics[no].members, self.plan.topics[no].readers) = (who(joined), who(found));
+        Ok(())
+    }
+
+    /// Lets these come, and says who does and when. Who is never online then is not told of it.
+    fn come(
+        &mut self,
+        topic: &TopicForm,
+        number: TopicNo,
+        who: Vec<NodeNo>,
+        draw: &mut Draw,
+    ) -> Result<Vec<(NodeNo, u64)>, Mistake> {
+        let mut came = Vec::new();
+        for node in who {
             let during = (topic.joins.low, topic.joins.high.saturating_add(1));
             let times = super::day::within(&self.online[node as usize], during);
-            let at = super::day::draw_in(&times, &mut draw).or_else(|| {
+            let at = super::day::draw_in(&times, draw).or_else(|| {
                 let at = self.online_from(node, topic.joins.high)?;
                 let end = self.session_end(node, at)?;
                 Some(draw.between(at, (end - 1).min(at + 60_000)))
             });
-            // Who is never online afterwards is not invited.
             if let Some(at) = at {
-                joined.push(node);
-                self.belongs(node, number, at);
-                self.step(
-                    topic.line,
-                    at,
-                    Act::Join {
-                        node,
-                        topic: number,
-                    },
-                )?;
+                came.push((node, at));
+                let act = Act::Join {
+                    node,
+                    topic: number,
+                };
+                self.step(topic.line, at, act)?;
             }
         }
-        self.plan.topics[no].members = joined;
-        Ok(())
+        Ok(came)
     }
 
     fn belongs(&mut self, node: NodeNo, topic: TopicNo, from: u64) {

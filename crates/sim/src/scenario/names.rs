@@ -352,6 +352,7 @@ fn references(form: &Form) -> Vec<(Kind, &Named)> {
     }
     for topic in &form.topics {
         let people = topic.founder.iter().chain(&topic.members);
+        let people = people.chain(&topic.readers);
         all.extend(people.map(|named| (Kind::Person, named)));
     }
     for messages in &form.messages {

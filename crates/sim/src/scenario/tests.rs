@@ -63,7 +63,8 @@ fn check_plan(plan: &Plan) {
         assert!(step.at_ms < plan.length_ms);
         match &step.act {
             Act::Join { node, topic } => {
-                assert!(plan.topics[*topic as usize].members.contains(node));
+                let of = &plan.topics[*topic as usize];
+                assert!(of.members.contains(node) || of.readers.contains(node));
                 joined.insert((*node, *topic));
             }
             Act::Send { node, topic, .. } => {
@@ -76,7 +77,8 @@ fn check_plan(plan: &Plan) {
             _ => {}
         }
     }
-    let invited: usize = plan.topics.iter().map(|topic| topic.members.len()).sum();
+    let come = |topic: &crate::plan::TopicPlan| topic.members.len() + topic.readers.len();
+    let invited: usize = plan.topics.iter().map(come).sum();
     assert_eq!(joined.len(), invited, "everybody joins");
 }
 
@@ -345,6 +347,37 @@ fn trouble_is_read_and_refused_as_well() {
             "{said}: {mistakes:#?}"
         );
     }
+}
+
+#[test]
+fn readers_come_to_what_is_public_and_are_no_members() {
+    let text = SMALL.replace(
+        "members = [\"friend\"]",
+        "members = [\"friend-1\", \"friend-2\"]\npublic = true\nreaders = \"people\"",
+    );
+    let plan = Scenario::read(&text, "x").unwrap().plan(1).unwrap();
+    check_plan(&plan);
+    let topic = &plan.topics[0];
+    let names = |of: &[u32]| -> Vec<&str> {
+        let names = of.iter().map(|no| plan.nodes[*no as usize].name.as_str());
+        names.collect()
+    };
+    // Whoever is let in reads as a member.
+    assert_eq!(names(&topic.readers), ["friend-3", "friend-4", "friend-5"]);
+    assert_eq!(topic.members.len(), 2);
+    for no in &topic.readers {
+        let steps = plan.steps.iter().filter(|step| match &step.act {
+            Act::Send { node, .. } | Act::Join { node, .. } => node == no,
+            _ => false,
+        });
+        let acts: Vec<&Act> = steps.map(|step| &step.act).collect();
+        assert!(matches!(acts[..], [Act::Join { topic: 0, .. }]), "{acts:?}");
+    }
+    let private = wrong(&text.replace("public = true\n", ""));
+    assert!(
+        private[0].contains("`readers` of what is not public"),
+        "{private:?}"
+    );
 }
 
 #[test]

@@ -9,6 +9,9 @@ const MIB: u64 = 1 << 20;
 /// Topics that anybody may read, in hundredths.
 const PUBLIC: u32 = 15;
 
+/// How many of these have readers, in hundredths.
+const READ: u32 = 70;
+
 /// A network inside a site.
 fn inside(draw: &mut Draw) -> Path {
     let latency_us = draw.between(1_000, 6_000);
@@ -249,7 +252,30 @@ impl Making {
                 members,
                 personal: invites.percent(60),
                 public: public.percent(PUBLIC),
+                readers: Vec::new(),
             });
+        }
+        self.readers();
+    }
+
+    /// In most public topics some read: of those who are no members, and of those who would be.
+    fn readers(&mut self) {
+        let mut draw = self.draw("readers");
+        let people = self.people();
+        for topic in self.plan.topics.iter_mut().filter(|topic| topic.public) {
+            if !draw.percent(READ) {
+                continue;
+            }
+            let most = topic.members.len() / 2;
+            let turned = draw.below(1 + most as u64);
+            let turned = usize::try_from(turned).unwrap_or(0);
+            let stay = (topic.members.len() - turned).max(1);
+            topic.members.truncate(stay);
+            let others = people.iter().copied();
+            let is_let_in = |no: &NodeNo| topic.members.contains(no) || topic.founder == *no;
+            let others: Vec<NodeNo> = others.filter(|no| !is_let_in(no)).collect();
+            let count = draw.between(1, (others.len() as u64).max(1));
+            topic.readers = draw.some(&others, usize::try_from(count).unwrap_or(1));
         }
     }
 

@@ -37,14 +37,16 @@ fn names(plan: &Plan, act: &Act) {
     };
     match *act {
         Act::Join { node: no, topic } => {
-            assert!(plan.topics[topic as usize].members.contains(&no));
+            let topic = &plan.topics[topic as usize];
+            assert!(topic.members.contains(&no) || topic.readers.contains(&no));
         }
         Act::Send {
             node: no, topic, ..
         }
         | Act::Leave { node: no, topic } => {
             let topic = &plan.topics[topic as usize];
-            assert!(topic.founder == no || topic.members.contains(&no));
+            let comes = topic.members.contains(&no) || topic.readers.contains(&no);
+            assert!(topic.founder == no || comes);
         }
         Act::Mail { node: no, to, .. } => {
             assert_ne!(no, to);
@@ -245,7 +247,7 @@ fn check_reach(plan: &Plan) {
     let islands = plan.sites[0].name.starts_with("island");
     let served = |no: NodeNo| !plan.nodes[no as usize].uses.is_empty();
     for topic in &plan.topics {
-        for member in &topic.members {
+        for member in topic.members.iter().chain(&topic.readers) {
             let (here, there) = (at(*member), at(topic.founder));
             let both_out = out[here as usize] && out[there as usize];
             let open = plan.sites[here as usize].open || plan.sites[there as usize].open;
@@ -287,10 +289,11 @@ fn the_median_world_is_large_enough_and_every_world_keeps_the_rules() {
 fn everything_that_can_happen_happens_in_a_good_share_of_worlds() {
     let mut acts: BTreeMap<String, u64> = BTreeMap::new();
     let mut lies: BTreeMap<LieKind, u64> = BTreeMap::new();
-    let mut public = 0;
+    let (mut public, mut read) = (0, 0);
     for seed in 0..SEEDS {
         let plan = plan(seed);
         public += u64::from(plan.topics.iter().any(|topic| topic.public));
+        read += u64::from(plan.topics.iter().any(|topic| !topic.readers.is_empty()));
         let of: BTreeSet<String> = plan.steps.iter().map(|step| word(&step.act)).collect();
         for act in of {
             *acts.entry(act).or_default() += 1;
@@ -307,6 +310,7 @@ fn everything_that_can_happen_happens_in_a_good_share_of_worlds() {
         "{acts:?}"
     );
     assert!(public >= SEEDS / 10, "{public}");
+    assert!(read >= SEEDS / 10, "{read} are read");
     assert_eq!(lies.len(), 14, "{lies:?}");
     assert!(
         lies.values().all(|worlds| *worlds >= SEEDS / 20),

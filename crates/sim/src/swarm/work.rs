@@ -99,6 +99,34 @@ impl Making {
         }
     }
 
+    /// Readers find what they read, and some of them leave. Now and then one tries to write.
+    pub(super) fn reading(&mut self) {
+        let mut draw = self.draw("reading");
+        let length = self.plan.length_ms;
+        for (topic, plan) in (0_u32..).zip(self.plan.topics.clone()) {
+            for node in plan.readers {
+                let latest = draw.skewed(3 * SECOND, length / 2);
+                let at = self.up_from(node, draw.between(2 * SECOND, latest.max(3 * SECOND)));
+                self.step(at, Act::Join { node, topic });
+                if draw.percent(30) {
+                    let at = self.up_from(node, draw.between(at.min(length - 1), length));
+                    let act = Act::Send {
+                        node,
+                        topic,
+                        bytes: size(&SIZES, &mut draw),
+                        count: 1,
+                        expires_ms: 0,
+                    };
+                    self.step(at, act);
+                }
+                if draw.percent(10) {
+                    let at = self.up_from(node, draw.between(at.min(length - 1), length));
+                    self.step(at, Act::Leave { node, topic });
+                }
+            }
+        }
+    }
+
     /// In some worlds somebody leaves for good.
     pub(super) fn leaves(&mut self) {
         let mut draw = self.draw("leaves");

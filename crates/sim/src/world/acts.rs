@@ -137,8 +137,11 @@ impl World {
     pub(super) fn carry_out(&mut self, item: Item) {
         match item {
             Item::Step(no) => self.step(no),
-            Item::Invited(Note::Invited { topic, to, link }) => {
+            Item::Told(Note::Invited { topic, to, link }) => {
                 self.net_mut().links.tell(topic, to, link);
+            }
+            Item::Told(Note::Public { topic, link }) => {
+                self.net_mut().links.tell_public(topic, link);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The person before a node, or the operator of a core node: what they ask their node, and what they
 //! have seen.
 
+mod reading;
+
 use super::host::{Around, Happening, Host, Note};
 use crate::check::facts::Message;
 use crate::check::holdings::genesis;
@@ -21,6 +23,7 @@ enum Asked {
     Use(NodeNo),
     Found(usize),
     Invite(usize),
+    Link(usize),
     Join(usize),
     Leave,
     Send { step: u32 },
@@ -44,10 +47,16 @@ enum Stage {
 struct Seat {
     topic: TopicNo,
     founds: bool,
-    /// A member may join from when the plan says so.
+    /// Whether this person reads what is public, and is not let in.
+    reads: bool,
+    /// A member may join from when the plan says so, and a reader look for the topic.
     may_join: bool,
     taking_part: Stage,
     invite: Stage,
+    /// Of who founds a topic that has readers: where it is found is to be told.
+    link: Stage,
+    /// When a reader looked for the topic last, and how often it did.
+    looked: (Time, u32),
     /// How many members have been given an invite of their own.
     invited: usize,
     /// Its id in text.
@@ -82,13 +91,18 @@ impl App {
         let mut seats = Vec::new();
         for (at, topic) in (0..).zip(&plan.topics) {
             let founds = topic.founder == no;
-            if founds || topic.members.contains(&no) {
+            let reads = topic.readers.contains(&no);
+            if founds || reads || topic.members.contains(&no) {
+                let tells = founds && !topic.readers.is_empty();
                 seats.push(Seat {
                     topic: at,
                     founds,
+                    reads,
                     may_join: false,
                     taking_part: Stage::Wanted,
                     invite: Stage::Wanted,
+                    link: if tells { Stage::Wanted } else { Stage::Done },
+                    looked: (Time::ZERO, 0),
                     invited: 0,
                     id: None,
                     last: 0,
@@ -129,6 +143,7 @@ impl App {
             seat.looking = false;
             back(&mut seat.taking_part);
             back(&mut seat.invite);
+            back(&mut seat.link);
         }
     }
 
@@ -190,6 +205,9 @@ impl Host {
             if seat.founds && seat.invite == Stage::Done {
                 seat.invite = Stage::Wanted;
                 seat.invited = 0;
+                if !around.plan.topics[seat.topic as usize].readers.is_empty() {
+                    seat.link = Stage::Wanted;
+                }
             }
         }
         self.try_again(around, SOON);
@@ -220,6 +238,7 @@ impl Host {
             Role::Person => {
                 self.use_cores(around);
                 self.take_seats(around);
+                self.read_seats(around);
             }
         }
         self.do_steps(around);
@@ -234,7 +253,8 @@ impl Host {
         let seats = app.seats.iter().any(|seat| {
             let wants = seat.founds || seat.may_join;
             wants && seat.taking_part == Stage::Wanted
-                || seat.founds && seat.invite == Stage::Wanted
+                || seat.founds && [seat.invite, seat.link].contains(&Stage::Wanted)
+                || self.looks_on(seat)
         });
         seats
             || !app.waiting.is_empty()
@@ -312,7 +332,7 @@ impl Host {
                 };
                 self.give(around, Asked::Invite(at), invite);
             } else if let (true, Stage::Wanted, Some(link)) = (
-                seat.may_join && !seat.founds,
+                seat.may_join && !seat.founds && !seat.reads,
                 seat.taking_part,
                 link_for(around, topic, self.no),
             ) {
@@ -472,6 +492,10 @@ impl Host {
                     self.tells(around, at, link);
                 }
             }
+            (Asked::Link(at), reply) => {
+                self.app.seats[at].link = stage;
+                self.tells_all(around, at, reply);
+            }
             (Asked::Send { step }, Reply::Sent { ids, .. }) => {
                 for _ in &ids {
                     around.metrics.wrote(around.now);
@@ -481,7 +505,7 @@ impl Host {
                 if let Some(Act::Send { topic, .. }) =
                     around.plan.steps.get(step as usize).map(|s| &s.act)
                 {
-                    let others = around.plan.topics[*topic as usize].members.len();
+                    let others = around.plan.topics[*topic as usize].audience() - 1;
                     let expected = others as u64 * ids.len() as u64;
                     around.metrics.expected(around.now, expected);
                 }
@@ -575,10 +599,14 @@ impl Host {
     fn takes_seat(&mut self, around: &mut Around<'_>, at: usize, id: TopicId) {
         let seat = &mut self.app.seats[at];
         seat.id = Some(id);
-        let (no, now) = (self.no, around.now.as_micros());
+        let (no, now, reads) = (self.no, around.now.as_micros(), seat.reads);
         around.facts.change_topic(seat.topic, |facts| {
             facts.id.get_or_insert(id);
-            facts.members.entry(no).or_insert(now);
+            if reads {
+                facts.readers.insert(no);
+            } else {
+                facts.members.entry(no).or_insert(now);
+            }
         });
     }
 

@@ -66,6 +66,8 @@ pub(crate) enum Note {
         to: Option<NodeNo>,
         link: String,
     },
+    /// Where a public topic is found.
+    Public { topic: TopicNo, link: String },
 }
 
 /// What may be used while something happens to a node.

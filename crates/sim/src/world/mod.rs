@@ -71,8 +71,8 @@ pub(crate) struct World {
 enum Item {
     /// A step of the plan.
     Step(u32),
-    /// Members hear of an invite.
-    Invited(Note),
+    /// People hear of a link.
+    Told(Note),
 }
 
 /// How long it takes until people have told one another.
@@ -289,7 +289,7 @@ impl World {
         for (key, note) in notes {
             self.numbers += 1;
             let at = key.at.after(HEARSAY).max(self.now);
-            self.agenda.insert((at, self.numbers), Item::Invited(note));
+            self.agenda.insert((at, self.numbers), Item::Told(note));
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Net {
     at: Vec<SiteNo>,
     ids: Vec<NodeId>,
     cuts: Vec<Cut>,
-    /// The newest invite of each topic, once its founder has told it around.
+    /// The newest links to each topic, once its founder has told them around.
     pub(crate) links: Links,
     /// Liars lie.
     pub(crate) lies: bool,
@@ -29,26 +29,40 @@ pub(crate) struct Net {
     raiders: BTreeSet<NodeNo>,
 }
 
-/// Invites as people have told them to one another: the newest of each topic, or of each whom it is
-/// for.
+/// Links as people have told them to one another, the newest of each.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Links(BTreeMap<(TopicNo, Option<NodeNo>), String>);
+pub(crate) struct Links {
+    /// Invites to a topic: for everybody, or for one.
+    invites: BTreeMap<(TopicNo, Option<NodeNo>), String>,
+    /// Where a public topic is found.
+    public: BTreeMap<TopicNo, String>,
+}
 
 impl Links {
     /// Somebody has an invite to give: to everybody, or to one.
     pub(crate) fn tell(&mut self, topic: TopicNo, to: Option<NodeNo>, link: String) {
-        self.0.insert((topic, to), link);
+        self.invites.insert((topic, to), link);
     }
 
-    /// The newest that somebody was told.
+    /// Somebody says where a public topic is found.
+    pub(crate) fn tell_public(&mut self, topic: TopicNo, link: String) {
+        self.public.insert(topic, link);
+    }
+
+    /// The newest invite that somebody was told.
     pub(crate) fn of(&self, topic: TopicNo, node: NodeNo) -> Option<&String> {
-        let own = self.0.get(&(topic, Some(node)));
-        own.or_else(|| self.0.get(&(topic, None)))
+        let own = self.invites.get(&(topic, Some(node)));
+        own.or_else(|| self.invites.get(&(topic, None)))
+    }
+
+    /// Where a public topic is found, as everybody has heard.
+    pub(crate) fn public(&self, topic: TopicNo) -> Option<&String> {
+        self.public.get(&topic)
     }
 
     #[cfg(test)]
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.invites.clear();
     }
 }
 
