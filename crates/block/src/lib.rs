@@ -1,0 +1,15 @@
+//! Files as encrypted blocks.
+//!
+//! The normative text is docs/spec/files.md.
+//!
+//! - [`eris`]: content becomes blocks of one size that say nothing of it, and content again, from any
+//!   offset.
+//! - [`limits`]: every bound, with what happens when it is reached.
+//!
+//! What it does not do: it reads no file and no folder, keeps nothing, fetches nothing and decides
+//! nothing about who may.
+
+#![deny(clippy::float_arithmetic)]
+
+pub mod eris;
+pub mod limits;
