@@ -4,6 +4,7 @@
 //!
 //! - [`eris`]: content becomes blocks of one size that say nothing of it, and content again, from any
 //!   offset.
+//! - [`manifest`]: how somebody who cannot read a content counts, verifies and serves its blocks.
 //! - [`limits`]: every bound, with what happens when it is reached.
 //!
 //! What it does not do: it reads no file and no folder, keeps nothing, fetches nothing and decides
@@ -13,3 +14,4 @@
 
 pub mod eris;
 pub mod limits;
+pub mod manifest;

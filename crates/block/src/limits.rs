@@ -19,3 +19,7 @@ pub const MAX_LEVEL: u8 = 5;
 /// Leaves that an encoder hashes at once, and so the blocks that it keeps at most beside one node of
 /// each level. As many as BLAKE2b takes side by side in AVX2 registers.
 pub const ENCODED_AT_ONCE: usize = 4;
+
+/// References in one page of a manifest; the last page may have fewer. So a page is 32 KiB, and
+/// [`MAX_BLOCKS`] blocks make 1,024 pages, whose list is 32 KiB too.
+pub const PAGE_REFERENCES: u32 = 1_024;

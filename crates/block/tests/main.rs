@@ -3,4 +3,5 @@
 mod attacks_eris;
 mod content;
 mod eris;
+mod manifest;
 mod vectors;
