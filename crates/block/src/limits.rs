@@ -23,3 +23,25 @@ pub const ENCODED_AT_ONCE: usize = 4;
 /// References in one page of a manifest; the last page may have fewer. So a page is 32 KiB, and
 /// [`MAX_BLOCKS`] blocks make 1,024 pages, whose list is 32 KiB too.
 pub const PAGE_REFERENCES: u32 = 1_024;
+
+/// The format number of bundles. Another one is refused.
+pub const BUNDLE_FORMAT: u64 = 0;
+
+/// Files and folders of a bundle. A folder with more is refused before it is read; it can be shared
+/// in parts.
+pub const MAX_ENTRIES: usize = 1 << 18;
+
+/// The index of a bundle in CBOR: 64 bytes for each of [`MAX_ENTRIES`]. A folder with longer names is
+/// refused before it is read. While it is decoded an index takes at most four times as much memory, so
+/// that a node can do it within its 96 MiB.
+pub const MAX_INDEX: usize = 16 << 20;
+
+/// A name of a file or folder, in bytes of UTF-8: what Linux allows. Longer ones are refused.
+pub const MAX_NAME: usize = 255;
+
+/// A path with the bundle's own name and a separator between two names: what Linux allows. Longer ones
+/// are refused.
+pub const MAX_PATH: usize = 4_096;
+
+/// Names in a path. Deeper folders are refused: whoever walks a tree keeps something for each level.
+pub const MAX_LEVELS: usize = 64;
