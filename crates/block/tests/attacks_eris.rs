@@ -114,7 +114,7 @@ proptest! {
             Err(DecodeError::NotTheBlock(need.slot))
         );
         let block = encoded.blocks[need.slot as usize].clone();
-        prop_assert_eq!(decoder.feed(need.slot, block), Ok(Fed::Node));
+        prop_assert_eq!(decoder.feed(need.slot, block), Ok(Fed::Inner));
     }
 }
 
@@ -160,13 +160,13 @@ fn a_block_is_taken_for_its_own_slot_alone() {
         Err(DecodeError::NotNeeded)
     );
     assert_eq!(decoder.seek(3), Err(DecodeError::NoLeaf(3)));
-    // The end is no end: it may be read again, from the nodes that are known.
+    // The end is no end: it may be read again, from the inner blocks that are known.
     decoder.seek(1).unwrap();
     assert_eq!(decoder.need().unwrap().slot, 1);
 }
 
 #[test]
-fn a_node_that_is_not_encrypted_under_its_hash_is_refused() {
+fn an_inner_block_that_is_not_encrypted_under_its_hash_is_refused() {
     let mut encoded = with_root(|_| ());
     assert_eq!(
         decode(&encoded).unwrap(),
@@ -183,7 +183,7 @@ fn a_node_that_is_not_encrypted_under_its_hash_is_refused() {
     encoded.blocks[2] = block;
     assert_eq!(malformed(&encoded), "its key is not its hash");
 
-    // A node encrypted for another level.
+    // An inner block encrypted for another level.
     let (reference, key, block) = lock(unkeyed(&root), 2, &root);
     encoded.capability.reference = reference;
     encoded.capability.key = Secret::from_bytes(key);

@@ -11,7 +11,7 @@ use crate::content::{Stop, content, decode, encode, encode_in};
 
 const SIZES: [BlockSize; 2] = [BlockSize::Small, BlockSize::Large];
 
-/// A block size, and a length within a few blocks or a few nodes of it.
+/// A block size, and a length within a few blocks or a few inner blocks of it.
 fn any_length() -> impl Strategy<Value = (BlockSize, usize)> {
     prop_oneof![
         (Just(BlockSize::Small), 0_usize..6_000),

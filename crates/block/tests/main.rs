@@ -5,6 +5,7 @@ mod attacks_eris;
 
 mod bundle;
 mod content;
+mod documents;
 mod eris;
 mod manifest;
 mod vectors;

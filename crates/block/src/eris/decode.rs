@@ -38,8 +38,8 @@ impl fmt::Debug for Leaf {
 /// What a block was.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fed {
-    /// A node on the way to the leaf. Another block is needed.
-    Node,
+    /// An inner block on the way to the leaf. Another block is needed.
+    Inner,
     /// The leaf. The next one is needed from now on.
     Leaf(Leaf),
 }
@@ -82,29 +82,29 @@ pub enum DecodeError {
 }
 
 /// Reads a content of known length, leaf by leaf, from its beginning or from any other leaf. It keeps
-/// the nodes between the root and one leaf, 160 KiB at most, and trusts neither the capability nor
+/// the inner blocks between the root and one leaf, 96 KiB at most, and trusts neither the capability nor
 /// the length nor a block: each is verified before it is used.
 #[derive(Debug)]
 pub struct Decoder {
     shape: Shape,
     length: u64,
     capability: ReadCapability,
-    /// The node that is known on each level, from level 1.
-    nodes: Vec<Option<Node>>,
+    /// The inner block that is known on each level, from level 1.
+    levels: Vec<Option<Inner>>,
     /// The leaf that is read next; the number of leaves at the end.
     leaf: u32,
 }
 
-/// A node in clear, verified.
-struct Node {
+/// An inner block in clear, verified.
+struct Inner {
     index: u32,
     pairs: Zeroizing<Vec<u8>>,
 }
 
-impl fmt::Debug for Node {
+impl fmt::Debug for Inner {
     /// Not the keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Node({})", self.index)
+        write!(f, "Inner({})", self.index)
     }
 }
 
@@ -131,7 +131,7 @@ impl Decoder {
             shape,
             length,
             capability,
-            nodes: (0..shape.top()).map(|_| None).collect(),
+            levels: (0..shape.top()).map(|_| None).collect(),
             leaf: 0,
         })
     }
@@ -141,7 +141,7 @@ impl Decoder {
         &self.shape
     }
 
-    /// Goes on with this leaf ([`Shape::leaf_at`]). Nodes that are known and lead there stay known.
+    /// Goes on with this leaf ([`Shape::leaf_at`]). Inner blocks that are known and lead there stay known.
     pub fn seek(&mut self, leaf: u32) -> Result<(), DecodeError> {
         if leaf >= self.shape.leaves() {
             return Err(DecodeError::NoLeaf(leaf));
@@ -183,14 +183,14 @@ impl Decoder {
         if hash(&pairs) != *lock.key.as_bytes() {
             return Err(malformed("its key is not its hash"));
         }
-        self.judge_node(lock.level, lock.index, &pairs)
+        self.judge_inner(lock.level, lock.index, &pairs)
             .map_err(malformed)?;
-        let place = self.nodes.get_mut(usize::from(lock.level) - 1);
-        *place.expect("a level of the tree") = Some(Node {
+        let place = self.levels.get_mut(usize::from(lock.level) - 1);
+        *place.expect("a level of the tree") = Some(Inner {
             index: lock.index,
             pairs,
         });
-        Ok(Fed::Node)
+        Ok(Fed::Inner)
     }
 
     /// What opens the first block on the way from the root to the leaf that is not known.
@@ -202,9 +202,9 @@ impl Decoder {
             let index = self.ancestor(level);
             let known = usize::from(level)
                 .checked_sub(1)
-                .and_then(|at| self.nodes.get(at)?.as_ref())
-                .filter(|node| node.index == index);
-            let Some(node) = known else {
+                .and_then(|at| self.levels.get(at)?.as_ref())
+                .filter(|inner| inner.index == index);
+            let Some(inner) = known else {
                 return Some(Lock {
                     level,
                     index,
@@ -214,7 +214,7 @@ impl Decoder {
                 });
             };
             let child = (self.ancestor(level - 1) % self.shape.block_size().arity()) as usize;
-            let pair = node.pairs.chunks_exact(PAIR).nth(child)?;
+            let pair = inner.pairs.chunks_exact(PAIR).nth(child)?;
             let (first, second) = pair.split_at(PAIR / 2);
             reference = Reference::from_bytes(first.try_into().ok()?);
             key = Secret::from_bytes(second.try_into().ok()?);
@@ -229,7 +229,7 @@ impl Decoder {
     }
 
     /// The pairs that are used name something, the others are zeros.
-    fn judge_node(&self, level: u8, index: u32, pairs: &[u8]) -> Result<(), &'static str> {
+    fn judge_inner(&self, level: u8, index: u32, pairs: &[u8]) -> Result<(), &'static str> {
         let used = self.shape.children(level, index) as usize * PAIR;
         let (used, unused) = pairs.split_at(used.min(pairs.len()));
         if used

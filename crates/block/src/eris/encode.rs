@@ -34,10 +34,10 @@ pub enum EncodeError {
     Spent,
 }
 
-/// Makes blocks of a content whose length is known beforehand. It keeps a few leaves and one node of
+/// Makes blocks of a content whose length is known beforehand. It keeps a few leaves and one inner block of
 /// each level, whatever the length: 224 KiB at most.
 ///
-/// Leaves are handed out in their order, and each node as soon as it is full.
+/// Leaves are handed out in their order, and each inner block as soon as it is full.
 #[derive(Debug)]
 pub struct Encoder {
     shape: Shape,
@@ -47,8 +47,8 @@ pub struct Encoder {
     /// Leaves that are not handed out yet, in clear.
     leaves: Clear,
     next_leaf: u32,
-    /// The node that is being filled on each level, from level 1.
-    nodes: Vec<Node>,
+    /// The inner block that is being filled on each level, from level 1.
+    levels: Vec<Inner>,
     root: Option<(Reference, Key)>,
     spent: bool,
 }
@@ -66,7 +66,7 @@ impl core::fmt::Debug for Clear {
 }
 
 #[derive(Default, Debug)]
-struct Node {
+struct Inner {
     pairs: Clear,
     /// Its index on its level.
     index: u32,
@@ -79,7 +79,7 @@ impl Encoder {
         let shape = Shape::of(length, size)?;
         // Of full length from the start: growing would leave copies of the plaintext behind.
         let full = |blocks: usize| Clear(Zeroizing::new(Vec::with_capacity(blocks * size.bytes())));
-        let node = |_| Node {
+        let inner = |_| Inner {
             pairs: full(1),
             index: 0,
         };
@@ -89,7 +89,7 @@ impl Encoder {
             missing: length,
             leaves: full(ENCODED_AT_ONCE),
             next_leaf: 0,
-            nodes: (0..shape.top()).map(node).collect(),
+            levels: (0..shape.top()).map(inner).collect(),
             root: None,
             spent: false,
         })
@@ -147,7 +147,7 @@ impl Encoder {
         let (reference, key) = self
             .root
             .as_ref()
-            .expect("the last leaf fills the last node of every level, up to the root");
+            .expect("the last leaf fills the last inner block of every level, up to the root");
         Ok(ReadCapability {
             block_size: self.shape.block_size(),
             level: self.shape.top(),
@@ -193,7 +193,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Notes the pair of a finished leaf, and finishes each node that is full by it.
+    /// Notes the pair of a finished leaf, and finishes each inner block that is full by it.
     fn climb<E>(
         &mut self,
         mut reference: Reference,
@@ -201,27 +201,27 @@ impl Encoder {
         take: &mut impl FnMut(EncodedBlock<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let size = self.shape.block_size().bytes();
-        for (level, node) in (1..).zip(&mut self.nodes) {
-            node.pairs.0.extend_from_slice(reference.as_bytes());
-            node.pairs.0.extend_from_slice(key.as_slice());
-            let pairs = self.shape.children(level, node.index) as usize;
-            if node.pairs.0.len() < pairs * PAIR {
+        for (level, inner) in (1..).zip(&mut self.levels) {
+            inner.pairs.0.extend_from_slice(reference.as_bytes());
+            inner.pairs.0.extend_from_slice(key.as_slice());
+            let pairs = self.shape.children(level, inner.index) as usize;
+            if inner.pairs.0.len() < pairs * PAIR {
                 return Ok(());
             }
-            node.pairs.0.resize(size, 0);
-            key = Key::new(hash(&node.pairs.0));
-            cipher(&key, level, &mut node.pairs.0);
-            reference = Reference::of(&node.pairs.0);
+            inner.pairs.0.resize(size, 0);
+            key = Key::new(hash(&inner.pairs.0));
+            cipher(&key, level, &mut inner.pairs.0);
+            reference = Reference::of(&inner.pairs.0);
             take(EncodedBlock {
                 slot: self
                     .shape
-                    .slot(level, node.index)
-                    .expect("a node that is filled is one of the tree"),
+                    .slot(level, inner.index)
+                    .expect("an inner block that is filled is one of the tree"),
                 reference,
-                bytes: &node.pairs.0,
+                bytes: &inner.pairs.0,
             })?;
-            node.pairs.0.clear();
-            node.index += 1;
+            inner.pairs.0.clear();
+            inner.index += 1;
         }
         self.root = Some((reference, key));
         Ok(())

@@ -7,9 +7,9 @@ use crate::limits::{LARGE_FROM, MAX_BLOCKS, MAX_LEVEL};
 /// Bytes of every block of one content.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum BlockSize {
-    /// 1,024 bytes; a node holds 16 pairs.
+    /// 1,024 bytes; an inner block holds 16 pairs.
     Small,
-    /// 32,768 bytes; a node holds 512 pairs.
+    /// 32,768 bytes; an inner block holds 512 pairs.
     Large,
 }
 
@@ -27,7 +27,7 @@ pub struct TooLarge {
 }
 
 /// The tree over a content: how many blocks there are on each level, and which *slot* each has. The
-/// leaves are slots 0, 1, … in the order of the content, then come the nodes of level 1, of level 2
+/// leaves are slots 0, 1, … in the order of the content, then come the inner blocks of level 1, of level 2
 /// and so on; the root is the last. Blocks with equal bytes have slots of their own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shape {
@@ -56,7 +56,7 @@ impl BlockSize {
         }
     }
 
-    /// Pairs of reference and key in a node.
+    /// Pairs of reference and key in an inner block.
     pub const fn arity(self) -> u32 {
         match self {
             Self::Small => 16,
@@ -170,7 +170,7 @@ impl Shape {
         None
     }
 
-    /// How many pairs of a node are used: that many blocks are below it. 0 if there is no such node.
+    /// How many pairs of an inner block are used: that many blocks are below it. 0 if there is none such.
     pub fn children(&self, level: u8, index: u32) -> u32 {
         if level == 0 || self.slot(level, index).is_none() {
             return 0;
