@@ -220,8 +220,8 @@ fn a_file_is_read_out_of_the_middle() {
     let wanted = index.entry(1_500).unwrap();
     assert_eq!(wanted.name, "01499");
     let mut decoder = Decoder::new(encoded.capability.clone(), encoded.length).unwrap();
-    let (leaf, within) = decoder.shape().leaf_at(wanted.bytes.start);
-    decoder.seek(leaf as u32).unwrap();
+    let (leaf, within) = decoder.shape().leaf_at(wanted.bytes.start).unwrap();
+    decoder.seek(leaf).unwrap();
     let mut read = Vec::new();
     let mut blocks = 0;
     while read.len() < within + wanted.what.size() as usize {

@@ -47,8 +47,8 @@ proptest! {
         let mut decoder = Decoder::new(encoded.capability.clone(), length as u64).unwrap();
         for offset in offsets {
             let offset = offset.index(length + 1) as u64;
-            let (leaf, within) = decoder.shape().leaf_at(offset);
-            decoder.seek(leaf as u32).unwrap();
+            let (leaf, within) = decoder.shape().leaf_at(offset).unwrap();
+            decoder.seek(leaf).unwrap();
             let mut steps = 0;
             loop {
                 steps += 1;
@@ -220,6 +220,10 @@ fn the_block_size_follows_from_the_length() {
     assert_eq!(BlockSize::for_length(LARGE_FROM), BlockSize::Large);
     let most = Shape::of(LARGE_FROM - 1, BlockSize::Small).unwrap();
     assert_eq!((most.leaves(), most.blocks()), (16, 17));
+    assert_eq!(most.leaf_at(16_383), Some((15, 1_023)));
+    for beyond in [16_384, u64::MAX] {
+        assert_eq!(most.leaf_at(beyond), None);
+    }
 }
 
 #[test]

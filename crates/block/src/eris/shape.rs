@@ -179,9 +179,11 @@ impl Shape {
         below.min(self.size.arity())
     }
 
-    /// The leaf that holds a byte of the content, and where in it. The byte need not be there.
-    pub fn leaf_at(&self, offset: u64) -> (u64, usize) {
+    /// The leaf that holds the byte at an offset into the content, and where in it; none beyond the
+    /// padding.
+    pub fn leaf_at(&self, offset: u64) -> Option<(u32, usize)> {
         let bytes = self.size.bytes() as u64;
-        (offset / bytes, (offset % bytes) as usize)
+        let leaf = u32::try_from(offset / bytes).ok()?;
+        (leaf < self.leaves()).then_some((leaf, (offset % bytes) as usize))
     }
 }
