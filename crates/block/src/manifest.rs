@@ -9,7 +9,7 @@
 //!
 //! Whoever reads the content walks the tree of [`eris`](crate::eris) all the same. A manifest whose
 //! references are not those of the tree is its author's fault: blocks that match it then fail in the
-//! [`Decoder`](crate::eris::Decoder), at whoever reads, and nowhere else.
+//! [`Decoder`], at whoever reads, and nowhere else.
 
 use core::ops::Range;
 

@@ -32,7 +32,7 @@ pub struct File {
 /// A folder or a file of an index.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry<'i> {
-    /// Its own name, which has passed [`check_name`].
+    /// Its own name, which has passed [`check_name`](crate::bundle::check_name).
     pub name: &'i str,
     /// How many folders it is in; 0 for the first alone.
     pub depth: usize,

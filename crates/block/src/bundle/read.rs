@@ -79,7 +79,7 @@ impl IndexReader {
         let Some(index) = self.index_len() else {
             return Ok(());
         };
-        let found = (PREFIX + index) as u64;
+        let found = PREFIX as u64 + index as u64;
         let wrong = if index > MAX_INDEX {
             BundleError::Index
         } else if found > self.length {
