@@ -13,6 +13,7 @@ use crate::tidy;
 mod budgets;
 mod chains;
 mod epochs;
+mod files;
 mod guests;
 mod law;
 mod nodes;
@@ -32,7 +33,7 @@ struct Mutation {
 }
 
 /// All of them.
-const LISTS: [&[Mutation]; 8] = [
+const LISTS: [&[Mutation]; 9] = [
     chains::MUTATIONS,
     law::MUTATIONS,
     budgets::MUTATIONS,
@@ -41,6 +42,7 @@ const LISTS: [&[Mutation]; 8] = [
     guests::MUTATIONS,
     proofs::MUTATIONS,
     nodes::MUTATIONS,
+    files::MUTATIONS,
 ];
 
 /// Whether a test fails once a check is gone.
