@@ -528,15 +528,19 @@ impl Inner {
     }
 
     /// Something was given in a topic: proves what was asked for before it had come.
-    pub(crate) fn prove_owed(&mut self, turn: &mut Turn<'_, '_>, items: &[Item]) {
+    pub(crate) fn prove_owed(&mut self, turn: &mut Turn<'_, '_>, local: u32, items: &[Item]) {
         let gives = |item: &Item| matches!(item, Item::Grant(_) | Item::Invite(_) | Item::Act(_));
         if !items.iter().any(gives) {
             return;
         }
-        let owed = self.links.iter();
+        // Whoever has been removed meanwhile hears nothing more.
+        let links = self.links.iter();
+        let owed = links.filter(|(_, state)| !state.fallen.contains(&local));
         let owed = owed.flat_map(|(link, state)| state.owed.iter().map(|grant| (*link, *grant)));
         let owed: Vec<(LinkId, GrantId)> = owed.collect();
-        for (link, grant) in owed {
+        let standings = self.host.keys.topic(local).map(TopicKeys::standings);
+        let own: BTreeSet<GrantId> = standings.iter().flatten().map(|one| one.grant).collect();
+        for (link, grant) in owed.into_iter().filter(|(_, grant)| own.contains(grant)) {
             self.prove_grant(turn, link, grant);
         }
     }

@@ -305,7 +305,7 @@ impl Inner {
                 self.pairs_look_again(turn, local);
                 self.guests_changed(turn, local);
             }
-            self.prove_owed(turn, &items);
+            self.prove_owed(turn, local, &items);
             if self.is_public(local) {
                 self.seat_readers(turn, local, &items);
                 self.has_come(turn, local);

@@ -316,6 +316,20 @@ fn what_cannot_be_given_or_taken_is_said() {
     let own = send(&mut world, alice, TEA, "mine");
     let other = revoke(&mut world, alice, "Bob", &[], Some(own));
     assert_eq!(code(other), Code::NotFound);
+    let ask = AskedRight {
+        right: Right::Admit,
+        from: 0,
+        until: None,
+    };
+    let invite = Command::Invite {
+        rights: vec![ask],
+        messages: None,
+        while_away: true,
+        topic: TEA.to_owned(),
+        uses: 1,
+        until: None,
+    };
+    assert_eq!(code(world.ask(alice, invite)), Code::Usage);
     let taken = failure(revoke(&mut world, bob, "Cleo", &[], None));
     assert!(!taken.message.is_empty());
     // Nothing of all that has changed anything.

@@ -11,6 +11,7 @@ use core::time::Duration;
 use identity::PublicKey;
 use lace::{Budget, Cursor, Range, Served};
 use machine::Cx;
+use wire::limits::DAY_MS;
 use wire::{Raw, TopicFrame};
 
 /// What one frame may have: what the link takes, and what this node may give.
@@ -339,8 +340,16 @@ impl Topic {
         let counts = !peer.is_reader();
         // A refusal with a time stops the chain until then. Without one only a body was refused, for
         // which the refuser asks itself.
-        let retry = Self::retry_of(env, refused.retry);
-        if refused.retry > 0 {
+        let code = wire::Code(refused.code);
+        let by_rule = code == wire::Code::INADMISSIBLE || code == wire::Code::NEEDS_VERSION;
+        let retry = if by_rule {
+            // The same rule refuses it again, and what comes after it could only be parked there.
+            env.cx.wall.as_millis().saturating_add(DAY_MS)
+        } else {
+            Self::retry_of(env, refused.retry)
+        };
+        let stops = refused.retry > 0 || by_rule;
+        if stops {
             peer.refuses.insert(author, retry);
             peer.due.remove(&author);
             peer.held_back.remove(&author);
@@ -352,7 +361,7 @@ impl Topic {
                 self.lace.leave_out(cursor, &author);
             }
         }
-        if refused.retry > 0 {
+        if stops {
             self.retry_at(shared, env, retry);
         }
         if counts {

@@ -239,6 +239,35 @@ fn inadmissible_envelopes_are_answered_and_counted() {
     }
 }
 
+/// Whoever is told that a rule refuses a chain offers no more of it on that link: what follows could only
+/// wait there for what is refused.
+#[test]
+fn a_chain_that_a_rule_refuses_is_kept_back() {
+    let pushed = |net: &mut Net, puppet| {
+        net.settle();
+        let heard = net.heard(puppet, 0);
+        heard
+            .iter()
+            .any(|frame| matches!(frame, TopicFrame::Envelopes { .. }))
+    };
+    for code in [wire::Code::INADMISSIBLE, wire::Code::NEEDS_VERSION] {
+        let (mut net, puppet) = victim(7);
+        net.say(0, "one");
+        assert!(pushed(&mut net, puppet));
+        let author = net.nodes[0].host.author.as_ref().unwrap().public();
+        let refused = TopicFrame::Refused {
+            author,
+            number: 2,
+            code,
+            text: "by a rule".to_owned(),
+            retry: 0,
+        };
+        net.frame(0, puppet, refused);
+        net.say(0, "two");
+        assert!(!pushed(&mut net, puppet));
+    }
+}
+
 #[test]
 fn replayed_frames_change_nothing() {
     let mut net = Net::joined(6, 2);

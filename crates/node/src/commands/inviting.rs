@@ -177,6 +177,16 @@ impl Inner {
         } else {
             within(&own.rights, &asked.rights)?
         };
+        if !public && rights.read.is_none() && rights.publish.is_none() {
+            // Nobody would seal keys to it, and none would be taken from it.
+            let text =
+                "who may neither write nor read takes no part in a topic, and lets nobody in";
+            return Err(Failure::new(
+                Code::Usage,
+                text,
+                "give --publish or --read too",
+            ));
+        }
         whole_days(turn.cx.wall.as_millis(), &rights)?;
         // Of what is limited an invite takes a part, so that there is something left for others.
         let part = |rate: Option<u32>| rate.map(|rate| (rate / INVITE_PART).max(1));

@@ -345,7 +345,7 @@ impl Inner {
         }
     }
 
-    /// Somebody may come by an invite while no member is there. Its box brings the secret of the topic's
+    /// Somebody may come by an invite while no member is there. Its box brings keys of the topic's
     /// first epoch, and epochs that begin later are sealed to the invite too: if another one is written
     /// under by now, the next is begun, so that what is written from now on can be read by it.
     pub(crate) fn seal_to_invite(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
@@ -444,7 +444,9 @@ impl Inner {
                     self.host.keys.note_boxes(turn.cx, local, &boxes);
                     self.epochs_changed(turn, local);
                 } else {
+                    // The rate may allow it later.
                     self.host.keys.forget_begun(turn.cx, local, item.id());
+                    self.look_again(turn, local);
                 }
             }
         }
@@ -477,12 +479,17 @@ impl Inner {
             if names.len() < UNNAMED_AT_ONCE || !self.tell_again(turn, local, names) {
                 break;
             }
-            past = self.plan_epoch(turn, local, &[])?.past;
+            past = planned.past;
         }
+        self.look_again(turn, local);
+        None
+    }
+
+    /// No epoch could be begun, and nothing says when one can.
+    fn look_again(&mut self, turn: &Turn<'_, '_>, local: u32) {
         let at = turn.cx.now.after(UNCLEAN);
         let again = self.announcing.again.entry(local).or_insert(at);
         *again = at.min(*again);
-        None
     }
 
     /// Tells this device's sealing key once more, in an envelope that names these; says whether it does.
