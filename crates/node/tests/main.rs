@@ -2,6 +2,7 @@
 
 mod agreements;
 mod branches;
+mod cascade;
 mod chains;
 mod claims;
 mod closing;
@@ -10,9 +11,9 @@ mod fallen;
 mod giving;
 mod going_on;
 mod guests;
+mod handed;
 mod held;
 mod idle;
-mod handed;
 mod liars;
 mod mailed;
 mod newcomers;
