@@ -7,6 +7,7 @@ mod chains;
 mod claims;
 mod closing;
 mod doors;
+mod ended;
 mod fallen;
 mod giving;
 mod going_on;

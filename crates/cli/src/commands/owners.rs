@@ -5,7 +5,6 @@ use crate::args::owners::{Owners, Threshold};
 use crate::client::object;
 use crate::failure::Exit;
 use crate::output::{Outcome, note};
-use crate::rate::PerMinute;
 use crate::request::Ask;
 use crate::{human, plain, schema};
 

@@ -9,7 +9,6 @@ use crate::args::{Invite, Join, Topic};
 use crate::client::{Client, object};
 use crate::failure::{Code, Exit, Failure};
 use crate::output::{Outcome, note};
-use crate::rate::PerMinute;
 use crate::request::{Ask, Right};
 use crate::when::{When, now_ms};
 use crate::{human, plain, qr, schema};

@@ -98,6 +98,8 @@ impl Inner {
             return Ok(Reply::Granted {
                 grant: grant.map_err(from_publish)?.to_string(),
                 member: Form::one(open.claim.device).member().to_string(),
+                name: self.name_of(turn, local, &BTreeSet::from([open.claim.device])),
+                unused: None,
             });
         }
         let together = self.deciding_together(turn, local);
@@ -118,12 +120,32 @@ impl Inner {
             return Ok(Reply::Owners(OwnersReply::Signed(proposed)));
         }
         let grant = item.id().to_string();
+        let now = turn.cx.wall.as_millis();
+        let unused = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let gift = Terms { rights, budget };
+            grants::unused_gift(lace, store, (&target.devices, now), &gift)
+        });
         self.say_items(turn, local, vec![item], &BTreeSet::new())?;
         self.align_epoch(turn, local, &rights);
         Ok(Reply::Granted {
             grant,
             member: target.holder.to_string(),
+            name: self.name_of(turn, local, &target.devices),
+            unused: unused.flatten(),
         })
+    }
+
+    /// What a member calls itself: the first of its devices that says anything.
+    fn name_of(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        devices: &BTreeSet<PublicKey>,
+    ) -> String {
+        let devices: Vec<PublicKey> = devices.iter().copied().collect();
+        let mut names = self.device_names(turn, local, &devices);
+        let mut called = devices.iter().filter_map(|device| names.remove(device));
+        called.find(|name| !name.is_empty()).unwrap_or_default()
     }
 
     /// `way grant --at`. Where several decide it becomes a proposal then, and nobody hears of it before.
