@@ -298,7 +298,7 @@ pub struct Invite {
     /// Show the link as a QR code as well
     #[arg(long)]
     pub qr: bool,
-    /// How many devices may join with it
+    /// How many devices may join with it: 256 at most, with --while-away 10,000
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub uses: u32,
     /// Until when it may be used: RFC 3339, or from now (+2d)
@@ -383,7 +383,7 @@ pub struct Revoke {
     /// What it wrote after this message falls too: `now`, or the id of one of its messages
     #[arg(long, value_name = "ID", default_value = "now")]
     pub cut: String,
-    /// What it gave to others ends with it
+    /// What it gave to others ends with it; what they wrote so far stands
     #[arg(long)]
     pub cascade: bool,
 }

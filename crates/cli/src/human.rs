@@ -69,7 +69,7 @@ fn yes(flag: bool) -> String {
 }
 
 /// A name, or what stands for one that is missing.
-fn named(name: &str, id: &str) -> String {
+pub(crate) fn named(name: &str, id: &str) -> String {
     if name.is_empty() {
         short(id)
     } else {

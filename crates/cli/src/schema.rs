@@ -253,6 +253,8 @@ objects! {
         bytes: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ended: Option<GrantEnd>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ends: Vec<GrantEnd>,
     }
     /// A right of a grant, inside [`Grant`].
     GrantRight {
@@ -264,9 +266,23 @@ objects! {
         over: bool,
     }
     /// What ended a grant, inside [`Grant`].
-    GrantEnd { how: String, by: String, by_name: String, at: String, above: bool, }
+    GrantEnd {
+        how: String,
+        by: String,
+        by_name: String,
+        at: String,
+        above: bool,
+        rights: Vec<String>,
+    }
     /// `way grant`.
-    Granted { v: Version, grant: String, member: String, }
+    Granted {
+        v: Version,
+        grant: String,
+        member: String,
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unused: Option<String>,
+    }
     /// `way grant --at`.
     Scheduled { v: Version, member: String, at: String, }
     /// `way revoke`.

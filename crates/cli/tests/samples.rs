@@ -88,6 +88,7 @@ fn members() -> Vec<node::Member> {
         by_name: "carol".into(),
         at: 1,
         above: true,
+        rights: vec![node::Right::Publish],
     };
     let grant = |kind, ended: Option<node::End>| node::MemberGrant {
         id: HEX.into(),
@@ -102,7 +103,7 @@ fn members() -> Vec<node::Member> {
         bytes: ended.is_some().then_some(1000),
         by: ended.is_some().then(|| HEX.into()),
         by_name: "carol".into(),
-        ended,
+        ended: ended.into_iter().collect(),
     };
     let member = |devices: Vec<node::MemberDevice>, grants| node::Member {
         id: HEX.into(),
@@ -481,6 +482,8 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
             Reply::Granted {
                 grant: "ab".repeat(32),
                 member: members()[0].id.clone(),
+                name: "carol".into(),
+                unused: Some("it allows less".into()),
             },
         ),
         (

@@ -264,8 +264,14 @@ pub enum Reply {
     TopicInfo(Box<TopicInfo>),
     /// To [`Command::Members`]: from the owners of the topic down; last those who stand no more.
     Members(Vec<Member>),
-    /// To [`Command::Grant`].
-    Granted { grant: String, member: String },
+    /// To [`Command::Grant`]: the member, what it calls itself, and why it will not go over to what it was
+    /// given, where that would let it do more and what it writes under does not end.
+    Granted {
+        grant: String,
+        member: String,
+        name: String,
+        unused: Option<String>,
+    },
     /// To [`Command::Grant`] for later: what waits now, until this time (ms).
     Scheduled { member: String, at: u64 },
     /// To [`Command::Revoke`]: what was taken back, and how many others who had claimed the same
@@ -486,7 +492,8 @@ pub struct TopicRow {
     pub id: TopicId,
     /// Its local name.
     pub name: String,
-    /// `member`, `held` (on a core), `left`.
+    /// `member`, `joining`, `reader`, `left`, `ended` (this device takes part no more, by what others have
+    /// taken back), `held` (on a core).
     pub role: String,
     /// Devices that take part.
     pub members: u32,
@@ -636,8 +643,8 @@ pub struct MemberGrant {
     pub by: Option<String>,
     /// Its name.
     pub by_name: String,
-    /// What ended it, or a right of it, as far as that is here.
-    pub ended: Option<End>,
+    /// What ended it, or rights of it, as far as that is here, the first first.
+    pub ended: Vec<End>,
 }
 
 /// Something that somebody may do.
@@ -702,6 +709,8 @@ pub struct End {
     pub at: u64,
     /// Whether it is a grant above this one that was ended.
     pub above: bool,
+    /// The rights of this grant that it took.
+    pub rights: Vec<Right>,
 }
 
 /// An invite of a topic.

@@ -116,12 +116,37 @@ fn better(
         return None;
     }
     let effect = lace.held_effect(store);
-    let holders: BTreeSet<Id> = effect
-        .devices
-        .keys()
-        .filter(|(_, seated)| seated == device)
-        .map(|(holder, _)| *holder)
-        .collect();
+    let held = held_by(lace, store, &effect, (device, claimed));
+    // A fresh author key would have what counts in all anew.
+    let held = held.into_iter().filter(|grant| *grant != present);
+    let has = gives(lace, store, (&effect, now), &present);
+    let out_of = parent(lace, store, &present);
+    let better = held.filter_map(|grant| {
+        let other = gives(lace, store, (&effect, now), &grant);
+        let writes = other.rights.contains(&Right::Publish);
+        let silent = spent || !has.rights.contains(&Right::Publish);
+        let counts = has.budget.has_totals() && !other.budget.has_totals();
+        let same = out_of.is_some() && parent(lace, store, &grant) == out_of;
+        let freed = counts && same && other.rights.is_superset(&has.rights);
+        let more = other.gives_more_than(&has) || freed || (writes && silent);
+        let fits = silent || has.budget.is_within(&other.budget);
+        let depth = u32::MAX - effect.grants.get(&grant)?.depth;
+        (more && fits).then_some((writes, other.rights.len(), depth, grant))
+    });
+    better.max().map(|(_, _, _, grant)| grant)
+}
+
+/// The grants that stand under which a device may write, or might if they gave more: those of its
+/// compositions, and the invite that it has claimed.
+fn held_by(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    effect: &Effect,
+    (device, claimed): (&PublicKey, Option<GrantId>),
+) -> Vec<GrantId> {
+    let seats = effect.devices.keys();
+    let seats = seats.filter(|(_, seated)| seated == device);
+    let holders: BTreeSet<Id> = seats.map(|(holder, _)| *holder).collect();
     // Nobody writes under an invite that takes a welcome.
     let claimed = claimed.filter(|grant| {
         let issued = lace.facts(store, |facts| facts.issued(grant));
@@ -131,28 +156,132 @@ fn better(
             _ => false,
         })
     });
-    let held = effect.grants.iter();
-    let held = held.filter(|(grant, it)| {
+    let held = effect.grants.iter().filter(|(grant, it)| {
         it.holder.is_some_and(|of| holders.contains(&of)) || Some(**grant) == claimed
     });
-    // A fresh author key would have what counts in all anew.
-    let held = held.filter(|(grant, _)| **grant != present);
-    let has = gives(lace, store, (&effect, now), &present);
-    let out_of = parent(lace, store, &present);
-    let better = held.filter_map(|(grant, it)| {
-        let other = gives(lace, store, (&effect, now), grant);
-        let writes = other.rights.contains(&Right::Publish);
-        let more = other.rights.is_superset(&has.rights) && other.rights != has.rights;
-        let silent = spent || !has.rights.contains(&Right::Publish);
-        let counts = has.budget.has_totals() && !other.budget.has_totals();
-        let same = out_of.is_some() && parent(lace, store, grant) == out_of;
-        let freed = counts && same && other.rights.is_superset(&has.rights);
-        let more = more || freed || (writes && silent);
-        let fits = silent || has.budget.is_within(&other.budget);
-        let depth = u32::MAX - it.depth;
-        (more && fits).then_some((writes, other.rights.len(), depth, *grant))
+    held.map(|(grant, _)| *grant).collect()
+}
+
+/// What the grant under which a device writes gave it and does not give any more, and nothing else that
+/// it holds gives now.
+pub(crate) fn lacks(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    (device, now): (&PublicKey, u64),
+    (present, claimed): (GrantId, Option<GrantId>),
+) -> BTreeSet<Right> {
+    let Some(gave) = terms_of(lace, store, &present) else {
+        return BTreeSet::new();
+    };
+    let effect = lace.held_effect(store);
+    let begun = gave.rights.iter().filter(|(_, time)| time.from <= now);
+    let mut lacks: BTreeSet<Right> = begun.map(|(right, _)| right).collect();
+    for grant in held_by(lace, store, &effect, (device, claimed)) {
+        let has = gives(lace, store, (&effect, now), &grant);
+        lacks.retain(|right| !has.rights.contains(right));
+    }
+    lacks
+}
+
+/// Why a device that writes under a grant that gives `has` does not go over to one that gives `other`,
+/// though that would let it do more: in words, nothing where it does or has no reason to.
+fn why_unused(has: &Now, other: &Now) -> Option<String> {
+    let more = other.rights.difference(&has.rights).next().is_some();
+    let silent = !has.rights.contains(&Right::Publish);
+    if !more || silent && other.rights.contains(&Right::Publish) {
+        return None;
+    }
+    if !other.rights.is_superset(&has.rights) {
+        let missing = has
+            .rights
+            .difference(&other.rights)
+            .map(|right| match right {
+                Right::Publish => "to write",
+                Right::Read => "to read",
+                Right::Admit => "to admit",
+            });
+        let missing: Vec<&str> = missing.collect();
+        return Some(format!(
+            "it does not give the right {}",
+            missing.join(" and ")
+        ));
+    }
+    if silent || has.budget.is_within(&other.budget) {
+        return None;
+    }
+    let rates = [
+        (has.budget.messages, other.budget.messages, "messages"),
+        (has.budget.bytes, other.budget.bytes, "bytes"),
+    ];
+    let tighter = rates.into_iter().filter_map(|(has, other, what)| {
+        let other = other.filter(|other| has.is_none_or(|has| has > *other))?;
+        let has = has.map_or("no limit".to_owned(), |has| format!("{has}"));
+        Some(format!(
+            "it allows {other} {what} a minute, and that under which it writes {has}"
+        ))
     });
-    better.max().map(|(_, _, _, grant)| grant)
+    let tighter: Vec<String> = tighter.collect();
+    Some(if tighter.is_empty() {
+        "its other bounds are tighter than those under which it writes".to_owned()
+    } else {
+        tighter.join("; ")
+    })
+}
+
+/// Why a member would not go over to a gift though that would let it do more, if so: by what its devices
+/// that have written write under.
+pub(crate) fn unused_gift(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    (devices, now): (&BTreeSet<PublicKey>, u64),
+    gift: &Terms,
+) -> Option<String> {
+    let effect = lace.held_effect(store);
+    let begins = gift.rights.iter().map(|(_, time)| time.from);
+    let now = begins.chain([now]).max().unwrap_or(now);
+    let other = Now::of(&bounded(lace, *gift), now);
+    let mut newest: Vec<(u32, PublicKey, GrantId)> = Vec::new();
+    for author in lace.authors().filter(|it| devices.contains(it.device())) {
+        let known = newest.iter_mut().find(|(_, of, _)| of == author.device());
+        let here = (author.index(), *author.device(), *author.grant());
+        match known {
+            Some(known) => *known = here.max(*known),
+            None => newest.push(here),
+        }
+    }
+    let mut under = newest.into_iter().map(|(_, _, grant)| grant);
+    under.find_map(|grant| why_unused(&gives(lace, store, (&effect, now), &grant), &other))
+}
+
+/// Why a device does not use a grant that it holds and by which it might let others in, if there is one.
+pub(crate) fn unused_admit(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    (device, now): (&PublicKey, u64),
+    (present, claimed): (GrantId, Option<GrantId>),
+) -> Option<String> {
+    let effect = lace.held_effect(store);
+    let has = gives(lace, store, (&effect, now), &present);
+    let held = held_by(lace, store, &effect, (device, claimed));
+    held.into_iter().find_map(|grant| {
+        let other = gives(lace, store, (&effect, now), &grant);
+        let admits = other.rights.contains(&Right::Admit);
+        admits.then(|| why_unused(&has, &other)).flatten()
+    })
+}
+
+impl Now {
+    fn of(terms: &Terms, now: u64) -> Self {
+        let rights = terms.rights.iter().filter(|(_, time)| time.holds(now));
+        Self {
+            rights: rights.map(|(right, _)| right).collect(),
+            budget: terms.budget,
+        }
+    }
+
+    fn gives_more_than(&self, other: &Self) -> bool {
+        self.rights.is_superset(&other.rights) && self.rights != other.rights
+    }
 }
 
 /// What a grant or an invite is given out of.
@@ -172,14 +301,8 @@ fn gives(
     (effect, now): (&Effect, u64),
     grant: &GrantId,
 ) -> Now {
-    let Some(terms) = left_of(lace, store, effect, grant) else {
-        return Now::default();
-    };
-    let rights = terms.rights.iter().filter(|(_, time)| time.holds(now));
-    Now {
-        rights: rights.map(|(right, _)| right).collect(),
-        budget: terms.budget,
-    }
+    let left = left_of(lace, store, effect, grant);
+    left.map_or_else(Now::default, |terms| Now::of(&terms, now))
 }
 
 /// What the topic's own grant gives.

@@ -83,8 +83,8 @@ impl Inner {
     }
 
     /// Whether a member's device that takes part is on the peer's node, as it has said; or the peer is
-    /// named in the invite that this device has come by, or is another device of the person where one of
-    /// them has handed the topic over.
+    /// named in the invite that this device has come by, or is another device of the person where this one
+    /// does not write yet.
     fn is_expected(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, local: u32) -> bool {
         let Some(node) = self.links.get(&link).map(|state| state.node) else {
             return false;
@@ -95,7 +95,7 @@ impl Inner {
         {
             return true;
         }
-        if keys.is_some_and(TopicKeys::is_handed) && self.pairing.session(link).is_some() {
+        if keys.is_some_and(|keys| !keys.row.opened) && self.pairing.session(link).is_some() {
             return true;
         }
         let on_it: Vec<PublicKey> = self.tidings.members.on(local, &node).copied().collect();

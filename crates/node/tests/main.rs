@@ -2,10 +2,12 @@
 
 mod agreements;
 mod branches;
+mod cascade;
 mod chains;
 mod claims;
 mod closing;
 mod doors;
+mod ended;
 mod fallen;
 mod giving;
 mod going_on;

@@ -36,7 +36,7 @@ fn members_are_told_with_devices_and_grants() {
         assert_eq!(guests.parent.as_ref(), Some(&owners.id));
         assert_eq!(guests.by, Some(all[0].devices[0].device.clone()));
         assert_eq!(guests.by_name, "Alice");
-        assert_eq!((owners.by.as_ref(), owners.ended.as_ref()), (None, None));
+        assert!(owners.by.is_none() && owners.ended.is_empty());
         let rights = |at: usize| -> Vec<Right> {
             let rights = all[at].grants[0].rights.iter();
             rights.map(|right| right.right).collect()

@@ -118,8 +118,10 @@ impl Topic {
         let wrote = |devices: &Vec<PublicKey>| writer.is_some_and(|one| devices.contains(&one));
         let members: Vec<Vec<PublicKey>> = members.filter(|devices| !wrote(devices)).collect();
         let mut waits_for = Vec::new();
+        let own = env.host.device(self.local);
         for devices in &members {
-            let mut has = false;
+            // What is here this home has, and sends nobody a receipt of.
+            let mut has = own.is_some_and(|own| devices.contains(&own));
             for device in devices {
                 if let Some(at) = delivered.get(device) {
                     has = true;

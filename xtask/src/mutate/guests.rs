@@ -24,8 +24,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a guest that is stopped begins another author key under its invite",
         file: "crates/node/src/grants.rs",
-        from: "held.filter(|(grant, _)| **grant != present);",
-        to: "held.filter(|(grant, _)| **grant != present || true);",
+        from: "held.into_iter().filter(|grant| *grant != present);",
+        to: "held.into_iter().filter(|grant| *grant != present || true);",
         tests: MAIN,
     },
     Mutation {

@@ -116,4 +116,25 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         to: "if gift.row.rights.len() == had {",
         tests: &["-p node --test main -- releases::"],
     },
+    Mutation {
+        what: "what those below wrote falls with all that somebody gave",
+        file: "crates/node/src/commands/giving.rs",
+        from: "chains.extend(self.chains_below(turn, local, &holding.grant));",
+        to: "let _below = self.chains_below(turn, local, &holding.grant);",
+        tests: &["-p node --test main -- cascade::"],
+    },
+    Mutation {
+        what: "who came by what somebody gave is given it anew when that ends with all below",
+        file: "crates/node/src/commands/giving.rs",
+        from: "beside.filter(|_| !(cascade && holding.is_given));",
+        to: "beside.filter(|_| true);",
+        tests: &["-p node --test main -- cascade::"],
+    },
+    Mutation {
+        what: "a device that was handed a topic shows it by the first epoch",
+        file: "crates/node/src/keychain.rs",
+        from: "self.device.is_some() && seated && self.row.next_index == 0",
+        to: "self.device.is_some() && seated && self.row.next_index == 0 && false",
+        tests: &["-p node --test main -- handed::"],
+    },
 ];

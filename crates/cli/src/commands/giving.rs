@@ -54,9 +54,18 @@ pub fn grant(context: &mut Context, grant: Grant) -> Outcome {
             format!("{member} is given it at {}", plain::line(&later.at))
         });
     }
-    context.one(ask, |given: &Given<schema::Granted>| {
-        given.words(|done| format!("granted to {}", plain::line(&done.member)))
-    })
+    context.one(ask, |given: &Given<schema::Granted>| given.words(granted))
+}
+
+fn granted(done: &schema::Granted) -> String {
+    let member = human::named(&done.name, &done.member);
+    match &done.unused {
+        None => format!("granted to {member}"),
+        Some(why) => format!(
+            "granted to {member}, who will not use it as long as what it writes under stands: {}",
+            plain::line(why)
+        ),
+    }
 }
 
 /// `way revoke`.

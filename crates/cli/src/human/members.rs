@@ -71,15 +71,25 @@ fn given(grant: &Grant) -> String {
         short(&grant.id),
         bounds(&grant.rights, (grant.messages, grant.bytes))
     );
-    if let Some(end) = &grant.ended {
+    for end in &grant.ends {
         let above = if end.above { " above it" } else { "" };
+        let part = end.rights.len() < grant.rights.len();
+        let rights: Vec<String> = end
+            .rights
+            .iter()
+            .filter(|_| part)
+            .map(|it| line(it))
+            .collect();
+        let rights = rights.join(", ");
         text.push_str(&format!(
-            "; {}{above} {} by {}",
+            "; {rights}{}{}{above} {} by {}",
+            if part { " " } else { "" },
             line(&end.how),
             minutes(&end.at),
             named(&end.by_name, &end.by)
         ));
-    } else if !grant.stands {
+    }
+    if grant.ends.is_empty() && !grant.stands {
         text.push_str("; stands no more");
     }
     text

@@ -118,10 +118,17 @@ pub(super) fn release(release: node::Release) -> schema::Release {
 /// What was given or taken.
 pub(super) fn given(reply: node::Reply) -> Answer {
     match reply {
-        node::Reply::Granted { grant, member } => Answer::one(&schema::Granted {
+        node::Reply::Granted {
+            grant,
+            member,
+            name,
+            unused,
+        } => Answer::one(&schema::Granted {
             v: Version,
             grant,
             member,
+            name,
+            unused,
         }),
         node::Reply::Scheduled { member, at } => Answer::one(&schema::Scheduled {
             v: Version,
@@ -160,6 +167,7 @@ fn grant(grant: node::MemberGrant) -> schema::Grant {
         node::GrantKind::Grant => "grant",
         node::GrantKind::Invite => "invite",
     };
+    let ends: Vec<schema::GrantEnd> = grant.ended.into_iter().map(end).collect();
     schema::Grant {
         id: grant.id,
         kind: kind.to_owned(),
@@ -173,7 +181,8 @@ fn grant(grant: node::MemberGrant) -> schema::Grant {
         rights: grant.rights.into_iter().map(right).collect(),
         messages: grant.messages,
         bytes: grant.bytes,
-        ended: grant.ended.map(end),
+        ended: ends.first().cloned(),
+        ends,
     }
 }
 
@@ -206,5 +215,10 @@ fn end(end: node::End) -> schema::GrantEnd {
         by_name: end.by_name,
         at: rfc3339(end.at),
         above: end.above,
+        rights: end
+            .rights
+            .into_iter()
+            .map(|it| called(it).to_owned())
+            .collect(),
     }
 }

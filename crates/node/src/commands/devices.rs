@@ -206,6 +206,15 @@ impl Inner {
                 Err(why) => failed.push((name, why.message)),
             }
         }
+        if device.row.own && removed.is_empty() && !failed.is_empty() {
+            let why = failed.iter().map(|(name, why)| format!("{name:?}: {why}"));
+            let text = format!(
+                "this device is not removed from {}",
+                why.collect::<Vec<_>>().join("; ")
+            );
+            let hint = "`way topic leave` ends its part in a topic";
+            return Err(Failure::new(Code::Refused, text, hint));
+        }
         if only.is_none()
             && let Some(node) = device.row.node.filter(|node| *node != self.id)
         {

@@ -98,6 +98,8 @@ impl Inner {
             return Ok(Reply::Granted {
                 grant: grant.map_err(from_publish)?.to_string(),
                 member: Form::one(open.claim.device).member().to_string(),
+                name: self.name_of(turn, local, &BTreeSet::from([open.claim.device])),
+                unused: None,
             });
         }
         let together = self.deciding_together(turn, local);
@@ -118,12 +120,32 @@ impl Inner {
             return Ok(Reply::Owners(OwnersReply::Signed(proposed)));
         }
         let grant = item.id().to_string();
+        let now = turn.cx.wall.as_millis();
+        let unused = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let gift = Terms { rights, budget };
+            grants::unused_gift(lace, store, (&target.devices, now), &gift)
+        });
         self.say_items(turn, local, vec![item], &BTreeSet::new())?;
         self.align_epoch(turn, local, &rights);
         Ok(Reply::Granted {
             grant,
             member: target.holder.to_string(),
+            name: self.name_of(turn, local, &target.devices),
+            unused: unused.flatten(),
         })
+    }
+
+    /// What a member calls itself: the first of its devices that says anything.
+    fn name_of(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        devices: &BTreeSet<PublicKey>,
+    ) -> String {
+        let devices: Vec<PublicKey> = devices.iter().copied().collect();
+        let mut names = self.device_names(turn, local, &devices);
+        let mut called = devices.iter().filter_map(|device| names.remove(device));
+        called.find(|name| !name.is_empty()).unwrap_or_default()
     }
 
     /// `way grant --at`. Where several decide it becomes a proposal then, and nobody hears of it before.
@@ -194,7 +216,10 @@ impl Inner {
         let ends_admission = only.is_empty() || only.contains(&Right::Admit);
         let ends = |holding: &&Holding| holding.is_below && (!holding.is_given || ends_admission);
         for holding in target.held.iter().filter(ends) {
-            let beside: Vec<&PublicKey> = holding.users.difference(&target.devices).collect();
+            let beside = holding.users.difference(&target.devices);
+            // Who came by what the member gave ends with it, if that was said.
+            let beside = beside.filter(|_| !(cascade && holding.is_given));
+            let beside: Vec<&PublicKey> = beside.collect();
             if beside.len() > MAX_OTHERS {
                 let text = format!(
                     "{} others have claimed the same invite, and at most {MAX_OTHERS} can be given \
@@ -208,7 +233,12 @@ impl Inner {
                 let give = |device: &PublicKey| given(own, Form::one(*device), terms, None);
                 items.extend(beside.into_iter().map(give));
             }
-            let left = cut_of(&target, holding, leaves);
+            let mut chains = holding.chains.clone();
+            if cascade {
+                // The cut counts for all below as well: what they wrote so far stands, too.
+                chains.extend(self.chains_below(turn, local, &holding.grant));
+            }
+            let left = cut_of(&target, &chains, leaves);
             named.extend(left.iter().copied());
             revoked.push(holding.grant.to_string());
             items.push(Item::Revocation(Revocation {
@@ -240,11 +270,17 @@ impl Inner {
             ));
         }
         if named.len() > MAX_NAMED {
+            let (and, hint) = if cascade {
+                let hint = "without --cascade it ends alone; take back from each of the others what it gave";
+                (" or by what they gave", hint)
+            } else {
+                ("", "")
+            };
             let text = format!(
-                "this member, and whoever came by the same invites, have written under more than \
+                "this member, and whoever came by the same invites{and}, have written under more than \
                  {MAX_NAMED} keys"
             );
-            return Err(Failure::new(Code::Failed, text, ""));
+            return Err(Failure::new(Code::Failed, text, hint));
         }
         if let Some((_, under)) = together {
             let proposed = self.propose_items(turn, local, (under, items))?;
@@ -265,6 +301,21 @@ impl Inner {
             member,
             others: u32::try_from(others).unwrap_or(u32::MAX),
         })
+    }
+
+    /// The chains under all that was given out of a grant, whether it stands or has ended by itself: a cut
+    /// that counts for them leaves nothing of whom it does not name.
+    fn chains_below(&mut self, turn: &mut Turn<'_, '_>, local: u32, grant: &GrantId) -> Vec<Chain> {
+        let below = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let under: BTreeSet<GrantId> = lace.authors().map(|author| *author.grant()).collect();
+            let below = under.into_iter();
+            let below = below.filter(|under| is_below(lace, store, *grant, *under));
+            let below: BTreeSet<GrantId> = below.collect();
+            let authors = lace.authors();
+            let authors = authors.filter(|author| below.contains(author.grant()));
+            authors.filter_map(chain_of).collect()
+        });
+        below.unwrap_or_default()
     }
 
     /// Whether this device has given all that is held, by itself.
@@ -633,14 +684,7 @@ fn holding(
 ) -> Holding {
     let authors = lace.authors().filter(|author| *author.grant() == grant);
     let authors: Vec<&Author> = authors.collect();
-    let chains = authors.iter().filter_map(|author| {
-        Some(Chain {
-            author: *author.key(),
-            device: *author.device(),
-            index: author.index(),
-            end: author.tip()?.id,
-        })
-    });
+    let chains = authors.iter().filter_map(|author| chain_of(author));
     // What is counted in all ends with an invite.
     let terms = grants::left_of(lace, store, effect, &grant).map(|terms| Terms {
         budget: terms.budget.without_totals(),
@@ -676,6 +720,16 @@ fn holding(
     }
 }
 
+/// What an author has written, if anything of it stands.
+fn chain_of(author: &Author) -> Option<Chain> {
+    Some(Chain {
+        author: *author.key(),
+        device: *author.device(),
+        index: author.index(),
+        end: author.tip()?.id,
+    })
+}
+
 /// Out of which grant one was given.
 fn parent_of(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<GrantId> {
     let issued = lace.facts(store, |facts| facts.issued(grant));
@@ -699,9 +753,10 @@ fn is_below(lace: &Lace, store: &mut Staged<'_>, own: GrantId, grant: GrantId) -
     false
 }
 
-/// What is left of the chains under a grant: all of others', and of the member's own what is to be.
-fn cut_of(target: &Target, holding: &Holding, leaves: Leaves) -> BTreeSet<EnvelopeId> {
-    let left = holding.chains.iter().filter_map(|chain| match leaves {
+/// What is left of the chains under a grant, and of those below where it is taken back with these: all of
+/// others', and of the member's own what is to be.
+fn cut_of(target: &Target, chains: &[Chain], leaves: Leaves) -> BTreeSet<EnvelopeId> {
+    let left = chains.iter().filter_map(|chain| match leaves {
         Leaves::UpTo(last) if target.devices.contains(&chain.device) => {
             if chain.author == last.author {
                 Some(last.end)

@@ -2,7 +2,7 @@
 
 use super::topics::from_publish;
 use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
-use crate::grants::bounded;
+use crate::grants::{bounded, unused_admit};
 use crate::limits::{DEFAULT_INVITE_MS, GUEST_BYTES, GUEST_ENVELOPES, MAX_INVITE_MS};
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -157,13 +157,10 @@ impl Inner {
                 terms_of(lace, store, &parent)
             });
             let own = own.flatten().filter(|own| own.rights.admit.is_some());
-            own.ok_or_else(|| {
-                Failure::new(
-                    Code::Refused,
-                    "this device may not let anybody into the topic",
-                    "ask somebody who may for an invite, or for a grant with --admit",
-                )
-            })?
+            match own {
+                Some(own) => own,
+                None => return Err(self.lets_nobody_in(turn, local)),
+            }
         };
         if public && asked.rights.iter().any(|ask| ask.right == Named::Read) {
             return Err(all_read());
@@ -191,6 +188,16 @@ impl Inner {
         // Of what is limited an invite takes a part, so that there is something left for others.
         let part = |rate: Option<u32>| rate.map(|rate| (rate / INVITE_PART).max(1));
         let messages = part(own.budget.messages);
+        if let (Some(most), Some(asked)) = (messages, asked.messages)
+            && asked > most
+        {
+            let text = format!(
+                "this device can give {most} messages a minute at most with an invite: the {INVITE_PART}th part \
+                 of what it may write itself"
+            );
+            let hint = format!("give --rate {most}/min, or no rate for as much as it can");
+            return Err(Failure::new(Code::Refused, text, hint));
+        }
         let all = |most: u64| asked.counts.then_some(most);
         let budget = Budget {
             messages: least(messages, asked.messages),
@@ -201,6 +208,33 @@ impl Inner {
         };
         let terms = Terms { rights, budget };
         Ok(Gift { terms, parent })
+    }
+
+    /// What this device writes under gives no right to admit; something else that it holds may, and
+    /// nothing is given but out of the grant that one writes under.
+    fn lets_nobody_in(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Failure {
+        let now = turn.cx.wall.as_millis();
+        let keys = self.host.keys.topic(local);
+        let own = keys.and_then(|keys| {
+            let present = GrantId::from_bytes(keys.row.grant);
+            let claimed = keys.joined_by().map(|claim| claim.grant);
+            Some((keys.device.as_ref()?.public(), present, claimed))
+        });
+        let unused = own.and_then(|(device, present, claimed)| {
+            let of = (present, claimed);
+            look(&mut self.topics, turn.cx, local, |lace, store| {
+                unused_admit(lace, store, (&device, now), of)
+            })
+        });
+        let hint = match unused.flatten() {
+            Some(why) => format!(
+                "it holds a grant with --admit that it does not write under: {why}; ask for one that gives no less \
+                 than it has"
+            ),
+            None => "ask somebody who may for an invite, or for a grant with --admit".to_owned(),
+        };
+        let text = "this device may not let anybody into the topic";
+        Failure::new(Code::Refused, text, hint)
     }
 
     /// Notes which box is that of an invite of this device, so that it goes when the invite is

@@ -17,7 +17,10 @@ use wire::{Budget, Interval, Item, Rights};
 
 /// Revocations and closes that are looked at for who has ended what, the newest. Of older ones it is
 /// not said.
-const ENDS: usize = 1_024;
+pub(super) const ENDS: usize = 1_024;
+
+/// Ends that are told of one grant, the first.
+const TOLD_ENDS: usize = 8;
 
 /// Grants on the way up from one of which an end is looked for.
 const ABOVE: usize = wire::limits::MAX_GRANT_DEPTH;
@@ -87,7 +90,7 @@ struct Given {
     grant: MemberGrant,
     /// Who gave it, and who ended it.
     by: Option<PublicKey>,
-    ended: Option<(PublicKey, End)>,
+    ended: Vec<(PublicKey, End)>,
 }
 
 impl Person {
@@ -106,14 +109,14 @@ impl Person {
             given
                 .by
                 .into_iter()
-                .chain(given.ended.as_ref().map(|by| by.0))
+                .chain(given.ended.iter().map(|by| by.0))
         })
     }
 }
 
 impl Given {
     fn shown(self, named: &impl Fn(&PublicKey) -> String) -> MemberGrant {
-        let ended = self.ended.map(|(by, end)| End {
+        let ended = self.ended.into_iter().map(|(by, end)| End {
             by: by.to_string(),
             by_name: named(&by),
             ..end
@@ -121,7 +124,7 @@ impl Given {
         MemberGrant {
             by: self.by.map(|by| by.to_string()),
             by_name: self.by.as_ref().map_or_else(String::new, named),
-            ended,
+            ended: ended.collect(),
             ..self.grant
         }
     }
@@ -246,7 +249,7 @@ fn given(
     let ended = if any_over {
         ended(lace, store, (effect, ends), grant)
     } else {
-        None
+        Vec::new()
     };
     let by = fact.as_ref().and_then(|fact| device_of(lace, store, fact));
     let since = standing.map(|standing| standing.since);
@@ -266,7 +269,7 @@ fn given(
             bytes: budget.bytes,
             by: None,
             by_name: String::new(),
-            ended: None,
+            ended: Vec::new(),
         },
         by,
         ended,
@@ -306,39 +309,75 @@ fn device_of(lace: &Lace, store: &mut Staged<'_>, fact: &Fact) -> Option<PublicK
     Some(*lace.author(&key)?.device())
 }
 
-/// What ended a grant, or one above it, or a right of it: the first that stands of those that are here.
-fn ended(
+/// What ended a grant, or rights of it: what stands of those that are here, the first first. What took back
+/// a grant above it counts where it says that it does, or where it left nothing of this one.
+pub(super) fn ended(
     lace: &Lace,
     store: &mut Staged<'_>,
     (effect, ends): (&Effect, &[Arc<Fact>]),
     grant: &GrantId,
-) -> Option<(PublicKey, End)> {
+) -> Vec<(PublicKey, End)> {
     let mut above = BTreeSet::from([*grant]);
+    let mut gives = Rights::default();
     let mut next = Some(*grant);
     for _ in 0..ABOVE {
         let Some(at) = next else { break };
         let issued = lace.facts(store, |facts| facts.issued(&at));
-        next = terms(issued.first().map(|fact| &fact.what)).3;
+        let (_, rights, _, parent) = terms(issued.first().map(|fact| &fact.what));
+        if at == *grant {
+            gives = rights;
+        }
+        next = parent;
         above.extend(next);
     }
-    let ends = ends.iter().filter_map(|fact| {
-        let (of, how) = match &fact.what {
-            Item::Revocation(it) => (it.grant, Ending::Revoked),
-            Item::Close(it) => (it.grant, Ending::Closed),
-            _ => return None,
+    let mut found = Vec::new();
+    for fact in ends {
+        let (of, how, reaches, only) = match &fact.what {
+            Item::Revocation(it) => (it.grant, Ending::Revoked, it.cascade, it.only.clone()),
+            Item::Close(it) => (it.grant, Ending::Closed, false, BTreeSet::new()),
+            _ => continue,
         };
-        let stands = above.contains(&of) && !effect.void.contains_key(&fact.no);
-        stands.then_some((fact, how, of))
+        if !above.contains(&of) || effect.void.contains_key(&fact.no) {
+            continue;
+        }
+        let taken = gives.iter().map(|(right, _)| right);
+        let taken = taken.filter(|right| only.is_empty() || only.contains(right));
+        let taken: BTreeSet<wire::Right> = taken.collect();
+        if !taken.is_empty() {
+            found.push((fact, how, of, of == *grant || reaches, taken));
+        }
+    }
+    found.sort_by_key(|(fact, ..)| (fact.created, fact.no));
+    let over: BTreeSet<wire::Right> = found
+        .iter()
+        .filter(|(.., counts, _)| *counts)
+        .flat_map(|(.., taken)| taken.iter().copied())
+        .collect();
+    // It stands no more, and nothing of what counts for it tells why: it was given outside a cut.
+    let fell = !effect.grants.contains_key(grant) && over.len() < gives.iter().count();
+    found.retain(|(.., counts, _)| *counts || fell);
+    found.truncate(TOLD_ENDS);
+    let told = found.into_iter().filter_map(|(fact, how, of, _, taken)| {
+        let end = End {
+            how,
+            by: String::new(),
+            by_name: String::new(),
+            at: fact.created,
+            above: of != *grant,
+            rights: taken.into_iter().map(named_right).collect(),
+        };
+        Some((device_of(lace, store, fact)?, end))
     });
-    let (fact, how, of) = ends.min_by_key(|(fact, ..)| (fact.created, fact.no))?;
-    let end = End {
-        how,
-        by: String::new(),
-        by_name: String::new(),
-        at: fact.created,
-        above: of != *grant,
-    };
-    Some((device_of(lace, store, fact)?, end))
+    told.collect()
+}
+
+/// A right as applications call it.
+pub(super) const fn named_right(right: wire::Right) -> Right {
+    match right {
+        wire::Right::Publish => Right::Publish,
+        wire::Right::Read => Right::Read,
+        wire::Right::Admit => Right::Admit,
+    }
 }
 
 // A share is shown of so many.

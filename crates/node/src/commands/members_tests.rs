@@ -194,7 +194,7 @@ fn whoever_falls_is_told_with_who_did_it() {
         .iter()
         .map(|who| {
             let grant = &who.grants[0].grant;
-            assert!(grant.stands && grant.writes && who.grants[0].ended.is_none());
+            assert!(grant.stands && grant.writes && who.grants[0].ended.is_empty());
             (who.devices.len(), grant.depth, grant.kind)
         })
         .collect();
@@ -232,7 +232,7 @@ fn whoever_falls_is_told_with_who_did_it() {
             (key.public(), None)
         );
         assert!(!of.grant.stands && of.grant.rights.iter().all(|right| right.over));
-        let (by, end) = of.ended.as_ref().unwrap();
+        let (by, end) = of.ended.first().unwrap();
         assert_eq!((*by, end.how), (owner.device.public(), Ending::Revoked));
         assert_eq!(end.above, is_guest);
     }

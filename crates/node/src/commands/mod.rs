@@ -4,6 +4,7 @@ mod branches;
 mod core_words;
 mod cores;
 mod devices;
+mod ended;
 mod giving;
 mod inviting;
 mod members;

@@ -20,6 +20,7 @@ impl Inner {
         }
         problems.extend(self.core_problems(turn, None));
         problems.extend(self.owner_problems(turn));
+        problems.extend(self.ended_problems(turn));
         Reply::Status(Status {
             id: self.id,
             name: self.router.name().to_owned(),

@@ -103,6 +103,7 @@ impl Inner {
     fn row(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Row> {
         let summary = self.topics.summary(turn.cx, local).ok()?;
         let members = summary.members;
+        let ended = self.has_ended_here(turn, local);
         let keys = self.host.keys.topic(local)?;
         let role = if keys.row.custodian {
             "held"
@@ -110,6 +111,8 @@ impl Inner {
             "left"
         } else if keys.is_reader() {
             "reader"
+        } else if ended {
+            "ended"
         } else if keys.row.opened || keys.is_granted() {
             "member"
         } else {

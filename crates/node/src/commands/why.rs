@@ -102,9 +102,13 @@ impl Inner {
         };
         let mut locals = locals.into_iter();
         let (local, whom) = locals.find_map(|local| Some((local, self.waits_for(turn, local)?)))?;
-        let name = self.host.keys.topic(local)?.row.name.clone();
-        let text = format!("{name:?} waits for {whom}");
-        let hint = "it goes on by itself as soon as one of them is online and hears of the claim";
+        let keys = self.host.keys.topic(local)?;
+        let text = format!("{:?} waits for {whom}", keys.row.name);
+        let device = keys.device.as_ref()?.public();
+        let hint = format!(
+            "it goes on by itself as soon as one of them is online and hears of the claim, unless the link was \
+             used up or over before: then it takes one of them to say `way grant`, with this device's key {device}"
+        );
         Some(Failure::new(Code::NotYet, text, hint))
     }
 

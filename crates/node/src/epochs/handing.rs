@@ -5,7 +5,7 @@
 //! asker may have by what stands here, sealed to the key that it has told in the topic, once a minute.
 
 use crate::io::LinkId;
-use crate::keychain::Keychain;
+use crate::keychain::{Keychain, TopicKeys};
 use crate::limits::{KEYS_ASKED_EVERY, KEYS_ASKED_EVERY_MAX, KEYS_GIVEN_EVERY};
 use crate::node::{Inner, Turn};
 use core::time::Duration;
@@ -52,6 +52,11 @@ impl Inner {
             return None;
         }
         self.announcing.handing.lacks.insert(local);
+        let keys = self.host.keys.topic(local);
+        if keys.is_some_and(TopicKeys::is_handed) {
+            // Nobody can seal to it before it has told its sealing key, with its first envelope.
+            return None;
+        }
         let now = turn.cx.now;
         let before = self.announcing.handing.asked.get(&local);
         let again = before.map(|asked| asked.at.after(asked.wait));
