@@ -296,6 +296,44 @@ fn more_leave_unnamed_than_one_envelope_names() {
     assert!(texts(&mut world, zoe, TEA).contains(&"they are gone".to_owned()));
 }
 
+/// Each of these times takes a key epoch, and of those that a device may begin in a day the last are kept.
+#[test]
+fn rights_for_a_time_leave_key_epochs_for_removals() {
+    let (mut world, [alice, bob, cleo]) = three(52);
+    let later = world.wall().as_millis() + 172_800_000;
+    let mut replies = Vec::new();
+    for n in 1..=3 {
+        let ask = |right, from| AskedRight {
+            right,
+            from,
+            until: None,
+        };
+        let command = Command::Invite {
+            rights: vec![ask(Right::Publish, 0), ask(Right::Read, later + n)],
+            messages: None,
+            while_away: false,
+            topic: TEA.to_owned(),
+            uses: 1,
+            until: None,
+        };
+        replies.push(world.ask(alice, command));
+        world.pass(Duration::from_secs(10));
+    }
+    let refused = failure(replies.remove(2));
+    assert_eq!(refused.code, Code::NotYet, "{refused:?}");
+    let given = |reply: &Reply| matches!(reply, Reply::Invited { .. });
+    assert!(replies.iter().all(given), "{replies:?}");
+    let reply = revoke(&mut world, alice, "Cleo", &[], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    // Nobody else is there to begin one.
+    world.cut_off(alice, bob);
+    send(&mut world, alice, TEA, "not for Cleo");
+    world.cut.clear();
+    world.pass(Duration::from_secs(120));
+    assert!(texts(&mut world, bob, TEA).contains(&"not for Cleo".to_owned()));
+    assert!(!texts(&mut world, cleo, TEA).contains(&"not for Cleo".to_owned()));
+}
+
 #[test]
 fn what_cannot_be_given_or_taken_is_said() {
     let (mut world, [alice, bob, _]) = three(45);

@@ -3,6 +3,7 @@
 //! What may be given and taken is for the law of the topic to say. Here it is found out who is
 //! meant, what they hold, and which of their envelopes a cut leaves.
 
+use super::inviting::no_epoch_left;
 use super::names::{is_prefix, one};
 use super::topics::from_publish;
 use crate::command::owners::OwnersReply;
@@ -125,6 +126,9 @@ impl Inner {
             let gift = Terms { rights, budget };
             grants::unused_gift(lace, store, (&target.devices, now), &gift)
         });
+        if !self.can_align(turn, local, &rights) {
+            return Err(no_epoch_left());
+        }
         self.say_items(turn, local, vec![item], &BTreeSet::new())?;
         self.align_epoch(turn, local, &rights);
         Ok(Reply::Granted {

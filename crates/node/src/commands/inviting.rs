@@ -75,6 +75,9 @@ impl Inner {
         }
         self.open_author(turn, local).map_err(from_publish)?;
         let gift = self.gift(turn, local, asked)?;
+        if !self.can_align(turn, local, &gift.terms.rights) {
+            return Err(no_epoch_left());
+        }
         let kind = if asked.while_away {
             InviteKind::WhileAway(gift)
         } else {
@@ -314,6 +317,15 @@ impl Inner {
             }
         }
     }
+}
+
+/// A right to read that begins or ends at some moment takes a key epoch, of which the last of a day are kept.
+pub(super) fn no_epoch_left() -> Failure {
+    let text = "this device has begun as many key epochs of the topic within a day as it may, but for those that it \
+                keeps for removals, and a right to read for a time takes another one";
+    let hint = "give a time at which somebody's right begins or ends already, or a whole number of days from it; try \
+                again tomorrow; or ask another one who may admit";
+    Failure::new(Code::NotYet, text, hint)
 }
 
 fn no_key() -> Failure {

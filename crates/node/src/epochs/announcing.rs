@@ -325,13 +325,30 @@ impl Inner {
     /// begun in which one does, so that its keys open what is written from then on and nothing
     /// older. Of both times the first counts, or the second where the first is none.
     pub(crate) fn align_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32, rights: &Rights) {
-        let Some(read) = rights.read else {
-            return;
-        };
-        let boundary = Some(read.from).filter(|from| *from > 0).or(read.until);
-        let Some((boundary, keys)) = boundary.zip(self.host.keys.topic(local)) else {
-            return;
-        };
+        if self.can_align(turn, local, rights) {
+            let boundary = self.boundary_of(local, rights);
+            if boundary.is_some() {
+                self.begin_at_once(turn, local, boundary);
+            }
+        }
+    }
+
+    /// Whether this device can begin an epoch for such a right, if it takes one: the last ones of a day
+    /// are for removals.
+    pub(crate) fn can_align(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        rights: &Rights,
+    ) -> bool {
+        let spare = EPOCHS_PER_DAY - EPOCHS_FOR_REMOVALS;
+        self.boundary_of(local, rights).is_none() || self.begun_today(turn, local) < spare
+    }
+
+    /// Where a right to read begins, or ends, and no slice of the newest epoch does.
+    fn boundary_of(&self, local: u32, rights: &Rights) -> Option<u64> {
+        let read = rights.read?;
+        let boundary = Some(read.from).filter(|from| *from > 0).or(read.until)?;
         let begins = |held: &HeldEpoch| {
             let (start, slice) = (held.epoch().start(), held.epoch().slice_ms());
             match boundary.checked_sub(start) {
@@ -340,9 +357,8 @@ impl Inner {
                 Some(since) => slice > 0 && since % slice == 0,
             }
         };
-        if !keys.ring.newest_clean().is_some_and(begins) {
-            self.begin_at_once(turn, local, Some(boundary));
-        }
+        let newest = self.host.keys.topic(local)?.ring.newest_clean();
+        (!newest.is_some_and(begins)).then_some(boundary)
     }
 
     /// Somebody may come by an invite while no member is there. Its box brings keys of the topic's
