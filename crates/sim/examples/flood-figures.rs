@@ -9,6 +9,9 @@ use sim::{Options, Outcome, run};
 
 type Failed = Box<dyn std::error::Error>;
 
+/// Of a hundred messages as many are shown in the same time, whatever adversaries do.
+const KEEPS: f64 = 90.0;
+
 fn main() -> Result<(), Failed> {
     let name = std::env::args()
         .nth(1)
@@ -40,6 +43,9 @@ fn main() -> Result<(), Failed> {
     let share = after.shown as f64 * 100.0 / before.shown.max(1) as f64;
     println!("honest traffic keeps {share:.1} % of its rate");
     raids(with.metrics.raids());
+    if share < KEEPS {
+        return Err(format!("it should keep {KEEPS} %").into());
+    }
     Ok(())
 }
 
