@@ -42,6 +42,23 @@ fn away(seed: u8, uses: u32, guests: &[&str]) -> (World, usize, Vec<usize>) {
     (world, alice, all)
 }
 
+/// Alice, who is away, and two by one link of hers: Bob, who may let people in, and Cleo, a guest.
+fn with_doorkeeper(seed: u8) -> (World, [usize; 3]) {
+    let mut world = World::new(seed);
+    let alice = world.add("Alice", false);
+    let (bob, cleo) = (world.add("Bob", false), world.add("Cleo", false));
+    found(&mut world, alice, TEA);
+    let link = invite(&mut world, alice, TEA, 2);
+    for guest in [bob, cleo] {
+        join(&mut world, guest, &link);
+    }
+    let all = [Right::Publish, Right::Read, Right::Admit];
+    grant(&mut world, alice, "Bob", &all);
+    world.pass(Duration::from_secs(30));
+    world.down(alice);
+    (world, [alice, bob, cleo])
+}
+
 fn sends(world: &mut World, node: usize, text: &str) -> Reply {
     let command = Command::Send {
         to: TEA.to_owned(),
@@ -229,18 +246,7 @@ fn a_guest_that_is_first_seen_after_the_end_waits_for_a_person() {
 /// The founder is away: whoever was given the right to let people in does it.
 #[test]
 fn anybody_who_may_admit_welcomes_a_guest() {
-    let mut world = World::new(214);
-    let alice = world.add("Alice", false);
-    let (bob, cleo) = (world.add("Bob", false), world.add("Cleo", false));
-    found(&mut world, alice, TEA);
-    let link = invite(&mut world, alice, TEA, 2);
-    for guest in [bob, cleo] {
-        join(&mut world, guest, &link);
-    }
-    let all = [Right::Publish, Right::Read, Right::Admit];
-    grant(&mut world, alice, "Bob", &all);
-    world.pass(Duration::from_secs(30));
-    world.down(alice);
+    let (mut world, [alice, _, cleo]) = with_doorkeeper(214);
     for n in 0..2 * MESSAGES {
         send(&mut world, cleo, TEA, &n.to_string());
         world.pass(Duration::from_secs(1));
@@ -460,18 +466,7 @@ fn nobody_is_late_by_a_clock_that_nobody_confirmed() {
 /// no more, and not before.
 #[test]
 fn a_guest_that_may_still_write_goes_over_to_nobody_elses_grant() {
-    let mut world = World::new(227);
-    let alice = world.add("Alice", false);
-    let (bob, cleo) = (world.add("Bob", false), world.add("Cleo", false));
-    found(&mut world, alice, TEA);
-    let link = invite(&mut world, alice, TEA, 2);
-    for guest in [bob, cleo] {
-        join(&mut world, guest, &link);
-    }
-    let all = [Right::Publish, Right::Read, Right::Admit];
-    grant(&mut world, alice, "Bob", &all);
-    world.pass(Duration::from_secs(30));
-    world.down(alice);
+    let (mut world, [_, _, cleo]) = with_doorkeeper(227);
     sends_many(&mut world, cleo, 50);
     world.pass(Duration::from_secs(60));
     let writes = |world: &mut World, of: GrantKind| {

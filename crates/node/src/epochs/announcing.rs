@@ -325,11 +325,9 @@ impl Inner {
     /// begun in which one does, so that its keys open what is written from then on and nothing
     /// older. Of both times the first counts, or the second where the first is none.
     pub(crate) fn align_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32, rights: &Rights) {
-        if self.can_align(turn, local, rights) {
-            let boundary = self.boundary_of(local, rights);
-            if boundary.is_some() {
-                self.begin_at_once(turn, local, boundary);
-            }
+        let boundary = self.boundary_of(local, rights);
+        if boundary.is_some() && self.has_spare_epoch(turn, local) {
+            self.begin_at_once(turn, local, boundary);
         }
     }
 
@@ -341,8 +339,7 @@ impl Inner {
         local: u32,
         rights: &Rights,
     ) -> bool {
-        let spare = EPOCHS_PER_DAY - EPOCHS_FOR_REMOVALS;
-        self.boundary_of(local, rights).is_none() || self.begun_today(turn, local) < spare
+        self.boundary_of(local, rights).is_none() || self.has_spare_epoch(turn, local)
     }
 
     /// Where a right to read begins, or ends, and no slice of the newest epoch does.
@@ -371,10 +368,14 @@ impl Inner {
         let first = keys.genesis.epoch.id();
         // Where there is none, the next is due anyhow.
         let newest = keys.ring.newest_clean().map(|held| held.epoch().id());
-        let spare = EPOCHS_PER_DAY - EPOCHS_FOR_REMOVALS;
-        if newest.is_some_and(|newest| newest != first) && self.begun_today(turn, local) < spare {
+        if newest.is_some_and(|newest| newest != first) && self.has_spare_epoch(turn, local) {
             self.begin_at_once(turn, local, None);
         }
+    }
+
+    /// Whether this device may begin an epoch today that is none of those kept for removals.
+    fn has_spare_epoch(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> bool {
+        self.begun_today(turn, local) < EPOCHS_PER_DAY - EPOCHS_FOR_REMOVALS
     }
 
     /// How many epochs this device has begun within a day.
