@@ -1,12 +1,15 @@
 //! Where an author's next envelope belongs.
 
 use crate::author::{Author, Tip};
+use crate::fact::ViewNo;
 use crate::lace::{Lace, Stored};
 use crate::limits::{MAX_DEPS, MAX_HEADS_LOOKED_AT};
 use crate::rows::{self, Spot};
+use crate::set::Set;
 use identity::{EnvelopeId, GrantId, PublicKey};
 use machine::Staged;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use thiserror::Error;
 use wire::{Class, Header};
 
@@ -166,20 +169,64 @@ impl Lace {
 
     /// The newest heads whose bodies are here, one's own aside.
     fn name_heads(&self, store: &mut Staged<'_>, deps: &mut Deps) {
-        let mut heads: Vec<(Tip, u32)> = self
+        let mut heads: Vec<(Tip, &Author)> = self
             .authors
             .iter()
             .filter(|author| author.closed.is_none() && !author.covered)
-            .filter_map(|author| Some((author.tip?, author.no)))
+            .filter_map(|author| Some((author.tip?, author)))
             .collect();
         heads.sort_by_key(|(tip, _)| (core::cmp::Reverse(tip.generation), tip.id));
-        for (tip, no) in heads.into_iter().take(MAX_HEADS_LOOKED_AT) {
+        let mut hidden = BTreeSet::new();
+        for (tip, author) in heads.into_iter().take(MAX_HEADS_LOOKED_AT) {
+            if deps.ids.len() >= MAX_DEPS {
+                break;
+            }
+            let spot = Spot::new(author.no, tip.number, &tip.id);
+            if self.has_body(store, &spot) {
+                deps.push(tip.id);
+            } else if Some(tip.id) != deps.previous {
+                hidden.insert(author.tail.view);
+            }
+        }
+        self.name_hidden(store, hidden, deps);
+    }
+
+    /// A head whose body is gone, or has not come, is not named. What only it has in its past would be
+    /// unknown to the envelope, for good if the body has expired: what was taken back would stand there.
+    /// So the carriers of these facts are named, the newest first, each with those of its past.
+    fn name_hidden(&self, store: &mut Staged<'_>, hidden: BTreeSet<ViewNo>, deps: &mut Deps) {
+        if hidden.is_empty() {
+            return;
+        }
+        let named = deps.ids.iter().chain(&deps.previous).copied();
+        let views: BTreeSet<ViewNo> = named
+            .filter_map(|id| Some(self.node(store, &id)?.view))
+            .collect();
+        let mut known: Vec<Arc<Set>> = Vec::new();
+        for view in views {
+            known.push(self.set_of(store, view));
+        }
+        let mut facts = BTreeSet::new();
+        for view in hidden {
+            facts.extend(self.set_of(store, view).iter());
+        }
+        for no in facts.into_iter().rev() {
             if deps.ids.len() >= MAX_DEPS {
                 return;
             }
-            let spot = Spot::new(no, tip.number, &tip.id);
-            if self.has_body(store, &spot) {
-                deps.push(tip.id);
+            if known.iter().any(|set| set.has(no)) {
+                continue;
+            }
+            let Some(carrier) = self.fact(store, no).map(|fact| fact.carrier) else {
+                continue;
+            };
+            let Some(node) = self.node(store, &carrier) else {
+                continue;
+            };
+            let spot = Spot::new(node.author, node.number, &carrier);
+            if self.effective(store, &carrier) && self.has_body(store, &spot) {
+                deps.push(carrier);
+                known.push(self.set_of(store, node.view));
             }
         }
     }

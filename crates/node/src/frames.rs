@@ -110,8 +110,8 @@ impl Inner {
                 {
                     *shown = None;
                 }
-                if let Some(local) = local.filter(|local| self.is_public(*local)) {
-                    // Who only reads tells nobody, and would not look.
+                if let Some(local) = local {
+                    // Who only reads tells nobody, and who joins cannot yet: neither would look.
                     self.learn_own_cores(turn, local);
                 }
                 self.show_at_core(turn, link);

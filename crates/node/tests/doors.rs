@@ -2,7 +2,7 @@
 
 use crate::fallen::listen;
 use crate::giving::{TEA, failure, grant, revoke, three};
-use crate::story::{invite, join, send, texts, wait};
+use crate::story::{found, invite, join, send, texts, use_core, wait};
 use crate::world::World;
 use node::command::{Code, Command, Reply, Right, WaitFor};
 use std::time::Duration;
@@ -64,6 +64,29 @@ fn without_the_founder_for_ever_a_member_who_may_admit_lets_people_in() {
     let reached = wait(&mut world, emil, &id, WaitFor::Delivered, Some(2));
     assert!(matches!(reached, Reply::Reached { .. }), "{reached:?}");
     assert!(texts(&mut world, cleo, TEA).contains(&"and by Cleo".to_owned()));
+}
+
+/// The link names nobody who is up. A core node of whoever joins by it holds the topic, because another
+/// member uses that core node too.
+#[test]
+fn a_core_node_of_its_own_lets_a_newcomer_in_that_the_link_does_not_name() {
+    let mut world = World::new(65);
+    let (south, north) = (world.add("South", true), world.add("North", true));
+    let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
+    use_core(&mut world, alice, south);
+    use_core(&mut world, bob, north);
+    found(&mut world, alice, TEA);
+    let link = invite(&mut world, alice, TEA, 2);
+    join(&mut world, bob, &link);
+    send(&mut world, alice, TEA, "the kettle is on");
+    world.pass(Duration::from_secs(60));
+    for node in [alice, bob, south] {
+        world.down(node);
+    }
+    let dora = world.add("Dora", false);
+    use_core(&mut world, dora, north);
+    join(&mut world, dora, &link);
+    assert_eq!(texts(&mut world, dora, TEA), ["the kettle is on"]);
 }
 
 #[test]

@@ -167,4 +167,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
             "-p rights --test law -- ends:: acts:: standing:: worlds::",
         ],
     },
+    Mutation {
+        what: "what only a head without its body knows is not named",
+        file: "crates/lace/src/write.rs",
+        from: "self.name_hidden(store, hidden, deps);",
+        to: "if false { self.name_hidden(store, hidden, deps); }",
+        tests: &["-p lace --test main -- writing::"],
+    },
 ];
