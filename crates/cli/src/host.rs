@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driver::record::Recorder;
-use driver::{End, Ending, Node, Opened, Options};
+use driver::{Contents, End, Ending, Node, Opened, Options};
 use identity::SecretKey;
 use node::command::{Command, Reply};
 use node::{Input, Out};
@@ -254,7 +254,6 @@ fn start(
         Ok(Opened::new(node, opened.store, commit).about(&driver::record::about(opened.stale)))
     };
     let runtime = tokio::runtime::Handle::current();
-    let content = Arc::new(content);
     let options: Options<Input, Out> = Options {
         recorder,
         #[cfg(feature = "planted")]
@@ -263,8 +262,8 @@ fn start(
     };
     driver::start(options, open, move |handle| Outlet {
         shared,
+        contents: Contents::new(content, handle.clone(), runtime.clone(), Input::Content),
         handle,
-        content,
         runtime,
         listening,
         rules,

@@ -23,6 +23,7 @@
 
 mod clock;
 mod commit;
+mod content;
 mod fault;
 mod handle;
 mod inbox;
@@ -32,6 +33,7 @@ mod node;
 mod pool;
 pub mod record;
 
+pub use content::Contents;
 pub use fault::{End, Ending};
 pub use handle::{Full, Gone, Handle};
 pub use node::{Host, Node, Opened, Options, StartFailed, start};

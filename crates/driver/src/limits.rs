@@ -42,3 +42,11 @@ pub const ROWS_PER_SCAN: usize = 256;
 
 /// Longest entry of a record that a replay reads. A longer one means that the file is no record.
 pub const MAX_ENTRY: usize = 64 * 1024 * 1024;
+
+/// Effects on contents that are carried out together, and of whose writes none is said to be durable before
+/// all are. Further ones wait.
+pub const MAX_CONTENT_AT_ONCE: usize = 256;
+
+/// Bytes of pieces from which on no further effect is carried out together with those before it. With one
+/// more piece, what is in memory for contents while the disk is busy, beside what waits.
+pub const MAX_CONTENT_BYTES_AT_ONCE: usize = 8 * 1024 * 1024;

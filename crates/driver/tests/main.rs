@@ -1,5 +1,6 @@
 //! Tests of the driver: when outputs leave, how lives end, and that records replay.
 
+mod contents;
 mod lives;
 mod record;
 mod release;

@@ -122,7 +122,8 @@ impl Machine for Obedient {
                 out.push(Effect::Verbatim(Verbatim(n)));
                 out.push(Effect::Advisory(Advisory::Note(n)));
                 let name = ContentName([u8::try_from(n).expect("small"); 32]);
-                out.push(Effect::Content(ContentEffect::Read(name)));
+                let (at, len) = (0, 1);
+                out.push(Effect::Content(ContentEffect::Read { name, at, len }));
             }
             Do::Check(n) => out.push(Effect::Advisory(Advisory::Check(n))),
             Do::BadCheck => out.push(Effect::Advisory(Advisory::BadCheck)),
@@ -199,7 +200,7 @@ impl Host<Wires> for Ear {
     }
 
     fn content(&mut self, effect: ContentEffect) {
-        let ContentEffect::Read(name) = effect else {
+        let ContentEffect::Read { name, .. } = effect else {
             panic!("only reads are asked for")
         };
         self.tell(Said::Content(u64::from(name.0[0])));

@@ -27,37 +27,54 @@ pub enum Effect<P: Ports> {
     Verbatim(P::Verbatim),
     /// Leaves at once.
     Advisory(P::Advisory),
-    /// Leaves at once; its completion comes back as an input. A record that names content is
-    /// staged only after the completion that says that the content is durable.
+    /// Leaves at once; its completion comes back as an input. A record that says that a piece of content
+    /// is here is staged only after the completion that says that the piece is durable.
     Content(ContentEffect),
 }
 
-/// The BLAKE3 hash of a piece of content: its name.
+/// Names a content. What a name stands for is for whoever uses it to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContentName(pub [u8; 32]);
 
-/// Content is what is too large for a record: write-once, named by its hash.
+/// Content is what is too large for records: bytes under a name, written and read in pieces, at any
+/// offset. Effects on one content are carried out in the order in which they were put out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentEffect {
-    /// Store these bytes under their hash, durably.
-    Write(Vec<u8>),
-    /// Give back the bytes of this name.
-    Read(ContentName),
-    /// Remove what no record names any longer.
+    /// Write a piece, durably. A content that is not here begins empty.
+    Write {
+        /// Of which content.
+        name: ContentName,
+        /// Bytes of it before the piece.
+        at: u64,
+        /// The piece.
+        bytes: Vec<u8>,
+    },
+    /// Give back a piece.
+    Read {
+        /// Of which content.
+        name: ContentName,
+        /// Bytes of it before the piece.
+        at: u64,
+        /// Bytes of the piece.
+        len: u32,
+    },
+    /// Remove a content that no record names any longer.
     Delete(ContentName),
 }
 
 /// The completion of a [`ContentEffect`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentDone {
-    /// The content of this name is durable.
-    Written(ContentName),
-    /// The content of this name, or nothing when it is not here or does not match its name.
-    Read(ContentName, Option<Vec<u8>>),
+    /// The piece at this offset is durable.
+    Written(ContentName, u64),
+    /// The piece at this offset; nothing when the content is not here or ends before the piece does.
+    /// Between pieces that were written lie zeros: which were, only records know.
+    Read(ContentName, u64, Option<Vec<u8>>),
     /// The content of this name is gone.
     Deleted(ContentName),
-    /// The effect could not be carried out, for a reason in words; disk full, mostly.
-    Failed(ContentName, String),
+    /// A piece could not be written or read, or the content (offset 0) not be removed, for a reason in
+    /// words; disk full, mostly. What was written there before may be damaged.
+    Failed(ContentName, u64, String),
 }
 
 /// Outputs in the order in which they were made.

@@ -2,8 +2,8 @@
 
 use machine::test::TestKernel;
 use machine::{
-    ContentEffect, Cx, Effect, Event, Exempt, Fault, Kernel, Machine, MemoryBase, Outbox, Ports,
-    ReadFailed, Rng, Row, Table, Time, WallTime,
+    ContentEffect, ContentName, Cx, Effect, Event, Exempt, Fault, Kernel, Machine, MemoryBase,
+    Outbox, Ports, ReadFailed, Rng, Row, Table, Time, WallTime,
 };
 
 const ROWS: Table = Table::new(1, "rows");
@@ -42,7 +42,8 @@ impl Machine for Clerk {
                 out.push(Effect::Held(format!("wrote {key}")));
                 out.push(Effect::Verbatim(vec![key]));
                 out.push(Effect::Advisory("busy"));
-                out.push(Effect::Content(ContentEffect::Write(vec![key])));
+                let (name, at, bytes) = (ContentName([key; 32]), 0, vec![key]);
+                out.push(Effect::Content(ContentEffect::Write { name, at, bytes }));
             }
             Say::Erase(key) => {
                 cx.store.delete(ROWS, [key]);

@@ -176,34 +176,38 @@ fn decode_check(bytes: &[u8]) -> Result<Check, Malformed> {
 
 fn write_content(w: &mut Writer, done: &ContentDone) {
     match done {
-        ContentDone::Written(name) => {
-            w.array(2).uint(0_u8).bytes(&name.0);
+        ContentDone::Written(name, at) => {
+            w.array(3).uint(0_u8).bytes(&name.0).uint(*at);
         }
-        ContentDone::Read(name, content) => {
-            w.array(3).uint(1_u8).bytes(&name.0);
-            w.bytes_or_null(content.as_deref());
+        ContentDone::Read(name, at, piece) => {
+            w.array(4).uint(1_u8).bytes(&name.0).uint(*at);
+            w.bytes_or_null(piece.as_deref());
         }
         ContentDone::Deleted(name) => {
             w.array(2).uint(2_u8).bytes(&name.0);
         }
-        ContentDone::Failed(name, reason) => {
-            w.array(3).uint(3_u8).bytes(&name.0).text(reason);
+        ContentDone::Failed(name, at, reason) => {
+            w.array(4).uint(3_u8).bytes(&name.0).uint(*at).text(reason);
         }
     }
 }
 
 fn read_content(r: &mut Reader<'_>) -> Result<ContentDone, Malformed> {
-    let fields = r.list(3, "completion")?;
+    let fields = r.list(4, "completion")?;
     let kind = r.u8("kind of completion")?;
     let name = ContentName(r.array("name")?);
     Ok(match (kind, fields) {
-        (0, 2) => ContentDone::Written(name),
-        (1, 3) => {
-            let content = r.bytes_or_null(usize::MAX, "content")?;
-            ContentDone::Read(name, content.map(<[u8]>::to_vec))
+        (0, 3) => ContentDone::Written(name, r.u64("offset")?),
+        (1, 4) => {
+            let at = r.u64("offset")?;
+            let piece = r.bytes_or_null(usize::MAX, "piece")?;
+            ContentDone::Read(name, at, piece.map(<[u8]>::to_vec))
         }
         (2, 2) => ContentDone::Deleted(name),
-        (3, 3) => ContentDone::Failed(name, text(r)?),
+        (3, 4) => {
+            let at = r.u64("offset")?;
+            ContentDone::Failed(name, at, text(r)?)
+        }
         _ => return Err(r.wrong("kind of completion")),
     })
 }

@@ -1,115 +1,147 @@
-//! Pieces of content: write-once files named by their hash.
+//! Contents: files of pieces, written in place.
 
 use crate::error::io;
 use crate::home::{hex, make_folder, sync_folder, unhex};
-use crate::{MAX_CONTENT, OpenFailed};
+use crate::{MAX_CONTENT, MAX_PIECE, OpenFailed};
 use machine::{ContentDone, ContentEffect, ContentName};
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::{BTreeMap, btree_map};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Error, ErrorKind};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// The content of a home, in `content/<first byte>/<name>`. A file is there whole or not at all.
+/// The contents of a home, in `content/<first byte>/<name>`, a file each. A file has holes where no piece
+/// has been written. Only records say which pieces are here: what a file has beside them, the writes that
+/// a fault interrupted have left.
 #[derive(Clone, Debug)]
 pub struct Content {
     dir: PathBuf,
 }
 
 impl Content {
-    /// The content of the home at `home`. What an interrupted write left behind is removed.
+    /// The contents of the home at `home`.
     ///
     /// # Errors
-    /// When its folder cannot be made or cleared.
+    /// When their folder cannot be made.
     pub fn open(home: &Path) -> Result<Self, OpenFailed> {
-        let content = Self {
-            dir: home.join("content"),
-        };
+        let content = Self::existing(home);
         make_folder(&content.dir)?;
-        let drafts = content.drafts();
-        if drafts.is_dir() {
-            fs::remove_dir_all(&drafts).map_err(io("clearing", &drafts))?;
-        }
-        make_folder(&drafts)?;
         Ok(content)
     }
 
-    /// The content of a home that is only to be looked at.
+    /// The contents of a home that is only to be looked at.
     pub(crate) fn existing(home: &Path) -> Self {
         Self {
             dir: home.join("content"),
         }
     }
 
-    /// Carries an effect out, and says what came of it.
+    /// Carries effects out, one after the other, and says what came of each. When it returns, all that is
+    /// said to be written survives the loss of power: each file is synced once, however many pieces of it
+    /// were written.
     #[must_use]
-    pub fn perform(&self, effect: ContentEffect) -> ContentDone {
+    pub fn perform(&self, effects: Vec<ContentEffect>) -> Vec<ContentDone> {
+        let mut written = BTreeMap::new();
+        let mut done: Vec<ContentDone> = effects
+            .into_iter()
+            .map(|effect| self.carry_out(effect, &mut written))
+            .collect();
+        let unsafe_files = written.into_iter().filter_map(|(name, file)| {
+            let synced = file.sync_data().and_then(|()| {
+                // The file may be new, and its name not on the disk yet.
+                sync_folder(&self.folder(name)).map_err(Error::other)
+            });
+            Some((name, synced.err()?.to_string()))
+        });
+        let unsafe_files: BTreeMap<ContentName, String> = unsafe_files.collect();
+        for done in &mut done {
+            if let ContentDone::Written(name, at) = *done
+                && let Some(why) = unsafe_files.get(&name)
+            {
+                *done = ContentDone::Failed(name, at, why.clone());
+            }
+        }
+        done
+    }
+
+    fn carry_out(
+        &self,
+        effect: ContentEffect,
+        written: &mut BTreeMap<ContentName, File>,
+    ) -> ContentDone {
         match effect {
-            ContentEffect::Write(bytes) => {
-                let name = name_of(&bytes);
-                match self.write(&bytes) {
-                    Ok(name) => ContentDone::Written(name),
-                    Err(error) => ContentDone::Failed(name, error.to_string()),
+            ContentEffect::Write { name, at, bytes } => {
+                let file = match written.entry(name) {
+                    btree_map::Entry::Occupied(file) => Ok(file.into_mut()),
+                    btree_map::Entry::Vacant(room) => {
+                        self.create(name).map(|file| room.insert(file))
+                    }
+                };
+                let put = file.and_then(|file| {
+                    within(at, bytes.len())
+                        .and_then(|()| file.write_all_at(&bytes, at))
+                        .map_err(io("writing", &self.path(name)))
+                });
+                match put {
+                    Ok(()) => ContentDone::Written(name, at),
+                    Err(error) => ContentDone::Failed(name, at, error.to_string()),
                 }
             }
-            ContentEffect::Read(name) => match self.read(name) {
-                Ok(bytes) => ContentDone::Read(name, bytes),
-                Err(error) => ContentDone::Failed(name, error.to_string()),
+            ContentEffect::Read { name, at, len } => match self.read(name, at, len) {
+                Ok(piece) => ContentDone::Read(name, at, piece),
+                Err(error) => ContentDone::Failed(name, at, error.to_string()),
             },
-            ContentEffect::Delete(name) => match self.delete(name) {
-                Ok(()) => ContentDone::Deleted(name),
-                Err(error) => ContentDone::Failed(name, error.to_string()),
-            },
+            ContentEffect::Delete(name) => {
+                // What was written to it before is gone with it; what comes after begins a new one.
+                written.remove(&name);
+                match self.delete(name) {
+                    Ok(()) => ContentDone::Deleted(name),
+                    Err(error) => ContentDone::Failed(name, 0, error.to_string()),
+                }
+            }
         }
     }
 
-    /// Stores these bytes under their hash. When it returns they survive the loss of power.
-    ///
-    /// # Errors
-    /// When they are more than [`MAX_CONTENT`], or cannot be written.
-    pub fn write(&self, bytes: &[u8]) -> Result<ContentName, OpenFailed> {
-        let name = name_of(bytes);
+    fn create(&self, name: ContentName) -> Result<File, OpenFailed> {
+        make_folder(&self.folder(name))?;
         let path = self.path(name);
-        if bytes.len() > MAX_CONTENT {
-            let error = std::io::Error::from(std::io::ErrorKind::FileTooLarge);
-            return Err(io("writing", &path)(error));
-        }
-        if path.is_file() {
-            return Ok(name);
-        }
-        let folder = self.folder(name);
-        make_folder(&folder)?;
-        let draft = self.drafts().join(hex(&name.0));
-        let written = OpenOptions::new()
+        OpenOptions::new()
             .write(true)
             .create(true)
-            .truncate(true)
+            .truncate(false)
             .mode(0o600)
-            .open(&draft)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-        if let Err(error) = written {
-            // On a full disk half a piece must not keep the room.
-            let _ = fs::remove_file(&draft);
-            return Err(io("writing", &draft)(error));
-        }
-        fs::rename(&draft, &path).map_err(io("naming", &path))?;
-        sync_folder(&folder)?;
-        Ok(name)
+            .open(&path)
+            .map_err(io("opening", &path))
     }
 
-    /// The bytes of this name, or nothing when they are not here or do not match the name.
+    /// A piece of `len` bytes from the offset `at`; nothing when the content is not here or ends before
+    /// the piece does.
     ///
     /// # Errors
-    /// When the file is there and cannot be read.
-    pub fn read(&self, name: ContentName) -> Result<Option<Vec<u8>>, OpenFailed> {
+    /// When it is more than [`MAX_PIECE`], or the file is there and cannot be read.
+    pub fn read(
+        &self,
+        name: ContentName,
+        at: u64,
+        len: u32,
+    ) -> Result<Option<Vec<u8>>, OpenFailed> {
         let path = self.path(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok((name_of(&bytes) == name).then_some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io("reading", &path)(error)),
+        let wrong = io("reading", &path);
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let piece = within(at, len).and_then(|()| {
+            let mut piece = vec![0; len];
+            File::open(&path)?.read_exact_at(&mut piece, at)?;
+            Ok(piece)
+        });
+        match piece {
+            Ok(piece) => Ok(Some(piece)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(wrong(error)),
         }
     }
 
-    /// Removes the bytes of this name; it is no error when they are not here.
+    /// Removes a content; it is no error when it is not here.
     ///
     /// # Errors
     /// When the file is there and cannot be removed.
@@ -117,7 +149,7 @@ impl Content {
         let path = self.path(name);
         match fs::remove_file(&path) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(io("removing", &path)(error)),
         }
     }
@@ -146,28 +178,11 @@ impl Content {
         Ok(found)
     }
 
-    /// At most `limit` names after `after` that `named` does not know: content that no record
-    /// names. Between the writing of content and the commit of the record that names it, it looks
-    /// the same; who removes must know what is still being written.
-    ///
-    /// # Errors
-    /// As [`Content::list`].
-    pub fn unreferenced(
-        &self,
-        after: Option<ContentName>,
-        limit: usize,
-        mut named: impl FnMut(ContentName) -> bool,
-    ) -> Result<Vec<ContentName>, OpenFailed> {
-        let mut names = self.list(after, limit)?;
-        names.retain(|name| !named(*name));
-        Ok(names)
-    }
-
     fn names_in(&self, byte: u8) -> Result<Vec<ContentName>, OpenFailed> {
         let folder = self.dir.join(hex(&[byte]));
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(io("listing", &folder)(error)),
         };
         let mut names = Vec::new();
@@ -179,10 +194,6 @@ impl Content {
         Ok(names)
     }
 
-    fn drafts(&self) -> PathBuf {
-        self.dir.join("drafts")
-    }
-
     fn folder(&self, name: ContentName) -> PathBuf {
         self.dir.join(hex(&name.0[..1]))
     }
@@ -192,6 +203,12 @@ impl Content {
     }
 }
 
-fn name_of(bytes: &[u8]) -> ContentName {
-    ContentName(*blake3::hash(bytes).as_bytes())
+/// Whether a piece may be written or read there.
+fn within(at: u64, len: usize) -> std::io::Result<()> {
+    let end = u64::try_from(len).ok().and_then(|len| at.checked_add(len));
+    if len <= MAX_PIECE && end.is_some_and(|end| end <= MAX_CONTENT) {
+        Ok(())
+    } else {
+        Err(ErrorKind::FileTooLarge.into())
+    }
 }

@@ -1,7 +1,7 @@
 //! The stores of a node: durable records, content, and what guards them.
 //!
 //! A home is one folder. It holds the records of all protocols in one table a kind, committed in
-//! groups, each durable before it is reported; pieces of content in files named by their hash; a
+//! groups, each durable before it is reported; contents, in files of pieces; a
 //! reserve of disk space for the day on which the disk is full; and a lock, so that one process
 //! has it open.
 //!

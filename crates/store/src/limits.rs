@@ -72,8 +72,11 @@ pub const RECLAIM_PART: u64 = 16;
 /// waits for the next time.
 pub const RECLAIM_PASSES: usize = 3;
 
-/// Bytes of one piece of content. A larger one is refused.
-pub const MAX_CONTENT: usize = 64 * 1024 * 1024;
+/// Bytes of a content. A piece that lies beyond is refused.
+pub const MAX_CONTENT: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Bytes of one piece of a content that is written or read. A larger one is refused.
+pub const MAX_PIECE: usize = 8 * 1024 * 1024;
 
 /// Bytes that an import gathers before it commits.
 pub const IMPORT_STEP: usize = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 //! A sound home is sound; a flipped byte is found and named.
 
 use crate::{BODIES, HEADERS, TABLES, batch, commit, open, options};
-use machine::Rng;
+use machine::{ContentDone, ContentEffect, ContentName, Rng};
 use std::fs;
 use std::path::{Path, PathBuf};
 use store::{Content, FjallStore, OpenFailed, Options, Store, check};
@@ -26,7 +26,16 @@ fn filled(home: &Path) {
         store.commit(&[batch(writes)]).expect("it commits");
     }
     let content = Content::open(home).expect("it opens");
-    (0..20_u8).for_each(|n| assert!(content.write(&[n; 5000]).is_ok()));
+    let pieces = (0..20_u8).map(|n| ContentEffect::Write {
+        name: ContentName([n; 32]),
+        at: 0,
+        bytes: vec![n; 5000],
+    });
+    let done = content.perform(pieces.collect());
+    assert!(
+        done.iter()
+            .all(|done| matches!(done, ContentDone::Written(..)))
+    );
     store.close().expect("it closes");
 }
 
@@ -121,26 +130,10 @@ fn a_flipped_byte_in_any_file_is_found_and_named() {
 }
 
 #[test]
-fn altered_content_and_journals_are_found_and_named() {
+fn altered_journals_are_found_and_named() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let home = dir.path().join("home");
     filled(&home);
-    let mut all = Vec::new();
-    (0..=255_u8).for_each(|byte| {
-        let folder = home.join("content").join(format!("{byte:02x}"));
-        if folder.is_dir() {
-            files(&folder, &format!("{byte:02x}"), &mut all);
-        }
-    });
-    fs::write(&all[0], b"other").expect("writable");
-    let report = check(&home, &TABLES).expect("it is closed");
-    assert_eq!(report.findings.len(), 1);
-    assert!(
-        report.findings[0]
-            .to_string()
-            .contains(&*all[0].to_string_lossy())
-    );
-
     let journal = home.join("db/0.jnl");
     let mut bytes = fs::read(&journal).expect("readable");
     let at = bytes.len().min(400_000);
@@ -148,7 +141,7 @@ fn altered_content_and_journals_are_found_and_named() {
     fs::write(&journal, &bytes).expect("writable");
     let report = check(&home, &TABLES).expect("it is closed");
     assert!(
-        report.findings[1].to_string().contains("0.jnl"),
+        report.findings[0].to_string().contains("0.jnl"),
         "{:?}",
         report.findings
     );

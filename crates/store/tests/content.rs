@@ -1,26 +1,36 @@
-//! Content: whole or not at all, and only under its own name.
+//! Contents: pieces, each where it was written, and nothing that nobody wrote.
 
 use machine::{ContentDone, ContentEffect, ContentName};
 use std::fs;
-use store::{Content, MAX_CONTENT};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use store::{Content, MAX_CONTENT, MAX_PIECE};
+
+fn write(name: ContentName, at: u64, bytes: &[u8]) -> ContentEffect {
+    let bytes = bytes.to_vec();
+    ContentEffect::Write { name, at, bytes }
+}
+
+fn read(content: &Content, name: ContentName, at: u64, len: u32) -> Option<Vec<u8>> {
+    let [done] = &*content.perform(vec![ContentEffect::Read { name, at, len }]) else {
+        panic!("one completion")
+    };
+    match done {
+        ContentDone::Read(of, from, piece) if (*of, *from) == (name, at) => piece.clone(),
+        other => panic!("{other:?}"),
+    }
+}
 
 #[test]
-fn content_is_written_read_listed_and_removed() {
+fn contents_are_written_read_listed_and_removed() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let content = Content::open(dir.path()).expect("it opens");
-    let mut names = Vec::new();
-    for number in 0..300_u32 {
-        let bytes = number.to_be_bytes().repeat(100);
-        let ContentDone::Written(name) = content.perform(ContentEffect::Write(bytes.clone()))
-        else {
-            panic!("not written")
-        };
-        assert_eq!(name.0, *blake3::hash(&bytes).as_bytes());
-        assert_eq!(content.write(&bytes).expect("twice is no harm"), name);
-        let read = content.perform(ContentEffect::Read(name));
-        assert_eq!(read, ContentDone::Read(name, Some(bytes)));
-        names.push(name);
-    }
+    let mut names: Vec<ContentName> = (0..300_u32)
+        .map(|n| ContentName(*blake3::hash(&n.to_be_bytes()).as_bytes()))
+        .collect();
+    let effects = names.iter().map(|name| write(*name, 5, &name.0));
+    let done = content.perform(effects.collect());
+    let written = names.iter().map(|name| ContentDone::Written(*name, 5));
+    assert_eq!(done, written.collect::<Vec<_>>());
     names.sort_unstable();
     let mut walked = Vec::new();
     loop {
@@ -31,40 +41,89 @@ fn content_is_written_read_listed_and_removed() {
         walked.extend(step);
     }
     assert_eq!(walked, names);
-    let unnamed = content
-        .unreferenced(None, 1000, |name| name != names[5])
-        .expect("listed");
-    assert_eq!(unnamed, [names[5]]);
-    assert_eq!(
-        content.perform(ContentEffect::Delete(names[5])),
-        ContentDone::Deleted(names[5])
-    );
-    assert_eq!(content.read(names[5]).expect("readable"), None);
-    content.delete(names[5]).expect("twice is no harm");
+    assert_eq!(read(&content, names[7], 5, 32), Some(names[7].0.to_vec()));
+    let gone = content.perform(vec![ContentEffect::Delete(names[7])]);
+    assert_eq!(gone, [ContentDone::Deleted(names[7])]);
+    assert_eq!(read(&content, names[7], 5, 32), None);
+    let again = content.perform(vec![ContentEffect::Delete(names[7])]);
+    assert_eq!(again, [ContentDone::Deleted(names[7])], "twice is no harm");
+    // Another home, or the same one after a restart, has what was written.
+    let content = Content::open(dir.path()).expect("it opens");
+    assert_eq!(content.list(None, 1000).expect("listed").len(), 299);
 }
 
 #[test]
-fn altered_content_is_not_handed_out() {
+fn pieces_come_in_any_order_and_take_no_room_between_them() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let content = Content::open(dir.path()).expect("it opens");
-    let name = content.write(b"as it was").expect("written");
-    let folder = format!("{:02x}", name.0[0]);
-    let file = fs::read_dir(dir.path().join("content").join(folder)).expect("there");
-    for entry in file {
-        fs::write(entry.expect("readable").path(), b"as it is!").expect("writable");
-    }
-    assert_eq!(content.read(name).expect("readable"), None);
-    assert_eq!(content.read(ContentName([1; 32])).expect("readable"), None);
+    let name = ContentName([0xab; 32]);
+    let far = 16 << 30;
+    let done = content.perform(vec![
+        write(name, far, b"last"),
+        write(name, 2, b"cd"),
+        ContentEffect::Read {
+            name,
+            at: 2,
+            len: 2,
+        },
+        write(name, 0, b"ab"),
+        write(name, 2, b"CD"),
+    ]);
+    let read_at_once = ContentDone::Read(name, 2, Some(b"cd".to_vec()));
+    assert_eq!(done[2], read_at_once, "each finds what was done before it");
+    assert_eq!(read(&content, name, 0, 4), Some(b"abCD".to_vec()));
+    assert_eq!(read(&content, name, 0, 6), Some(b"abCD\0\0".to_vec()));
+    assert_eq!(read(&content, name, far, 4), Some(b"last".to_vec()));
+    assert_eq!(read(&content, name, far, 5), None, "it ends before");
+    assert_eq!(read(&content, name, far + 4, 1), None);
+    let file = dir.path().join("content/ab").join("ab".repeat(32));
+    let file = fs::metadata(file).expect("there");
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    assert_eq!(file.len(), far + 4);
+    assert!(file.blocks() * 512 < 1 << 20, "holes take no room");
 }
 
 #[test]
-fn half_written_content_is_cleared_and_too_much_is_refused() {
+fn what_is_removed_and_written_again_begins_empty() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    drop(Content::open(dir.path()).expect("it opens"));
-    let draft = dir.path().join("content/drafts/half");
-    fs::write(&draft, b"half").expect("writable");
     let content = Content::open(dir.path()).expect("it opens");
-    assert!(!draft.exists());
-    assert!(content.write(&vec![0; MAX_CONTENT + 1]).is_err());
-    assert!(content.list(None, 10).expect("listed").is_empty());
+    let name = ContentName([7; 32]);
+    let done = content.perform(vec![
+        write(name, 0, b"before"),
+        ContentEffect::Delete(name),
+        write(name, 3, b"after"),
+    ]);
+    assert_eq!(done[1], ContentDone::Deleted(name));
+    assert_eq!(read(&content, name, 0, 8), Some(b"\0\0\0after".to_vec()));
+}
+
+#[test]
+fn too_much_too_far_and_what_cannot_be_written_fail_alone() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let content = Content::open(dir.path()).expect("it opens");
+    let (good, bad) = (ContentName([1; 32]), ContentName([2; 32]));
+    // Where its folder should be lies a file.
+    fs::write(dir.path().join("content/02"), b"in the way").expect("writable");
+    let done = content.perform(vec![
+        write(good, 0, &vec![1; MAX_PIECE + 1]),
+        write(good, MAX_CONTENT - 1, b"ab"),
+        write(good, u64::MAX, b"ab"),
+        write(bad, 0, b"ab"),
+        write(good, 9, b"ab"),
+        ContentEffect::Read {
+            name: good,
+            at: u64::MAX,
+            len: 1,
+        },
+        ContentEffect::Read {
+            name: good,
+            at: 0,
+            len: u32::MAX,
+        },
+    ]);
+    let failed = |done: &ContentDone| matches!(done, ContentDone::Failed(..));
+    let failures: Vec<bool> = done.iter().map(failed).collect();
+    assert_eq!(failures, [true, true, true, true, false, true, true]);
+    assert_eq!(done[4], ContentDone::Written(good, 9));
+    assert_eq!(read(&content, good, 9, 2), Some(b"ab".to_vec()));
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::{Ending, Handle};
+use driver::{Contents, Ending, Handle};
 use machine::ContentEffect;
 use node::{Advisory, Held, Input, LinkId, Out, Verbatim};
-use store::Content;
 use transport::{Command, DialToken, Transport};
 
 use super::rules;
@@ -16,7 +15,7 @@ use super::shared::Shared;
 pub(super) struct Outlet<T> {
     pub(super) shared: Arc<Shared<T>>,
     pub(super) handle: Handle<Input>,
-    pub(super) content: Arc<Content>,
+    pub(super) contents: Contents<Input>,
     pub(super) runtime: tokio::runtime::Handle,
     /// What a new life must be told.
     pub(super) listening: Vec<String>,
@@ -84,11 +83,7 @@ impl<T: Transport> driver::Host<Out> for Outlet<T> {
     }
 
     fn content(&mut self, effect: ContentEffect) {
-        let (content, handle) = (Arc::clone(&self.content), self.handle.clone());
-        self.runtime.spawn_blocking(move || {
-            // A node that has ended needs no completion.
-            let _ = handle.send_blocking(Input::Content(content.perform(effect)), 0);
-        });
+        self.contents.take(effect);
     }
 
     fn began(&mut self, life: u64) {

@@ -8,8 +8,7 @@ use std::{
 };
 
 use machine::{
-    Base, ContentDone, ContentEffect, Event, Exempt, MAX_KEY, Ports, ReadFailed, Table, Time,
-    WallTime,
+    Base, ContentEffect, Event, Exempt, MAX_KEY, Ports, ReadFailed, Table, Time, WallTime,
 };
 
 use super::{
@@ -218,8 +217,16 @@ impl<P: Ports> Running<P> {
                 let digest = self.advisory;
                 self.feed(2, |into| digest(output, into));
             }
-            Exempt::Content(ContentEffect::Write(bytes)) => self.feed(3, |into| into(bytes)),
-            Exempt::Content(ContentEffect::Read(name)) => self.feed(4, |into| into(&name.0)),
+            Exempt::Content(ContentEffect::Write { name, at, bytes }) => self.feed(3, |into| {
+                into(&name.0);
+                into(&at.to_be_bytes());
+                into(bytes);
+            }),
+            Exempt::Content(ContentEffect::Read { name, at, len }) => self.feed(4, |into| {
+                into(&name.0);
+                into(&at.to_be_bytes());
+                into(&len.to_be_bytes());
+            }),
             Exempt::Content(ContentEffect::Delete(name)) => self.feed(5, |into| into(&name.0)),
         }
     }
@@ -257,34 +264,4 @@ impl<P: Ports> Running<P> {
 
 fn hasher() -> blake3::Hasher {
     blake3::Hasher::new_derive_key("waystation record outputs v1")
-}
-
-/// Completions of content are inputs, which machines with content must be able to write down.
-impl Recordable for ContentDone {
-    fn encode(&self, bytes: &mut Vec<u8>) {
-        let (kind, name, rest): (u8, _, &[u8]) = match self {
-            Self::Written(name) => (0, name, &[]),
-            Self::Read(name, None) => (1, name, &[]),
-            Self::Read(name, Some(content)) => (2, name, content),
-            Self::Deleted(name) => (3, name, &[]),
-            Self::Failed(name, reason) => (4, name, reason.as_bytes()),
-        };
-        bytes.push(kind);
-        bytes.extend_from_slice(&name.0);
-        bytes.extend_from_slice(rest);
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (kind, rest) = bytes.split_first()?;
-        let (name, rest) = rest.split_first_chunk()?;
-        let name = machine::ContentName(*name);
-        Some(match (kind, rest) {
-            (0, []) => Self::Written(name),
-            (1, []) => Self::Read(name, None),
-            (2, content) => Self::Read(name, Some(content.to_vec())),
-            (3, []) => Self::Deleted(name),
-            (4, reason) => Self::Failed(name, String::from_utf8(reason.to_vec()).ok()?),
-            _ => return None,
-        })
-    }
 }

@@ -227,10 +227,10 @@ fn inputs(w: &mut Whim) -> Vec<Input> {
             free: w.number(),
             full: w.bool(),
         },
-        Input::Content(ContentDone::Written(name)),
-        Input::Content(ContentDone::Read(name, w.maybe(Whim::bytes))),
+        Input::Content(ContentDone::Written(name, w.number())),
+        Input::Content(ContentDone::Read(name, w.number(), w.maybe(Whim::bytes))),
         Input::Content(ContentDone::Deleted(name)),
-        Input::Content(ContentDone::Failed(name, w.text())),
+        Input::Content(ContentDone::Failed(name, w.number(), w.text())),
         Input::Closing,
         Input::Rules {
             rules: w.maybe(rules),
