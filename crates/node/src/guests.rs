@@ -402,7 +402,7 @@ fn budget(invite: &Invite) -> Budget {
 }
 
 /// Number of the last envelope of an author, and bytes of what it wrote, as the law counts them.
-fn written(author: &Author) -> (u64, u64) {
+pub(crate) fn written(author: &Author) -> (u64, u64) {
     let number = author.tip().map_or(0, |tip| tip.number);
     (number, author.spent_in_all())
 }
