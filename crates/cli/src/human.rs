@@ -389,8 +389,12 @@ pub fn topic_info(info: &schema::TopicInfo) -> String {
     }
     for invite in &info.invites {
         let (used, uses, until) = (invite.used, invite.uses, minutes(&invite.until));
+        let beyond = match used > uses {
+            true => "; `way members` shows who came beyond that",
+            false => "",
+        };
         text.push_str(&format!(
-            "\ninvite   {} used {used} of {uses}, until {until}",
+            "\ninvite   {} used {used} of {uses}, until {until}{beyond}",
             short(&invite.id)
         ));
     }

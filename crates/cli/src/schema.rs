@@ -252,9 +252,40 @@ objects! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bytes: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        envelopes_in_all: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes_in_all: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        used: Option<Used>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        came: Option<Came>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         ended: Option<GrantEnd>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ends: Vec<GrantEnd>,
+    }
+    /// How a member came by an invite, inside [`Grant`].
+    Came {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        invite: Option<String>,
+        claim: String,
+        envelope: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uses: Option<u32>,
+        beyond: bool,
+    }
+    /// What is used of a grant's bounds, inside [`Grant`].
+    Used {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        messages: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        envelopes_in_all: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes_in_all: Option<u64>,
     }
     /// A right of a grant, inside [`Grant`].
     GrantRight {
@@ -310,7 +341,7 @@ objects! {
         until: Option<String>,
     }
     /// Who waits for a welcome, inside [`TopicInfo`].
-    Claimant { device: String, invite: String, at: String, beyond: bool, }
+    Claimant { device: String, invite: String, claim: String, at: String, beyond: bool, }
     /// Who invites to what: asked before a join.
     Invitation {
         v: Version,

@@ -51,6 +51,56 @@ fn who_is_revoked_reads_and_writes_no_more_and_the_others_go_on() {
     assert!(!bob.texts("garden").contains(&"between us".to_owned()));
     let (code, message) = bob.fails(&["send", "garden", "again"], 5);
     assert_eq!(code, "refused", "{message}");
+    hints(
+        &bob,
+        &["send", "garden", "again"],
+        (5, "`way members` shows what ended and by whom"),
+    );
+}
+
+/// What the rules refuse is refused with what to do next, in both languages.
+fn hints(of: &Person, words: &[&str], (code, hint): (i32, &str)) {
+    let (_, told) = of.fails(words, code);
+    assert!(told.contains(hint), "{told}");
+    let human = of.tries(words).err;
+    assert!(human.contains(hint), "{human}");
+}
+
+#[test]
+fn refusals_say_what_to_do_next() {
+    let world = World::new();
+    let [alice, bob] = ["alice", "bob"].map(|name| world.up(name));
+    alice.creates("garden");
+    let words = ["invite", "garden", "--publish", "--read", "--rate", "1/min"];
+    let made = alice.object("Invite", &words);
+    bob.joins(made["link"].as_str().unwrap());
+    // Ten minutes of its rate at once, and then one a minute.
+    for _ in 0..10 {
+        bob.way(&["send", "garden", "hello"]);
+    }
+    hints(
+        &bob,
+        &["send", "garden", "hello"],
+        (4, "try again in some minutes"),
+    );
+    hints(
+        &bob,
+        &["invite", "garden"],
+        (5, "ask somebody who may for an invite"),
+    );
+    let members = bob.json("Member", &["members", "garden"]);
+    let own = members.iter().find(|it| it["devices"][0]["own"] == true);
+    assert_eq!(own.unwrap()["grants"][0]["used"]["messages"], 10);
+    alice.object("Revoked", &["revoke", "garden", "bob", "--publish"]);
+    until("bob hears it", || {
+        let ended = bob.tries(&["send", "garden", "hello"]);
+        ended.code == 5
+    });
+    hints(
+        &bob,
+        &["send", "garden", "hello"],
+        (5, "`way members` shows what"),
+    );
 }
 
 #[test]

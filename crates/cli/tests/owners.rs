@@ -66,6 +66,13 @@ fn two_of_three_go_on_without_the_founder() {
     for person in [&alice, &bob, &cleo] {
         until("all own it", || owners(person) == ["alice", "bob", "cleo"]);
     }
+    // Nobody takes a device of theirs its seat alone: where that fails in every topic, the command has failed.
+    let (code, message) = alice.fails(&["device", "remove", "bob"], 5);
+    assert_eq!(code, "refused", "{message}");
+    assert!(
+        message.contains("\"garden\": it takes several owners"),
+        "{message}"
+    );
     let dan = world.up("dan");
     dan.joins(&bob.invites("garden", "1"));
     alice.way(&["send", "garden", "my last words", "--wait", "held"]);

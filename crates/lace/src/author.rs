@@ -202,6 +202,12 @@ impl Author {
         self.tail.buckets.total
     }
 
+    /// What its chain has spent up to its tip, as its policy counts it.
+    #[must_use]
+    pub const fn buckets(&self) -> &Buckets {
+        &self.tail.buckets
+    }
+
     /// The newest envelope of its chain; below the number that it is closed from, if it is, and
     /// nothing when that is 1.
     #[must_use]

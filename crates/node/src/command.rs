@@ -553,6 +553,8 @@ pub struct Claimant {
     pub device: String,
     /// The invite's id in text.
     pub invite: String,
+    /// The claim's hash, in text.
+    pub claim: String,
     /// When it says that it claimed (ms).
     pub at: u64,
     /// Whether it takes a person's word: the invite has no use left for it, was over when it was first seen here, as
@@ -639,12 +641,58 @@ pub struct MemberGrant {
     pub messages: Option<u32>,
     /// Bytes a minute, if they are limited.
     pub bytes: Option<u32>,
+    /// Envelopes that each author key may write under it in all, if they are limited.
+    pub total_envelopes: Option<u64>,
+    /// Bytes in all, likewise.
+    pub total_bytes: Option<u64>,
+    /// What the member has used of these bounds; nothing where there is none, or the grant does not stand.
+    pub used: Option<Used>,
+    /// How the member came by an invite, where that is how it got this.
+    pub came: Option<Came>,
     /// The device that gave it, in text.
     pub by: Option<String>,
     /// Its name.
     pub by_name: String,
     /// What ended it, or rights of it, as far as that is here, the first first.
     pub ended: Vec<End>,
+}
+
+/// How somebody came by an invite, and on what evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Came {
+    /// The invite's id in text; nothing where the claim is not kept here any more.
+    pub invite: Option<String>,
+    /// The claim's hash, in text.
+    pub claim: String,
+    /// The envelope with the grant that welcomes the claim; with the claim, where nobody has welcomed it.
+    pub envelope: String,
+    /// Which of those who came by the invite it is, from 1, as far as is known here.
+    pub place: Option<u32>,
+    /// For how many devices the invite is.
+    pub uses: Option<u32>,
+}
+
+impl Came {
+    /// Whether it came beyond the uses of the invite.
+    #[must_use]
+    pub fn is_beyond(&self) -> bool {
+        let known = self.place.zip(self.uses);
+        known.is_some_and(|(place, uses)| place > uses)
+    }
+}
+
+/// What a member has used of a grant's bounds, by what is here: of all author keys together with which its
+/// devices have written under the grant. Each is nothing where there is no such bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Of ten minutes' worth of messages, those that time has not given back.
+    pub messages: Option<u64>,
+    /// Of ten minutes' worth of bytes (header, proof and body), those that time has not given back.
+    pub bytes: Option<u64>,
+    /// Envelopes in all.
+    pub total_envelopes: Option<u64>,
+    /// Bytes in all.
+    pub total_bytes: Option<u64>,
 }
 
 /// Something that somebody may do.

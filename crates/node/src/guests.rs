@@ -288,20 +288,31 @@ impl Inner {
 
     /// Whether this device is a guest that has written all that it may: it waits for a welcome.
     pub(crate) fn is_spent(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> bool {
-        let own = self.host.keys.topic(local);
-        let own = own.filter(|keys| !keys.row.left);
-        let Some(own) = own.and_then(|keys| Some(keys.certificate()?.author)) else {
-            return false;
-        };
-        let spent = look(&mut self.topics, turn.cx, local, |lace, store| {
-            let author = lace.author(&own)?;
-            let (number, bytes) = written(author);
-            let budget = budget(&counting(lace, store, author.grant())?);
+        let own = self.own_in_all(turn, local);
+        own.is_some_and(|((number, bytes), budget)| {
             let all = budget.total_envelopes.is_some_and(|most| number >= most);
             let most = budget.total_bytes;
-            Some(all || most.is_some_and(|most| bytes.saturating_add(SMALLEST) > most))
+            all || most.is_some_and(|most| bytes.saturating_add(SMALLEST) > most)
+        })
+    }
+
+    /// Whether this device is a guest that has written half of what it may: what is left is for what the person
+    /// writes.
+    pub(crate) fn is_scarce(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> bool {
+        let own = self.own_in_all(turn, local);
+        own.is_some_and(|(written, budget)| is_half(written, &budget))
+    }
+
+    /// What this device has written in all and the bounds of that, if it is a guest.
+    fn own_in_all(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<((u64, u64), Budget)> {
+        let own = self.host.keys.topic(local);
+        let own = own.filter(|keys| !keys.row.left)?.certificate()?.author;
+        let found = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let author = lace.author(&own)?;
+            let budget = budget(&counting(lace, store, author.grant())?);
+            Some((written(author), budget))
         });
-        spent.flatten() == Some(true)
+        found.flatten()
     }
 }
 
@@ -402,7 +413,7 @@ fn budget(invite: &Invite) -> Budget {
 }
 
 /// Number of the last envelope of an author, and bytes of what it wrote, as the law counts them.
-fn written(author: &Author) -> (u64, u64) {
+pub(crate) fn written(author: &Author) -> (u64, u64) {
     let number = author.tip().map_or(0, |tip| tip.number);
     (number, author.spent_in_all())
 }
@@ -410,10 +421,12 @@ fn written(author: &Author) -> (u64, u64) {
 /// Whether a guest has written half of what it may, or has begun its last author key: it should be welcomed
 /// before it has to stop.
 fn is_busy(author: &Author, guest: &Guest) -> bool {
-    let budget = budget(&guest.invite);
-    let (number, bytes) = written(author);
-    let half = |most: Option<u64>, has: u64| most.is_some_and(|most| has >= most / 2);
-    half(budget.total_envelopes, number)
-        || half(budget.total_bytes, bytes)
+    is_half(written(author), &budget(&guest.invite))
         || u64::from(author.index()) >= UNWELCOMED_INCARNATIONS
+}
+
+/// Whether so many envelopes, or so many bytes, are half of what may be written in all.
+fn is_half((number, bytes): (u64, u64), budget: &Budget) -> bool {
+    let half = |most: Option<u64>, has: u64| most.is_some_and(|most| has >= most / 2);
+    half(budget.total_envelopes, number) || half(budget.total_bytes, bytes)
 }

@@ -101,7 +101,9 @@ impl TopicKeys {
     /// write there. It cannot judge yet which epochs are clean, and goes by the newest that it was given.
     pub(crate) fn is_handed(&self) -> bool {
         let seated = self.row.claim.is_empty() && self.invite_at().is_some();
-        self.device.is_some() && seated && self.row.next_index == 0
+        // Its first envelope may have been refused, and comes later.
+        let begins = self.row.next_index == 1 && self.author.is_some() && !self.row.opened;
+        self.device.is_some() && seated && (self.row.next_index == 0 || begins)
     }
 
     /// Whether this device waits for somebody to welcome it.

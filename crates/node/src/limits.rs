@@ -16,8 +16,9 @@ pub const MAX_ROUNDS: usize = 8;
 /// Rounds that a peer may begin on one link before it is taken to be wasting work.
 pub const MAX_ROUND_NUMBER: u32 = 4096;
 
-/// Shows on one link that wait for the proof of their grant. The oldest is dropped; its peer is
-/// recognised when the grant has come by sync.
+/// Shows on one link that wait for the proof of their grant. Beyond that the oldest is dropped and not
+/// remembered: the grant that comes later proves nothing on this link, until the peer shows itself there anew, with
+/// its next round, or on its next link. All shows of a link are one peer's, so that it delays itself alone.
 pub const MAX_PENDING_SHOWS: usize = 16;
 
 /// How often grants are asked for on one link, and how often they are proved on it. Further unknown

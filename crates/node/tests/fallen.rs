@@ -1,6 +1,7 @@
 //! Devices that take part no more, on links that stand.
 
 use crate::giving::{TEA, revoke, three};
+use crate::paired::{pair, removed};
 use crate::restored::info;
 use crate::story::{found, invite, join, send, texts, use_core, wait};
 use crate::world::World;
@@ -223,4 +224,120 @@ fn the_core_nodes_of_whoever_takes_part_no_more_are_none_of_the_topic() {
     world.ask(cleo, Command::TopicLeave { topic });
     world.pass(Duration::from_secs(60));
     assert!(!has(&mut world, alice, of_cleo));
+}
+
+/// The rule by which a message does not stand any more, and by whose word, as `why` says it.
+fn rule(world: &mut World, node: usize, id: &str) -> (String, String) {
+    let id = Some(id.to_owned());
+    let Reply::Why(why) = world.ask(node, Command::Why { id }) else {
+        panic!("not known");
+    };
+    let mut states = why.states.into_iter();
+    let withdrawn = states.find(|state| state.state == "withdrawn");
+    let withdrawn = withdrawn.expect("withdrawn");
+    (withdrawn.reason.expect("with a reason"), withdrawn.by_name)
+}
+
+#[test]
+fn why_says_by_which_rule_something_was_withdrawn() {
+    let (mut world, [alice, bob, cleo]) = three(59);
+    let first = send(&mut world, bob, TEA, "stands");
+    let second = send(&mut world, bob, TEA, "does not");
+    world.pass(Duration::from_secs(5));
+    let reply = revoke(&mut world, alice, "Bob", &[], Some(first.clone()));
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    world.pass(Duration::from_secs(30));
+    for node in [alice, bob, cleo] {
+        let (reason, by) = rule(&mut world, node, &second);
+        assert!(reason.starts_with("revocation: "), "{reason}");
+        assert_eq!(by, "Alice");
+        let Reply::Why(why) = world.ask(
+            node,
+            Command::Why {
+                id: Some(first.clone()),
+            },
+        ) else {
+            panic!("not known");
+        };
+        assert!(why.states.iter().all(|state| state.state != "withdrawn"));
+    }
+}
+
+#[test]
+fn why_says_that_an_act_has_withdrawn_what_a_lost_device_wrote() {
+    let (mut world, [phone, bob, cleo]) = three(60);
+    let laptop = world.add("Laptop", false);
+    assert_eq!(pair(&mut world, phone, laptop), 1);
+    world.pass(Duration::from_secs(30));
+    // The phone has not heard it when it removes the laptop.
+    world.delay = Duration::from_secs(2);
+    let id = send(&mut world, laptop, TEA, "from a thief");
+    removed(&mut world, phone, "Laptop");
+    world.delay = Duration::ZERO;
+    world.pass(Duration::from_secs(60));
+    for node in [bob, cleo] {
+        let (reason, by) = rule(&mut world, node, &id);
+        assert!(reason.starts_with("act: "), "{reason}");
+        assert_eq!(by, "Alice", "the phone's name");
+    }
+}
+
+/// Dora is let in, and knows of that by the link's box alone at first: so she shows herself to Cleo and can prove
+/// nothing yet. When what she was given has come, Cleo hears the proof if he takes part, and nothing if he was removed.
+#[test]
+fn a_proof_that_is_owed_is_not_given_to_whoever_was_removed_meanwhile() {
+    for is_removed in [false, true] {
+        let (mut world, [alice, bob, cleo]) = three(61);
+        for other in [alice, bob] {
+            world.cut_off(cleo, other);
+        }
+        if is_removed {
+            let reply = revoke(&mut world, alice, "Cleo", &[], None);
+            assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+            world.pass(Duration::from_secs(30));
+        }
+        let link = invite(&mut world, alice, TEA, 1);
+        world.pass(Duration::from_secs(10));
+        let dora = world.add("Dora", false);
+        world.cut_off(dora, bob);
+        let holds = Rc::new(Cell::new(true));
+        let (held, asked, proved) = (Rc::clone(&holds), Rc::default(), Rc::default());
+        let asks: Rc<Cell<u32>> = Rc::clone(&asked);
+        let proofs: Rc<Cell<u32>> = Rc::clone(&proved);
+        world.tamper = Some(Box::new(move |from, to, bytes| {
+            let frame = Frame::decode(&bytes).expect("honest");
+            if matches!(frame, Frame::Topic { .. }) && (from, to) == (alice, dora) && held.get() {
+                return Vec::new();
+            }
+            if matches!(frame, Frame::GrantAsk { .. }) && (from, to) == (cleo, dora) {
+                asks.set(asks.get() + 1);
+            }
+            if matches!(frame, Frame::GrantProof { .. }) && (from, to) == (dora, cleo) {
+                proofs.set(proofs.get() + 1);
+            }
+            vec![bytes]
+        }));
+        let command = Command::Join {
+            link,
+            name: None,
+            timeout_ms: 5_000,
+        };
+        let reply = world.ask_for(dora, command, Duration::from_secs(6));
+        assert!(matches!(reply, Some(Reply::Failed(_))), "{reply:?}");
+        world.connect(dora, None, cleo);
+        world.pass(Duration::from_secs(60));
+        assert_eq!((asked.get(), proved.get()), (1, 0), "{is_removed}");
+        holds.set(false);
+        if let Some(link) = world.link(alice, dora) {
+            world.tear(link);
+        }
+        world.connect(dora, None, alice);
+        world.pass(Duration::from_secs(60));
+        send(&mut world, dora, TEA, "here");
+        world.pass(Duration::from_secs(10));
+        assert!(texts(&mut world, alice, TEA).contains(&"here".to_owned()));
+        assert_eq!(proved.get(), u32::from(!is_removed), "{is_removed}");
+        let heard = texts(&mut world, cleo, TEA).contains(&"here".to_owned());
+        assert_eq!(heard, !is_removed);
+    }
 }

@@ -1,11 +1,17 @@
 //! Giving rights to members, and taking them back.
 
 use crate::story::{found, invite, join, send, texts, wait};
+use crate::welcomes::{Asked, attended};
 use crate::world::World;
+use lace::{Admitted, AuthorNo, Effect, Facts, Past, Policy, Rule, Set};
 use node::command::{
     AskedRight, Code, Command, Failure, LineKind, ReadFrom, Reply, Right, WaitFor,
 };
+use rights::Law;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use wire::{Genesis, Item, Verified};
 
 pub(crate) const TEA: &str = "tea";
 
@@ -513,4 +519,113 @@ fn the_links_of_whoever_is_revoked_end_too() {
             );
         }
     }
+}
+
+/// Who reads for a time begins no keys, so that whoever came by its link while nobody is there would read nothing:
+/// such a link is refused, with why. One that is attended opens what it gives, and so does one that opens nothing
+/// to read.
+#[test]
+fn who_reads_for_a_time_gives_no_link_that_would_open_nothing() {
+    let mut world = World::new(53);
+    let [alice, bob, cleo] = ["Alice", "Bob", "Cleo"].map(|name| world.add(name, false));
+    found(&mut world, alice, TEA);
+    let until = world.wall().as_millis() + 10 * 86_400_000;
+    let right = |right, until| AskedRight {
+        right,
+        from: 0,
+        until,
+    };
+    let asked = Asked {
+        rights: vec![
+            right(Right::Publish, None),
+            right(Right::Read, Some(until)),
+            right(Right::Admit, None),
+        ],
+        ..Asked::default()
+    };
+    let link = attended(&mut world, alice, asked);
+    join(&mut world, bob, &link);
+    world.pass(Duration::from_secs(30));
+    let asks = |world: &mut World, node, rights, while_away| {
+        let command = Command::Invite {
+            rights,
+            messages: None,
+            while_away,
+            topic: TEA.to_owned(),
+            uses: 1,
+            until: None,
+        };
+        world.ask(node, command)
+    };
+    let refused = failure(asks(&mut world, bob, Vec::new(), true));
+    assert_eq!(refused.code, Code::Refused, "{refused:?}");
+    assert!(
+        refused.message.contains("would open nothing"),
+        "{refused:?}"
+    );
+    assert!(refused.hint.contains("--while-away"), "{refused:?}");
+    let writes = vec![right(Right::Publish, None)];
+    let reply = asks(&mut world, bob, writes, true);
+    assert!(matches!(reply, Reply::Invited { .. }), "{reply:?}");
+    let Reply::Invited { link, .. } = asks(&mut world, bob, Vec::new(), false) else {
+        panic!("not invited");
+    };
+    send(&mut world, alice, TEA, "before");
+    join(&mut world, cleo, &link);
+    send(&mut world, alice, TEA, "after");
+    world.pass(Duration::from_secs(30));
+    assert!(texts(&mut world, cleo, TEA).contains(&"after".to_owned()));
+}
+
+thread_local! {
+    /// How many announcements of keys are still refused.
+    static REFUSES: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The law, by which too much was said in this minute for keys to be announced, as often as is set.
+#[derive(Debug)]
+struct Busy;
+
+impl Policy for Busy {
+    fn speaks_of(&self, genesis: &Genesis, item: &Item) -> bool {
+        Law.speaks_of(genesis, item)
+    }
+
+    fn admit(&self, past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
+        let mut items = envelope.items.iter().flatten();
+        if REFUSES.get() > 0 && items.any(|item| matches!(item, Item::Epoch(_))) {
+            REFUSES.set(REFUSES.get() - 1);
+            return Err(Rule::Rate);
+        }
+        Law.admit(past, envelope)
+    }
+
+    fn effect(&self, facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo, u64>) -> Effect {
+        Law.effect(facts, set, evidence)
+    }
+}
+
+/// Keys that could not be announced with a removal, since too much was said, are announced when the rate allows it: by
+/// whoever removed somebody, without a word from anybody.
+#[test]
+fn keys_that_were_refused_by_rate_are_announced_later() {
+    let (mut world, [alice, bob, cleo]) = three(54);
+    world.down(alice);
+    world.rules = Some(&Busy);
+    world.up(alice);
+    world.pass(Duration::from_secs(20));
+    // Nobody else is there to announce any.
+    world.down(bob);
+    REFUSES.set(2);
+    let reply = revoke(&mut world, alice, "Cleo", &[], None);
+    assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    assert_eq!(REFUSES.get(), 1, "tried at once");
+    world.pass(Duration::from_secs(600));
+    assert_eq!(REFUSES.get(), 0, "and again");
+    send(&mut world, alice, TEA, "not for Cleo");
+    world.rules = None;
+    world.up(bob);
+    world.pass(Duration::from_secs(60));
+    assert!(texts(&mut world, bob, TEA).contains(&"not for Cleo".to_owned()));
+    assert!(!texts(&mut world, cleo, TEA).contains(&"not for Cleo".to_owned()));
 }

@@ -740,3 +740,63 @@ fn a_guest_reads_no_more_than_its_link_gives() {
         }
     }
 }
+
+/// What many have said of rights and nobody names costs a guest nothing of the half that is left for what its person
+/// writes: others begin the keys that follow.
+#[test]
+fn a_guest_keeps_half_of_what_it_may_write_for_its_person() {
+    let mut world = World::new(233);
+    let (alice, zoe) = (world.add("Alice", false), world.add("Zoe", false));
+    let names: Vec<String> = (1..=9).map(|n| format!("guest {n}")).collect();
+    let guests: Vec<usize> = names.iter().map(|name| world.add(name, false)).collect();
+    found(&mut world, alice, TEA);
+    let link = invite(&mut world, alice, TEA, 10);
+    for node in [zoe].iter().chain(&guests) {
+        join(&mut world, *node, &link);
+    }
+    world.pass(Duration::from_secs(60));
+    for (name, guest) in names.iter().zip(&guests) {
+        send(&mut world, *guest, TEA, "hello");
+        world.pass(Duration::from_secs(5));
+        let reply = revoke(&mut world, alice, name, &[Right::Publish], None);
+        assert!(matches!(reply, Reply::Revoked { .. }), "{reply:?}");
+    }
+    world.pass(Duration::from_secs(60));
+    world.down(alice);
+    // Those who have gone are only met by Zoe, one by one, when she has written half.
+    let all: Vec<usize> = [zoe].into_iter().chain(guests.clone()).collect();
+    for (no, one) in all.iter().enumerate() {
+        for other in &all[no + 1..] {
+            world.cut_off(*one, *other);
+        }
+    }
+    let own = |world: &mut World| {
+        let all = members(world, zoe).into_iter();
+        let own = all.flat_map(|member| member.devices).find(|it| it.own);
+        own.expect("takes part").envelopes
+    };
+    while own(&mut world) < 32 {
+        send(&mut world, zoe, TEA, "mine");
+    }
+    for guest in &guests {
+        let topic = TEA.to_owned();
+        let reply = world.ask(*guest, Command::TopicLeave { topic });
+        assert_eq!(reply, Reply::Done);
+    }
+    world.cut.clear();
+    world.pass(Duration::from_secs(900));
+    let left = members(&mut world, zoe).into_iter();
+    let left = left.flat_map(|member| member.devices).filter(|it| it.left);
+    assert_eq!(left.count(), 9, "she has heard of them all");
+    assert_eq!(own(&mut world), 32);
+    world.up(alice);
+    world.pass(Duration::from_secs(900));
+    for node in [alice, zoe] {
+        send(&mut world, node, TEA, "they are gone");
+    }
+    world.pass(Duration::from_secs(30));
+    for node in [alice, zoe] {
+        let texts = texts(&mut world, node, TEA).into_iter();
+        assert_eq!(texts.filter(|text| text == "they are gone").count(), 2);
+    }
+}

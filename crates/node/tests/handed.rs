@@ -4,8 +4,13 @@ use crate::giving::{TEA, revoke, three};
 use crate::paired::{members, pair, seated};
 use crate::story::{send, texts, use_core, wait};
 use crate::world::World;
+use lace::{Admitted, AuthorNo, Effect, Facts, Past, Policy, Rule, Set};
 use node::command::{Command, Reply, WaitFor};
+use rights::Law;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use wire::{Genesis, Item, Verified};
 
 /// Alice's topic, of which Cleo was removed: it goes on under keys that she has not.
 fn gone_on(seed: u8) -> (World, [usize; 3]) {
@@ -113,4 +118,51 @@ fn a_device_that_was_handed_a_topic_is_known_at_its_core_node_without_the_other_
     world.up(laptop);
     world.pass(Duration::from_secs(90));
     is_one_of_two(&mut world, laptop, &[bob]);
+}
+
+thread_local! {
+    /// How often the first envelope of a device that was seated by another one was refused.
+    static REFUSED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The law, which refuses whoever begins and neither founds nor claims anything, for now.
+#[derive(Debug)]
+struct Later;
+
+impl Policy for Later {
+    fn speaks_of(&self, genesis: &Genesis, item: &Item) -> bool {
+        Law.speaks_of(genesis, item)
+    }
+
+    fn admit(&self, past: &Past<'_>, envelope: &Verified) -> Result<Admitted, Rule> {
+        let mut items = envelope.items.iter().flatten();
+        let comes = |item: &Item| matches!(item, Item::Title(_) | Item::Claim(_));
+        if envelope.envelope.header.number == 1 && !items.any(comes) {
+            REFUSED.set(REFUSED.get() + 1);
+            return Err(Rule::Rate);
+        }
+        Law.admit(past, envelope)
+    }
+
+    fn effect(&self, facts: &dyn Facts, set: &Set, evidence: &BTreeMap<AuthorNo, u64>) -> Effect {
+        Law.effect(facts, set, evidence)
+    }
+}
+
+/// Before its first envelope is out a device knows the topic's keys by what it was handed alone, also when that
+/// envelope was refused once, and the device began anew.
+#[test]
+fn a_device_whose_first_envelope_was_refused_finds_in_later() {
+    let (mut world, [phone, bob, _]) = gone_on(65);
+    world.rules = Some(&Later);
+    let laptop = world.add("Laptop", false);
+    pair(&mut world, phone, laptop);
+    world.pass(Duration::from_secs(30));
+    assert!(REFUSED.get() > 0, "it has tried");
+    assert!(is_joining(&mut world, laptop));
+    world.down(laptop);
+    world.rules = None;
+    world.up(laptop);
+    world.pass(Duration::from_secs(60));
+    is_one_of_two(&mut world, laptop, &[phone, bob]);
 }

@@ -1,6 +1,7 @@
 //! One person with several devices.
 
 use crate::giving::grant;
+use crate::owners::three_own;
 use crate::story::{found, invite, join, send, texts, wait};
 use crate::world::World;
 use node::command::devices::{DeviceCommand, DeviceReply, DeviceRow};
@@ -683,4 +684,78 @@ fn a_pairing_that_fails_ends_no_other_errand() {
         matches!(replies[..], [Reply::Invitation { .. }]),
         "{replies:?}"
     );
+}
+
+/// The problems of a node with a code, by their texts.
+fn problems(world: &mut World, node: usize, code: &str) -> Vec<String> {
+    let Reply::Status(status) = world.ask(node, Command::Status) else {
+        panic!("no status");
+    };
+    let problems = status.problems.into_iter();
+    let problems = problems.filter(|problem| problem.code == code);
+    problems.map(|problem| problem.text).collect()
+}
+
+/// That a device has lost its seat is told as long as it is so, however often it starts anew.
+#[test]
+fn a_device_that_was_removed_is_told_so_also_after_a_restart() {
+    let (mut world, [phone, laptop, bob]) = alice_has_two(101);
+    send(&mut world, laptop, TEA, "mine");
+    world.pass(Duration::from_secs(5));
+    assert!(problems(&mut world, laptop, "device-removed").is_empty());
+    removed(&mut world, phone, "Laptop");
+    world.pass(Duration::from_secs(30));
+    let told = [format!(
+        "another device has removed this one from the topic {TEA:?}"
+    )];
+    assert_eq!(problems(&mut world, laptop, "device-removed"), told);
+    world.down(laptop);
+    world.up(laptop);
+    assert_eq!(problems(&mut world, laptop, "device-removed"), told);
+    assert!(
+        problems(&mut world, laptop, "rights-ended").is_empty(),
+        "it is said once"
+    );
+    for node in [phone, bob] {
+        assert!(problems(&mut world, node, "device-removed").is_empty());
+    }
+    let leave = Command::TopicLeave {
+        topic: TEA.to_owned(),
+    };
+    assert_eq!(world.ask(laptop, leave), Reply::Done);
+    assert!(problems(&mut world, laptop, "device-removed").is_empty());
+}
+
+/// Where a device keeps its seat everywhere, its removal has failed, and it is said why in each topic; where it keeps
+/// one of several, that is told beside those that it has lost.
+#[test]
+fn a_removal_that_fails_in_every_topic_is_a_failure() {
+    let (mut world, [alice, bob, _]) = three_own(102);
+    let refused = failure(remove(&mut world, alice, "Bob"));
+    assert_eq!(refused.code, Code::Refused, "{refused:?}");
+    let why = "Bob is not removed from \"tea\": it takes several owners to change them";
+    assert_eq!(refused.message, why);
+    assert!(refused.hint.contains("`way owners propose"), "{refused:?}");
+    let one = DeviceCommand::Remove {
+        device: "Bob".to_owned(),
+        topic: Some(TEA.to_owned()),
+    };
+    assert_eq!(failure(device(&mut world, alice, one)), refused);
+    // Bob's node becomes her second device, with a seat in a topic of her own.
+    pair(&mut world, alice, bob);
+    found(&mut world, alice, "mine");
+    world.pass(Duration::from_secs(60));
+    assert_eq!(seated(&members(&mut world, alice, "mine")), [2]);
+    let reply = remove(&mut world, alice, "Bob");
+    let Reply::Device(DeviceReply::Removed { topics, failed, .. }) = reply else {
+        panic!("{reply:?}");
+    };
+    assert_eq!(topics, ["mine"]);
+    let why = "it takes several owners to change them".to_owned();
+    assert_eq!(failed, [(TEA.to_owned(), why)]);
+    // Nothing that begins later comes to it, also where the rest has failed.
+    found(&mut world, alice, "later");
+    world.pass(Duration::from_secs(60));
+    lacks(&mut world, bob, "later");
+    assert_eq!(failure(remove(&mut world, alice, "Bob")), refused);
 }

@@ -82,7 +82,7 @@ pub use item::{
     seal_item_to_readers,
 };
 pub use keyring::{HeldEpoch, KeyRing};
-pub use law::{Law, Member, MemberState, Unenforced};
+pub use law::{Law, Member, MemberState, Unenforced, Used};
 pub use link::{LinkSecret, Role};
 pub use pairing::{PairKey, PairSeed};
 pub use public::PublicTopic;

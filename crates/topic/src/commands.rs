@@ -160,7 +160,8 @@ impl Topics {
         if topic.row.phase != Phase::Active {
             return Ok(());
         }
-        if topic.can_write(env.host.author(local)) {
+        let author = env.host.author(local);
+        if topic.can_write(author) {
             let payload = Payload::Items(vec![Item::Leave]);
             let draft = Draft {
                 payload,
@@ -170,6 +171,7 @@ impl Topics {
             match topic.publish(shared, env, draft) {
                 // Whom the rules never let say anything again leaves without a word.
                 Err(PublishError::Refused(rule)) if lasts(rule, shared.clock_confirmed) => {}
+                Err(PublishError::CutOff) if !topic.has_seat(env.cx, author) => {}
                 published => drop(published?),
             }
         }

@@ -8,6 +8,7 @@ use crate::state::{Shared, Topic};
 use crate::topics::Env;
 use identity::{GrantId, PublicKey};
 use lace::{Admission, NotWritable, Plan};
+use machine::Cx;
 use wire::{Class, Item};
 
 /// Most hops of an envelope; advisory.
@@ -123,5 +124,11 @@ impl Topic {
     /// Whether an author key of this home writes here.
     pub(crate) fn can_write(&self, author: Option<PublicKey>) -> bool {
         self.is_member() && author.is_some_and(|author| self.lace.author(&author).is_some())
+    }
+
+    /// Whether the device of an author key of this home may act for anybody here.
+    pub(crate) fn has_seat(&self, cx: &mut Cx<'_>, author: Option<PublicKey>) -> bool {
+        let author = author.and_then(|author| self.lace.author(&author));
+        author.is_some_and(|author| self.lace.has_member(&mut cx.store, author.device()))
     }
 }

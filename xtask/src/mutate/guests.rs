@@ -98,4 +98,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         to: "matches!(rule, Rule::Total | Rule::Ended | Rule::Holder | Rule::Rate)",
         tests: MAIN,
     },
+    Mutation {
+        what: "a guest spends all that it may write on naming what others said",
+        file: "crates/node/src/epochs/announcing.rs",
+        from: "if self.is_scarce(turn, local) {",
+        to: "if false && self.is_scarce(turn, local) {",
+        tests: MAIN,
+    },
+    Mutation {
+        what: "who reads for a time gives a link that opens nothing while nobody is there",
+        file: "crates/node/src/commands/inviting.rs",
+        from: "if asked.while_away && !public && rights.read.is_some() && !begins {",
+        to: "if false && asked.while_away && !public && rights.read.is_some() && !begins {",
+        tests: &["-p node --test main -- giving::"],
+    },
 ];

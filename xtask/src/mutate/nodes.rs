@@ -133,8 +133,22 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a device that was handed a topic shows it by the first epoch",
         file: "crates/node/src/keychain.rs",
-        from: "self.device.is_some() && seated && self.row.next_index == 0",
-        to: "self.device.is_some() && seated && self.row.next_index == 0 && false",
+        from: "self.device.is_some() && seated && (self.row.next_index == 0 || begins)",
+        to: "self.device.is_some() && seated && (self.row.next_index == 0 || begins) && false",
+        tests: &["-p node --test main -- handed::"],
+    },
+    Mutation {
+        what: "a proof that is owed goes to whoever was removed meanwhile",
+        file: "crates/node/src/recognise.rs",
+        from: "links.filter(|(_, state)| !state.fallen.contains(&local));",
+        to: "links.filter(|(_, state)| !state.fallen.contains(&local) || true);",
+        tests: &["-p node --test main -- fallen::"],
+    },
+    Mutation {
+        what: "a device whose first envelope was refused goes by keys that it cannot judge",
+        file: "crates/node/src/keychain.rs",
+        from: "(self.row.next_index == 0 || begins)",
+        to: "(self.row.next_index == 0 || begins && false)",
         tests: &["-p node --test main -- handed::"],
     },
 ];

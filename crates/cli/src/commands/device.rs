@@ -29,8 +29,14 @@ pub fn run(context: &mut Context, device: Device) -> Outcome {
         Device::Join { link, up, timeout } => join(context, link, up, milliseconds(timeout)),
         Device::List => context.many(Ask::DeviceList, human::devices::list),
         Device::Remove { device, topic } => {
-            let ask = Ask::DeviceRemove { device, topic };
-            context.one(ask, human::devices::removed)
+            let line = context.client()?.one(Ask::DeviceRemove { device, topic })?;
+            let removed: schema::DeviceRemoved = object(&line)?;
+            context.print(&line, human::devices::removed)?;
+            // Where it keeps a seat it may still act for the person.
+            Ok(match removed.failed.is_empty() {
+                true => Exit::Done,
+                false => Exit::Failed,
+            })
         }
         Device::Branches { topic } => {
             context.many(Ask::DeviceBranches { topic }, human::devices::branches)

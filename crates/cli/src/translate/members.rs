@@ -181,8 +181,28 @@ fn grant(grant: node::MemberGrant) -> schema::Grant {
         rights: grant.rights.into_iter().map(right).collect(),
         messages: grant.messages,
         bytes: grant.bytes,
+        envelopes_in_all: grant.total_envelopes,
+        bytes_in_all: grant.total_bytes,
+        used: grant.used.map(|used| schema::Used {
+            messages: used.messages,
+            bytes: used.bytes,
+            envelopes_in_all: used.total_envelopes,
+            bytes_in_all: used.total_bytes,
+        }),
+        came: grant.came.map(came),
         ended: ends.first().cloned(),
         ends,
+    }
+}
+
+fn came(came: node::Came) -> schema::Came {
+    schema::Came {
+        beyond: came.is_beyond(),
+        invite: came.invite,
+        claim: came.claim,
+        envelope: came.envelope,
+        place: came.place,
+        uses: came.uses,
     }
 }
 

@@ -306,6 +306,7 @@ pub(super) fn topic_info(info: node::TopicInfo) -> schema::TopicInfo {
     let claimant = |of: node::Claimant| schema::Claimant {
         device: of.device,
         invite: of.invite,
+        claim: of.claim,
         at: rfc3339(of.at),
         beyond: of.beyond,
     };

@@ -203,23 +203,24 @@ impl Inner {
             match result {
                 Ok(true) => removed.push(name),
                 Ok(false) => {}
-                Err(why) => failed.push((name, why.message)),
+                Err(why) => failed.push((name, why)),
             }
         }
-        if device.row.own && removed.is_empty() && !failed.is_empty() {
-            let why = failed.iter().map(|(name, why)| format!("{name:?}: {why}"));
-            let text = format!(
-                "this device is not removed from {}",
-                why.collect::<Vec<_>>().join("; ")
-            );
-            let hint = "`way topic leave` ends its part in a topic";
-            return Err(Failure::new(Code::Refused, text, hint));
-        }
+        // Also where it fails in every topic: what begins later does not come to a device that was lost.
         if only.is_none()
             && let Some(node) = device.row.node.filter(|node| *node != self.id)
         {
             self.forget_pair(turn, &node);
         }
+        if removed.is_empty()
+            && let Some(failure) = removed_nowhere(&device.row, &failed)
+        {
+            return Err(failure);
+        }
+        let failed: Vec<(String, String)> = failed
+            .into_iter()
+            .map(|(name, why)| (name, why.message))
+            .collect();
         if removed.is_empty() && only.is_some() && failed.is_empty() {
             let text = "that device has no seat in this topic";
             return Err(Failure::new(Code::NotFound, text, "`way device list`"));
@@ -269,7 +270,8 @@ impl Inner {
         let (topic, signer) = (keys.id, keys.device.clone().ok_or_else(gone)?);
         if now.form.threshold() > 1 {
             let text = "it takes several owners to change them";
-            return Err(Failure::new(Code::Refused, text, ""));
+            let hint = "`way owners propose TOPIC --remove` asks the others";
+            return Err(Failure::new(Code::Refused, text, hint));
         }
         let left: BTreeSet<PublicKey> = now.form.devices().iter().map(|it| it.key).collect();
         let left: BTreeSet<PublicKey> = left.into_iter().filter(|key| *key != device).collect();
@@ -298,7 +300,8 @@ impl Inner {
         Ok(true)
     }
 
-    /// Acts came: says so where this device has lost its seat, or where two acts compete.
+    /// Acts came: says so where two of them compete. That this device has lost its seat is told for as long as it
+    /// is so.
     pub(crate) fn acts_came(&mut self, turn: &mut Turn<'_, '_>, local: u32, items: &[Item]) {
         let mut changed = items.iter().filter_map(|item| match item {
             Item::Act(act) => Some(act.composition),
@@ -319,14 +322,6 @@ impl Inner {
         });
         let Some(Some(member)) = found else { return };
         self.carry_anew(turn, local, &member, &device);
-        let once = member.states.iter().any(|state| state.form.has(&device));
-        let seated = member.now().is_some_and(|now| now.form.has(&device));
-        if once && !seated {
-            let text = format!("another device has removed this one from the topic {name:?}");
-            let hint = "if that was not you, whoever gave you your rights there can take them back \
-                        from the other device (`way revoke`)";
-            self.problems.note("device-removed", text, hint);
-        }
         for (taken, rival) in ties(&member) {
             let text = format!(
                 "in the topic {name:?} two devices of one member have changed its devices at once: \
@@ -433,7 +428,7 @@ fn alone(lace: &Lace, device: PublicKey) -> Seat {
 }
 
 /// The member of which a device has been part: it has lost its seat.
-fn once(lace: &Lace, store: &mut Staged<'_>, device: &PublicKey) -> Option<Own> {
+pub(super) fn once(lace: &Lace, store: &mut Staged<'_>, device: &PublicKey) -> Option<Own> {
     let effect = lace.held_effect(store);
     let holders = effect.grants.iter();
     let holders = holders.filter_map(|(grant, it)| Some((it.depth, *grant, it.holder?)));
@@ -447,6 +442,29 @@ fn once(lace: &Lace, store: &mut Staged<'_>, device: &PublicKey) -> Option<Own> 
     let member = pairing::member(lace, store, id)?;
     let was = member.states.iter().any(|state| state.form.has(device));
     was.then_some(Own { id, grant, member })
+}
+
+/// Why a device keeps its seat in every topic in which it has one; nothing where it has none. The code is what the
+/// failures have in common.
+fn removed_nowhere(device: &DeviceRow, failed: &[(String, Failure)]) -> Option<Failure> {
+    let (_, first) = failed.first()?;
+    let same = failed.iter().all(|(_, why)| why.code == first.code);
+    let code = if same { first.code } else { Code::Failed };
+    let why = failed
+        .iter()
+        .map(|(name, why)| format!("{name:?}: {}", why.message));
+    let why = why.collect::<Vec<_>>().join("; ");
+    let whom = match device.own {
+        true => "this device".to_owned(),
+        false => device.name.clone(),
+    };
+    let hint = match (device.own, first.hint.is_empty()) {
+        (true, _) => "`way topic leave` ends its part in a topic",
+        (false, false) => &first.hint,
+        (false, true) => "`way device list` shows where it has a seat",
+    };
+    let text = format!("{whom} is not removed from {why}");
+    Some(Failure::new(code, text, hint))
 }
 
 /// The devices of a member, those that have their seats first.

@@ -1,5 +1,6 @@
 //! What others have ended of what this device may do in its topics.
 
+use super::devices::once;
 use super::members::{ENDS, ended, named_right};
 use crate::command::Problem;
 use crate::grants;
@@ -24,11 +25,12 @@ struct Over {
 
 impl Inner {
     /// In each topic where others have ended rights of this device that nothing else gives it: which,
-    /// by whom, and what would help.
+    /// by whom, and what would help; and where another device of the person has taken it its seat.
     pub(super) fn ended_problems(&mut self, turn: &mut Turn<'_, '_>) -> Vec<Problem> {
         let locals: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
         let mut problems = Vec::new();
         for local in locals {
+            problems.extend(self.lost_seat(turn, local));
             let Some(over) = self.over(turn, local) else {
                 continue;
             };
@@ -88,6 +90,26 @@ impl Inner {
             lace.has_member(store, &device)
         });
         takes_part == Some(false)
+    }
+
+    /// Whether another device has taken this one its seat in a topic, by what stands there now.
+    fn lost_seat(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Problem> {
+        let keys = self.host.keys.topic(local).filter(|keys| !keys.row.left)?;
+        let (name, present) = (keys.row.name.clone(), GrantId::from_bytes(keys.row.grant));
+        let device = keys.device.as_ref()?.public();
+        let lost = look(&mut self.topics, turn.cx, local, |lace, store| {
+            // Whoever reads a public topic on has no grant any more.
+            !lace.has_member(store, &device)
+                && (has_lost_seat(lace, store, &present, &device)
+                    || once(lace, store, &device).is_some())
+        });
+        (lost == Some(true)).then(|| Problem {
+            code: "device-removed".to_owned(),
+            text: format!("another device has removed this one from the topic {name:?}"),
+            hint: "if that was not you, whoever gave you your rights there can take them back from the other device \
+                   (`way revoke`)"
+                .to_owned(),
+        })
     }
 
     fn over(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Option<Over> {

@@ -187,7 +187,15 @@ impl Inner {
                 "give --publish or --read too",
             ));
         }
-        whole_days(turn.cx.wall.as_millis(), &rights)?;
+        let now = turn.cx.wall.as_millis();
+        whole_days(now, &rights)?;
+        let begins = own
+            .rights
+            .read
+            .is_some_and(|read| read.from <= now && read.until.is_none());
+        if asked.while_away && !public && rights.read.is_some() && !begins {
+            return Err(opens_nothing());
+        }
         // Of what is limited an invite takes a part, so that there is something left for others.
         let part = |rate: Option<u32>| rate.map(|rate| (rate / INVITE_PART).max(1));
         let messages = part(own.budget.messages);
@@ -326,6 +334,16 @@ pub(super) fn no_epoch_left() -> Failure {
     let hint = "give a time at which somebody's right begins or ends already, or a whole number of days from it; try \
                 again tomorrow; or ask another one who may admit";
     Failure::new(Code::NotYet, text, hint)
+}
+
+/// What a link of the kind while away opens beyond the topic's first epoch is sealed to it with an epoch, which is
+/// begun by who reads without end.
+fn opens_nothing() -> Failure {
+    let text = "this device reads the topic for a time only, and so can begin no key epoch: a link for while nobody is \
+                there would open nothing until somebody is";
+    let hint = "leave out --while-away: whoever comes is welcomed by a member; or let somebody invite who may read \
+                without end";
+    Failure::new(Code::Refused, text, hint)
 }
 
 fn no_key() -> Failure {

@@ -1,16 +1,20 @@
 //! Who takes part in a topic: each member with its devices, what it was given, until when, and what has
 //! been taken back.
 
+use super::came::{Comers, Kept};
 use super::topics::devices;
 use crate::command::{
     End, Ending, Failure, GrantKind, Member, MemberDevice, MemberGrant, MemberRight, Reply, Right,
+    Used,
 };
+use crate::guests::written;
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use identity::limits::SHARES;
-use identity::{Form, GrantId, Id, PublicKey};
-use lace::{Effect, Fact, Lace};
+use identity::{EnvelopeId, Form, GrantId, Id, PublicKey};
+use lace::{Author, Effect, Fact, Lace};
 use machine::Staged;
+use rights::Law;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::{Budget, Interval, Item, Rights};
@@ -34,7 +38,12 @@ impl Inner {
         let local = self.find_topic(topic)?;
         let keys = self.host.keys.topic(local);
         let own = keys.and_then(|keys| Some(keys.device.as_ref()?.public()));
-        let people = look(&mut self.topics, turn.cx, local, People::of).unwrap_or_default();
+        let now = turn.cx.wall.as_millis();
+        let kept = self.kept_claims(turn, local);
+        let people = look(&mut self.topics, turn.cx, local, |lace, store| {
+            People::of(lace, store, (now, &kept))
+        });
+        let people = people.unwrap_or_default();
         let all: BTreeSet<PublicKey> = people
             .0
             .iter()
@@ -88,6 +97,9 @@ struct Device {
 
 struct Given {
     grant: MemberGrant,
+    budget: Budget,
+    /// The claim that it welcomes, and the envelope that carries it.
+    welcomes: Option<([u8; 32], EnvelopeId)>,
     /// Who gave it, and who ended it.
     by: Option<PublicKey>,
     ended: Vec<(PublicKey, End)>,
@@ -131,8 +143,10 @@ impl Given {
 }
 
 impl People {
-    fn of(lace: &Lace, store: &mut Staged<'_>) -> Self {
+    /// Who they are. `now`: milliseconds since 1970, for what of their rates they have used.
+    fn of(lace: &Lace, store: &mut Staged<'_>, (now, kept): (u64, &Kept)) -> Self {
         let effect = lace.held_effect(store);
+        let comers = Comers::of(lace, store, (&effect, kept));
         let wrote = devices(lace);
         let mut people: BTreeMap<Id, (Person, BTreeSet<GrantId>)> = BTreeMap::new();
         let person = |id: Id| (Person::new(id), BTreeSet::new());
@@ -170,19 +184,33 @@ impl People {
                 });
             }
         }
-        let under = lace
-            .authors()
-            .map(|author| (*author.device(), *author.grant()));
-        let under: BTreeSet<(PublicKey, GrantId)> = under.collect();
+        let mut under: BTreeMap<(PublicKey, GrantId), Vec<&Author>> = BTreeMap::new();
+        for author in lace.authors() {
+            let of = (*author.device(), *author.grant());
+            under.entry(of).or_default().push(author);
+        }
         let ends = lace.ends(store, ENDS);
         let whole = people.into_values().map(|(mut who, grants)| {
             for grant in grants {
-                let writes = who
-                    .devices
-                    .iter()
-                    .any(|device| under.contains(&(device.key, grant)));
                 let mut given = given(lace, store, (&effect, &ends), &grant);
-                given.grant.writes = writes;
+                let mut chains: Vec<(&Author, u16)> = Vec::new();
+                for device in &who.devices {
+                    let Some(authors) = under.get(&(device.key, grant)) else {
+                        continue;
+                    };
+                    given.grant.writes = true;
+                    // Who has lost its seat spends nothing any more.
+                    if let Some(share) = device.share {
+                        chains.extend(authors.iter().map(|author| (*author, share)));
+                    }
+                }
+                let mut devices = who.devices.iter();
+                given.grant.came = match given.welcomes {
+                    Some((claim, envelope)) => Some(comers.by_welcome(&claim, envelope)),
+                    None => devices.find_map(|device| comers.by_invite(&grant, &device.key)),
+                };
+                given.grant.used = Some(used(&chains, &given.budget, now))
+                    .filter(|used| given.grant.stands && *used != Used::default());
                 who.grants.push(given);
             }
             who.grants
@@ -231,6 +259,10 @@ fn given(
         GrantKind::Own => named,
         GrantKind::Grant | GrantKind::Invite => lace.genesis().policy.budget_of(named),
     };
+    let welcomes = fact.as_ref().and_then(|fact| match &fact.what {
+        Item::Grant(it) => Some((it.welcomes?, fact.carrier)),
+        _ => None,
+    });
     let stands = standing.is_some();
     let right = |right, interval: Option<Interval>, over: bool| {
         interval.map(|interval| MemberRight {
@@ -267,12 +299,39 @@ fn given(
             rights: all.into_iter().flatten().collect(),
             messages: budget.messages,
             bytes: budget.bytes,
+            total_envelopes: budget.total_envelopes,
+            total_bytes: budget.total_bytes,
+            used: None,
+            came: None,
             by: None,
             by_name: String::new(),
             ended: Vec::new(),
         },
+        budget,
+        welcomes,
         by,
         ended,
+    }
+}
+
+/// What these chains, each with its device's share, have used of a budget at this time.
+fn used(chains: &[(&Author, u16)], budget: &Budget, now: u64) -> Used {
+    let mut rates = rights::Used {
+        messages: budget.messages.map(|_| 0),
+        bytes: budget.bytes.map(|_| 0),
+    };
+    let (mut envelopes, mut bytes) = (0_u64, 0_u64);
+    for (author, share) in chains {
+        rates = rates.and(Law::used(author, (budget, *share), now));
+        let (number, length) = written(author);
+        envelopes = envelopes.saturating_add(number);
+        bytes = bytes.saturating_add(length);
+    }
+    Used {
+        messages: rates.messages,
+        bytes: rates.bytes,
+        total_envelopes: budget.total_envelopes.map(|_| envelopes),
+        total_bytes: budget.total_bytes.map(|_| bytes),
     }
 }
 

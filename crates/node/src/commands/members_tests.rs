@@ -1,6 +1,6 @@
 //! What is told of members whose grants fall, in a graph under the law.
 
-use super::{People, Person};
+use super::{Kept, People, Person};
 use crate::command::{Ending, GrantKind};
 use identity::{Form, GrantId, SealingKey, SecretKey, TopicId};
 use lace::{Admission, Lace};
@@ -104,7 +104,7 @@ impl Graph {
             while lace.has_work() {
                 lace.work(&mut cx.store);
             }
-            People::of(lace, &mut cx.store).0
+            People::of(lace, &mut cx.store, (START + 60_000, &Kept::default())).0
         })
     }
 }

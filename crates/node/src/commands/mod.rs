@@ -1,6 +1,7 @@
 //! What applications ask, one file for each group of commands.
 
 mod branches;
+mod came;
 mod core_words;
 mod cores;
 mod devices;

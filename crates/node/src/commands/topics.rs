@@ -9,7 +9,7 @@ use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::{self, TopicRow};
 use crate::tidings::MAX_KEPT_MEMBERS;
-use identity::PublicKey;
+use identity::{GrantId, PublicKey};
 use lace::{Lace, Rule};
 use rights::found_with;
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,6 +163,7 @@ impl Inner {
         let waiting = waiting.map(|open| Claimant {
             device: open.claim.device.to_string(),
             invite: open.claim.grant.to_string(),
+            claim: GrantId::from_bytes(open.hash).to_string(),
             at: open.claim.time,
             beyond: !open.is_due,
         });

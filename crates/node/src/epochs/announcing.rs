@@ -509,8 +509,13 @@ impl Inner {
         *again = at.min(*again);
     }
 
-    /// Tells this device's sealing key once more, in an envelope that names these; says whether it does.
+    /// Tells this device's sealing key once more, in an envelope that names these; says whether it does. A guest
+    /// leaves the second half of what it may write to the person: others begin the epoch, or it does when it
+    /// is welcome.
     fn tell_again(&mut self, turn: &mut Turn<'_, '_>, local: u32, names: Vec<EnvelopeId>) -> bool {
+        if self.is_scarce(turn, local) {
+            return false;
+        }
         let keys = self.host.keys.topic(local);
         let Some(sealing) = keys.and_then(|keys| keys.sealing.as_ref()) else {
             return false;

@@ -29,6 +29,7 @@ use chain::Chain;
 use look::Look;
 
 pub use member::{Member, MemberState};
+pub use spend::Used;
 
 use crate::announce_law::judge_epochs;
 

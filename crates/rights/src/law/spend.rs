@@ -4,11 +4,13 @@
 //! What is kept of a bucket is what has been spent of it and has not filled again, so that a chain
 //! without limits, or one that was silent for ten minutes, has nothing to keep.
 
-use lace::{Buckets, Previous, Rule};
-use wire::{Class, Verified};
+use lace::{Author, Buckets, Previous, Rule};
+use wire::{Budget, Class, Verified};
 
-use super::chain::Chain;
+use super::Law;
+use super::chain::{self, Chain};
 use crate::budget::{Bucket, Cost, Rates};
+use crate::eff::limits::MINUTE_MS;
 
 /// Bytes of an envelope's signature.
 const PROOF: usize = 64;
@@ -81,4 +83,48 @@ fn one(
     };
     let (messages, bytes) = left.spent(rates);
     Ok(lace::Bucket { messages, bytes })
+}
+
+/// What of its rates a chain has used, as far as its bucket has not filled again. Of ten minutes' worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Used {
+    /// Messages, the last one whole; nothing where they have no limit.
+    pub messages: Option<u64>,
+    /// Bytes of header, proof and body; nothing where they have no limit.
+    pub bytes: Option<u64>,
+}
+
+impl Used {
+    /// Both together, where both have a limit; else the one that has.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (one, none) => one.or(none),
+        };
+        Self {
+            messages: sum(self.messages, other.messages),
+            bytes: sum(self.bytes, other.bytes),
+        }
+    }
+}
+
+impl Law {
+    /// What the bucket for content of an author's chain lacks, for an envelope that would claim to be written
+    /// at this time (milliseconds since 1970): by the same rule as it is admitted. Of the budget its device
+    /// has a share, of 256.
+    #[must_use]
+    pub fn used(author: &Author, (budget, share): (&Budget, u16), now: u64) -> Used {
+        let rates = chain::rates(budget).part(share);
+        let elapsed = author
+            .tip()
+            .map_or(0, |tip| now.saturating_sub(tip.created));
+        // What costs nothing fits at any time.
+        let spent = one(author.buckets().content, elapsed, &rates, None).unwrap_or_default();
+        let whole = |rate: Option<u64>, units: u64| rate.map(|_| units.div_ceil(MINUTE_MS));
+        Used {
+            messages: whole(rates.messages, spent.messages),
+            bytes: whole(rates.bytes, spent.bytes),
+        }
+    }
 }

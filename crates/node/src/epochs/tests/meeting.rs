@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 use topic::{Draft, Payload};
-use wire::{Genesis, Item, Revocation, Verified};
+use wire::frame::Subject;
+use wire::{Frame, Genesis, Item, Revocation, Verified};
 
 /// The founder invites, anybody ends anybody's invite, and with it whoever has claimed it; epochs are
 /// judged as they are to be.
@@ -315,6 +316,59 @@ fn two_sides_that_each_removed_somebody_meet_in_one_clean_epoch() {
         });
         // Whether or not anybody still tells it of the epoch.
         assert_ne!(opens, Some(true), "at {node}");
+    }
+    // Who of both sides meets one of them from now on shows it nothing and tells it nothing of the topic; each
+    // of those removed shows what it has, and so finds nobody.
+    let heard: Rc<RefCell<Vec<(usize, usize, Frame)>>> = Rc::default();
+    let tap = Rc::clone(&heard);
+    world.tamper = Some(Box::new(move |from, to, bytes| {
+        let frame = Frame::decode(&bytes).expect("honest");
+        tap.borrow_mut().push((from, to, frame));
+        vec![bytes]
+    }));
+    for removed in [3, 4] {
+        for other in [0, 1, 2] {
+            if let Some(link) = world.link(removed, other) {
+                world.tear(link);
+            }
+            world.connect(removed, None, other);
+        }
+    }
+    world.pass(Duration::from_secs(60));
+    for node in [0, 1, 2] {
+        sent(&mut world, node, "not for everybody");
+    }
+    world.pass(Duration::from_secs(300));
+    let heard = heard.borrow();
+    for removed in [3, 4] {
+        for other in [0, 1, 2] {
+            let said = |from, to| {
+                let between = heard
+                    .iter()
+                    .filter(move |said| (said.0, said.1) == (from, to));
+                between.map(|said| &said.2)
+            };
+            let asked = |frame: &Frame| matches!(frame, Frame::Tags { .. });
+            assert!(said(removed, other).any(asked), "{removed} met {other}");
+            let told = |frame: &&Frame| {
+                let about =
+                    matches!(frame, Frame::Refused { subject, .. } if *subject != Subject::Link);
+                let of_topic = matches!(
+                    frame,
+                    Frame::Show { .. }
+                        | Frame::GrantAsk { .. }
+                        | Frame::GrantProof { .. }
+                        | Frame::Topic { .. }
+                );
+                about || of_topic
+            };
+            let told: Vec<&Frame> = said(other, removed).filter(told).collect();
+            assert!(told.is_empty(), "{other} tells {removed}: {told:?}");
+        }
+    }
+    drop(heard);
+    for (node, own) in [(4, "here"), (3, "there")] {
+        assert_eq!(texts(&mut world, node), [own], "at {node}");
     }
 }
 
