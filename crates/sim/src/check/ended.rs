@@ -10,7 +10,7 @@
 
 use super::agreement::placed_ids;
 use super::holdings::look;
-use super::members::is_tainted;
+use super::members::{is_shaky, is_tainted};
 use super::replay::soundly;
 use super::replicas::{Overview, Replica};
 use super::standing::shaken;
@@ -73,7 +73,7 @@ fn cut_off(overview: &Overview<'_>, lace: &Lace, shaken: &BTreeSet<NodeNo>) -> O
     let everybody = overview.everybody;
     lace.authors().find_map(|author| {
         let no = everybody.facts.devices.author(author.key())?;
-        let safe = !shaken.contains(&no) && !is_tainted(everybody.plan, everybody.facts, no);
+        let safe = !shaken.contains(&no) && !is_shaky(everybody.plan, everybody.facts, no);
         let from = author.closed().filter(|_| safe)?;
         let who = &everybody.plan.nodes[no as usize].name;
         Some(format!(

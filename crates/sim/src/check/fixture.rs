@@ -71,6 +71,7 @@ fn node(name: &str, role: Role, uses: Vec<NodeNo>) -> NodePlan {
         reads_after_ms: 0,
         lies: Vec::new(),
         twin_of: None,
+        device_of: None,
     }
 }
 

@@ -67,7 +67,24 @@ pub(crate) fn lost(overview: &Overview<'_>, topic: TopicNo) -> Lost {
             }
         }
     }
+    for device in removed(overview, topic) {
+        let all = [Right::Publish, Right::Read];
+        lost.0.entry(device).or_default().extend(all);
+    }
     lost
+}
+
+/// Devices that their person has removed, or wants to: they may not have written yet.
+fn removed(overview: &Overview<'_>, topic: TopicNo) -> Vec<NodeNo> {
+    let everybody = overview.everybody;
+    let device = |step: &u32| match everybody.plan.steps.get(*step as usize)?.act {
+        Act::Unpair { device, .. } => Some(device),
+        _ => None,
+    };
+    let facts = everybody.facts;
+    facts.topic(topic, |topic| {
+        topic.rights.iter().filter_map(device).collect()
+    })
 }
 
 /// What those may do whose authors are at a replica. In a public topic whoever may write takes part as one
@@ -112,6 +129,11 @@ pub(crate) fn of_device(
     }
     let seats = effect.devices.iter().filter(|((_, of), _)| of == device);
     let seats: BTreeMap<Id, GrantId> = seats.map(|((by, _), seat)| (*by, seat.grant)).collect();
+    // Another device of whoever founded the topic.
+    let root = GrantId::from_bytes(lace.genesis().topic_id().to_bytes());
+    if seats.values().any(|grant| *grant == root) {
+        return Right::ALL.into();
+    }
     // Whoever holds a grant has its seat by that, and still what an invite gives that it has claimed.
     let written = lace.authors().filter(|author| author.device() == device);
     let written: BTreeSet<GrantId> = written.map(|author| *author.grant()).collect();
@@ -170,13 +192,19 @@ pub(crate) fn shaken(overview: &Overview<'_>, topic: TopicNo) -> BTreeSet<NodeNo
                     shaken.extend(&planned.members);
                 }
             }
+            Act::Unpair { device, .. } => drop(shaken.insert(*device)),
             Act::Grant { node, to, .. } => given.push((*node, *to)),
             _ => {}
         }
     }
     loop {
         let more = given.iter().filter(|(by, _)| shaken.contains(by));
-        let more: BTreeSet<NodeNo> = more.map(|(_, to)| *to).collect();
+        let mut more: BTreeSet<NodeNo> = more.map(|(_, to)| *to).collect();
+        // What is taken from a person is taken from all its devices.
+        let nodes = (0..).zip(&overview.everybody.plan.nodes);
+        let devices =
+            nodes.filter(|(_, node)| node.device_of.is_some_and(|of| shaken.contains(&of)));
+        more.extend(devices.map(|(no, _)| no));
         if more.is_subset(&shaken) {
             return shaken;
         }
