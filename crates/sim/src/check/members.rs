@@ -5,7 +5,7 @@ use super::carriage::{home, person};
 use super::holdings::look;
 use super::readers::reads;
 use super::replicas::{Overview, Replica};
-use super::standing::{rights_at, shaken};
+use super::standing::{ever_given, rights_at, shaken};
 use super::unwelcomed::could_go_on;
 use super::{Broken, Everybody, Facts, Scene};
 use crate::plan::{Act, NodeNo, Plan, Right, TopicNo};
@@ -136,18 +136,21 @@ fn check_one(
 fn loses(overview: &Overview<'_>, topic: TopicNo, replica: &Replica) -> Option<Broken> {
     let everybody = overview.everybody;
     let (facts, name) = (everybody.facts, overview.topic_name(topic));
-    let lacks = |(_, rights): &(&NodeNo, &BTreeSet<Right>)| {
-        !rights.contains(&Right::Publish) || !rights.contains(&Right::Read)
-    };
-    let rights = rights_at(overview, topic, replica);
-    // Another device has what the grant gives by which it was let in, and no more.
     let shaken = shaken(overview, topic);
+    let rights = rights_at(overview, topic, replica);
+    let lacks = |(no, rights): &(&NodeNo, &BTreeSet<Right>)| {
+        let lost = [Right::Publish, Right::Read].into_iter();
+        let mut lost = lost.filter(|right| !rights.contains(right));
+        let is_first = person(everybody.plan, **no) == **no;
+        // Another device has what the grants give that its person holds, and nothing of an invite's.
+        let given = |right: &Right| ever_given(overview, replica, **no).contains(right);
+        lost.any(|right| is_first || (!shaken.contains(no) && given(&right)))
+    };
     let mut lacking = rights.iter().filter(lacks).map(|(no, _)| *no);
     let no = lacking.find(|no| {
         // The keys of who lies may be closed, and what it came by with them.
         !is_shaky(everybody.plan, facts, *no)
             && !facts.is_revoked(everybody.plan, topic, *no)
-            && !(person(everybody.plan, *no) != *no && shaken.contains(no))
             && !came_late(overview, (topic, replica), *no)
     })?;
     let (whose, who) = (

@@ -148,15 +148,60 @@ pub(crate) fn of_device(
         let Some(given) = given(lace, store, grant) else {
             continue;
         };
-        let parts = [
-            (Right::Publish, given.publish.is_some() && !it.over.publish),
-            (Right::Read, given.read.is_some() && !it.over.read),
-            (Right::Admit, given.admit.is_some() && !it.over.admit),
-        ];
-        let parts = parts.into_iter().filter(|(_, stands)| *stands);
-        rights.extend(parts.map(|(right, _)| right));
+        let over = |right: &Right| match right {
+            Right::Publish => it.over.publish,
+            Right::Read => it.over.read,
+            Right::Admit => it.over.admit,
+        };
+        rights.extend(named(&given).into_iter().filter(|right| !over(right)));
     }
     rights
+}
+
+/// What was ever given to the compositions that have had a device: what another device of somebody may do, as
+/// long as nobody takes anything back.
+pub(crate) fn ever_given(
+    overview: &Overview<'_>,
+    replica: &Replica,
+    no: NodeNo,
+) -> BTreeSet<Right> {
+    let disk = overview.node(replica.at).disk;
+    let found = look(disk, replica.local, |lace, store| {
+        let genesis = lace.genesis();
+        let Some(device) = overview.everybody.facts.devices.key(genesis, no) else {
+            return BTreeSet::new();
+        };
+        let held = lace.held_set(store);
+        let facts: Vec<Item> = lace.facts(store, |look| {
+            let facts = held.iter().filter_map(|no| look.fact(no));
+            facts.map(|fact| fact.what.clone()).collect()
+        });
+        let of = facts.iter().filter_map(|item| match item {
+            Item::Act(act) if act.form.has(&device) => Some(act.composition),
+            _ => None,
+        });
+        let of: BTreeSet<Id> = of.collect();
+        if of.contains(&genesis.root.member()) {
+            return Right::ALL.into();
+        }
+        let given = facts.iter().filter_map(|item| match item {
+            Item::Grant(grant) if of.contains(&grant.holder) => Some(grant.rights),
+            _ => None,
+        });
+        given.flat_map(|rights| named(&rights)).collect()
+    });
+    found.unwrap_or_default()
+}
+
+/// The rights that something gives.
+fn named(rights: &Rights) -> BTreeSet<Right> {
+    let parts = [
+        (Right::Publish, rights.publish.is_some()),
+        (Right::Read, rights.read.is_some()),
+        (Right::Admit, rights.admit.is_some()),
+    ];
+    let parts = parts.into_iter().filter(|(_, given)| *given);
+    parts.map(|(right, _)| right).collect()
 }
 
 /// What a grant or an invite says that it gives.

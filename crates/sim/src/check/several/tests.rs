@@ -1,10 +1,9 @@
 //! Mallory is another device of Ada's.
 
 use super::check;
-use crate::check::Broken;
-use crate::check::carriage;
 use crate::check::fixture::{ADA, BEN, CLEO, CORE, MALLORY, Town};
 use crate::check::replicas::Overview;
+use crate::check::{Broken, carriage, members};
 use crate::plan::{Act, NodeNo, Step};
 
 fn town(first: NodeNo, holders: &[NodeNo]) -> Town {
@@ -66,6 +65,40 @@ fn a_device_has_what_its_person_may_give() {
         broken.iter().any(|it| it.node == Some(MALLORY)),
         "{broken:?}"
     );
+}
+
+/// Mallory takes part by the seat that Ada gives it.
+fn seated(town: &mut Town) -> wire::Act {
+    town.facts.pairs(MALLORY);
+    town.facts.paired(MALLORY);
+    let (act, carrier) = town.act(None, &[ADA, MALLORY], &[]);
+    let first = town.first_of_device(MALLORY, &carrier);
+    for said in [&carrier, &first] {
+        town.give_all(said);
+    }
+    act
+}
+
+#[test]
+fn a_device_that_lost_its_seat_though_nobody_removed_it_is_found() {
+    let mut town = town(ADA, &[ADA, BEN, CLEO, CORE, MALLORY]);
+    let seated = seated(&mut town);
+    let loses = |town: &Town| {
+        let (broken, found) =
+            town.everybody(|everybody| members::check(&Overview::new(everybody), 0));
+        broken.into_iter().chain(found).collect::<Vec<Broken>>()
+    };
+    assert_eq!(loses(&town), []);
+    let (_, end) = town.act(Some(&seated), &[ADA], &[]);
+    town.give_all(&end);
+    let broken = loses(&town);
+    assert!(
+        broken
+            .iter()
+            .all(|it| it.what.contains("Mallory has lost a right")),
+        "{broken:?}"
+    );
+    assert!(!broken.is_empty());
 }
 
 #[test]
