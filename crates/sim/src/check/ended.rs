@@ -35,7 +35,7 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     if facts.topic(topic, |topic| topic.rights.is_empty()) {
         return Vec::new();
     }
-    let shaken = shaken(overview, topic);
+    let shaken = shaken(overview.everybody.plan, overview.everybody.facts, topic);
     let mut seen = BTreeSet::new();
     let mut broken = Vec::new();
     for replica in overview.replicas(topic) {

@@ -136,7 +136,7 @@ fn check_one(
 fn loses(overview: &Overview<'_>, topic: TopicNo, replica: &Replica) -> Option<Broken> {
     let everybody = overview.everybody;
     let (facts, name) = (everybody.facts, overview.topic_name(topic));
-    let shaken = shaken(overview, topic);
+    let shaken = shaken(overview.everybody.plan, overview.everybody.facts, topic);
     let rights = rights_at(overview, topic, replica);
     let lacks = |(no, rights): &(&NodeNo, &BTreeSet<Right>)| {
         let lost = [Right::Publish, Right::Read].into_iter();

@@ -52,7 +52,10 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     if sends.is_empty() {
         return Vec::new();
     }
-    let (lost, shaken) = (overview.lost(topic), shaken(overview, topic));
+    let (lost, shaken) = (
+        overview.lost(topic),
+        shaken(overview.everybody.plan, overview.everybody.facts, topic),
+    );
     let mut broken = Vec::new();
     for mut group in overview.groups_or_all(topic) {
         let public = everybody.plan.topics[topic as usize].public;

@@ -4,9 +4,10 @@
 //! long. So it is asked of every replica what stands there. What one of them knows to be over may be
 //! over for all who hear of it: from then on nothing is promised about it.
 
+use super::Facts;
 use super::holdings::look;
 use super::replicas::{Overview, Replica};
-use crate::plan::{Act, NodeNo, Right, TopicNo};
+use crate::plan::{Act, NodeNo, Plan, Right, TopicNo};
 use identity::{GrantId, Id, PublicKey};
 use lace::{Effect, Lace};
 use machine::Staged;
@@ -216,16 +217,13 @@ fn given(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<Rights>
 
 /// Who may have lost something of what it wrote: whoever something was taken from, and whoever was
 /// given something by one of these, as far as the world has asked for it.
-pub(crate) fn shaken(overview: &Overview<'_>, topic: TopicNo) -> BTreeSet<NodeNo> {
-    let steps: Vec<u32> = overview
-        .everybody
-        .facts
-        .topic(topic, |topic| topic.rights.iter().copied().collect());
+pub(crate) fn shaken(plan: &Plan, facts: &Facts, topic: TopicNo) -> BTreeSet<NodeNo> {
+    let steps: Vec<u32> = facts.topic(topic, |topic| topic.rights.iter().copied().collect());
     let acts = steps.iter().filter_map(|step| {
-        let step = overview.everybody.plan.steps.get(*step as usize)?;
+        let step = plan.steps.get(*step as usize)?;
         Some(&step.act)
     });
-    let planned = &overview.everybody.plan.topics[topic as usize];
+    let planned = &plan.topics[topic as usize];
     let (mut shaken, mut given) = (BTreeSet::new(), Vec::new());
     for act in acts {
         match act {
@@ -246,7 +244,7 @@ pub(crate) fn shaken(overview: &Overview<'_>, topic: TopicNo) -> BTreeSet<NodeNo
         let more = given.iter().filter(|(by, _)| shaken.contains(by));
         let mut more: BTreeSet<NodeNo> = more.map(|(_, to)| *to).collect();
         // What is taken from a person is taken from all its devices.
-        let nodes = (0..).zip(&overview.everybody.plan.nodes);
+        let nodes = (0..).zip(&plan.nodes);
         let devices =
             nodes.filter(|(_, node)| node.device_of.is_some_and(|of| shaken.contains(&of)));
         more.extend(devices.map(|(no, _)| no));
