@@ -41,6 +41,7 @@ impl Making {
             starts_ms: at,
             skew_ms: 0,
             drift_ppm: 0,
+            disk: 0,
             device_of: Some(person),
             ..own.clone()
         };
