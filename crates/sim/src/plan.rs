@@ -199,6 +199,10 @@ pub struct NodePlan {
     /// It is a copy of this node, which [`Act::Clone`] brings to life.
     #[serde(default)]
     pub twin_of: Option<NodeNo>,
+    /// It is another device of this person, once [`Act::Pair`] has made it one. It stands in no topic of
+    /// the plan: it is given those of the person.
+    #[serde(default)]
+    pub device_of: Option<NodeNo>,
 }
 
 /// How a lying node treats what it sends. Each is tried on one frame in `one_in`.
@@ -399,6 +403,10 @@ pub enum Act {
         #[serde(default)]
         cascade: bool,
     },
+    /// A person makes another node a device of theirs, by a link. Tried again until it is one.
+    Pair { node: NodeNo, device: NodeNo },
+    /// A person removes a device of theirs from all topics, if it is one. What the node declines is not done.
+    Unpair { node: NodeNo, device: NodeNo },
     /// A node says goodbye and stops.
     Away { node: NodeNo },
     /// A node that is down starts.
@@ -462,6 +470,8 @@ impl Act {
                 | Self::Leave { .. }
                 | Self::Grant { .. }
                 | Self::Revoke { .. }
+                | Self::Pair { .. }
+                | Self::Unpair { .. }
                 | Self::Away { .. }
                 | Self::Back { .. }
         )

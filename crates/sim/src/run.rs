@@ -110,6 +110,7 @@ mod tests {
             reads_after_ms: 10,
             lies: Vec::new(),
             twin_of: None,
+            device_of: None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! format is `docs/scenarios.md`; the ready-made ones in `scenarios/` explain themselves.
 
 mod day;
+mod device;
 pub(crate) mod draw;
 mod expand;
 mod form;

@@ -199,10 +199,11 @@ fn without_node(plan: &Plan, gone: NodeNo) -> Option<Plan> {
     for node in &mut plan.nodes {
         node.uses.retain(|core| *core != gone);
         node.uses.iter_mut().for_each(|core| *core = new(*core));
-        if node.twin_of == Some(gone) {
+        if [node.twin_of, node.device_of].contains(&Some(gone)) {
             return None;
         }
         node.twin_of = node.twin_of.map(new);
+        node.device_of = node.device_of.map(new);
     }
     for topic in &mut plan.topics {
         for all in [&mut topic.members, &mut topic.readers] {
@@ -263,6 +264,10 @@ fn for_nodes(act: &mut Act, see: &mut dyn FnMut(&mut NodeNo)) {
         Act::Revoke { node, whom, .. } => {
             see(node);
             see(whom);
+        }
+        Act::Pair { node, device } | Act::Unpair { node, device } => {
+            see(node);
+            see(device);
         }
         Act::Clone { node, twin, .. } => {
             see(node);

@@ -17,6 +17,7 @@
 //! - Nobody whose clock is ever wrong relies on it, and most clocks are right.
 
 mod apart;
+mod devices;
 mod rights;
 mod shape;
 #[cfg(test)]
@@ -24,7 +25,7 @@ mod tests;
 mod trouble;
 mod work;
 
-use crate::plan::{Act, NodeNo, Plan, Role, Step, TopicNo};
+use crate::plan::{Act, NodeNo, NodePlan, Plan, Role, Step, TopicNo};
 use crate::scenario::draw::Draw;
 
 const SECOND: u64 = 1_000;
@@ -164,6 +165,7 @@ pub fn plan(seed: u64) -> Plan {
     making.mails();
     making.late_mails();
     making.around_set_backs();
+    making.devices();
     making.apart();
     making.plan.steps.sort_by_key(|step| step.at_ms);
     making.plan
@@ -203,7 +205,8 @@ impl Making {
 
     fn of_role(&self, role: Role) -> Vec<NodeNo> {
         let nodes = (0u32..).zip(&self.plan.nodes);
-        let of = nodes.filter(|(_, node)| node.role == role && node.twin_of.is_none());
+        let own = |node: &NodePlan| node.twin_of.is_none() && node.device_of.is_none();
+        let of = nodes.filter(|(_, node)| node.role == role && own(node));
         of.map(|(no, _)| no).collect()
     }
 

@@ -92,3 +92,14 @@ fn readers_find_what_is_public_and_are_shown_it() {
     assert!(by("Join { link: \"way:topic/") && by("Join { link: \"topic1"));
     assert!(reads(&lines, " cleo ") > 5);
 }
+
+#[test]
+fn a_second_device_is_given_what_the_first_has_until_it_is_removed() {
+    let device = "[[device]]\nwho = \"ana\"\nat = \"10m\"\n";
+    let stays = reads(&ran(device), " ana device ");
+    assert!(stays > 5, "{stays}");
+    let lines = ran(&format!("{device}removed = \"20m\"\n"));
+    let removed = reads(&lines, " ana device ");
+    assert!(removed > 1 && removed < stays, "{removed} of {stays}");
+    assert!(!lines.contains("cannot: Unpair"));
+}

@@ -105,9 +105,19 @@ pub(crate) fn home(plan: &Plan, no: NodeNo) -> NodeNo {
     plan.nodes[no as usize].twin_of.unwrap_or(no)
 }
 
-/// Whether a node was let into a topic, whether or not it has come already.
+/// Whose device a node is: its own person's, or that whose other device it is to be.
+pub(crate) fn person(plan: &Plan, no: NodeNo) -> NodeNo {
+    let home = home(plan, no);
+    plan.nodes[home as usize].device_of.unwrap_or(home)
+}
+
+/// Whether a node was let into a topic, whether or not it has come already, or is another device of somebody
+/// who was.
 pub(crate) fn is_invited(plan: &Plan, facts: &Facts, no: NodeNo, topic: TopicNo) -> bool {
-    let who = home(plan, no);
+    let (own, who) = (home(plan, no), person(plan, no));
+    if own != who && !facts.may_be_device(own) {
+        return false;
+    }
     plan.topics[topic as usize].founder == who
         || facts.topic(topic, |topic| {
             topic.invited.contains(&who) || topic.members.contains_key(&who)

@@ -4,7 +4,7 @@
 use super::replicas::Overview;
 use super::{
     Broken, Everybody, agreement, ended, joining, liveness, members, messages, model, readers,
-    secrets,
+    secrets, several,
 };
 
 /// Everything that is wrong. Of many broken promises the first are enough.
@@ -20,6 +20,7 @@ pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
     for topic in overview.topics() {
         broken.extend(joining::check(&overview, topic));
         broken.extend(readers::check(&overview, topic));
+        broken.extend(several::check(&overview, topic));
         broken.extend(liveness::check(&overview, topic));
         broken.extend(messages::check(&overview, topic));
         broken.extend(agreement::compare(&overview, topic));

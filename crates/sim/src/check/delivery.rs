@@ -7,8 +7,10 @@
 use super::Scene;
 use super::facts::{EnvelopeFacts, Facts, Message};
 use super::holdings::{Holdings, look};
+use super::members::is_shaky;
+use super::standing::shaken;
 use super::written::Bits;
-use crate::plan::{Act, Plan, TopicNo};
+use crate::plan::{Act, NodePlan, Plan, TopicNo};
 use identity::{EnvelopeId, TopicId};
 use machine::Base;
 use node::command::{Line, LineKind, Mail, Reply};
@@ -160,8 +162,12 @@ impl Screen {
             return scene.broken(DELIVERY, what);
         }
         let missed = facts.before.iter().find(|serial| !self.lined.has(**serial));
-        let missed = missed
-            .filter(|missed| !self.blind && !is_void(scene.facts, (id, disk), (&facts, **missed)));
+        let missed = missed.filter(|missed| {
+            let named = named(scene.facts, &facts, **missed);
+            // What was void when the line was made, and stands again, has its line later.
+            let missing = named.is_none_or(|it| !is_void((id, disk), &it) && is_safe(scene, &it));
+            !self.blind && missing
+        });
         if let Some(missed) = missed {
             let what = format!(
                 "line {} comes before what it depends on, envelope {missed} of the topic",
@@ -212,34 +218,47 @@ impl Screen {
     }
 }
 
-/// Whether something that an envelope depends on is void on this disk: no line is made of it. It is
-/// named by the number that the world gave it.
-fn is_void(
-    facts: &Facts,
-    (id, disk): (&TopicId, &dyn Base),
-    (envelope, serial): (&EnvelopeFacts, u32),
-) -> bool {
+/// What an envelope depends on, by the number that the world gave it.
+fn named(facts: &Facts, envelope: &EnvelopeFacts, serial: u32) -> Option<EnvelopeId> {
     let mut todo: Vec<EnvelopeId> = envelope.named.clone();
     let mut seen = BTreeSet::new();
-    let mut found = None;
     while let Some(id) = todo.pop() {
         let Some(known) = facts.envelope(&id).filter(|_| seen.insert(id)) else {
             continue;
         };
         if known.serial == serial {
-            found = Some(id);
-            break;
+            return Some(id);
         }
         if !known.content {
             todo.extend(&known.named);
         }
     }
+    None
+}
+
+/// Whether an envelope is void on this disk: no line is made of it.
+fn is_void((id, disk): (&TopicId, &dyn Base), envelope: &EnvelopeId) -> bool {
     let holdings = Holdings::count(disk);
-    let local = holdings.iter().find(|held| held.id == *id);
-    let (Some(local), Some(found)) = (local.map(|held| held.local), found) else {
-        return false;
+    let held = holdings.iter().find(|held| held.id == *id);
+    let void = held.and_then(|held| {
+        look(disk, held.local, |lace, store| {
+            !lace.effective(store, envelope)
+        })
+    });
+    void.unwrap_or(false)
+}
+
+/// Whether an envelope was never void anywhere: nobody took rights from who wrote it, whose machine is sound.
+fn is_safe(scene: &Scene<'_>, envelope: &EnvelopeId) -> bool {
+    let (plan, facts) = (scene.plan, scene.facts);
+    let Some(known) = facts.envelope(envelope) else {
+        return true;
     };
-    look(disk, local, |lace, store| !lace.effective(store, &found)).unwrap_or(false)
+    match facts.devices.author(&known.author) {
+        Some(no) => !is_shaky(plan, facts, no) && !shaken(plan, facts, known.topic).contains(&no),
+        // Devices that are nobody's are made up by liars.
+        None => plan.nodes.iter().all(NodePlan::is_honest),
+    }
 }
 
 fn writer(plan: &Plan, message: Message) -> Option<crate::plan::NodeNo> {

@@ -5,23 +5,26 @@
 //! only whether a revocation counts; the founder's always does. What was given in such an envelope was
 //! never given, and all that is written under it stands nowhere either.
 //!
+//! It is the same with a device once its person has removed it, but for messages that somebody has answered
+//! who had not heard of that.
+//!
 //! On the other side stands everybody from whom nobody took anything, and who was given nothing by one
 //! of these: whatever a stolen key says, nothing that such a person wrote is cut off.
 
 use super::agreement::placed_ids;
 use super::holdings::look;
-use super::members::is_tainted;
+use super::members::{is_shaky, is_tainted};
 use super::replay::soundly;
 use super::replicas::{Overview, Replica};
 use super::standing::shaken;
 use super::{Broken, Facts};
 use crate::plan::{NodeNo, TopicNo};
-use identity::{EnvelopeId, Form, GrantId, PublicKey};
+use identity::{ActId, EnvelopeId, Form, GrantId, PublicKey};
 use lace::{Effect, Fact, Lace};
 use machine::Staged;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use wire::{InviteKind, Item, Right};
+use wire::{Act, InviteKind, Item, Right};
 
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "ended";
@@ -32,7 +35,7 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     if facts.topic(topic, |topic| topic.rights.is_empty()) {
         return Vec::new();
     }
-    let shaken = shaken(overview, topic);
+    let shaken = shaken(overview.everybody.plan, overview.everybody.facts, topic);
     let mut seen = BTreeSet::new();
     let mut broken = Vec::new();
     for replica in overview.replicas(topic) {
@@ -73,7 +76,7 @@ fn cut_off(overview: &Overview<'_>, lace: &Lace, shaken: &BTreeSet<NodeNo>) -> O
     let everybody = overview.everybody;
     lace.authors().find_map(|author| {
         let no = everybody.facts.devices.author(author.key())?;
-        let safe = !shaken.contains(&no) && !is_tainted(everybody.plan, everybody.facts, no);
+        let safe = !shaken.contains(&no) && !is_shaky(everybody.plan, everybody.facts, no);
         let from = author.closed().filter(|_| safe)?;
         let who = &everybody.plan.nodes[no as usize].name;
         Some(format!(
@@ -88,16 +91,25 @@ struct Told {
     /// Under which grant the author of each fact writes, and its device.
     by: Vec<Option<(PublicKey, GrantId, PublicKey)>>,
     effect: Arc<Effect>,
+    /// The composition of who founded the topic.
+    founder: identity::Id,
 }
 
-/// A revocation that counts.
+/// A revocation that counts, or an act that does and takes a device its seat.
 struct End {
     carrier: EnvelopeId,
     serial: u32,
-    /// All of the grant, and not the right to write messages alone.
-    whole: bool,
-    /// The grants that it ends.
-    grants: BTreeSet<GrantId>,
+    of: Of,
+}
+
+/// What is at an end.
+enum Of {
+    Grants {
+        /// All of the rights, and not the one to write messages alone.
+        whole: bool,
+        grants: BTreeSet<GrantId>,
+    },
+    Seat(PublicKey),
 }
 
 impl Told {
@@ -116,6 +128,7 @@ impl Told {
             by: by.collect(),
             facts,
             effect,
+            founder: lace.genesis().root.member(),
         }
     }
 
@@ -134,38 +147,41 @@ impl Told {
             return None;
         }
         let never = self.never_given(facts, &ends);
-        let written: BTreeMap<PublicKey, GrantId> = lace
+        let written: BTreeMap<PublicKey, (GrantId, PublicKey)> = lace
             .authors()
-            .map(|author| (*author.key(), *author.grant()))
+            .map(|author| (*author.key(), (*author.grant(), *author.device())))
             .collect();
-        for id in placed_ids(lace, store) {
-            let Some(envelope) = facts.envelope(&id) else {
+        let placed = placed_ids(lace, store);
+        for id in &placed {
+            let Some(envelope) = facts.envelope(id) else {
                 continue;
             };
-            let Some(grant) = written.get(&envelope.author) else {
+            let Some((grant, device)) = written.get(&envelope.author) else {
                 continue;
             };
-            let late = || {
-                let mut ends = ends.iter();
-                let ends = ends.find(|end| {
-                    let over = end.grants.contains(grant) && (end.whole || envelope.content);
-                    over && end.is_before(facts, &id)
-                });
-                ends.map(|end| end.carrier)
+            let over = |end: &&End| {
+                end.is_over(grant, device, envelope.content) && end.is_before(facts, id)
             };
-            let by = if never.contains(grant) {
-                Some(None)
-            } else {
-                late().map(Some)
+            let late = ends.iter().find(over);
+            if (late.is_none() && !never.contains(grant)) || !lace.effective(store, id) {
+                continue;
+            }
+            let number = envelope.number;
+            let Some(end) = late.filter(|_| !never.contains(grant)) else {
+                let what = format!("{id}, number {number}, stands under what was never given");
+                return Some(what);
             };
-            if let Some(by) = by
-                && lace.effective(store, &id)
-            {
-                let number = envelope.number;
-                return Some(match by {
-                    Some(by) => format!("{id}, number {number}, stands, and began after {by}"),
-                    None => format!("{id}, number {number}, stands under what was never given"),
-                });
+            let answers = Answers {
+                overview,
+                placed: &placed,
+                written: &written,
+            };
+            let loose = envelope.content && matches!(end.of, Of::Seat(_));
+            if !loose || !answers.hold_up(end, (id, device), (lace, store)) {
+                let by = end.carrier;
+                return Some(format!(
+                    "{id}, number {number}, stands, and began after {by}"
+                ));
             }
         }
         None
@@ -195,11 +211,46 @@ impl Told {
             Some(End {
                 carrier: fact.carrier,
                 serial: facts.envelope(&fact.carrier)?.serial,
-                whole: it.only.is_empty(),
-                grants,
+                of: Of::Grants {
+                    whole: it.only.is_empty(),
+                    grants,
+                },
             })
         });
-        ends.collect()
+        ends.chain(self.removals(facts)).collect()
+    }
+
+    /// The acts that count and take devices their seats. That of whoever founded the topic counts if no other
+    /// one follows the same state.
+    fn removals(&self, facts: &Facts) -> Vec<End> {
+        let acts = self.facts.iter().filter_map(|fact| match &fact.what {
+            Item::Act(act) => Some((fact, act)),
+            _ => None,
+        });
+        let acts: Vec<(&Arc<Fact>, &Act)> = acts.collect();
+        let mut ends = Vec::new();
+        for (fact, act) in &acts {
+            let rivals = acts.iter().filter(|(_, other)| {
+                other.previous == act.previous && other.composition == act.composition
+            });
+            let ids: BTreeSet<ActId> = rivals.map(|(_, other)| other.id()).collect();
+            let alone = ids.len() == 1 && act.composition == self.founder;
+            let Some(carrier) = facts.envelope(&fact.carrier) else {
+                continue;
+            };
+            if self.effect.void.contains_key(&fact.no) && !alone {
+                continue;
+            }
+            // What follows the first form takes nothing from anybody here: it is of one device.
+            let before = acts.iter().find(|(_, other)| other.id() == act.previous);
+            let gone = before.map(|(_, before)| before.form.beyond(&act.form));
+            ends.extend(gone.into_iter().flatten().map(|device| End {
+                carrier: fact.carrier,
+                serial: carrier.serial,
+                of: Of::Seat(device),
+            }));
+        }
+        ends
     }
 
     fn holders(&self, grant: &GrantId) -> impl Iterator<Item = identity::Id> {
@@ -214,11 +265,13 @@ impl Told {
     fn never_given(&self, facts: &Facts, ends: &[End]) -> BTreeSet<GrantId> {
         let (mut late, mut given) = (BTreeSet::new(), BTreeSet::new());
         for (fact, by) in self.facts.iter().zip(&self.by) {
-            let Some((_, grant, _)) = by.filter(|_| parent(&fact.what).is_some()) else {
+            let Some((_, grant, device)) = by.filter(|_| parent(&fact.what).is_some()) else {
                 continue;
             };
-            let mut ends = ends.iter().filter(|end| end.whole);
-            if ends.any(|end| end.grants.contains(&grant) && end.is_before(facts, &fact.carrier)) {
+            let mut ends = ends.iter();
+            if ends.any(|end| {
+                end.is_over(&grant, &device, false) && end.is_before(facts, &fact.carrier)
+            }) {
                 late.insert(fact.item);
             } else {
                 given.insert(fact.item);
@@ -247,26 +300,78 @@ impl Told {
 }
 
 impl End {
+    /// Whether it ends what a device writes under a grant.
+    fn is_over(&self, grant: &GrantId, device: &PublicKey, content: bool) -> bool {
+        match &self.of {
+            Of::Grants { whole, grants } => grants.contains(grant) && (*whole || content),
+            Of::Seat(of) => of == device,
+        }
+    }
+
+    /// Whether an envelope has it in its past, or carries it.
+    fn is_known(&self, facts: &Facts, of: &EnvelopeId) -> bool {
+        *of == self.carrier || self.is_past(facts, of, &self.carrier)
+    }
+
+    fn is_earlier(&self, facts: &Facts, id: &EnvelopeId) -> bool {
+        facts.envelope(id).is_some_and(|it| it.serial > self.serial)
+    }
+
     /// Whether it was there before an envelope, and does not know it.
     fn is_before(&self, facts: &Facts, id: &EnvelopeId) -> bool {
-        let later = |id: &EnvelopeId| facts.envelope(id).is_some_and(|it| it.serial > self.serial);
-        if !later(id) {
-            return false;
-        }
         // One batch may tell the world of both in any order.
-        let (mut seen, mut todo) = (BTreeSet::new(), vec![self.carrier]);
+        self.is_earlier(facts, id) && !self.is_past(facts, &self.carrier, id)
+    }
+
+    /// Whether an envelope has another one in its past, that is later than this.
+    fn is_past(&self, facts: &Facts, of: &EnvelopeId, id: &EnvelopeId) -> bool {
+        let (mut seen, mut todo) = (BTreeSet::new(), vec![*of]);
         while let Some(at) = todo.pop() {
             let named = facts.envelope(&at);
             for next in named.iter().flat_map(|it| &it.named) {
                 if next == id {
-                    return false;
+                    return true;
                 }
-                if later(next) && seen.insert(*next) {
+                if self.is_earlier(facts, next) && seen.insert(*next) {
                     todo.push(*next);
                 }
             }
         }
-        true
+        false
+    }
+}
+
+/// What others have answered to what a removed device wrote.
+struct Answers<'a> {
+    overview: &'a Overview<'a>,
+    placed: &'a [EnvelopeId],
+    written: &'a BTreeMap<PublicKey, (GrantId, PublicKey)>,
+}
+
+impl Answers<'_> {
+    /// Whether something of others stands that has an envelope in its past, and one of them had not heard of
+    /// the end when it named that, or may name anything.
+    fn hold_up(
+        &self,
+        end: &End,
+        (id, device): (&EnvelopeId, &PublicKey),
+        (lace, store): (&Lace, &mut Staged<'_>),
+    ) -> bool {
+        let everybody = self.overview.everybody;
+        let (plan, facts) = (everybody.plan, everybody.facts);
+        let (mut stands, mut unaware) = (false, false);
+        for other in self.placed {
+            let author = facts.envelope(other).map(|envelope| envelope.author);
+            let of = author.and_then(|author| self.written.get(&author));
+            if of.is_none_or(|(_, of)| of == device) || !end.is_past(facts, other, id) {
+                continue;
+            }
+            let no = author.and_then(|author| facts.devices.author(&author));
+            let sound = no.is_some_and(|no| !is_tainted(plan, facts, no));
+            unaware |= !sound || !end.is_known(facts, other);
+            stands |= lace.effective(store, other);
+        }
+        stands && unaware
     }
 }
 
@@ -285,7 +390,7 @@ const fn parent(item: &Item) -> Option<GrantId> {
 #[cfg(test)]
 mod tests {
     use super::{Overview, check};
-    use crate::check::fixture::{ADA, BEN, CLEO, Town, id_of};
+    use crate::check::fixture::{ADA, BEN, CLEO, CORE, MALLORY, Town, id_of};
     use crate::plan::{Act, Step};
     use wire::{Checked, Header, Verified};
 
@@ -348,6 +453,64 @@ mod tests {
         let found = found(&town);
         assert!(
             found.iter().all(|what| what.contains("what Cleo wrote")),
+            "{found:?}"
+        );
+        assert!(!found.is_empty());
+    }
+
+    /// Mallory is another device of Ada's, who removes it and leaves what it had said by then; it goes on.
+    struct Parting {
+        town: Town,
+        end: Checked<Verified>,
+        late: Checked<Verified>,
+    }
+
+    fn parting() -> Parting {
+        let mut town = Town::new();
+        town.plan.nodes[MALLORY as usize].device_of = Some(ADA);
+        town.facts.pairs(MALLORY);
+        let (node, device) = (ADA, MALLORY);
+        let act = Act::Unpair { node, device };
+        town.plan.steps.push(Step { at_ms: 0, act });
+        town.facts.change_topic(0, |facts| facts.rights.insert(0));
+        town.settle(&[ADA, BEN, CLEO, CORE]);
+        let (seated, carrier) = town.act(None, &[ADA, MALLORY], &[]);
+        let first = town.first_of_device(MALLORY, &carrier);
+        let said = town.say(MALLORY, &[]);
+        let late = town.say(MALLORY, &[]);
+        let (_, end) = town.act(Some(&seated), &[ADA], &[&said]);
+        for said in [&carrier, &first, &said, &late, &end] {
+            town.give_all(said);
+        }
+        town.facts.learn(id_of(&end), 0, &end.get().envelope.header);
+        Parting { town, end, late }
+    }
+
+    #[test]
+    fn what_a_removed_device_goes_on_to_write_has_gone() {
+        assert_eq!(found(&parting().town), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_removed_device_wrote_stands_for_whom_did_not_know() {
+        let Parting { mut town, late, .. } = parting();
+        let answer = town.say(BEN, &[&late]);
+        town.give_all(&answer);
+        assert_eq!(found(&town), [""; 0]);
+    }
+
+    #[test]
+    fn what_stands_of_a_removed_device_for_whom_knew_is_found() {
+        let Parting {
+            mut town,
+            end,
+            late,
+        } = parting();
+        let answer = town.say(BEN, &[&late, &end]);
+        town.give_all(&answer);
+        let found = found(&town);
+        assert!(
+            found.iter().all(|what| what.contains("began after")),
             "{found:?}"
         );
         assert!(!found.is_empty());

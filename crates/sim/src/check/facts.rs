@@ -101,6 +101,8 @@ pub(crate) struct Facts {
     pub(crate) devices: Devices,
     /// Nodes whose whole machine was set back or copied without anybody noticing, or that lie.
     tainted: RwLock<BTreeSet<NodeNo>>,
+    /// Nodes that have used a link to become another device of their person, and those that did it with success.
+    devices_of: RwLock<(BTreeSet<NodeNo>, BTreeSet<NodeNo>)>,
     /// Homes of which a copy has come to life.
     doubled: RwLock<BTreeSet<NodeNo>>,
     /// Steps whose messages were not taken for want of keys that nobody who was removed has.
@@ -193,12 +195,18 @@ impl Facts {
         f(&mut self.topics.write().expect("no checker panics")[no as usize])
     }
 
-    /// Whether the founder of a topic has taken rights from somebody, or has asked for it.
+    /// Whether the founder of a topic has taken rights from somebody, or a person has removed a device of its
+    /// own, or has asked for it.
     pub(crate) fn is_revoked(&self, plan: &Plan, no: TopicNo, who: NodeNo) -> bool {
         let founder = plan.topics[no as usize].founder;
+        let person = plan.nodes[who as usize].device_of.unwrap_or(who);
         let takes = |step: &u32| {
             let act = plan.steps.get(*step as usize).map(|step| &step.act);
-            matches!(act, Some(Act::Revoke { node, whom, .. }) if *node == founder && *whom == who)
+            match act {
+                Some(Act::Revoke { node, whom, .. }) => *node == founder && *whom == person,
+                Some(Act::Unpair { device, .. }) => *device == who,
+                _ => false,
+            }
         };
         self.topic(no, |topic| topic.rights.iter().any(takes))
     }
@@ -300,6 +308,30 @@ impl Facts {
             .contains(&no)
     }
 
+    /// A node uses a link that makes it another device of its person.
+    pub(crate) fn pairs(&self, no: NodeNo) {
+        let mut devices = self.devices_of.write().expect("no checker panics");
+        devices.0.insert(no);
+    }
+
+    /// It has become one.
+    pub(crate) fn paired(&self, no: NodeNo) {
+        let mut devices = self.devices_of.write().expect("no checker panics");
+        devices.1.insert(no);
+    }
+
+    /// Whether a node has begun to be another device of its person.
+    pub(crate) fn may_be_device(&self, no: NodeNo) -> bool {
+        let devices = self.devices_of.read().expect("no checker panics");
+        devices.0.contains(&no)
+    }
+
+    /// Whether a node has become another device of its person.
+    pub(crate) fn is_device(&self, no: NodeNo) -> bool {
+        let devices = self.devices_of.read().expect("no checker panics");
+        devices.1.contains(&no)
+    }
+
     /// A copy of this home has come to life.
     pub(crate) fn double(&self, home: NodeNo) {
         let mut doubled = self.doubled.write().expect("no checker panics");
@@ -361,6 +393,7 @@ pub(crate) mod tests {
             reads_after_ms: 0,
             lies: Vec::new(),
             twin_of: None,
+            device_of: None,
         };
         let topic = |name: &str| TopicPlan {
             name: name.to_owned(),

@@ -2,7 +2,7 @@
 
 use super::{Broken, Everybody, Facts, Glance, Scene, Watch};
 use crate::disk::{Disk, Pool};
-use crate::plan::{NodeNo, NodePlan, Path, Plan, Role, START_MS, Site, TopicPlan};
+use crate::plan::{self, NodeNo, NodePlan, Path, Plan, START_MS, Site, TopicPlan};
 use crate::world::Links;
 use identity::{EnvelopeId, Form, GrantId, SealingKey, SecretKey, TopicId};
 use lace::Lace;
@@ -13,8 +13,8 @@ use rights::DeviceSecret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::{
-    Certificate, Checked, Claim, Class, EpochItem, Genesis, Gift, Header, Invite, InviteKind, Item,
-    Parameters, Revocation, Terms, TopicPolicy, Verified, encode_items, sign_envelope,
+    Act, Certificate, Checked, Claim, Class, EpochItem, Genesis, Gift, Header, Invite, InviteKind,
+    Item, Parameters, Revocation, Role, Terms, TopicPolicy, Verified, encode_items, sign_envelope,
 };
 
 /// The number of the topic on every disk.
@@ -55,7 +55,7 @@ pub(crate) struct Town {
 }
 
 /// One node as the plan has it.
-fn node(name: &str, role: Role, uses: Vec<NodeNo>) -> NodePlan {
+fn node(name: &str, role: plan::Role, uses: Vec<NodeNo>) -> NodePlan {
     NodePlan {
         name: name.to_owned(),
         role,
@@ -71,6 +71,7 @@ fn node(name: &str, role: Role, uses: Vec<NodeNo>) -> NodePlan {
         reads_after_ms: 0,
         lies: Vec::new(),
         twin_of: None,
+        device_of: None,
     }
 }
 
@@ -81,10 +82,10 @@ pub(crate) const CORE: NodeNo = 3;
 pub(crate) const MALLORY: NodeNo = 4;
 
 fn plan() -> Plan {
-    let mut nodes = vec![node("Ada", Role::Person, vec![CORE])];
-    nodes.extend(["Ben", "Cleo"].map(|name| node(name, Role::Person, Vec::new())));
-    nodes.push(node("core", Role::Core, Vec::new()));
-    nodes.push(node("Mallory", Role::Person, Vec::new()));
+    let mut nodes = vec![node("Ada", plan::Role::Person, vec![CORE])];
+    nodes.extend(["Ben", "Cleo"].map(|name| node(name, plan::Role::Person, Vec::new())));
+    nodes.push(node("core", plan::Role::Core, Vec::new()));
+    nodes.push(node("Mallory", plan::Role::Person, Vec::new()));
     Plan {
         name: "a small town".to_owned(),
         seed: 1,
@@ -251,6 +252,59 @@ impl Town {
         if no == ADA {
             self.carrier = Some(first.clone());
         }
+        first
+    }
+
+    /// The founder gives its composition these devices, in an act that all of them sign; of others this
+    /// remains.
+    pub(crate) fn act(
+        &mut self,
+        after: Option<&Act>,
+        devices: &[NodeNo],
+        named: &[&Checked<Verified>],
+    ) -> (Act, Checked<Verified>) {
+        let root = self.genesis.root.clone();
+        let (first, before) = (root.first_state(), after.map_or(&root, |act| &act.form));
+        let key = |no: &NodeNo| self.secrets[*no as usize].key_in(self.topic, &self.genesis);
+        let keys: BTreeSet<_> = devices.iter().map(|no| key(no).public()).collect();
+        let cut: BTreeSet<EnvelopeId> = named.iter().map(|envelope| id_of(envelope)).collect();
+        let mut act = Act {
+            composition: root.member(),
+            number: after.map_or(1, |act| act.number + 1),
+            previous: after.map_or(first, Act::id),
+            form: Form::equal(&keys, 1).expect("few"),
+            cut: cut.into_iter().collect(),
+            signatures: Vec::new(),
+        };
+        act.sign(self.topic, &key(&ADA), Role::Signer);
+        for no in devices {
+            if !before.has(&key(no).public()) {
+                act.sign(self.topic, &key(no), Role::New);
+            }
+        }
+        let carrier = self.decree(ADA, &[Item::Act(act.clone())], named);
+        (act, carrier)
+    }
+
+    /// The first envelope of another device of the founder's, that names the act which seats it.
+    pub(crate) fn first_of_device(
+        &mut self,
+        no: NodeNo,
+        act: &Checked<Verified>,
+    ) -> Checked<Verified> {
+        let device = self.secrets[no as usize].key_in(self.topic, &self.genesis);
+        let certificate = Certificate::sign(self.topic, &device, self.author(no), 0);
+        let header = Header {
+            class: Class::Control,
+            expires: 0,
+            grant: GrantId::from_bytes(*self.topic.as_bytes()),
+            deps: vec![id_of(act)],
+            generation: act.get().envelope.header.generation + 1,
+            ..self.header(no)
+        };
+        let items = encode_items(&[Item::Certificate(certificate)]);
+        let first = sign_envelope(header, items, &self.authors[no as usize]).expect("it is legal");
+        self.tips[no as usize] = Some(first.clone());
         first
     }
 

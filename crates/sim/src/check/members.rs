@@ -1,11 +1,11 @@
 //! No honest person ever loses a right; only a whole machine that was set back without anybody
 //! noticing, or a liar, closes an author key of its own.
 
-use super::carriage::home;
+use super::carriage::{home, person};
 use super::holdings::look;
 use super::readers::reads;
 use super::replicas::{Overview, Replica};
-use super::standing::rights_at;
+use super::standing::{ever_given, rights_at, shaken};
 use super::unwelcomed::could_go_on;
 use super::{Broken, Everybody, Facts, Scene};
 use crate::plan::{Act, NodeNo, Plan, Right, TopicNo};
@@ -31,6 +31,12 @@ pub(crate) fn is_tainted(plan: &Plan, facts: &Facts, no: NodeNo) -> bool {
         || (0..plan.nodes.len())
             .filter_map(|twin| NodeNo::try_from(twin).ok())
             .any(|twin| home(plan, twin) == no && lies(twin))
+}
+
+/// Whether what a node wrote may be void for what happened to its machine, or to the first device of its
+/// person, which gave it its place.
+pub(crate) fn is_shaky(plan: &Plan, facts: &Facts, no: NodeNo) -> bool {
+    is_tainted(plan, facts, no) || is_tainted(plan, facts, person(plan, no))
 }
 
 /// A batch becomes durable: evidence of a fork is against somebody who can have forked.
@@ -104,10 +110,13 @@ fn check_one(
         }
     }
     // An author is registered when the world knows the topic: without any, nothing can be said.
+    let public = everybody.plan.topics[topic as usize].public;
     let lost: Vec<&str> = group
         .iter()
         .map(|at| (at, home(everybody.plan, overview.node(*at).no)))
         .filter(|(_, no)| !nodes.contains(no) && !reads(everybody.plan, *no, topic))
+        // Another device of somebody who may write in a public topic begins with its first message.
+        .filter(|(_, no)| !public || person(everybody.plan, *no) == *no)
         .map(|(at, _)| at)
         .map(|at| overview.name(*at))
         .collect();
@@ -127,14 +136,20 @@ fn check_one(
 fn loses(overview: &Overview<'_>, topic: TopicNo, replica: &Replica) -> Option<Broken> {
     let everybody = overview.everybody;
     let (facts, name) = (everybody.facts, overview.topic_name(topic));
-    let lacks = |(_, rights): &(&NodeNo, &BTreeSet<Right>)| {
-        !rights.contains(&Right::Publish) || !rights.contains(&Right::Read)
-    };
+    let shaken = shaken(overview.everybody.plan, overview.everybody.facts, topic);
     let rights = rights_at(overview, topic, replica);
+    let lacks = |(no, rights): &(&NodeNo, &BTreeSet<Right>)| {
+        let lost = [Right::Publish, Right::Read].into_iter();
+        let mut lost = lost.filter(|right| !rights.contains(right));
+        let is_first = person(everybody.plan, **no) == **no;
+        // Another device has what the grants give that its person holds, and nothing of an invite's.
+        let given = |right: &Right| ever_given(overview, replica, **no).contains(right);
+        lost.any(|right| is_first || (!shaken.contains(no) && given(&right)))
+    };
     let mut lacking = rights.iter().filter(lacks).map(|(no, _)| *no);
     let no = lacking.find(|no| {
         // The keys of who lies may be closed, and what it came by with them.
-        !is_tainted(everybody.plan, facts, *no)
+        !is_shaky(everybody.plan, facts, *no)
             && !facts.is_revoked(everybody.plan, topic, *no)
             && !came_late(overview, (topic, replica), *no)
     })?;

@@ -5,7 +5,7 @@
 //! else has seen it.
 
 use super::carriage::home;
-use super::members::is_tainted;
+use super::members::is_shaky;
 use super::replicas::Overview;
 use super::standing::shaken;
 use super::{Broken, Everybody, Message};
@@ -52,7 +52,10 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
     if sends.is_empty() {
         return Vec::new();
     }
-    let (lost, shaken) = (overview.lost(topic), shaken(overview, topic));
+    let (lost, shaken) = (
+        overview.lost(topic),
+        shaken(overview.everybody.plan, overview.everybody.facts, topic),
+    );
     let mut broken = Vec::new();
     for mut group in overview.groups_or_all(topic) {
         let public = everybody.plan.topics[topic as usize].public;
@@ -62,7 +65,7 @@ pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
         for (step, from, count) in &sends {
             // What a forked author wrote may have been withdrawn, and so may what was written under
             // rights that have been taken back.
-            if is_tainted(everybody.plan, everybody.facts, *from) || shaken.contains(from) {
+            if is_shaky(everybody.plan, everybody.facts, *from) || shaken.contains(from) {
                 continue;
             }
             for index in 0..*count {

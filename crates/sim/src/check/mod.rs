@@ -36,6 +36,7 @@ mod replay;
 pub(crate) mod replicas;
 pub(crate) mod rights;
 mod secrets;
+mod several;
 pub(crate) mod silence;
 pub(crate) mod standing;
 mod unwelcomed;

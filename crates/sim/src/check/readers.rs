@@ -2,7 +2,7 @@
 //! published (which [`liveness`](super::liveness) and [`messages`](super::messages) look at), and are no
 //! members: nobody admits an author of theirs ([`rights`](super::rights)), and they acknowledge nothing.
 
-use super::carriage::{about, home, inner_kind};
+use super::carriage::{about, home, inner_kind, person};
 use super::holdings::Holdings;
 use super::peek::{Items, Outline, ReceiptHead, difference_of, outline, receipt_of};
 use super::replicas::Overview;
@@ -20,10 +20,10 @@ const NAMED: usize = 5;
 /// The inner kinds of frames with receipts, and with what has changed in them.
 const RECEIPTS: [u8; 2] = [6, 13];
 
-/// Whether a node reads a public topic by the plan, without being let in.
+/// Whether a node's person reads a public topic by the plan, without being let in.
 pub(crate) fn reads(plan: &Plan, no: NodeNo, topic: TopicNo) -> bool {
     let readers = &plan.topics[topic as usize].readers;
-    !readers.is_empty() && readers.contains(&home(plan, no))
+    !readers.is_empty() && readers.contains(&person(plan, no))
 }
 
 /// Whether everybody who reads a topic can be linked at once, so that all of them have it in time.

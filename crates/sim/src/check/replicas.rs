@@ -167,7 +167,9 @@ impl<'a> Overview<'a> {
         let places = places.filter_map(|no| self.places.get(&no).copied());
         places.filter(|at| {
             let node = self.node(*at);
-            node.up && node.plan.is_honest() && node.plan.role == Role::Person
+            // A device that was set back may have forgotten whose it is, and nobody gives it that again.
+            let is_known = node.plan.device_of.is_none() || !node.watch.holdings.was_set_back;
+            node.up && node.plan.is_honest() && node.plan.role == Role::Person && is_known
         })
     }
 

@@ -6,7 +6,7 @@
 //! - No line of a topic is shown at a node that is no member, and no reader of a public one.
 //! - What people write is never readable on the disk of a core node, or in any frame.
 
-use super::carriage::{home, is_invited};
+use super::carriage::{home, is_invited, person};
 use super::devices::Owner;
 use super::holdings::{Holdings, genesis, number};
 use super::readers::reads;
@@ -88,6 +88,7 @@ fn author(
                 let readers = &scene.plan.topics[topic as usize].readers;
                 let among = let_in(scene.plan, scene.facts, topic);
                 let among = among.into_iter().chain(readers.iter().copied());
+                let among = with_devices(scene.plan, among.collect());
                 devices.owner((topic, &genesis), &row.device, among)
             }
             None => Owner::Other,
@@ -99,7 +100,7 @@ fn author(
         Owner::Other if devices.is_made_up(&row.device) => return,
         Owner::Node(no) if is_invited(scene.plan, scene.facts, no, topic) => {
             devices.certified(row.author, no);
-            let founder = no == scene.plan.topics[topic as usize].founder;
+            let founder = person(scene.plan, no) == scene.plan.topics[topic as usize].founder;
             let founders = row.grant.as_bytes() == id.as_bytes();
             if founder == founders {
                 return;
@@ -117,6 +118,15 @@ fn author(
         }
     };
     scene.broken(PROMISE, what);
+}
+
+/// These, and the other devices of these people.
+fn with_devices(plan: &Plan, mut people: Vec<NodeNo>) -> Vec<NodeNo> {
+    let others = (0..).zip(&plan.nodes);
+    let others = others.filter(|(_, node)| node.device_of.is_some_and(|of| people.contains(&of)));
+    let others: Vec<NodeNo> = others.map(|(no, _)| no).collect();
+    people.extend(others);
+    people
 }
 
 /// Everybody who was let into a topic.

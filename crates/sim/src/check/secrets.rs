@@ -227,6 +227,7 @@ fn begins(item: &Item, device: &PublicKey) -> bool {
 fn gives(item: &Item, device: &PublicKey) -> bool {
     match item {
         Item::Claim(claim) => claim.device == *device,
+        Item::Act(act) => act.form.has(device),
         Item::Grant(grant) => grant.form.as_ref().is_some_and(|form| form.has(device)),
         _ => false,
     }

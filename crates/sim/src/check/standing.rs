@@ -4,9 +4,10 @@
 //! long. So it is asked of every replica what stands there. What one of them knows to be over may be
 //! over for all who hear of it: from then on nothing is promised about it.
 
+use super::Facts;
 use super::holdings::look;
 use super::replicas::{Overview, Replica};
-use crate::plan::{Act, NodeNo, Right, TopicNo};
+use crate::plan::{Act, NodeNo, Plan, Right, TopicNo};
 use identity::{GrantId, Id, PublicKey};
 use lace::{Effect, Lace};
 use machine::Staged;
@@ -67,7 +68,24 @@ pub(crate) fn lost(overview: &Overview<'_>, topic: TopicNo) -> Lost {
             }
         }
     }
+    for device in removed(overview, topic) {
+        let all = [Right::Publish, Right::Read];
+        lost.0.entry(device).or_default().extend(all);
+    }
     lost
+}
+
+/// Devices that their person has removed, or wants to: they may not have written yet.
+fn removed(overview: &Overview<'_>, topic: TopicNo) -> Vec<NodeNo> {
+    let everybody = overview.everybody;
+    let device = |step: &u32| match everybody.plan.steps.get(*step as usize)?.act {
+        Act::Unpair { device, .. } => Some(device),
+        _ => None,
+    };
+    let facts = everybody.facts;
+    facts.topic(topic, |topic| {
+        topic.rights.iter().filter_map(device).collect()
+    })
 }
 
 /// What those may do whose authors are at a replica. In a public topic whoever may write takes part as one
@@ -112,6 +130,11 @@ pub(crate) fn of_device(
     }
     let seats = effect.devices.iter().filter(|((_, of), _)| of == device);
     let seats: BTreeMap<Id, GrantId> = seats.map(|((by, _), seat)| (*by, seat.grant)).collect();
+    // Another device of whoever founded the topic.
+    let root = GrantId::from_bytes(lace.genesis().topic_id().to_bytes());
+    if seats.values().any(|grant| *grant == root) {
+        return Right::ALL.into();
+    }
     // Whoever holds a grant has its seat by that, and still what an invite gives that it has claimed.
     let written = lace.authors().filter(|author| author.device() == device);
     let written: BTreeSet<GrantId> = written.map(|author| *author.grant()).collect();
@@ -126,15 +149,60 @@ pub(crate) fn of_device(
         let Some(given) = given(lace, store, grant) else {
             continue;
         };
-        let parts = [
-            (Right::Publish, given.publish.is_some() && !it.over.publish),
-            (Right::Read, given.read.is_some() && !it.over.read),
-            (Right::Admit, given.admit.is_some() && !it.over.admit),
-        ];
-        let parts = parts.into_iter().filter(|(_, stands)| *stands);
-        rights.extend(parts.map(|(right, _)| right));
+        let over = |right: &Right| match right {
+            Right::Publish => it.over.publish,
+            Right::Read => it.over.read,
+            Right::Admit => it.over.admit,
+        };
+        rights.extend(named(&given).into_iter().filter(|right| !over(right)));
     }
     rights
+}
+
+/// What was ever given to the compositions that have had a device: what another device of somebody may do, as
+/// long as nobody takes anything back.
+pub(crate) fn ever_given(
+    overview: &Overview<'_>,
+    replica: &Replica,
+    no: NodeNo,
+) -> BTreeSet<Right> {
+    let disk = overview.node(replica.at).disk;
+    let found = look(disk, replica.local, |lace, store| {
+        let genesis = lace.genesis();
+        let Some(device) = overview.everybody.facts.devices.key(genesis, no) else {
+            return BTreeSet::new();
+        };
+        let held = lace.held_set(store);
+        let facts: Vec<Item> = lace.facts(store, |look| {
+            let facts = held.iter().filter_map(|no| look.fact(no));
+            facts.map(|fact| fact.what.clone()).collect()
+        });
+        let of = facts.iter().filter_map(|item| match item {
+            Item::Act(act) if act.form.has(&device) => Some(act.composition),
+            _ => None,
+        });
+        let of: BTreeSet<Id> = of.collect();
+        if of.contains(&genesis.root.member()) {
+            return Right::ALL.into();
+        }
+        let given = facts.iter().filter_map(|item| match item {
+            Item::Grant(grant) if of.contains(&grant.holder) => Some(grant.rights),
+            _ => None,
+        });
+        given.flat_map(|rights| named(&rights)).collect()
+    });
+    found.unwrap_or_default()
+}
+
+/// The rights that something gives.
+fn named(rights: &Rights) -> BTreeSet<Right> {
+    let parts = [
+        (Right::Publish, rights.publish.is_some()),
+        (Right::Read, rights.read.is_some()),
+        (Right::Admit, rights.admit.is_some()),
+    ];
+    let parts = parts.into_iter().filter(|(_, given)| *given);
+    parts.map(|(right, _)| right).collect()
 }
 
 /// What a grant or an invite says that it gives.
@@ -149,16 +217,13 @@ fn given(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<Rights>
 
 /// Who may have lost something of what it wrote: whoever something was taken from, and whoever was
 /// given something by one of these, as far as the world has asked for it.
-pub(crate) fn shaken(overview: &Overview<'_>, topic: TopicNo) -> BTreeSet<NodeNo> {
-    let steps: Vec<u32> = overview
-        .everybody
-        .facts
-        .topic(topic, |topic| topic.rights.iter().copied().collect());
+pub(crate) fn shaken(plan: &Plan, facts: &Facts, topic: TopicNo) -> BTreeSet<NodeNo> {
+    let steps: Vec<u32> = facts.topic(topic, |topic| topic.rights.iter().copied().collect());
     let acts = steps.iter().filter_map(|step| {
-        let step = overview.everybody.plan.steps.get(*step as usize)?;
+        let step = plan.steps.get(*step as usize)?;
         Some(&step.act)
     });
-    let planned = &overview.everybody.plan.topics[topic as usize];
+    let planned = &plan.topics[topic as usize];
     let (mut shaken, mut given) = (BTreeSet::new(), Vec::new());
     for act in acts {
         match act {
@@ -170,13 +235,19 @@ pub(crate) fn shaken(overview: &Overview<'_>, topic: TopicNo) -> BTreeSet<NodeNo
                     shaken.extend(&planned.members);
                 }
             }
+            Act::Unpair { device, .. } => drop(shaken.insert(*device)),
             Act::Grant { node, to, .. } => given.push((*node, *to)),
             _ => {}
         }
     }
     loop {
         let more = given.iter().filter(|(by, _)| shaken.contains(by));
-        let more: BTreeSet<NodeNo> = more.map(|(_, to)| *to).collect();
+        let mut more: BTreeSet<NodeNo> = more.map(|(_, to)| *to).collect();
+        // What is taken from a person is taken from all its devices.
+        let nodes = (0..).zip(&plan.nodes);
+        let devices =
+            nodes.filter(|(_, node)| node.device_of.is_some_and(|of| shaken.contains(&of)));
+        more.extend(devices.map(|(no, _)| no));
         if more.is_subset(&shaken) {
             return shaken;
         }

@@ -147,6 +147,15 @@ impl Plan {
             within(what("`one_in` of a lie"), lie.one_in, (1, u32::MAX))?;
             within(what("`most` of a lie"), lie.most, (1, MAX_WRITTEN))?;
         }
+        if let Some(of) = own.device_of {
+            let person = self.node(of, name)?;
+            let is_person = |node: &NodePlan| node.role == Role::Person && node.twin_of.is_none();
+            if of == no || person.device_of.is_some() || !is_person(person) || !is_person(own) {
+                return Err(format!(
+                    "{name} is a device of {of}, which is no person's first"
+                ));
+            }
+        }
         if let Some(of) = own.twin_of {
             let original = self.node(of, name)?;
             if of == no || original.twin_of.is_some() {
@@ -174,7 +183,7 @@ impl Plan {
         };
         for no in all() {
             let node = self.node(no, name)?;
-            if node.role == Role::Core || node.twin_of.is_some() {
+            if node.role == Role::Core || node.twin_of.is_some() || node.device_of.is_some() {
                 let who = &node.name;
                 return Err(format!("{name} has the member {who}, who is no person"));
             }
@@ -196,7 +205,7 @@ impl Plan {
         if no == other {
             return Err(format!("{what} is about whoever does it"));
         }
-        if with.role == Role::Core || with.twin_of.is_some() {
+        if with.role == Role::Core || with.twin_of.is_some() || with.device_of.is_some() {
             let who = &with.name;
             return Err(format!("{what} is about {who}, who is no person"));
         }
@@ -277,6 +286,15 @@ impl Plan {
                     let name = &copy.name;
                     return Err(format!(
                         "{what} starts {name}, which is no copy of node {no}"
+                    ));
+                }
+                Ok(())
+            }
+            Act::Pair { node: no, device } | Act::Unpair { node: no, device } => {
+                node(no)?;
+                if self.node(*device, what)?.device_of != Some(*no) {
+                    return Err(format!(
+                        "{what} is about {device}, which is no device of {no}"
                     ));
                 }
                 Ok(())

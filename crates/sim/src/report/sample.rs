@@ -23,6 +23,7 @@ fn node(name: &str, role: Role, site: u32) -> NodePlan {
         reads_after_ms: 0,
         lies: Vec::new(),
         twin_of: None,
+        device_of: None,
     }
 }
 

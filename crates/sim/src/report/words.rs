@@ -279,6 +279,14 @@ fn people_words(plan: &Plan, act: &Act) -> (&'static str, String) {
                 format!("{node} takes {rights} from {whom} in {topic}{below}"),
             )
         }
+        Act::Pair { node, device } => (
+            "pair",
+            format!("{} is made a device of {}", name(device), name(node)),
+        ),
+        Act::Unpair { node, device } => (
+            "unpair",
+            format!("{} removes its device {}", name(node), name(device)),
+        ),
         Act::Away { node } => ("away", name(node)),
         Act::Back { node } => ("back", name(node)),
         _ => ("other", String::new()),

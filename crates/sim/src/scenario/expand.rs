@@ -64,6 +64,7 @@ pub(super) fn plan(name: &str, form: &Form, sizes: Sizes, seed: u64) -> Result<P
     making.days()?;
     making.joins()?;
     making.leaves()?;
+    making.devices()?;
     making.giving()?;
     making.messages()?;
     making.mails()?;
@@ -136,6 +137,7 @@ impl Making<'_> {
             reads_after_ms: 0,
             lies: Vec::new(),
             twin_of: None,
+            device_of: None,
             name,
         })
     }

@@ -26,6 +26,7 @@ pub(crate) struct Form {
     pub(crate) messages: Vec<MessagesForm>,
     pub(crate) mails: Vec<MailForm>,
     pub(crate) leaves: Vec<LeaveForm>,
+    pub(crate) devices: Vec<DeviceForm>,
     pub(crate) giving: Vec<GivingForm>,
     pub(crate) trouble: Trouble,
 }
@@ -150,6 +151,16 @@ pub(crate) struct LeaveForm {
     pub(crate) line: u32,
 }
 
+/// `[[device]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceForm {
+    pub(crate) who: Vec<Named>,
+    pub(crate) at: Moment,
+    /// When they remove it.
+    pub(crate) removed: Option<Moment>,
+    pub(crate) line: u32,
+}
+
 /// A number of things, from 1 to this.
 pub(crate) fn number(most: usize) -> impl Fn(&str) -> Result<usize, Wrong> {
     move |text| match usize::try_from(quantity::some(text)?) {
@@ -183,6 +194,7 @@ const KEYS: &[&str] = &[
     "messages",
     "mail",
     "leave",
+    "device",
     "grant",
     "revoke",
     "crash",
@@ -233,6 +245,7 @@ impl Form {
             messages: each("messages").iter().map(MessagesForm::read).collect(),
             mails: each("mail").iter().map(MailForm::read).collect(),
             leaves: each("leave").iter().map(LeaveForm::read).collect(),
+            devices: each("device").iter().map(DeviceForm::read).collect(),
             giving: GivingForm::read_all(all),
             trouble: Trouble::read(all),
         }
@@ -497,6 +510,18 @@ impl MailForm {
                 .maybe("bytes", within(1, MAX_BYTES, quantity::bytes_span))
                 .unwrap_or(Span { low: 20, high: 400 }),
             best_effort: section.flag("best-effort", false),
+            line: section.line(),
+        }
+    }
+}
+
+impl DeviceForm {
+    fn read(section: &Section<'_>) -> Self {
+        section.known(&["who", "at", "removed"]);
+        Self {
+            who: section.must_names("who"),
+            at: section.must("at", Moment::After(0), |text| section.moment(text)),
+            removed: section.maybe("removed", |text| section.moment(text)),
             line: section.line(),
         }
     }

@@ -363,6 +363,9 @@ fn references(form: &Form) -> Vec<(Kind, &Named)> {
         let people = mail.who.iter().chain(&mail.to);
         all.extend(people.map(|named| (Kind::Person, named)));
     }
+    for device in &form.devices {
+        all.extend(device.who.iter().map(|named| (Kind::Person, named)));
+    }
     for leave in &form.leaves {
         all.extend(leave.who.iter().map(|named| (Kind::Person, named)));
         all.push((Kind::Topic, &leave.topic));

@@ -154,6 +154,7 @@ impl Making {
                 reads_after_ms: draw.skewed(50, 20 * SECOND),
                 lies: Vec::new(),
                 twin_of: None,
+                device_of: None,
             };
             if role == Role::Core && self.tight {
                 node.quota = draw.between(MIB, 3 * MIB);

@@ -45,6 +45,7 @@ fn names(plan: &Plan, act: &Act) {
         }
         | Act::Leave { node: no, topic } => {
             let topic = &plan.topics[topic as usize];
+            let no = plan.nodes[no as usize].device_of.unwrap_or(no);
             let comes = topic.members.contains(&no) || topic.readers.contains(&no);
             assert!(topic.founder == no || comes);
         }
@@ -68,6 +69,9 @@ fn names(plan: &Plan, act: &Act) {
             for no in [no, other] {
                 assert!(topic.founder == no || topic.members.contains(&no));
             }
+        }
+        Act::Pair { node: no, device } | Act::Unpair { node: no, device } => {
+            assert_eq!(plan.nodes[device as usize].device_of, Some(no));
         }
         Act::Clone { node: no, twin, .. } => {
             assert_eq!(plan.nodes[twin as usize].twin_of, Some(no));
@@ -304,7 +308,7 @@ fn everything_that_can_happen_happens_in_a_good_share_of_worlds() {
             *lies.entry(lie).or_default() += 1;
         }
     }
-    assert_eq!(acts.len(), 21, "{acts:?}");
+    assert_eq!(acts.len(), 23, "{acts:?}");
     assert!(
         acts.values().all(|worlds| *worlds >= SEEDS / 10),
         "{acts:?}"

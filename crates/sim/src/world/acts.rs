@@ -60,7 +60,9 @@ impl Host {
             | Act::Mail { .. }
             | Act::Leave { .. }
             | Act::Grant { .. }
-            | Act::Revoke { .. } => {
+            | Act::Revoke { .. }
+            | Act::Pair { .. }
+            | Act::Unpair { .. } => {
                 self.person_step(around, step);
             }
             Act::Away { .. } => self.close(around),
@@ -143,6 +145,12 @@ impl World {
             Item::Told(Note::Public { topic, link }) => {
                 self.net_mut().links.tell_public(topic, link);
             }
+            Item::Told(Note::Device { device, link }) => {
+                self.net_mut().links.tell_device(device, link);
+                if self.host(device).is_up() {
+                    self.with(device, |host, around| host.person(around));
+                }
+            }
         }
     }
 
@@ -178,6 +186,8 @@ impl World {
             | Act::Leave { node, .. }
             | Act::Grant { node, .. }
             | Act::Revoke { node, .. }
+            | Act::Pair { node, .. }
+            | Act::Unpair { node, .. }
             | Act::Away { node }
             | Act::Back { node }
             | Act::Crash { node, .. }

@@ -1,12 +1,14 @@
 //! The person before a node, or the operator of a core node: what they ask their node, and what they
 //! have seen.
 
+mod devices;
 mod reading;
 
 use super::host::{Around, Happening, Host, Note};
 use crate::check::facts::Message;
 use crate::check::holdings::genesis;
 use crate::plan::{Act, NodeNo, Plan, Right, Role, TopicNo};
+use devices::Pairing;
 use identity::TopicId;
 use machine::Time;
 use node::command::public::PublicCommand;
@@ -23,6 +25,9 @@ enum Asked {
     Use(NodeNo),
     Found(usize),
     Invite(usize),
+    Device(NodeNo),
+    Pair,
+    Unpair { step: u32 },
     Link(usize),
     Join(usize),
     Leave,
@@ -77,6 +82,7 @@ pub(crate) struct App {
     seats: Vec<Seat>,
     cores: Vec<(NodeNo, Stage)>,
     allowed: bool,
+    pairing: Pairing,
     /// Steps of the plan that wait until they can be done.
     waiting: VecDeque<u32>,
     inbox: u64,
@@ -91,8 +97,11 @@ impl App {
         let mut seats = Vec::new();
         for (at, topic) in (0..).zip(&plan.topics) {
             let founds = topic.founder == no;
-            let reads = topic.readers.contains(&no);
-            if founds || reads || topic.members.contains(&no) {
+            let person = plan.nodes[no as usize].device_of.unwrap_or(no);
+            let reads = topic.readers.contains(&person);
+            // Another device may be given whatever its person has.
+            let given = person != no && topic.founder == person;
+            if founds || reads || given || topic.members.contains(&person) {
                 let tells = founds && !topic.readers.is_empty();
                 seats.push(Seat {
                     topic: at,
@@ -118,6 +127,7 @@ impl App {
             seats,
             cores: uses.iter().map(|core| (*core, Stage::Wanted)).collect(),
             allowed: false,
+            pairing: Pairing::new(no, plan),
             waiting: VecDeque::new(),
             inbox: 0,
             looking: false,
@@ -130,6 +140,7 @@ impl App {
     pub(crate) fn forget_life(&mut self) {
         self.requests.clear();
         self.trying = false;
+        self.pairing.forget_life();
         self.mail_missed |= std::mem::take(&mut self.looking);
         let back = |stage: &mut Stage| {
             if *stage == Stage::Asked {
@@ -160,7 +171,7 @@ impl App {
             // What was invited to may be forgotten, and so may the invite.
             seat.invite = Stage::Wanted;
             seat.invited = 0;
-            if !seat.founds {
+            if !seat.founds && !self.pairing.is_device() {
                 seat.taking_part = Stage::Wanted;
             }
         }
@@ -222,6 +233,8 @@ impl Host {
             if let Some(seat) = self.app.seat(topic) {
                 self.app.seats[seat].may_join = true;
             }
+        } else if let Act::Pair { device, .. } = planned.act {
+            self.app.pairing.begin(device);
         } else if self.app.waiting.len() < MAX_WAITING {
             self.app.waiting.push_back(step);
         }
@@ -239,11 +252,12 @@ impl Host {
                 self.use_cores(around);
                 self.take_seats(around);
                 self.read_seats(around);
+                self.pair_devices(around);
             }
         }
         self.do_steps(around);
         self.look_again(around);
-        if self.is_waiting() {
+        if self.is_waiting() || self.pairs(around) {
             self.try_again(around, TRY_AGAIN);
         }
     }
@@ -257,6 +271,7 @@ impl Host {
                 || self.looks_on(seat)
         });
         seats
+            || app.pairing.wants()
             || !app.waiting.is_empty()
             || app.cores.iter().any(|(_, stage)| *stage == Stage::Wanted)
     }
@@ -417,6 +432,7 @@ impl Host {
                 self.give(around, Asked::Leave, Command::TopicLeave { topic });
                 true
             }
+            Act::Unpair { device, .. } => self.remove_device(around, step, *device),
             Act::Grant {
                 topic, to: other, ..
             }
@@ -492,6 +508,9 @@ impl Host {
                     self.tells(around, at, link);
                 }
             }
+            (Asked::Device(device), reply) => self.tells_device(around, device, reply),
+            (Asked::Pair, _) => self.is_paired(around, done),
+            (Asked::Unpair { step }, Reply::Failed(_)) => self.keeps_device(around, step),
             (Asked::Link(at), reply) => {
                 self.app.seats[at].link = stage;
                 self.tells_all(around, at, reply);
@@ -539,6 +558,7 @@ impl Host {
             (Asked::Inbox, _) => self.app.looking = false,
             (
                 Asked::Allow
+                | Asked::Unpair { .. }
                 | Asked::Leave
                 | Asked::Mail { .. }
                 | Asked::Send { .. }
@@ -624,7 +644,7 @@ impl Host {
     /// Counts what the last look has shown for the first time.
     fn count_shown(&mut self, around: &mut Around<'_>) {
         for message in self.watch.newly_shown() {
-            if is_own(around.plan, self.no, message) {
+            if is_own(around.plan, self.no, message) || self.app.pairing.is_device() {
                 continue;
             }
             let Some(since) = around.facts.sent_at(message.step) else {
@@ -685,6 +705,7 @@ impl Host {
 
     /// A topic has new lines.
     pub(crate) fn changed(&mut self, around: &mut Around<'_>, topic: TopicId, last: u64) {
+        self.is_given(around, topic);
         let seat = self.app.seats.iter().find(|seat| seat.id == Some(topic));
         let Some(topic) = seat.filter(|seat| seat.last < last).map(|seat| seat.topic) else {
             return;
@@ -741,7 +762,8 @@ impl Host {
 /// Whether a person wrote a message.
 fn is_own(plan: &Plan, no: NodeNo, message: Message) -> bool {
     let step = plan.steps.get(message.step as usize).map(|step| &step.act);
-    matches!(step, Some(Act::Send { node, .. }) if *node == no)
+    let person = |no: NodeNo| plan.nodes[no as usize].device_of.unwrap_or(no);
+    matches!(step, Some(Act::Send { node, .. }) if person(*node) == no)
 }
 
 /// The invite that somebody was told, but for those whom the founder has taken their rights from: nobody

@@ -68,6 +68,11 @@ pub(crate) enum Note {
     },
     /// Where a public topic is found.
     Public { topic: TopicNo, link: String },
+    /// What makes a node a device of its person; without a link, that it is one.
+    Device {
+        device: NodeNo,
+        link: Option<String>,
+    },
 }
 
 /// What may be used while something happens to a node.

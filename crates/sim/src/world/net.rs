@@ -36,6 +36,8 @@ pub(crate) struct Links {
     invites: BTreeMap<(TopicNo, Option<NodeNo>), String>,
     /// Where a public topic is found.
     public: BTreeMap<TopicNo, String>,
+    /// What makes a node a device of its person; nothing once it is one.
+    devices: BTreeMap<NodeNo, Option<String>>,
 }
 
 impl Links {
@@ -58,6 +60,21 @@ impl Links {
     /// Where a public topic is found, as everybody has heard.
     pub(crate) fn public(&self, topic: TopicNo) -> Option<&String> {
         self.public.get(&topic)
+    }
+
+    /// A person has made a link for another device, or that one says that it has used it.
+    pub(crate) fn tell_device(&mut self, device: NodeNo, link: Option<String>) {
+        self.devices.insert(device, link);
+    }
+
+    /// The newest link for a device that has used none yet.
+    pub(crate) fn device(&self, device: NodeNo) -> Option<&String> {
+        self.devices.get(&device)?.as_ref()
+    }
+
+    /// Whether a device has used its link, as its person has heard.
+    pub(crate) fn is_device(&self, device: NodeNo) -> bool {
+        self.devices.get(&device).is_some_and(Option::is_none)
     }
 
     #[cfg(test)]

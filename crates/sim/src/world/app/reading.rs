@@ -13,7 +13,7 @@ impl Host {
     /// Whether somebody has found a public topic of which nothing has come yet.
     pub(super) fn looks_on(&self, seat: &Seat) -> bool {
         let held = self.watch.holdings.topic(seat.topic);
-        let found = seat.reads && seat.taking_part == Stage::Done && !seat.left;
+        let found = seat.reads && seat.may_join && seat.taking_part == Stage::Done && !seat.left;
         found && held.is_none_or(|held| held.placed == 0)
     }
 
