@@ -183,10 +183,11 @@ impl Inner {
         let Some(local) = self.host.keys.local(&topic) else {
             return;
         };
-        let Some(state) = self.links.get(&link) else {
+        let Some(state) = self.links.get_mut(&link) else {
             return;
         };
         let node = state.node;
+        state.keep_hello(local, &frame);
         if !state.proven.contains(&local) {
             // TLS says who it is, and it is where this node was told that the topic is held.
             if !state.at_core.contains_key(&local) && !is(Bug::StrangerServed) {
@@ -216,15 +217,19 @@ impl Inner {
             }
             frame => frame,
         };
+        self.give_topic(turn, link, local, frame);
+    }
+
+    /// A frame of a peer that has proved a topic.
+    pub(crate) fn give_topic(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        link: LinkId,
+        topic: u32,
+        frame: TopicFrame,
+    ) {
         let link = topic::LinkId(link.0);
-        self.topic(
-            turn,
-            topic::Input::Frame {
-                link,
-                topic: local,
-                frame,
-            },
-        );
+        self.topic(turn, topic::Input::Frame { link, topic, frame });
     }
 
     /// Whether the router does not know the peer of a link.

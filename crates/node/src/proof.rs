@@ -10,7 +10,7 @@ use identity::{GrantId, NodeId, PublicKey, TopicId};
 use machine::Time;
 use rights::{LinkSecret, Role, Round};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::Claim;
+use wire::{Claim, TopicFrame};
 
 /// What has been proved on one open link.
 pub(crate) struct Link {
@@ -67,6 +67,8 @@ pub(crate) struct PendingShow {
     pub(crate) claim: Option<Claim>,
     /// The topic was proven before, and is begun anew once this show is.
     pub(crate) anew: bool,
+    /// The greeting of the peer, to which this one is proven already. It does not come again.
+    pub(crate) hello: Option<TopicFrame>,
 }
 
 impl std::fmt::Debug for Link {
@@ -128,6 +130,16 @@ impl Link {
         self.asked.insert(grant);
         self.awaited.insert(grant);
         true
+    }
+
+    /// A greeting came for a topic that the peer has shown and not proven yet: it is for what begins then.
+    pub(crate) fn keep_hello(&mut self, local: u32, frame: &TopicFrame) {
+        if matches!(frame, TopicFrame::Hello { .. }) {
+            let shows = self.pending.iter_mut();
+            for show in shows.filter(|show| show.topic == local) {
+                show.hello = Some(frame.clone());
+            }
+        }
     }
 
     /// Keeps a show until its grant is known; the oldest goes when there are too many.

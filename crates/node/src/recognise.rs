@@ -228,6 +228,7 @@ impl Inner {
             grant: shown.grant,
             claim: shown.claim,
             anew,
+            hello: None,
         });
         if state.asks(shown.grant, anew) {
             let node = state.node;
@@ -632,6 +633,9 @@ impl Inner {
                 };
                 self.begin_anew(link, show.topic, show.anew);
                 self.prove(turn, link, show.topic, peer);
+                if let Some(hello) = show.hello {
+                    self.give_topic(turn, link, show.topic, hello);
+                }
             }
         }
     }
