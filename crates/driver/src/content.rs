@@ -1,10 +1,12 @@
 //! What a node wants done with contents, carried out beside it.
 
 use crate::Handle;
+use crate::fault::panic_text;
 use crate::limits::{MAX_CONTENT_AT_ONCE, MAX_CONTENT_BYTES_AT_ONCE};
 use machine::{ContentDone, ContentEffect};
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Content;
 
@@ -26,7 +28,8 @@ struct Shared<I> {
 
 #[derive(Default)]
 struct Queue {
-    effects: VecDeque<ContentEffect>,
+    /// Each with the life that asked for it.
+    effects: VecDeque<(u64, ContentEffect)>,
     /// Whether a thread is at work on them.
     busy: bool,
 }
@@ -52,11 +55,15 @@ impl<I: Send + 'static> Contents<I> {
         }
     }
 
-    /// Takes an effect. Never waits: how much may be under way is for the node to say.
+    /// Takes an effect of the present life, the only one that hears what came of it. Never waits: how much may
+    /// be under way is for the node to say.
     pub fn take(&self, effect: ContentEffect) {
+        let life = self.shared.handle.inbox.life();
         let mut queue = self.shared.lock();
-        queue.effects.push_back(effect);
-        if !std::mem::replace(&mut queue.busy, true) {
+        queue.effects.push_back((life, effect));
+        let rests = !std::mem::replace(&mut queue.busy, true);
+        drop(queue);
+        if rests {
             let shared = Arc::clone(&self.shared);
             self.runtime.spawn_blocking(move || shared.work());
         }
@@ -65,24 +72,30 @@ impl<I: Send + 'static> Contents<I> {
 
 impl<I: Send + 'static> Shared<I> {
     fn work(&self) {
-        while let Some(effects) = self.next() {
-            for done in self.content.perform(effects) {
+        while let Some((lives, effects)) = self.next() {
+            let done = catch_unwind(AssertUnwindSafe(|| self.content.perform(effects)));
+            let done = done.unwrap_or_else(|panic| {
+                // The node would wait for completions for ever; its next life asks anew.
+                let why = format!("in work on contents: {}", panic_text(&*panic));
+                self.handle.inbox.renew(why);
+                Vec::new()
+            });
+            for (life, done) in lives.into_iter().zip(done) {
                 let bytes = match &done {
                     ContentDone::Read(_, _, Some(piece)) => piece.len(),
                     _ => 0,
                 };
-                // A node that has ended needs no completion.
-                let _ = self.handle.send_blocking((self.input)(done), bytes);
+                self.handle.answer_blocking(life, (self.input)(done), bytes);
             }
         }
     }
 
-    /// What is to be carried out together; nothing when there is no more.
-    fn next(&self) -> Option<Vec<ContentEffect>> {
+    /// What is to be carried out together, and for which lives; nothing when there is no more.
+    fn next(&self) -> Option<(Vec<u64>, Vec<ContentEffect>)> {
         let mut queue = self.lock();
-        let (mut effects, mut bytes) = (Vec::new(), 0_usize);
+        let (mut lives, mut effects, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
         while effects.len() < MAX_CONTENT_AT_ONCE && bytes < MAX_CONTENT_BYTES_AT_ONCE {
-            let Some(effect) = queue.effects.pop_front() else {
+            let Some((life, effect)) = queue.effects.pop_front() else {
                 break;
             };
             let more = match &effect {
@@ -91,10 +104,11 @@ impl<I: Send + 'static> Shared<I> {
                 ContentEffect::Delete(_) => 0,
             };
             bytes = bytes.saturating_add(more);
+            lives.push(life);
             effects.push(effect);
         }
         queue.busy = !effects.is_empty();
-        queue.busy.then_some(effects)
+        queue.busy.then_some((lives, effects))
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

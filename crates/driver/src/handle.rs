@@ -54,6 +54,12 @@ impl<I: Send + 'static> Handle<I> {
         block_on(self.send(input, bytes))
     }
 
+    /// As [`Handle::send_blocking`], of the answer to something that the given life has asked for. Another
+    /// life, and a node that has ended, are not told.
+    pub(crate) fn answer_blocking(&self, life: u64, input: I, bytes: usize) {
+        block_on(self.inbox.push_in(life, input, bytes));
+    }
+
     /// Queues an input if there is room now.
     ///
     /// # Errors

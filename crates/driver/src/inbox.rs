@@ -121,6 +121,22 @@ impl<I> Inbox<I> {
         Ok(())
     }
 
+    /// As [`Inbox::push`], of an input that answers what the given life has asked for: another one is not
+    /// told.
+    pub(crate) async fn push_in(&self, life: u64, input: I, bytes: usize) {
+        let size = Self::size(bytes);
+        let Ok(room) = self.room.acquire_many(size).await else {
+            return;
+        };
+        let mut state = self.lock();
+        if state.life == life {
+            room.forget();
+            state.inputs.push_back((size, input));
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
     /// Adds an input if there is room; `None` for the reason when the node has ended.
     pub(crate) fn try_push(&self, input: I, bytes: usize) -> Result<(), (I, bool)> {
         let size = Self::size(bytes);

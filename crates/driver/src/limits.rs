@@ -44,8 +44,8 @@ pub const ROWS_PER_SCAN: usize = 256;
 pub const MAX_ENTRY: usize = 64 * 1024 * 1024;
 
 /// Effects on contents that are carried out together, and of whose writes none is said to be durable before
-/// all are. Further ones wait.
-pub const MAX_CONTENT_AT_ONCE: usize = 256;
+/// all are. Each may have a file of its own open. Further ones wait.
+pub const MAX_CONTENT_AT_ONCE: usize = 128;
 
 /// Bytes of pieces from which on no further effect is carried out together with those before it. With one
 /// more piece, what is in memory for contents while the disk is busy, beside what waits.

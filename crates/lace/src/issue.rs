@@ -41,6 +41,11 @@ impl Issues {
         self.ends.iter().copied().filter(|no| set.has(*no))
     }
 
+    /// The same, what came last first.
+    pub(crate) fn newest_ends_of<'a>(&'a self, set: &'a Set) -> impl Iterator<Item = FactNo> + 'a {
+        self.ends.iter().rev().copied().filter(|no| set.has(*no))
+    }
+
     fn put(&mut self, key: (GrantId, EnvelopeId), no: FactNo, author: AuthorNo) {
         self.by_item.insert(key, (no, author));
         self.by_author.insert((author, no));

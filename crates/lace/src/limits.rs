@@ -50,6 +50,14 @@ pub const MAX_DEPS: usize = wire::limits::MAX_DEPS;
 /// Heads that are looked at for deps. Those beyond are named by later envelopes.
 pub const MAX_HEADS_LOOKED_AT: usize = 64;
 
+/// Of [`MAX_DEPS`], how many are for what takes something away and is in the past of nothing but heads without
+/// their bodies, where there are such. More of it are named by later envelopes.
+pub const HIDDEN_DEPS: usize = 4;
+
+/// What of that takes something away is looked at for one envelope, the newest first. What lies beyond it is not
+/// named by that envelope.
+pub const MAX_ENDS_LOOKED_AT: usize = 256;
+
 /// How many numbers below a difference are asked for when a fork must lie somewhere below it. The
 /// window doubles with every answer that still differs.
 pub const FORK_WINDOW: u64 = 64;

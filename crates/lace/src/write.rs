@@ -3,13 +3,12 @@
 use crate::author::{Author, Tip};
 use crate::fact::ViewNo;
 use crate::lace::{Lace, Stored};
-use crate::limits::{MAX_DEPS, MAX_HEADS_LOOKED_AT};
+use crate::limits::{HIDDEN_DEPS, MAX_DEPS, MAX_ENDS_LOOKED_AT, MAX_HEADS_LOOKED_AT};
 use crate::rows::{self, Spot};
 use crate::set::Set;
 use identity::{EnvelopeId, GrantId, PublicKey};
 use machine::Staged;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use thiserror::Error;
 use wire::{Class, Header};
 
@@ -176,57 +175,66 @@ impl Lace {
             .filter_map(|author| Some((author.tip?, author)))
             .collect();
         heads.sort_by_key(|(tip, _)| (core::cmp::Reverse(tip.generation), tip.id));
-        let mut hidden = BTreeSet::new();
+        let (mut named, mut hidden) = (Vec::new(), BTreeSet::new());
         for (tip, author) in heads.into_iter().take(MAX_HEADS_LOOKED_AT) {
-            if deps.ids.len() >= MAX_DEPS {
-                break;
-            }
             let spot = Spot::new(author.no, tip.number, &tip.id);
             if self.has_body(store, &spot) {
-                deps.push(tip.id);
+                named.push(tip.id);
             } else if Some(tip.id) != deps.previous {
                 hidden.insert(author.tail.view);
             }
         }
-        self.name_hidden(store, hidden, deps);
+        let kept = if hidden.is_empty() { 0 } else { HIDDEN_DEPS };
+        let mut named = named.into_iter();
+        while deps.ids.len() < MAX_DEPS.saturating_sub(kept)
+            && let Some(id) = named.next()
+        {
+            deps.push(id);
+        }
+        self.name_hidden(store, &hidden, deps);
+        for id in named {
+            deps.push(id);
+        }
     }
 
     /// A head whose body is gone, or has not come, is not named. What only it has in its past would be
     /// unknown to the envelope, for good if the body has expired: what was taken back would stand there.
-    /// So the carriers of these facts are named, the newest first, each with those of its past.
-    fn name_hidden(&self, store: &mut Staged<'_>, hidden: BTreeSet<ViewNo>, deps: &mut Deps) {
-        if hidden.is_empty() {
+    /// So the carriers of what takes something away there, and stands, are named, the newest first, each with
+    /// those of its past.
+    fn name_hidden(&self, store: &mut Staged<'_>, hidden: &BTreeSet<ViewNo>, deps: &mut Deps) {
+        if hidden.is_empty() || deps.ids.len() >= MAX_DEPS {
             return;
         }
-        let named = deps.ids.iter().chain(&deps.previous).copied();
-        let views: BTreeSet<ViewNo> = named
-            .filter_map(|id| Some(self.node(store, &id)?.view))
-            .collect();
-        let mut known: Vec<Arc<Set>> = Vec::new();
-        for view in views {
-            known.push(self.set_of(store, view));
-        }
-        let mut facts = BTreeSet::new();
+        let (mut unknown, mut known) = (Set::default(), Set::default());
         for view in hidden {
-            facts.extend(self.set_of(store, view).iter());
+            unknown.add_all(&self.set_of(store, *view));
         }
-        for no in facts.into_iter().rev() {
-            if deps.ids.len() >= MAX_DEPS {
-                return;
+        for id in deps.ids.iter().chain(&deps.previous) {
+            if let Some(node) = self.node(store, id) {
+                known.add_all(&self.set_of(store, node.view));
             }
-            if known.iter().any(|set| set.has(no)) {
+        }
+        if known.includes(&unknown) {
+            return;
+        }
+        let effect = self.held_effect(store);
+        let ends = self.issues.newest_ends_of(&unknown);
+        for no in ends.take(MAX_ENDS_LOOKED_AT) {
+            if known.has(no) || effect.void.contains_key(&no) {
                 continue;
             }
-            let Some(carrier) = self.fact(store, no).map(|fact| fact.carrier) else {
-                continue;
-            };
-            let Some(node) = self.node(store, &carrier) else {
+            let carrier = self.fact(store, no).map(|fact| fact.carrier);
+            let node = carrier.and_then(|id| Some((id, self.node(store, &id)?)));
+            let Some((carrier, node)) = node else {
                 continue;
             };
             let spot = Spot::new(node.author, node.number, &carrier);
-            if self.effective(store, &carrier) && self.has_body(store, &spot) {
+            if self.is_kept(store, &spot) && self.has_body(store, &spot) {
                 deps.push(carrier);
-                known.push(self.set_of(store, node.view));
+                known.add_all(&self.set_of(store, node.view));
+            }
+            if deps.ids.len() >= MAX_DEPS {
+                return;
             }
         }
     }

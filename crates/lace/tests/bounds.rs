@@ -5,10 +5,11 @@ use crate::laws::below;
 use crate::oracle::parents;
 use crate::ruler::{Judged, KEEPS_ALL, Ruler, VOIDS, judge, revoke, undo};
 use crate::world::{
-    LOCAL, Pair, Replica, Topic, content, control, follow, id_of, join, pull, rng, without_body,
+    DAY, LOCAL, Pair, Replica, START, Topic, content, control, follow, id_of, join, pull, rng,
+    without_body,
 };
 use identity::{EnvelopeId, GrantId, PublicKey, SecretKey};
-use lace::limits::CLOSE_CHUNK;
+use lace::limits::{CLOSE_CHUNK, MAX_DEPS};
 use lace::{Admission, Changed, Lace};
 use machine::Rng;
 use machine::test::World;
@@ -516,6 +517,69 @@ fn what_is_minted_late_on_old_numbers_stands_nowhere() {
     }
 }
 
+/// The founder takes something back and then writes what soon expires. What somebody writes next is written with
+/// that in its past, though it cannot name the founder's last envelope: however many others there are to name,
+/// and once.
+#[test]
+fn what_was_taken_back_before_a_head_without_its_body_is_named() {
+    let mut reign = Reign::new(607);
+    let topic = &reign.pair.topic;
+    let mut source = rng(6070);
+    let mut keys = || {
+        (
+            SecretKey::generate(&mut source),
+            SecretKey::generate(&mut source),
+        )
+    };
+    let (device, second) = keys();
+    let invited = reign.pair.invited.clone();
+    let came = join(topic, &device, &second, 0, &[&invited]);
+    reign.replica.admitted(&came);
+    let crowd = |count: usize, keys: &mut dyn FnMut() -> (SecretKey, SecretKey)| {
+        let of = (0..count).map(|_| keys());
+        of.map(|(device, key)| join(topic, &device, &key, 0, &[&invited]))
+            .collect::<Vec<_>>()
+    };
+    let crowd = crowd(MAX_DEPS + 4, &mut keys);
+    let guest = reign.pair.guest.public();
+    let joined = reign.pair.joined.clone();
+    reign.rule(Item::Revocation(revoke(&guest, &[&joined])), &[&joined]);
+    let taken = reign.last.clone();
+    let mut last = taken.clone();
+    for text in ["one", "two", "three"] {
+        last = reign.pair.founder_says(&last, &[], text);
+        reign.replica.admitted(&last);
+    }
+    reign.replica.settle();
+    let late = START + 90 * DAY;
+    let next = |reign: &mut Reign| {
+        let plan = crate::world::plan(Class::Content, late);
+        let (author, grant) = (second.public(), reign.pair.topic.grant);
+        let header = reign
+            .replica
+            .run(|lace, store| lace.next_header(store, &author, &grant, &plan));
+        header.expect("may write")
+    };
+    assert_eq!(next(&mut reign).deps, [id_of(&last)]);
+    let freed = reign
+        .replica
+        .run(|lace, store| lace.expire(store, late, 10));
+    assert_eq!(freed.len(), 3);
+    assert_eq!(next(&mut reign).deps, [id_of(&taken)]);
+    for one in &crowd {
+        reign.replica.admitted(one);
+    }
+    let header = next(&mut reign);
+    assert!(header.deps.contains(&id_of(&taken)));
+    assert_eq!(header.deps.len(), MAX_DEPS);
+    let said = content(header, b"four", &second);
+    reign.replica.admitted(&said);
+    assert!(
+        !next(&mut reign).deps.contains(&id_of(&taken)),
+        "once is enough"
+    );
+}
+
 #[test]
 fn rights_end_one_by_one_and_the_rest_goes_on() {
     let mut reign = Reign::new(601);
@@ -540,7 +604,7 @@ fn rights_end_one_by_one_and_the_rest_goes_on() {
     assert_eq!(verdict, lace::Verdict::New, "control goes on");
     // The writer goes on from the end of its chain, whatever of that stands, for control alone.
     let (topic, key) = (&reign.pair.topic, guest);
-    let plan = |class| crate::world::plan(class, crate::world::START + 1);
+    let plan = |class| crate::world::plan(class, START + 1);
     let next = reign
         .replica
         .run(|lace, store| lace.next_header(store, &key, &topic.grant, &plan(Class::Control)));

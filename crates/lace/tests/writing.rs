@@ -1,10 +1,10 @@
 //! Where the next envelope belongs.
 
-use crate::world::{DAY, Pair, Replica, START, content, control, follow, id_of, join, plan, rng};
+use crate::world::{DAY, Pair, Replica, START, content, id_of, join, plan, rng};
 use identity::SecretKey;
 use lace::limits::MAX_DEPS;
 use lace::{NotWritable, Plan};
-use wire::{Class, Item};
+use wire::Class;
 
 #[test]
 fn a_guest_names_the_invite_first() {
@@ -109,38 +109,4 @@ fn control_names_the_branch_of_a_closed_author_that_it_leaves() {
         let names = header.expect("may write").deps.contains(&id_of(&one));
         assert_eq!(names, class == Class::Control);
     }
-}
-
-/// The founder gives another invite, and then writes what soon expires. What a guest writes next is written
-/// with the invite in its past, though it cannot name the founder's last envelope.
-#[test]
-fn what_a_head_without_its_body_has_in_its_past_is_named() {
-    let pair = Pair::new(54);
-    let mut replica = pair.replica(1);
-    let grant = pair.topic.founder_grant();
-    let mut invite = pair.topic.invite;
-    invite.uses += 1;
-    let header = follow(pair.topic.header(grant), Some(&pair.invited), &[]);
-    let given = control(header, &[Item::Invite(invite)], &pair.author);
-    replica.admitted(&given);
-    let mut last = given.clone();
-    for text in ["one", "two", "three"] {
-        last = pair.founder_says(&last, &[], text);
-        replica.admitted(&last);
-    }
-    let next = |replica: &mut Replica| {
-        let plan = plan(Class::Content, START + 90 * DAY);
-        let (author, grant) = (pair.guest.public(), pair.topic.grant);
-        let header = replica.run(|lace, store| lace.next_header(store, &author, &grant, &plan));
-        header.expect("may write")
-    };
-    assert_eq!(next(&mut replica).deps, [id_of(&last)]);
-    let freed = replica.run(|lace, store| lace.expire(store, START + 90 * DAY, 10));
-    assert_eq!(freed.len(), 3);
-    let header = next(&mut replica);
-    assert_eq!(header.deps, [id_of(&given)]);
-    // Once is enough.
-    let said = content(header, b"four", &pair.guest);
-    replica.admitted(&said);
-    assert_eq!(next(&mut replica).deps, []);
 }

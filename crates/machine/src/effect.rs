@@ -58,7 +58,8 @@ pub enum ContentEffect {
         /// Bytes of the piece.
         len: u32,
     },
-    /// Remove a content that no record names any longer.
+    /// Remove a content that no durable record names any longer. It leaves at once, so a removal is staged in a
+    /// turn before.
     Delete(ContentName),
 }
 
@@ -70,7 +71,7 @@ pub enum ContentDone {
     /// The piece at this offset; nothing when the content is not here or ends before the piece does.
     /// Between pieces that were written lie zeros: which were, only records know.
     Read(ContentName, u64, Option<Vec<u8>>),
-    /// The content of this name is gone.
+    /// The content of this name is gone; after a loss of power it may be here again.
     Deleted(ContentName),
     /// A piece could not be written or read, or the content (offset 0) not be removed, for a reason in
     /// words; disk full, mostly. What was written there before may be damaged.

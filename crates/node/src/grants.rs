@@ -16,6 +16,7 @@ use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::pairing::has_lost_seat;
 use crate::recognise::has_ended;
+use crate::rows::TopicRow;
 use identity::{GrantId, Id, PublicKey};
 use lace::{Effect, Lace};
 use machine::Staged;
@@ -45,9 +46,12 @@ impl Inner {
         };
         let claimed = keys.joined_by().map(|claim| claim.grant);
         let (device, present) = (device.public(), GrantId::from_bytes(keys.row.grant));
+        let shunned = keys.row.shunned();
+        let spent = spent || shunned.contains(&present);
         let now = turn.cx.wall.as_millis();
         let better = look(&mut self.topics, turn.cx, local, |lace, store| {
-            better(lace, store, (&device, now), (present, claimed, spent))
+            let under = (present, claimed, spent);
+            better(lace, store, (&device, now), under, &shunned)
         });
         let Some(grant) = better.flatten() else {
             self.lose_grant(turn, local);
@@ -68,6 +72,13 @@ impl Inner {
             drop(self.begin_writing(turn, local));
         }
         true
+    }
+
+    /// The rules refuse what this device writes under its grant, though that stands by all that is held: it goes
+    /// on under another, and not under this one again. Says whether it has.
+    pub(crate) fn shun_grant(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> bool {
+        self.host.keys.update(turn.cx, local, TopicRow::shun);
+        self.go_over(turn, local, true)
     }
 
     /// Who has lost its part in a public topic reads on, as anybody may.
@@ -110,6 +121,7 @@ fn better(
     store: &mut Staged<'_>,
     (device, now): (&PublicKey, u64),
     (present, claimed, spent): (GrantId, Option<GrantId>, bool),
+    shunned: &BTreeSet<GrantId>,
 ) -> Option<GrantId> {
     // Who founded the topic has no better one, unless it is no owner any more.
     if lace.genesis().root.has(device) && present != GrantId::from_bytes([0; 32]) {
@@ -118,7 +130,8 @@ fn better(
     let effect = lace.held_effect(store);
     let held = held_by(lace, store, &effect, (device, claimed));
     // A fresh author key would have what counts in all anew.
-    let held = held.into_iter().filter(|grant| *grant != present);
+    let other = |grant: &GrantId| *grant != present && !shunned.contains(grant);
+    let held = held.into_iter().filter(other);
     let has = gives(lace, store, (&effect, now), &present);
     let out_of = parent(lace, store, &present);
     let better = held.filter_map(|grant| {

@@ -281,3 +281,7 @@ pub const KEYS_GIVEN_EVERY: Duration = Duration::from_secs(50);
 
 /// Rounds of translation between engines in one turn: a bound on what is a bug when it is reached.
 pub const MAX_SETTLE: usize = 100_000;
+
+/// Grants of one topic under which the rules refuse what this device writes, though they stand by all that is
+/// held. Of more the first is tried once more.
+pub const MAX_SHUNNED: usize = 16;

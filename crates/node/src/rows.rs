@@ -1,9 +1,10 @@
 //! The node's own rows: which topics there are under which local numbers and names, and secrets.
 
-use crate::limits::{MAX_GUESTS, MAX_INVITES};
+use crate::limits::{MAX_GUESTS, MAX_INVITES, MAX_SHUNNED};
 use identity::{GrantId, NodeId, PublicKey};
 use machine::{Cx, Staged, Table};
 use minicbor::{CborLen, Decode, Encode};
+use std::collections::BTreeSet;
 
 /// Small rows of the node; see the keys below.
 pub const NODE: Table = Table::new(1, "node");
@@ -94,12 +95,33 @@ pub(crate) struct TopicRow {
     /// What the device that invited this one called itself; empty for the founder.
     #[cbor(n(15), default)]
     pub(crate) inviter_name: String,
+    /// Ids of grants under which the rules refuse what this device writes, one behind the other.
+    #[cbor(n(16), default, with = "minicbor::bytes")]
+    pub(crate) shunned: Vec<u8>,
     /// The genesis.
     #[cbor(n(11), with = "minicbor::bytes")]
     pub(crate) genesis: Vec<u8>,
 }
 
 impl TopicRow {
+    /// The grants under which the rules refuse what this device writes.
+    pub(crate) fn shunned(&self) -> BTreeSet<GrantId> {
+        let (ids, _) = self.shunned.as_chunks();
+        ids.iter().copied().map(GrantId::from_bytes).collect()
+    }
+
+    /// Notes the present grant as one of them; of too many the first goes.
+    pub(crate) fn shun(&mut self) {
+        if !self.shunned().contains(&GrantId::from_bytes(self.grant)) {
+            let beyond = self
+                .shunned
+                .len()
+                .saturating_sub(MAX_SHUNNED.saturating_sub(1).saturating_mul(32));
+            self.shunned.drain(..beyond);
+            self.shunned.extend(self.grant);
+        }
+    }
+
     /// Writes the row.
     pub(crate) fn write(&self, store: &mut Staged<'_>, local: u32) {
         store.put(NODE, topic_key(local), encode(self));
@@ -230,6 +252,7 @@ impl TopicRow {
             inviter: [0; 32],
             waits: [0; 32],
             inviter_name: String::new(),
+            shunned: Vec::new(),
             genesis,
         }
     }

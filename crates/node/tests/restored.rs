@@ -1,8 +1,9 @@
 //! Homes that are set back or copied: nothing is lost, and nobody is banned.
 
+use crate::giving::{grant, revoke, three};
 use crate::story::{found, invite, join, send, texts, use_core, wait};
 use crate::world::World;
-use node::command::{Command, Reply, TopicInfo, WaitFor};
+use node::command::{Command, Reply, Right, TopicInfo, WaitFor};
 use std::time::Duration;
 
 pub(crate) fn info(world: &mut World, node: usize) -> TopicInfo {
@@ -248,4 +249,41 @@ fn a_restored_home_that_only_reads_acknowledges() {
         2,
         "it is the same member"
     );
+}
+
+/// Bob gives Cleo more than her invite does, takes it back, and then his home is set back to before that: by the
+/// fork his revocation is void, so the grant stands again by all that is held. In the past of what Cleo writes
+/// it does not. She goes on under her invite.
+#[test]
+fn who_took_a_grant_back_on_a_branch_silences_nobody() {
+    let (mut world, [alice, bob, cleo]) = three(67);
+    let all = [Right::Publish, Right::Read, Right::Admit];
+    for (giver, to) in [(alice, "Bob"), (bob, "Cleo")] {
+        let reply = grant(&mut world, giver, to, &all);
+        assert!(matches!(reply, Reply::Granted { .. }), "{reply:?}");
+        world.pass(Duration::from_secs(30));
+    }
+    send(&mut world, cleo, "tea", "under the grant");
+    world.pass(Duration::from_secs(5));
+    let old = world.disk(bob).clone();
+    let taken = revoke(&mut world, bob, "Cleo", &[], None);
+    assert!(matches!(taken, Reply::Revoked { .. }), "{taken:?}");
+    world.pass(Duration::from_secs(30));
+    send(&mut world, cleo, "tea", "under the invite");
+    world.pass(Duration::from_secs(5));
+    world.down(bob);
+    world.set_disk(bob, old);
+    world.cut_off(bob, alice);
+    world.cut_off(bob, cleo);
+    world.up(bob);
+    send(&mut world, bob, "tea", "on another branch");
+    world.pass(Duration::from_secs(5));
+    world.cut.clear();
+    world.pass(Duration::from_secs(400));
+    for text in ["still here", "and still"] {
+        let id = send(&mut world, cleo, "tea", text);
+        let reached = wait(&mut world, cleo, &id, WaitFor::Delivered, Some(1));
+        assert!(matches!(reached, Reply::Reached { .. }), "{reached:?}");
+    }
+    assert!(texts(&mut world, alice, "tea").contains(&"and still".to_owned()));
 }

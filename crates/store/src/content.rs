@@ -71,16 +71,17 @@ impl Content {
     ) -> ContentDone {
         match effect {
             ContentEffect::Write { name, at, bytes } => {
-                let file = match written.entry(name) {
-                    btree_map::Entry::Occupied(file) => Ok(file.into_mut()),
-                    btree_map::Entry::Vacant(room) => {
-                        self.create(name).map(|file| room.insert(file))
-                    }
-                };
+                let path = self.path(name);
+                let fits = within(at, bytes.len()).map_err(io("writing", &path));
+                let file = fits.and_then(|()| {
+                    Ok(match written.entry(name) {
+                        btree_map::Entry::Occupied(file) => file.into_mut(),
+                        btree_map::Entry::Vacant(room) => room.insert(self.create(name)?),
+                    })
+                });
                 let put = file.and_then(|file| {
-                    within(at, bytes.len())
-                        .and_then(|()| file.write_all_at(&bytes, at))
-                        .map_err(io("writing", &self.path(name)))
+                    let put = file.write_all_at(&bytes, at);
+                    put.map_err(io("writing", &path))
                 });
                 match put {
                     Ok(()) => ContentDone::Written(name, at),
@@ -91,14 +92,14 @@ impl Content {
                 Ok(piece) => ContentDone::Read(name, at, piece),
                 Err(error) => ContentDone::Failed(name, at, error.to_string()),
             },
-            ContentEffect::Delete(name) => {
-                // What was written to it before is gone with it; what comes after begins a new one.
-                written.remove(&name);
-                match self.delete(name) {
-                    Ok(()) => ContentDone::Deleted(name),
-                    Err(error) => ContentDone::Failed(name, 0, error.to_string()),
+            ContentEffect::Delete(name) => match self.delete(name) {
+                Ok(()) => {
+                    // What was written to it before is gone with it; what comes after begins a new one.
+                    written.remove(&name);
+                    ContentDone::Deleted(name)
                 }
-            }
+                Err(error) => ContentDone::Failed(name, 0, error.to_string()),
+            },
         }
     }
 

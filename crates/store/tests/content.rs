@@ -125,5 +125,12 @@ fn too_much_too_far_and_what_cannot_be_written_fail_alone() {
     let failures: Vec<bool> = done.iter().map(failed).collect();
     assert_eq!(failures, [true, true, true, true, false, true, true]);
     assert_eq!(done[4], ContentDone::Written(good, 9));
+    let refused = content.perform(vec![write(ContentName([3; 32]), u64::MAX, b"ab")]);
+    assert!(failed(&refused[0]));
+    assert_eq!(
+        content.list(None, 10).expect("listed"),
+        [good],
+        "nothing is made for what is refused"
+    );
     assert_eq!(read(&content, good, 9, 2), Some(b"ab".to_vec()));
 }

@@ -168,10 +168,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         ],
     },
     Mutation {
-        what: "what only a head without its body knows is not named",
+        what: "what was taken back before a head without its body is not named",
         file: "crates/lace/src/write.rs",
-        from: "self.name_hidden(store, hidden, deps);",
-        to: "if false { self.name_hidden(store, hidden, deps); }",
-        tests: &["-p lace --test main -- writing::"],
+        from: "self.name_hidden(store, &hidden, deps);",
+        to: "if false { self.name_hidden(store, &hidden, deps); }",
+        tests: &["-p lace --test main -- bounds::what_was_taken_back"],
     },
 ];

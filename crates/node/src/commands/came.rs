@@ -1,13 +1,12 @@
 //! Who came by which invite, on what evidence, and who of them beyond its uses.
 //!
 //! Nobody who came is sent away for that: parts of a topic that do not hear of one another let in as many each
-//! as an invite is for. So it is told, and a person decides. The order is the graph's, the same at everybody who
-//! has the same: those whom somebody has welcomed come first, as they were welcomed; the others follow as their
+//! as an invite is for. So it is told, and a person decides. The order is the graph's: those whom somebody has welcomed come first, as they were welcomed; the others follow as their
 //! claims stand in it, which is a claimer's own doing.
 
 use crate::command::Came;
 use crate::node::{Inner, Turn};
-use identity::{EnvelopeId, Form, GrantId, PublicKey};
+use identity::{EnvelopeId, Form, GrantId, Id, PublicKey};
 use lace::{Effect, Lace};
 use machine::Staged;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +29,8 @@ type Place = (bool, u64, EnvelopeId);
 /// Who came by the invites of a topic.
 #[derive(Debug, Default)]
 pub(super) struct Comers {
-    by_claim: BTreeMap<[u8; 32], Came>,
+    /// With the composition of the claimer's device.
+    by_claim: BTreeMap<[u8; 32], (Id, Came)>,
     /// The claim by which a device came first by an invite.
     first: BTreeMap<(GrantId, PublicKey), [u8; 32]>,
 }
@@ -131,7 +131,7 @@ impl Comers {
                 place: places.get(&(claim.grant, claim.device)).copied(),
                 uses,
             };
-            by_claim.insert(hash, came);
+            by_claim.insert(hash, (Form::one(claim.device).member(), came));
         }
         let first = first.into_iter().map(|(of, (_, hash))| (of, hash));
         let first = first.collect();
@@ -141,21 +141,25 @@ impl Comers {
     /// How a device came by an invite that it has claimed.
     pub(super) fn by_invite(&self, invite: &GrantId, device: &PublicKey) -> Option<Came> {
         let claim = self.first.get(&(*invite, *device))?;
-        self.by_claim.get(claim).cloned()
+        self.by_claim.get(claim).map(|(_, came)| came.clone())
     }
 
-    /// How somebody came whose claim a grant in this envelope welcomes.
-    pub(super) fn by_welcome(&self, claim: &[u8; 32], envelope: EnvelopeId) -> Came {
-        let known = self.by_claim.get(claim);
-        known.map_or_else(
-            || Came {
+    /// How the holder of a grant in this envelope came, which says that it welcomes a claim. It may say so of
+    /// somebody else's.
+    pub(super) fn by_welcome(
+        &self,
+        (holder, claim): (&Id, &[u8; 32]),
+        envelope: EnvelopeId,
+    ) -> Option<Came> {
+        match self.by_claim.get(claim) {
+            Some((of, came)) => (of == holder).then(|| came.clone()),
+            None => Some(Came {
                 invite: None,
                 claim: GrantId::from_bytes(*claim).to_string(),
                 envelope: envelope.to_string(),
                 place: None,
                 uses: None,
-            },
-            Clone::clone,
-        )
+            }),
+        }
     }
 }

@@ -98,17 +98,32 @@ impl Inner {
         let (name, present) = (keys.row.name.clone(), GrantId::from_bytes(keys.row.grant));
         let device = keys.device.as_ref()?.public();
         let lost = look(&mut self.topics, turn.cx, local, |lace, store| {
+            if lace.has_member(store, &device) {
+                return None;
+            }
             // Whoever reads a public topic on has no grant any more.
-            !lace.has_member(store, &device)
-                && (has_lost_seat(lace, store, &present, &device)
-                    || once(lace, store, &device).is_some())
+            let was = once(lace, store, &device).map(|own| own.grant);
+            let grant =
+                was.or_else(|| has_lost_seat(lace, store, &present, &device).then_some(present))?;
+            Some(grant.as_bytes() == lace.id().as_bytes())
         });
-        (lost == Some(true)).then(|| Problem {
+        let owned = lost.flatten()?;
+        let (text, hint) = if owned {
+            (
+                format!("those who own the topic {name:?} have removed this device from it"),
+                "nobody stands above them: if it was to stay, ask one of them",
+            )
+        } else {
+            (
+                format!("another device has removed this one from the topic {name:?}"),
+                "if that was not you, whoever gave you your rights there can take them back from the other device \
+                 (`way revoke`)",
+            )
+        };
+        Some(Problem {
             code: "device-removed".to_owned(),
-            text: format!("another device has removed this one from the topic {name:?}"),
-            hint: "if that was not you, whoever gave you your rights there can take them back from the other device \
-                   (`way revoke`)"
-                .to_owned(),
+            text,
+            hint: hint.to_owned(),
         })
     }
 

@@ -206,7 +206,7 @@ impl People {
                 }
                 let mut devices = who.devices.iter();
                 given.grant.came = match given.welcomes {
-                    Some((claim, envelope)) => Some(comers.by_welcome(&claim, envelope)),
+                    Some((claim, envelope)) => comers.by_welcome((&who.id, &claim), envelope),
                     None => devices.find_map(|device| comers.by_invite(&grant, &device.key)),
                 };
                 given.grant.used = Some(used(&chains, &given.budget, now))

@@ -244,8 +244,34 @@ impl Inner {
         }
     }
 
-    /// Publishes under the present author, or under a new one when the old has been given up.
+    /// Publishes under the present author, or under a new one when the old has been given up, or what it writes
+    /// under lets it write no more.
     fn publish_own(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        draft: Draft,
+    ) -> Result<EnvelopeId, PublishError> {
+        let again = draft.clone();
+        let published = match self.publish_once(turn, local, draft) {
+            // A grant that gives less lets it go on.
+            Err(PublishError::Refused(lace::Rule::Total)) if self.go_over(turn, local, true) => {
+                self.publish_once(turn, local, again)?
+            }
+            // By all that is held its grant stands. In the past of what it writes, where no fork is known, it
+            // does not: who gave it has forked, and taken it back on one branch.
+            Err(PublishError::Refused(lace::Rule::Ended | lace::Rule::Holder))
+                if self.shun_grant(turn, local) =>
+            {
+                self.publish_once(turn, local, again)?
+            }
+            published => published?,
+        };
+        self.note_queued(turn, local);
+        Ok(published)
+    }
+
+    fn publish_once(
         &mut self,
         turn: &mut Turn<'_, '_>,
         local: u32,
@@ -258,17 +284,11 @@ impl Inner {
             Err(PublishError::Stale | PublishError::NoAuthor) => {
                 self.host.keys.give_up_author(turn.cx, local);
                 self.open_author(turn, local)?;
-                self.with_topics(turn, |topics, env| topics.publish(env, local, again))?
+                self.with_topics(turn, |topics, env| topics.publish(env, local, again))
             }
-            // A grant that gives less lets it go on.
-            Err(PublishError::Refused(lace::Rule::Total)) if self.go_over(turn, local, true) => {
-                self.begin_writing(turn, local)?;
-                self.with_topics(turn, |topics, env| topics.publish(env, local, again))?
-            }
-            published => published?,
+            published => published,
         };
-        self.note_queued(turn, local);
-        Ok(published.id)
+        published.map(|published| published.id)
     }
 
     fn note_sent(&self, turn: &mut Turn<'_, '_>, last: Option<&MessageId>) {

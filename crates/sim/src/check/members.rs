@@ -10,7 +10,7 @@ use super::unwelcomed::could_go_on;
 use super::{Broken, Everybody, Facts, Scene};
 use crate::plan::{Act, NodeNo, Plan, Right, TopicNo};
 use identity::{EnvelopeId, PublicKey};
-use lace::rows;
+use lace::{FactNo, Why, rows};
 use machine::Batch;
 use rights::limits::EPOCHS_PER_DAY;
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,6 +196,31 @@ fn came_late(overview: &Overview<'_>, (topic, replica): (TopicNo, &Replica), no:
     found.unwrap_or(false)
 }
 
+/// Whether a member holds what somebody took back who had forked by then. By all that is held that is void; in the
+/// past of what the member writes, where no fork is known, it may not be.
+fn took_on_a_branch(overview: &Overview<'_>, topic: TopicNo, at: usize) -> bool {
+    let Some(replica) = overview.replica(topic, at) else {
+        return false;
+    };
+    let found = look(overview.node(at).disk, replica.local, |lace, store| {
+        let effect = lace.held_effect(store);
+        let forked = effect.void.iter().filter(|(_, why)| **why == Why::Fork);
+        let forked: Vec<FactNo> = forked.map(|(no, _)| *no).collect();
+        lace.facts(store, |facts| {
+            let ends = |no: FactNo| {
+                let fact = facts.fact(no)?;
+                matches!(
+                    fact.what,
+                    Item::Revocation(_) | Item::Close(_) | Item::Act(_)
+                )
+                .then_some(())
+            };
+            forked.into_iter().any(|no| ends(no).is_some())
+        })
+    });
+    found.unwrap_or(false)
+}
+
 /// Whether everybody could write once all faults had stopped: what the plan lets people send then
 /// was stored.
 pub(crate) fn last_words(overview: &Overview<'_>) -> Vec<Broken> {
@@ -229,6 +254,9 @@ pub(crate) fn last_words(overview: &Overview<'_>) -> Vec<Broken> {
             return None;
         }
         if facts.is_unwelcomed(no) && !could_go_on(overview, topic, at) {
+            return None;
+        }
+        if took_on_a_branch(overview, topic, at) {
             return None;
         }
         let name = overview.topic_name(topic);
