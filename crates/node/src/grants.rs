@@ -21,6 +21,7 @@ use identity::{GrantId, Id, PublicKey};
 use lace::{Effect, Lace};
 use machine::Staged;
 use std::collections::BTreeSet;
+use wire::limits::MAX_GRANT_DEPTH;
 use wire::{Budget, Interval, InviteKind, Item, Right, Rights, Terms};
 
 /// What a grant gives at a moment.
@@ -130,6 +131,14 @@ fn better(
     let effect = lace.held_effect(store);
     let held = held_by(lace, store, &effect, (device, claimed));
     // A fresh author key would have what counts in all anew.
+    // Each change of grants takes an author key, of which there are few. Whoever had a grant to give that was
+    // shunned may have many: for as long as it need not, this device goes over to nothing from there.
+    let doubted = shunned
+        .iter()
+        .filter_map(|grant| parent(lace, store, grant));
+    let doubted: BTreeSet<GrantId> = doubted
+        .filter(|parent| parent.as_bytes() != lace.id().as_bytes())
+        .collect();
     let other = |grant: &GrantId| *grant != present && !shunned.contains(grant);
     let held = held.into_iter().filter(other);
     let has = gives(lace, store, (&effect, now), &present);
@@ -141,7 +150,9 @@ fn better(
         let counts = has.budget.has_totals() && !other.budget.has_totals();
         let same = out_of.is_some() && parent(lace, store, &grant) == out_of;
         let freed = counts && same && other.rights.is_superset(&has.rights);
-        let more = other.gives_more_than(&has) || freed || (writes && silent);
+        let more = other.gives_more_than(&has) || freed;
+        let more = more && !is_below(lace, store, grant, &doubted);
+        let more = more || (writes && silent);
         let fits = silent || has.budget.is_within(&other.budget);
         let depth = u32::MAX - effect.grants.get(&grant)?.depth;
         (more && fits).then_some((writes, other.rights.len(), depth, grant))
@@ -298,13 +309,31 @@ impl Now {
 }
 
 /// What a grant or an invite is given out of.
-fn parent(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<GrantId> {
+pub(crate) fn parent(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<GrantId> {
     let issued = lace.facts(store, |facts| facts.issued(grant));
     match &issued.first()?.what {
         Item::Grant(grant) => Some(grant.parent),
         Item::Invite(invite) => Some(invite.gift()?.parent),
         _ => None,
     }
+}
+
+/// Whether a grant is given out of one of these, or out of what is.
+pub(crate) fn is_below(
+    lace: &Lace,
+    store: &mut Staged<'_>,
+    grant: GrantId,
+    of: &BTreeSet<GrantId>,
+) -> bool {
+    let mut at = grant;
+    for _ in 0..=MAX_GRANT_DEPTH {
+        match parent(lace, store, &at) {
+            Some(above) if of.contains(&above) => return true,
+            Some(above) => at = above,
+            None => return false,
+        }
+    }
+    false
 }
 
 /// What a grant gives now.

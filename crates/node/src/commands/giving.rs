@@ -8,7 +8,7 @@ use super::names::{is_prefix, one};
 use super::topics::from_publish;
 use crate::command::owners::OwnersReply;
 use crate::command::{AskedRight, Code, Failure, Reply, Right as Named};
-use crate::grants;
+use crate::grants::{self, is_below, parent};
 use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::reading::{all_read, reads_only};
@@ -311,9 +311,10 @@ impl Inner {
     /// that counts for them leaves nothing of whom it does not name.
     fn chains_below(&mut self, turn: &mut Turn<'_, '_>, local: u32, grant: &GrantId) -> Vec<Chain> {
         let below = look(&mut self.topics, turn.cx, local, |lace, store| {
+            let from = BTreeSet::from([*grant]);
             let under: BTreeSet<GrantId> = lace.authors().map(|author| *author.grant()).collect();
             let below = under.into_iter();
-            let below = below.filter(|under| is_below(lace, store, *grant, *under));
+            let below = below.filter(|under| is_below(lace, store, *under, &from));
             let below: BTreeSet<GrantId> = below.collect();
             let authors = lace.authors();
             let authors = authors.filter(|author| below.contains(author.grant()));
@@ -701,7 +702,7 @@ fn holding(
         let held = effect.grants.iter();
         let mut held = held.filter(|(other, it)| it.holder == Some(member) && **other != grant);
         held.any(|(other, _)| {
-            if parent_of(lace, store, other) != Some(own) {
+            if parent(lace, store, other) != Some(own) {
                 return false;
             }
             let has = grants::left_of(lace, store, effect, other);
@@ -718,7 +719,7 @@ fn holding(
         users: users.collect(),
         chains: chains.collect(),
         is_root: grant.as_bytes() == lace.id().as_bytes(),
-        is_below: is_below(lace, store, own, grant),
+        is_below: is_below(lace, store, grant, &BTreeSet::from([own])),
         is_given: false,
         terms,
     }
@@ -732,29 +733,6 @@ fn chain_of(author: &Author) -> Option<Chain> {
         index: author.index(),
         end: author.tip()?.id,
     })
-}
-
-/// Out of which grant one was given.
-fn parent_of(lace: &Lace, store: &mut Staged<'_>, grant: &GrantId) -> Option<GrantId> {
-    let issued = lace.facts(store, |facts| facts.issued(grant));
-    issued.first().and_then(|fact| match &fact.what {
-        Item::Grant(item) => Some(item.parent),
-        Item::Invite(item) => item.gift().map(|gift| gift.parent),
-        _ => None,
-    })
-}
-
-/// Whether a grant was given out of another, or out of one that was.
-fn is_below(lace: &Lace, store: &mut Staged<'_>, own: GrantId, grant: GrantId) -> bool {
-    let mut at = grant;
-    for _ in 0..=wire::limits::MAX_GRANT_DEPTH {
-        match parent_of(lace, store, &at) {
-            Some(parent) if parent == own => return true,
-            Some(parent) => at = parent,
-            None => return false,
-        }
-    }
-    false
 }
 
 /// What is left of the chains under a grant, and of those below where it is taken back with these: all of
