@@ -639,7 +639,11 @@ impl Inner {
             lifespan: None,
             answers,
         };
-        self.with_topics(turn, |topics, env| topics.publish(env, local, draft))?;
+        let published = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
+        if let Err(PublishError::Refused(_)) = &published {
+            self.host.keys.take_back_author(turn.cx, local);
+        }
+        published?;
         self.host.keys.update(turn.cx, local, |row| {
             row.opened = true;
             row.told = told;

@@ -435,6 +435,17 @@ impl Keychain {
         }
     }
 
+    /// Drops a later author key of which nothing has been published, because the rules refuse its first envelope:
+    /// the next one has its index. There are few.
+    pub(crate) fn take_back_author(&mut self, cx: &mut Cx<'_>, local: u32) {
+        let keys = self.topics.get(&local).filter(|keys| !keys.row.opened);
+        let begun = keys.and_then(TopicKeys::certificate);
+        if let Some(index) = begun.map(|begun| begun.index).filter(|index| *index > 0) {
+            self.give_up_author(cx, local);
+            self.update(cx, local, |row| row.next_index = index);
+        }
+    }
+
     /// Changes a topic's row, in memory and in the store.
     pub(crate) fn update(
         &mut self,
