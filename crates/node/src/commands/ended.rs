@@ -108,21 +108,15 @@ impl Inner {
             Some(grant.as_bytes() == lace.id().as_bytes())
         });
         let owned = lost.flatten()?;
-        let (text, hint) = if owned {
-            (
-                format!("those who own the topic {name:?} have removed this device from it"),
-                "nobody stands above them: if it was to stay, ask one of them",
-            )
+        let hint = if owned {
+            "nobody stands above a topic's owners: if this device was to stay, ask another of theirs to invite it again"
         } else {
-            (
-                format!("another device has removed this one from the topic {name:?}"),
-                "if that was not you, whoever gave you your rights there can take them back from the other device \
-                 (`way revoke`)",
-            )
+            "if that was not you, whoever gave you your rights there can take them back from the other device \
+             (`way revoke`)"
         };
         Some(Problem {
             code: "device-removed".to_owned(),
-            text,
+            text: format!("another device has removed this one from the topic {name:?}"),
             hint: hint.to_owned(),
         })
     }
