@@ -24,8 +24,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a guest that is stopped begins another author key under its invite",
         file: "crates/node/src/grants.rs",
-        from: "held.into_iter().filter(|grant| *grant != present);",
-        to: "held.into_iter().filter(|grant| *grant != present || true);",
+        from: "|grant: &GrantId| *grant != present && !shunned.contains(grant);",
+        to: "|grant: &GrantId| (*grant != present || true) && !shunned.contains(grant);",
+        tests: MAIN,
+    },
+    Mutation {
+        what: "a grant under which the rules refuse is gone over to again",
+        file: "crates/node/src/grants.rs",
+        from: "|grant: &GrantId| *grant != present && !shunned.contains(grant);",
+        to: "|grant: &GrantId| *grant != present && (true || !shunned.contains(grant));",
         tests: MAIN,
     },
     Mutation {
