@@ -56,7 +56,7 @@ pub const HIDDEN_DEPS: usize = 4;
 
 /// What of that takes something away is looked at for one envelope, the newest first. What lies beyond it is not
 /// named by that envelope.
-pub const MAX_ENDS_LOOKED_AT: usize = 256;
+pub const MAX_HIDDEN_ENDS: usize = 256;
 
 /// How many numbers below a difference are asked for when a fork must lie somewhere below it. The
 /// window doubles with every answer that still differs.

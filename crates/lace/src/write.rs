@@ -3,7 +3,7 @@
 use crate::author::{Author, Tip};
 use crate::fact::ViewNo;
 use crate::lace::{Lace, Stored};
-use crate::limits::{HIDDEN_DEPS, MAX_DEPS, MAX_ENDS_LOOKED_AT, MAX_HEADS_LOOKED_AT};
+use crate::limits::{HIDDEN_DEPS, MAX_DEPS, MAX_HEADS_LOOKED_AT, MAX_HIDDEN_ENDS};
 use crate::rows::{self, Spot};
 use crate::set::Set;
 use identity::{EnvelopeId, GrantId, PublicKey};
@@ -219,7 +219,7 @@ impl Lace {
         }
         let effect = self.held_effect(store);
         let ends = self.issues.newest_ends_of(&unknown);
-        for no in ends.take(MAX_ENDS_LOOKED_AT) {
+        for no in ends.take(MAX_HIDDEN_ENDS) {
             if known.has(no) || effect.void.contains_key(&no) {
                 continue;
             }

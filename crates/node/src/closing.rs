@@ -4,6 +4,7 @@
 //! themselves: each draws a moment within an hour, so that one speaks and the others have heard of it by then. The cut leaves
 //! everything that is here; what was written in time and has not come yet another close may leave.
 
+use crate::grants::parent;
 use crate::limits::{CLOSE_WITHIN_MS, MAX_CUT_NAMED};
 use crate::look::look;
 use crate::node::{Inner, Turn};
@@ -171,13 +172,9 @@ fn is_above(
 ) -> bool {
     let mut at = grant;
     for _ in 0..=MAX_GRANT_DEPTH {
-        let issued = lace.facts(store, |facts| facts.issued(&at));
-        let parent = issued.first().and_then(|fact| match &fact.what {
-            Item::Grant(item) => Some(item.parent),
-            Item::Invite(item) => item.gift().map(|gift| gift.parent),
-            _ => None,
-        });
-        let Some(parent) = parent else { return false };
+        let Some(parent) = parent(lace, store, &at) else {
+            return false;
+        };
         let held = effect.grants.get(&parent);
         if held.is_some_and(|it| it.holder == Some(holder)) {
             return true;

@@ -130,7 +130,6 @@ fn better(
     }
     let effect = lace.held_effect(store);
     let held = held_by(lace, store, &effect, (device, claimed));
-    // A fresh author key would have what counts in all anew.
     // Each change of grants takes an author key, of which there are few. Whoever had a grant to give that was
     // shunned may have many: for as long as it need not, this device goes over to nothing from there.
     let doubted = shunned
@@ -139,6 +138,7 @@ fn better(
     let doubted: BTreeSet<GrantId> = doubted
         .filter(|parent| parent.as_bytes() != lace.id().as_bytes())
         .collect();
+    // A fresh author key under the present one would have what counts in all anew.
     let other = |grant: &GrantId| *grant != present && !shunned.contains(grant);
     let held = held.into_iter().filter(other);
     let has = gives(lace, store, (&effect, now), &present);

@@ -4,6 +4,7 @@ use super::{minutes, named, plural, short};
 use crate::plain::line;
 use crate::schema::{Came, Grant, GrantRight, Member, MemberDevice, Used};
 use crate::size::Size;
+use rights::eff::limits::{BUCKET_MS, MINUTE_MS};
 
 /// `way members`.
 #[must_use]
@@ -118,7 +119,7 @@ fn came_by(grant: &Grant, came: &Came) -> String {
 
 /// What is used of bounds. A chain may spend ten minutes of its rate at once.
 fn in_use(grant: &Grant, used: &Used) -> String {
-    let at_once = |rate: Option<u32>| Some(u64::from(rate?) * 10);
+    let at_once = |rate: Option<u32>| Some(u64::from(rate?) * (BUCKET_MS / MINUTE_MS));
     let both = |used: Option<u64>, of: Option<u64>| Some((used?, of?));
     let rates = [
         both(used.messages, at_once(grant.messages))

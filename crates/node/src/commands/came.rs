@@ -1,8 +1,9 @@
 //! Who came by which invite, on what evidence, and who of them beyond its uses.
 //!
 //! Nobody who came is sent away for that: parts of a topic that do not hear of one another let in as many each
-//! as an invite is for. So it is told, and a person decides. The order is the graph's: those whom somebody has welcomed come first, as they were welcomed; the others follow as their
-//! claims stand in it, which is a claimer's own doing.
+//! as an invite is for. So it is told, and a person decides. The order is the graph's: those whom somebody has
+//! welcomed come first, as they were welcomed; the others follow as their claims stand in it, which is a
+//! claimer's own doing.
 
 use crate::command::Came;
 use crate::node::{Inner, Turn};

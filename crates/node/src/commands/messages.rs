@@ -252,18 +252,17 @@ impl Inner {
         local: u32,
         draft: Draft,
     ) -> Result<EnvelopeId, PublishError> {
-        let again = draft.clone();
-        let published = match self.publish_once(turn, local, draft) {
+        let published = match self.publish_once(turn, local, &draft) {
             // A grant that gives less lets it go on.
             Err(PublishError::Refused(lace::Rule::Total)) if self.go_over(turn, local, true) => {
-                self.publish_once(turn, local, again)?
+                self.publish_once(turn, local, &draft)?
             }
             // By all that is held its grant stands. In the past of what it writes, where no fork is known, it
             // does not: who gave it has forked, and taken it back on one branch.
             Err(PublishError::Refused(lace::Rule::Ended | lace::Rule::Holder))
                 if self.shun_grant(turn, local) =>
             {
-                self.publish_once(turn, local, again)?
+                self.publish_once(turn, local, &draft)?
             }
             published => published?,
         };
@@ -275,20 +274,22 @@ impl Inner {
         &mut self,
         turn: &mut Turn<'_, '_>,
         local: u32,
-        draft: Draft,
+        draft: &Draft,
     ) -> Result<EnvelopeId, PublishError> {
-        self.open_author(turn, local)?;
-        let again = draft.clone();
-        let published = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
-        let published = match published {
+        let publish = |inner: &mut Self, turn: &mut Turn<'_, '_>| {
+            inner.open_author(turn, local)?;
+            inner.with_topics(turn, |topics, env| {
+                topics.publish(env, local, draft.clone())
+            })
+        };
+        let published = match publish(self, turn) {
             Err(PublishError::Stale | PublishError::NoAuthor) => {
                 self.host.keys.give_up_author(turn.cx, local);
-                self.open_author(turn, local)?;
-                self.with_topics(turn, |topics, env| topics.publish(env, local, again))
+                publish(self, turn)?
             }
-            published => published,
+            published => published?,
         };
-        published.map(|published| published.id)
+        Ok(published.id)
     }
 
     fn note_sent(&self, turn: &mut Turn<'_, '_>, last: Option<&MessageId>) {

@@ -376,7 +376,7 @@ impl Answers<'_> {
 }
 
 /// Out of which grant something is given.
-const fn parent(item: &Item) -> Option<GrantId> {
+pub(super) const fn parent(item: &Item) -> Option<GrantId> {
     match item {
         Item::Grant(grant) => Some(grant.parent),
         Item::Invite(invite) => match &invite.kind {

@@ -2,20 +2,21 @@
 //! noticing, or a liar, closes an author key of its own.
 
 use super::carriage::{home, person};
+use super::ended::parent;
 use super::holdings::look;
 use super::readers::reads;
 use super::replicas::{Overview, Replica};
-use super::standing::{ever_given, rights_at, shaken};
+use super::standing::{ever_given, of_device, rights_at, shaken};
 use super::unwelcomed::could_go_on;
 use super::{Broken, Everybody, Facts, Scene};
 use crate::plan::{Act, NodeNo, Plan, Right, TopicNo};
-use identity::{EnvelopeId, PublicKey};
-use lace::{FactNo, Why, rows};
+use identity::{EnvelopeId, GrantId, PublicKey};
+use lace::{Effect, Why, rows};
 use machine::Batch;
 use rights::limits::EPOCHS_PER_DAY;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::Item;
-use wire::limits::DAY_MS;
+use wire::limits::{DAY_MS, MAX_GRANT_DEPTH};
 
 /// The name of the promise.
 pub(crate) const PROMISE: &str = "members";
@@ -196,27 +197,44 @@ fn came_late(overview: &Overview<'_>, (topic, replica): (TopicNo, &Replica), no:
     found.unwrap_or(false)
 }
 
-/// Whether a member holds what somebody took back who had forked by then. By all that is held that is void; in the
-/// past of what the member writes, where no fork is known, it may not be.
-fn took_on_a_branch(overview: &Overview<'_>, topic: TopicNo, at: usize) -> bool {
+/// Whether all by which a member may write was taken back by somebody who had forked by then, it or what it was given
+/// out of. By all that is held that is void; in the past of what the member writes, where no fork is known, it is not.
+fn lost_on_a_branch(overview: &Overview<'_>, topic: TopicNo, at: usize) -> bool {
     let Some(replica) = overview.replica(topic, at) else {
         return false;
     };
-    let found = look(overview.node(at).disk, replica.local, |lace, store| {
-        let effect = lace.held_effect(store);
-        let forked = effect.void.iter().filter(|(_, why)| **why == Why::Fork);
-        let forked: Vec<FactNo> = forked.map(|(no, _)| *no).collect();
-        lace.facts(store, |facts| {
-            let ends = |no: FactNo| {
-                let fact = facts.fact(no)?;
-                matches!(
-                    fact.what,
-                    Item::Revocation(_) | Item::Close(_) | Item::Act(_)
-                )
-                .then_some(())
+    let devices = &overview.everybody.facts.devices;
+    let node = overview.node(at);
+    let found = look(node.disk, replica.local, |lace, store| {
+        let Some(device) = devices.key(lace.genesis(), node.no) else {
+            return false;
+        };
+        let mut effect = Effect::clone(&lace.held_effect(store));
+        let taken = lace.facts(store, |facts| {
+            let forked = effect.void.iter().filter(|(_, why)| **why == Why::Fork);
+            let ends = forked.filter_map(|(no, _)| match &facts.fact(*no)?.what {
+                Item::Revocation(it) => Some(it.grant),
+                Item::Close(it) => Some(it.grant),
+                _ => None,
+            });
+            let ends: BTreeSet<GrantId> = ends.collect();
+            let above = |grant: &GrantId| parent(&facts.issued(grant).first()?.what);
+            let under = |grant: &&GrantId| {
+                let line = std::iter::successors(Some(**grant), above);
+                line.take(1 + MAX_GRANT_DEPTH).any(|at| ends.contains(&at))
             };
-            forked.into_iter().any(|no| ends(no).is_some())
-        })
+            effect
+                .grants
+                .keys()
+                .filter(under)
+                .copied()
+                .collect::<BTreeSet<GrantId>>()
+        });
+        effect.grants.retain(|grant, _| !taken.contains(grant));
+        effect
+            .devices
+            .retain(|_, seat| !taken.contains(&seat.grant));
+        !taken.is_empty() && !of_device(lace, store, &effect, &device).contains(&Right::Publish)
     });
     found.unwrap_or(false)
 }
@@ -256,7 +274,7 @@ pub(crate) fn last_words(overview: &Overview<'_>) -> Vec<Broken> {
         if facts.is_unwelcomed(no) && !could_go_on(overview, topic, at) {
             return None;
         }
-        if took_on_a_branch(overview, topic, at) {
+        if lost_on_a_branch(overview, topic, at) {
             return None;
         }
         let name = overview.topic_name(topic);
