@@ -127,6 +127,7 @@ fn too_much_too_far_and_what_cannot_be_written_fail_alone() {
     assert_eq!(done[4], ContentDone::Written(good, 9));
     let refused = content.perform(vec![write(ContentName([3; 32]), u64::MAX, b"ab")]);
     assert!(failed(&refused[0]));
+    fs::remove_file(dir.path().join("content/02")).expect("removable");
     assert_eq!(
         content.list(None, 10).expect("listed"),
         [good],
