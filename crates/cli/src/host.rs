@@ -25,8 +25,8 @@ use rights::DeviceSecret;
 use store::Content;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use transport::Transport as _;
-use transport::quic::{self, Listen, OpenError, Quic};
+use transport::quic::{self, Quic};
+use transport::{Listen, OpenError, Transport as _};
 
 use crate::backend::Backend;
 use crate::config::{self, Config};
@@ -91,7 +91,7 @@ impl Host {
             [] => Listen::Default,
             some => Listen::At(some.to_vec()),
         };
-        let opened = quic::open(quic::Config::new(keys.node, listen)).await;
+        let opened = quic::open(transport::Config::new(keys.node, listen)).await;
         let (transport, events) = opened.map_err(|error| not_listening(&error))?;
         let listening = addresses::of(&transport.listening());
         let shared = Arc::new(Shared::new(transport));

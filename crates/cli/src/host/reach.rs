@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use identity::NodeId;
-use transport::quic::{self, Config, Listen};
-use transport::{Command, DialToken, Event, Transport as _};
+use transport::quic;
+use transport::{Command, Config, DialToken, Event, Listen, Transport as _};
 
 /// How long the stranger waits.
 const PATIENCE: Duration = Duration::from_secs(5);
