@@ -10,6 +10,7 @@ pub mod owners;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::Over;
 use crate::rate::PerMinute;
 use crate::size::Size;
 use crate::when::{Patience, Since, When};
@@ -160,6 +161,9 @@ pub struct Up {
     /// The address under which others reach this node, such as core.example.org:4433
     #[arg(long, value_name = "ADDR")]
     pub public: Option<String>,
+    /// What links run over: QUIC over UDP, TLS over TCP, or both
+    #[arg(long, value_name = "WHAT")]
+    pub transport: Option<Over>,
     /// Write every input of the node to a new file, for `way replay`
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -481,6 +485,14 @@ pub struct Demo {
     /// Print the session for a person to paste; run nothing
     #[arg(long)]
     pub script: bool,
+    /// What the nodes' links run over
+    #[arg(
+        long,
+        default_value = "both",
+        value_name = "WHAT",
+        conflicts_with = "script"
+    )]
+    pub transport: Over,
     /// How many messages the absent person misses
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub messages: u32,

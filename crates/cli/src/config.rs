@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use serde::Deserialize;
+use transport::HostPort;
 
 use crate::acl::{self, Acl};
 use crate::failure::{Code, Failure};
@@ -27,6 +28,11 @@ pub struct Config {
     /// The address under which others reach this node; empty when there is none.
     #[serde(deserialize_with = "host_port")]
     pub public: String,
+    /// What links run over.
+    pub transport: Over,
+    /// The SOCKS5 proxy through which nodes are dialled over TCP; empty when there is none.
+    #[serde(deserialize_with = "proxy")]
+    pub proxy: String,
     /// Whether the clock of this machine is believed without asking peers.
     pub trust_clock: bool,
     /// What goes into the log.
@@ -78,12 +84,48 @@ pub enum Level {
     Trace,
 }
 
+/// What links run over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Over {
+    /// QUIC over UDP alone
+    Quic,
+    /// TLS over TCP alone, for networks that let no UDP through, and for Tor
+    Tls,
+    /// QUIC, and TLS where UDP does not get through
+    Both,
+}
+
+impl Over {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quic => "quic",
+            Self::Tls => "tls",
+            Self::Both => "both",
+        }
+    }
+}
+
+impl From<Over> for transport::internet::Over {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Quic => Self::Quic,
+            Over::Tls => Self::Tls,
+            Over::Both => Self::Both,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             name: String::new(),
             listen: Vec::new(),
             public: String::new(),
+            transport: Over::Both,
+            proxy: String::new(),
             trust_clock: false,
             log: Level::Info,
             core: Core::default(),
@@ -145,6 +187,15 @@ fn host_port<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String
     Ok(address)
 }
 
+fn proxy<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let address = String::deserialize(deserializer)?;
+    if !address.is_empty() && address.parse::<HostPort>().is_err() {
+        let wrong = "write host:port, such as 127.0.0.1:9050";
+        return Err(serde::de::Error::custom(wrong));
+    }
+    Ok(address)
+}
+
 fn days<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     match u32::deserialize(deserializer)? {
         days @ 1..=366 => Ok(days),
@@ -166,13 +217,15 @@ pub fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether this can be an address that others reach: `host:port`.
+/// Whether this can be an address that others reach: `host:port`, or `tls://host:port` for TLS over
+/// TCP alone.
 ///
 /// # Errors
 /// Says why not.
 pub fn check_public(address: &str) -> Result<(), String> {
     let wrong =
         || "write host:port, such as core.example.org:4433 or [2001:db8::1]:4433".to_owned();
+    let address = address.strip_prefix("tls://").unwrap_or(address);
     let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
     let port: u16 = port.parse().map_err(|_| wrong())?;
     let bracketed = host
@@ -256,8 +309,17 @@ name = {name}
 # Where to listen, as addresses of this machine. The port was free at creation and is kept.
 listen = [{listen}]
 
-# The address under which others reach this node, host:port. A core node needs one.
+# The address under which others reach this node, host:port; tls://host:port if TCP alone leads
+# there. A core node needs one.
 public = {public}
+
+# What links run over: "quic" (UDP), "tls" (TCP), or "both": QUIC, and TLS where UDP does not get
+# through. The node listens on the same ports for both.
+transport = {transport}
+
+# A SOCKS5 proxy, host:port, such as Tor's 127.0.0.1:9050: every dial over TCP goes through it, with
+# names as they are. UDP goes past it, so whoever must not be seen says transport = "tls".
+proxy = {proxy}
 
 # Whether the clock of this machine is believed without asking peers. Nothing is deleted
 # and no right ended on a clock that nobody has confirmed. A core node with a clock set by
@@ -289,6 +351,8 @@ free_space_floor = {floor}
             name = quoted(&self.name),
             listen = listen.join(", "),
             public = quoted(&self.public),
+            transport = quoted(self.transport.as_str()),
+            proxy = quoted(&self.proxy),
             trust_clock = self.trust_clock,
             log = quoted(self.log.as_str()),
             quota = size(quota),
@@ -365,6 +429,8 @@ mod tests {
                 "[::]:4433".parse().unwrap(),
             ],
             public: "core.example.org:4433".into(),
+            transport: Over::Tls,
+            proxy: "127.0.0.1:9050".into(),
             ..Config::default()
         };
         config.core.serve = true;
@@ -391,6 +457,8 @@ mod tests {
                 "between 1 and 366",
             ),
             ("public = \"nowhere\"\n", 1, "public", "host:port"),
+            ("transport = \"udp\"\n", 1, "transport", "unknown variant"),
+            ("proxy = \"tor\"\n", 1, "proxy", "host:port"),
             ("listen = [\"here\"]\n", 1, "listen", "socket address"),
             ("log = \"loud\"\n", 1, "log", "unknown variant"),
             ("[core]\nlinks_max = -1\n", 2, "links_max", "-1"),
@@ -413,6 +481,8 @@ mod tests {
             "core.example.org:4433",
             "[2001:db8::1]:1",
             "203.0.113.4:4433",
+            "tls://core.example.org:443",
+            "tls://[2001:db8::1]:1",
         ] {
             assert_eq!(check_public(good), Ok(()));
         }
@@ -426,6 +496,8 @@ mod tests {
             "[::1:1",
             "a b:1",
             "[x]:1",
+            "tls://host",
+            "quic://host:1",
         ] {
             assert!(check_public(bad).is_err(), "{bad}");
         }

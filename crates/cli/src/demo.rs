@@ -24,7 +24,7 @@ pub fn run(out: &mut Output, demo: &Demo) -> Outcome {
         out.flush()?;
         return Ok(Exit::Done);
     }
-    let mut stage = stage::Stage::build(out)?;
+    let mut stage = stage::Stage::build(out, demo.transport)?;
     match play::play(&mut stage, demo.messages as usize) {
         Ok(evidence) => {
             evidence.print(&mut stage)?;

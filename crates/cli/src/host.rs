@@ -1,6 +1,6 @@
 //! The node inside `way up`: store, transport and engines, put together and taken apart.
 
-mod addresses;
+pub(crate) mod addresses;
 pub mod care;
 mod disk;
 mod inlet;
@@ -25,8 +25,8 @@ use rights::DeviceSecret;
 use store::Content;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use transport::Transport as _;
-use transport::quic::{self, Listen, OpenError, Quic};
+use transport::internet::{self, Internet};
+use transport::{Listen, OpenError, Transport as _};
 
 use crate::backend::Backend;
 use crate::config::{self, Config};
@@ -60,7 +60,7 @@ pub struct Setup {
 pub struct Host {
     home: Home,
     config: Config,
-    shared: Arc<Shared<Quic>>,
+    shared: Arc<Shared<Internet>>,
     disk: Arc<Disk>,
     node: Node<Input>,
     tasks: Vec<JoinHandle<()>>,
@@ -91,7 +91,14 @@ impl Host {
             [] => Listen::Default,
             some => Listen::At(some.to_vec()),
         };
-        let opened = quic::open(quic::Config::new(keys.node, listen)).await;
+        let opened = internet::open(
+            transport::Config {
+                proxy: config.proxy.parse().ok(),
+                ..transport::Config::new(keys.node, listen)
+            },
+            config.transport.into(),
+        );
+        let opened = opened.await;
         let (transport, events) = opened.map_err(|error| not_listening(&error))?;
         let listening = addresses::of(&transport.listening());
         let shared = Arc::new(Shared::new(transport));
@@ -167,7 +174,7 @@ impl Host {
         };
         let (core, public) = (self.config.core.serve, &self.config.public);
         let reachable = if core && !public.is_empty() {
-            reach::answers(id, public).await
+            reach::answers(id, &self.config).await
         } else {
             None
         };
@@ -220,7 +227,7 @@ impl Host {
 
 /// What lies around a node.
 struct Around {
-    shared: Arc<Shared<Quic>>,
+    shared: Arc<Shared<Internet>>,
     disk: Arc<Disk>,
     rules: rules::Shared,
 }
@@ -317,8 +324,8 @@ fn unknown_to_itself() -> Failure {
 }
 
 fn not_listening(error: &OpenError) -> Failure {
-    let hint = "is another node or program there? Say --listen ADDR, or change `listen` in \
-                config.toml";
+    let hint = "is another node or program there? Say --listen ADDR or --transport quic, or change \
+                `listen` or `transport` in config.toml";
     Failure::new(Code::Address, error.to_string(), hint)
 }
 

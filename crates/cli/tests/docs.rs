@@ -330,6 +330,9 @@ fn every_command_of_the_table_exists() {
         "completions bash",
         "demo --stay",
         "demo --script",
+        "demo --transport tls",
+        "up --transport quic",
+        "up -d --transport both",
     ] {
         let words = std::iter::once("way").chain(line.split(' '));
         if let Err(error) = Cli::grammar().try_get_matches_from(words) {
@@ -347,6 +350,8 @@ fn every_command_of_the_table_exists() {
         "core deny",
         "core deny N --psk-file F",
         "core new-psk",
+        "up --transport udp",
+        "demo --script --transport tls",
         "read",
         "nope",
     ] {

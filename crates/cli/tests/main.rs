@@ -16,5 +16,6 @@ mod samples;
 mod surface;
 mod table;
 mod talk;
+mod tcp;
 mod tour;
 mod trouble;

@@ -36,7 +36,8 @@ pub enum Command {
     Identity,
     /// `way name NAME`: the name that others see; at most 64 bytes.
     SetName { name: String },
-    /// `way peer add ADDR`: text form `node1…@host:port` or `quic://node1…@host:port`.
+    /// `way peer add ADDR`: text form `node1…@host:port`, `quic://node1…@host:port` or
+    /// `tls://node1…@host:port`.
     PeerAdd { address: String },
     /// `way peer remove PEER`: by id, unique prefix or name.
     PeerRemove { peer: String },

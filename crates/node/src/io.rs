@@ -239,7 +239,7 @@ pub enum Advisory {
         token: u64,
         /// Who must answer.
         node: NodeId,
-        /// `host:port`.
+        /// `host:port` or `tls://host:port`.
         address: String,
     },
     /// Send what is queued, then close.

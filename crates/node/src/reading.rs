@@ -528,10 +528,7 @@ impl Inner {
 
 /// Where a node is said to be.
 fn way_to(core: &CoreEntry) -> Option<NodeAddress> {
-    let parsed = core.addresses.iter().map(|text| {
-        text.parse()
-            .or_else(|_| format!("{}@{text}", core.node).parse())
-    });
-    let mut parsed = parsed.filter_map(Result::<NodeAddress, _>::ok);
+    let parsed = core.addresses.iter();
+    let mut parsed = parsed.filter_map(|text| NodeAddress::of(&core.node, text).ok());
     parsed.find(|way| way.node == core.node)
 }

@@ -637,7 +637,7 @@ impl Inner {
         (profile, CoreList { cores })
     }
 
-    /// Where others can reach this node: `quic://node1…@host:port`, those configured first.
+    /// Where others can reach this node, as URIs, those configured first.
     pub(crate) fn own_addresses(&self) -> Vec<String> {
         let public = &self.host.keys.config.public;
         let mut known = BTreeSet::new();
@@ -646,7 +646,7 @@ impl Inner {
             .chain(&self.listening)
             .filter(|address| known.insert((*address).clone()))
             .take(MAX_ADDRESSES)
-            .map(|address| format!("quic://{}@{address}", self.id))
+            .map(|address| wire::uri(&self.id, address))
             .collect()
     }
 

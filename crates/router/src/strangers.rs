@@ -336,6 +336,8 @@ pub(crate) fn spend(link: &mut Link, len: usize) -> bool {
 /// The part of a link's address that says which host it is: of IPv6 the network, of which one host
 /// has all addresses; of what is no such address, the text without the port.
 fn host(address: &str) -> String {
+    // The same host over another transport is the same host.
+    let address = address.split_once("://").map_or(address, |(_, at)| at);
     let Ok(socket) = address.parse::<SocketAddr>() else {
         let host = address.rsplit_once(':').map(|(host, _)| host);
         return host.unwrap_or(address).to_owned();
@@ -360,6 +362,8 @@ mod tests {
             ("[::ffff:10.0.0.7]:4433", "10.0.0.7"),
             ("[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::"),
             ("[2001:db8:1:2::9]:2", "2001:db8:1:2::"),
+            ("tls://10.0.0.7:4433", "10.0.0.7"),
+            ("tls://[2001:db8:1:2::9]:2", "2001:db8:1:2::"),
             ("peer:1", "peer"),
             ("somewhere", "somewhere"),
             ("", ""),

@@ -8,8 +8,8 @@ use std::{
 
 use identity::NodeId;
 use transport::{
-    Command, DialToken, Event, Events, Transport,
-    quic::{self, Config, Listen, Quic},
+    Command, Config, DialToken, Event, Events, Listen, Transport,
+    quic::{self, Quic},
 };
 
 const NODES: u8 = 100;

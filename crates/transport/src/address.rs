@@ -1,6 +1,53 @@
 //! `host:port` as people write it.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
+
+/// What stands before an address that is dialled over TCP alone.
+pub(crate) const TLS: &str = "tls://";
+
+/// Where to dial, and by what: `host:port`, or `tls://host:port` for [`tls`](crate::tls) alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Whether by nothing but TLS over TCP.
+    pub tls_only: bool,
+    /// Where.
+    pub at: HostPort,
+}
+
+impl Address {
+    pub(crate) fn tls(at: SocketAddr) -> Self {
+        Self {
+            tls_only: true,
+            at: HostPort {
+                host: Host::Ip(at.ip()),
+                port: at.port(),
+            },
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Self, BadAddress> {
+        let rest = text.strip_prefix(TLS);
+        Ok(Self {
+            tls_only: rest.is_some(),
+            at: rest.unwrap_or(text).parse()?,
+        })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let before = if self.tls_only { TLS } else { "" };
+        write!(f, "{before}{}", self.at)
+    }
+}
 
 /// A host and a port to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +77,19 @@ impl HostPort {
         match self.host {
             Host::Ip(ip) => Some(ip),
             Host::Name(_) => None,
+        }
+    }
+
+    /// Whether it is the name of an onion service, which only Tor can look up (RFC 7686).
+    #[must_use]
+    pub fn is_onion(&self) -> bool {
+        match &self.host {
+            Host::Ip(_) => false,
+            Host::Name(name) => name
+                .trim_end_matches('.')
+                .rsplit('.')
+                .next()
+                .is_some_and(|last| last.eq_ignore_ascii_case("onion")),
         }
     }
 
@@ -106,6 +166,10 @@ mod tests {
         ] {
             let address: HostPort = text.parse().expect("a good address");
             assert_eq!(address.to_string(), text);
+            for (text, tls_only) in [(text.to_owned(), false), (format!("tls://{text}"), true)] {
+                let address: Address = text.parse().expect("a good address");
+                assert_eq!((address.to_string(), address.tls_only), (text, tls_only));
+            }
         }
     }
 
@@ -127,8 +191,18 @@ mod tests {
             "[a]:1",
             "ä:1",
             "300.1.1.1:80",
+            "tls://a:1",
         ] {
             assert_eq!(text.parse::<HostPort>(), Err(BadAddress), "{text:?}");
+        }
+        for text in [
+            "tls://",
+            "tls://a",
+            "tls:a:1",
+            "quic://a:1",
+            "tls://tls://a:1",
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(BadAddress), "{text:?}");
         }
         let long = format!("{}:1", "a".repeat(MAX_NAME + 1));
         assert_eq!(long.parse::<HostPort>(), Err(BadAddress));

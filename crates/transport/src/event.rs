@@ -39,7 +39,8 @@ pub enum Command {
         token: DialToken,
         /// Who must answer there; anybody else is no link.
         node: NodeId,
-        /// `host:port`, where host is an IPv4 address, an IPv6 address in brackets, or a name.
+        /// See [`Address`](crate::Address): `host:port` or `tls://host:port`, where host is an IPv4
+        /// address, an IPv6 address in brackets, or a name.
         address: String,
     },
     /// Queue a frame. It costs [`frame_cost`], which the link's outbound credit must cover. Sent in
@@ -88,7 +89,8 @@ pub enum Event {
         /// Equal at both ends of this link and known to nobody else (RFC 5705 and RFC 8446 7.5,
         /// label [`EXPORTER_LABEL`](crate::EXPORTER_LABEL), no context).
         exporter: [u8; 32],
-        /// Where the peer is, as text for people: for `quic` an IP address and a port.
+        /// Where the peer is, as text: an IP address and a port, with `tls://` before them if the
+        /// link runs over TLS and TCP.
         remote: String,
     },
     /// A frame, in the order in which the peer sent it.

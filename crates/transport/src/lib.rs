@@ -3,8 +3,8 @@
 //! A transport makes links with other nodes, proves who is at each end, and carries frames of at
 //! most 256 KiB over each link, in order, with credit in both directions: it reads no more from a
 //! link than the layer above has granted, and takes no more from the layer above than the link can
-//! bear. [`quic`] is the real one; [`memory`] joins nodes of one process, for tests. Both pass
-//! [`suite`].
+//! bear. [`quic`] and [`tls`] are the real ones, and [`internet`] is both in one; [`memory`] joins
+//! nodes of one process, for tests. All pass [`suite`].
 //!
 //! The interface is as narrow as that: [`Transport::command`] takes a [`Command`] and never
 //! blocks; [`Events::next`] gives an [`Event`]. Any protocol stack that offers an ordered byte
@@ -15,19 +15,26 @@
 //! third party for anything.
 
 mod address;
+mod config;
+mod dial;
+mod door;
 mod event;
+pub mod internet;
 pub mod limits;
 mod link;
+mod lookup;
 pub mod memory;
 pub mod quic;
 pub mod suite;
+pub mod tls;
 
 use std::{future::Future, pin::Pin};
 
 use identity::NodeId;
 use tokio::sync::mpsc;
 
-pub use address::{BadAddress, HostPort};
+pub use address::{Address, BadAddress, HostPort};
+pub use config::{Config, DEFAULT_PORT, Listen, OpenError};
 pub use event::{Command, DialError, DialToken, DownReason, Event, LinkId, frame_cost};
 
 /// The label under which both ends of a link derive the value in [`Event::Up`].

@@ -35,7 +35,7 @@ pub const MAX_LINKS: usize = 1024;
 pub const MAX_LINKS_PER_NODE: usize = 4;
 
 /// Incoming handshakes in progress. Above half of it a stranger must first prove its address
-/// (a QUIC retry); at the limit it is refused.
+/// (a QUIC retry; over TCP it has); at the limit it is refused.
 pub const MAX_HANDSHAKES: usize = 64;
 
 /// Incoming handshakes in progress from one IPv4 address or IPv6 /64 network.
@@ -48,12 +48,26 @@ pub const MAX_DIALS: usize = 64;
 /// Socket addresses tried for one host name; the rest of the answer is ignored.
 pub const MAX_RESOLVED: usize = 8;
 
+/// How long a node that is dialled is asked over UDP alone before it is also asked over TCP. Where
+/// UDP gets through it has answered by then, unless it is far away.
+pub const HEAD_START: Duration = Duration::from_millis(300);
+
+/// Between two socket addresses of one host name that are tried over TCP.
+pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+
+/// TCP connections that the system holds until they are looked at. It ignores further ones, whose
+/// makers try again.
+pub const BACKLOG: u32 = 128;
+
+/// How long no TCP connection is taken after one could not be, mostly for want of file descriptors.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// From the first packet to an authenticated link with its stream open. What takes longer is
 /// dropped.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A link over which nothing came for so long is down. The library below does not allow more than
-/// 15 s for one network path.
+/// A link over which nothing came for so long is down. The library under `quic` does not allow more
+/// than 15 s for one network path. On `tls` something is sent in every third part of it.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a link that is being closed may take to deliver what was queued before.
@@ -73,7 +87,7 @@ pub const MAX_CLOSE_TEXT: usize = 128;
 /// allowed costs memory on every idle link.
 pub const MAX_STREAMS: u32 = 1;
 
-/// Unread bytes that QUIC itself may hold for one link.
+/// Unread bytes that QUIC itself, or the chunks of `tls`, may hold for one link.
 pub const RECEIVE_WINDOW: u32 = 512 * 1024;
 
 /// Unacknowledged bytes that QUIC itself may hold for one link.

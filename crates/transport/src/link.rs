@@ -42,7 +42,7 @@ pub(crate) mod code {
 }
 
 /// An authenticated connection as the stack below gives it to us.
-pub(crate) trait Wire: Send + 'static {
+pub(crate) trait Wire: Send + Sync + 'static {
     /// Incoming bytes.
     type Reader: AsyncRead + Send + Unpin + 'static;
     /// Outgoing bytes.

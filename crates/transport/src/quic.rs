@@ -9,25 +9,24 @@ mod accept;
 mod bind;
 mod dial;
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
 use identity::NodeId;
 use iroh::{
     Endpoint,
     endpoint::{Connection, ConnectionError, RecvStream, SendStream, VarInt},
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
-pub use bind::{Config, Listen, OpenError};
+pub(crate) use dial::{Connection as Dialled, Dialler};
 
 use crate::{
-    Command, DialError, DownReason, EXPORTER_LABEL, Event, Events, Transport,
-    limits::{FAREWELL_TIMEOUT, MAX_DIALS, SHUTDOWN_TIMEOUT},
+    Command, Config, DialError, DownReason, EXPORTER_LABEL, Events, OpenError, Transport,
+    dial::Dials,
+    door::Door,
+    limits::FAREWELL_TIMEOUT,
     link::{self, Desk},
 };
-
-/// The port that a node listens on if it is free.
-pub const DEFAULT_PORT: u16 = 4433;
 
 /// The protocol's name in the TLS handshake (ALPN). It changes with what is not compatible.
 const ALPN: &[u8] = b"waystation/0";
@@ -36,11 +35,8 @@ const ALPN: &[u8] = b"waystation/0";
 #[derive(Debug)]
 pub struct Quic {
     endpoint: Endpoint,
-    node: NodeId,
     desk: Arc<Desk>,
-    dials: Arc<Semaphore>,
-    handshake_timeout: Duration,
-    runtime: tokio::runtime::Handle,
+    dials: Dials,
 }
 
 /// Opens the transport: binds its sockets and begins to take links.
@@ -50,87 +46,72 @@ pub struct Quic {
 /// # Errors
 /// See [`OpenError`].
 pub async fn open(config: Config) -> Result<(Quic, Events), OpenError> {
-    let endpoint = bind::endpoint(&config).await?;
-    let node = NodeId::from_bytes(*endpoint.id().as_bytes());
     let (sender, events) = Events::channel();
     let desk = Desk::new(sender, config.max_links);
-    tokio::spawn(accept::all(
-        endpoint.clone(),
-        Arc::clone(&desk),
-        config.handshake_timeout,
-    ));
-    let quic = Quic {
-        endpoint,
-        node,
-        desk,
-        dials: Arc::new(Semaphore::new(MAX_DIALS)),
-        handshake_timeout: config.handshake_timeout,
-        runtime: tokio::runtime::Handle::current(),
-    };
+    let quic = Quic::new(&config, desk, Arc::new(Door::default())).await?;
     Ok((quic, events))
+}
+
+impl Quic {
+    /// With a desk and a door that others may use too.
+    pub(crate) async fn new(
+        config: &Config,
+        desk: Arc<Desk>,
+        door: Arc<Door>,
+    ) -> Result<Self, OpenError> {
+        let endpoint = bind::endpoint(config).await?;
+        let node = NodeId::from_bytes(*endpoint.id().as_bytes());
+        tokio::spawn(accept::all(
+            endpoint.clone(),
+            Arc::clone(&desk),
+            door,
+            config.handshake_timeout,
+        ));
+        Ok(Self {
+            endpoint,
+            dials: Dials::new(node, &desk, config.handshake_timeout),
+            desk,
+        })
+    }
+
+    pub(crate) fn dialler(&self) -> Dialler {
+        Dialler(self.endpoint.clone())
+    }
+
+    pub(crate) fn bound(&self) -> Vec<SocketAddr> {
+        self.endpoint.bound_sockets()
+    }
+
+    /// Closes what is left when no link is.
+    pub(crate) async fn close(&self) {
+        // What is left to wait for are handshakes with nodes that do not answer.
+        let _ = timeout(FAREWELL_TIMEOUT, self.endpoint.close()).await;
+    }
 }
 
 impl Transport for Quic {
     fn node(&self) -> NodeId {
-        self.node
+        self.dials.own()
     }
 
     fn command(&self, command: Command) {
-        let Command::Dial {
-            token,
-            node,
-            address,
-        } = command
-        else {
-            return self.desk.command(command);
-        };
-        // Without a teller the event queue is closed: there is nobody left to be answered.
-        let Some(teller) = self.desk.teller() else {
-            return;
-        };
-        let turn = Arc::clone(&self.dials).try_acquire_owned();
-        let dialler = dial::Dialler {
-            endpoint: self.endpoint.clone(),
-            own: self.node,
-            desk: Arc::clone(&self.desk),
-            limit: self.handshake_timeout,
-        };
-        self.runtime.spawn(async move {
-            let met = match turn {
-                Err(_) => Err(DialError::Busy),
-                Ok(_turn) => dialler.dial(node, &address, token).await,
-            };
-            match met {
-                Ok((place, connection, streams, met)) => {
-                    link::run(place, teller, connection, streams, met).await;
+        let dialler = self.dialler();
+        self.dials
+            .command(command, |node, address, token| async move {
+                if address.tls_only {
+                    return Err(DialError::BadAddress(address.to_string()));
                 }
-                Err(reason) => teller.tell(Event::DialFailed { token, reason }).await,
-            }
-        });
+                let connection = dialler.connect(node, &address.at).await?;
+                connection.greet(token).await
+            });
     }
 
     fn listening(&self) -> Vec<String> {
-        self.endpoint
-            .bound_sockets()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        self.bound().iter().map(ToString::to_string).collect()
     }
 
     fn shut(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async {
-            let all = async {
-                self.desk.shut();
-                self.desk.empty().await;
-                // What is left to wait for are handshakes with nodes that do not answer.
-                let _ = timeout(FAREWELL_TIMEOUT, self.endpoint.close()).await;
-            };
-            if timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
-                tracing::debug!(
-                    "the transport was not closed in time; its peers will notice later"
-                );
-            }
-        })
+        Box::pin(self.desk.close(self.close()))
     }
 }
 

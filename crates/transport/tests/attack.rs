@@ -9,9 +9,10 @@ use iroh::{
 };
 use tokio::{io::AsyncWriteExt, net::UdpSocket, time::timeout};
 use transport::{
-    Command, DialError, DialToken, DownReason, Event, Events, LinkId, Transport,
+    Command, Config, DialError, DialToken, DownReason, Event, Events, LinkId, Listen, OpenError,
+    Transport,
     limits::{INITIAL_CREDIT, MAX_FRAME},
-    quic::{self, Config, Listen, OpenError, Quic},
+    quic::{self, Quic},
 };
 
 use crate::conform::{loopback, quic};

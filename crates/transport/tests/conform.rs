@@ -1,13 +1,15 @@
-//! Both transports pass the suite.
+//! All transports pass the suite.
 
 use std::{net::SocketAddr, time::Duration};
 
 use identity::SecretKey;
 use transport::{
-    Events,
+    Config, Events, Listen,
+    internet::{self, Internet, Over},
     memory::{Memory, Net},
-    quic::{self, Config, Listen, Quic},
+    quic::{self, Quic},
     suite::{self, Bench},
+    tls::{self, Tls},
 };
 
 pub(crate) fn loopback() -> Listen {
@@ -18,6 +20,30 @@ pub(crate) async fn quic(seed: u8) -> (Quic, Events) {
     let mut config = Config::new([seed; 32], loopback());
     config.handshake_timeout = Duration::from_secs(2);
     quic::open(config).await.expect("loopback can be bound")
+}
+
+pub(crate) async fn tls(seed: u8) -> (Tls, Events) {
+    let mut config = Config::new([seed; 32], loopback());
+    config.handshake_timeout = Duration::from_secs(2);
+    tls::open(config).await.expect("loopback can be bound")
+}
+
+struct OverTls;
+
+impl Bench for OverTls {
+    type Transport = Tls;
+
+    async fn open(&self, seed: u8) -> (Tls, Events) {
+        tls(seed).await
+    }
+
+    fn nowhere(&self) -> String {
+        // Bound, and never taken from.
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
+        let address = socket.local_addr().expect("it is bound").to_string();
+        std::mem::forget(socket);
+        address
+    }
 }
 
 struct OverQuic;
@@ -35,6 +61,24 @@ impl Bench for OverQuic {
         let address = socket.local_addr().expect("it is bound").to_string();
         std::mem::forget(socket);
         address
+    }
+}
+
+struct OverBoth;
+
+impl Bench for OverBoth {
+    type Transport = Internet;
+
+    async fn open(&self, seed: u8) -> (Internet, Events) {
+        let mut config = Config::new([seed; 32], loopback());
+        config.handshake_timeout = Duration::from_secs(2);
+        internet::open(config, Over::Both)
+            .await
+            .expect("loopback can be bound")
+    }
+
+    fn nowhere(&self) -> String {
+        OverQuic.nowhere()
     }
 }
 
@@ -60,4 +104,14 @@ async fn memory_passes_the_suite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn quic_passes_the_suite() {
     suite::all(&OverQuic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_passes_the_suite() {
+    suite::all(&OverTls).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_pass_the_suite() {
+    suite::all(&OverBoth).await;
 }

@@ -1,4 +1,6 @@
-//! Tests of the transports against one another's suite, and of `quic` against peers that misbehave.
+//! Tests of the transports against the one suite, and against peers that misbehave.
 
 mod attack;
 mod conform;
+mod internet;
+mod tls;

@@ -9,8 +9,26 @@ use thiserror::Error;
 
 use crate::limits::{MAX_HOST, MAX_URI};
 
-/// The one scheme that this version dials.
-const SCHEME: &str = "quic";
+/// By what a node is dialled.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum UriScheme {
+    /// QUIC over UDP, and TLS over TCP at the same port where UDP does not get through.
+    Quic,
+    /// TLS over TCP alone.
+    Tls,
+}
+
+impl UriScheme {
+    const ALL: [Self; 2] = [Self::Quic, Self::Tls];
+
+    /// The word before `://`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quic => "quic",
+            Self::Tls => "tls",
+        }
+    }
+}
 
 /// Where a node listens.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -21,9 +39,12 @@ pub enum Host {
     Name(String),
 }
 
-/// A node and where it listens: `node1…@host:port`, as a URI `quic://node1…@host:port`.
+/// A node and where it listens: `node1…@host:port`, as a URI `quic://node1…@host:port`; or
+/// `tls://node1…@host:port`, which has no shorter form.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct NodeAddress {
+    /// By what it is dialled.
+    pub scheme: UriScheme,
     /// Who must answer there.
     pub node: NodeId,
     /// Where.
@@ -44,45 +65,72 @@ pub enum AddressError {
     /// No port from 1 to 65535.
     #[error("the port is missing or not a number from 1 to 65535")]
     Port,
-    /// A URI with a scheme other than quic.
+    /// A URI with a scheme other than quic and tls.
     #[error("the address has a scheme that this version does not know")]
     Scheme,
 }
 
 impl NodeAddress {
-    /// The URI form.
-    pub fn uri(&self) -> String {
-        format!("{SCHEME}://{self}")
+    /// What a node listens on: a whole address of this node, or what
+    /// [`NodeAddress::authority`] gives.
+    ///
+    /// # Errors
+    /// When the text is neither. A whole address may name another node: whoever asks looks.
+    pub fn of(node: &NodeId, text: &str) -> Result<Self, AddressError> {
+        text.parse().or_else(|_| uri(node, text).parse())
     }
 
-    /// `host:port`.
+    /// The URI form.
+    pub fn uri(&self) -> String {
+        uri(&self.node, &self.authority())
+    }
+
+    /// What a transport dials: `host:port`, or `tls://host:port`.
     pub fn authority(&self) -> String {
+        let before = match self.scheme {
+            UriScheme::Quic => String::new(),
+            UriScheme::Tls => format!("{}://", UriScheme::Tls.name()),
+        };
         match &self.host {
-            Host::Ip(IpAddr::V6(ip)) => format!("[{ip}]:{}", self.port),
-            Host::Ip(IpAddr::V4(ip)) => format!("{ip}:{}", self.port),
-            Host::Name(name) => format!("{name}:{}", self.port),
+            Host::Ip(IpAddr::V6(ip)) => format!("{before}[{ip}]:{}", self.port),
+            Host::Ip(IpAddr::V4(ip)) => format!("{before}{ip}:{}", self.port),
+            Host::Name(name) => format!("{before}{name}:{}", self.port),
         }
     }
 }
 
+/// The URI of a node that listens at `host:port` or `tls://host:port`.
+pub fn uri(node: &NodeId, authority: &str) -> String {
+    let (scheme, at) = authority
+        .split_once("://")
+        .unwrap_or((UriScheme::Quic.name(), authority));
+    format!("{scheme}://{node}@{at}")
+}
+
 impl fmt::Display for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.node, self.authority())
+        match self.scheme {
+            UriScheme::Quic => write!(f, "{}@{}", self.node, self.authority()),
+            UriScheme::Tls => f.write_str(&self.uri()),
+        }
     }
 }
 
 impl FromStr for NodeAddress {
     type Err = AddressError;
 
-    /// Reads either form.
+    /// Reads any of the forms.
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if text.len() > MAX_URI {
             return Err(AddressError::Host);
         }
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest,
-            Some(_) => return Err(AddressError::Scheme),
-            None => text,
+        let (scheme, rest) = match text.split_once("://") {
+            Some((name, rest)) => {
+                let mut known = UriScheme::ALL.into_iter();
+                let scheme = known.find(|scheme| name.eq_ignore_ascii_case(scheme.name()));
+                (scheme.ok_or(AddressError::Scheme)?, rest)
+            }
+            None => (UriScheme::Quic, text),
         };
         let (node, authority) = rest.split_once('@').ok_or(AddressError::Node)?;
         let node = node.parse().map_err(|_| AddressError::Node)?;
@@ -93,6 +141,7 @@ impl FromStr for NodeAddress {
             return Err(AddressError::Port);
         }
         Ok(Self {
+            scheme,
             node,
             host: host.parse()?,
             port,

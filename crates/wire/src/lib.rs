@@ -48,7 +48,7 @@ mod topic_box;
 mod welcome;
 
 pub use act::{Act, ActSignature, Role};
-pub use address::{AddressError, Host, NodeAddress};
+pub use address::{AddressError, Host, NodeAddress, UriScheme, uri};
 pub use advert::{AdvertAddress, AdvertCore, NodeAdvert, check_advert, sign_advert};
 pub use cbor::Malformed;
 pub use checked::{Checked, Refused};

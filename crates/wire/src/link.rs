@@ -9,7 +9,7 @@ use data_encoding::BASE32_NOPAD;
 use identity::{NodeId, TopicId, seal};
 use thiserror::Error;
 
-use crate::address::{Host, NodeAddress};
+use crate::address::{Host, NodeAddress, UriScheme};
 use crate::limits::{MAX_LINK, MAX_LINK_ADDRESS, MAX_LINK_ADDRESSES, MIN_LINK, MIN_TOPIC_LINK};
 
 const JOIN: &str = "way:join/";
@@ -347,7 +347,14 @@ fn read_address(rest: &mut &[u8]) -> Result<NodeAddress, LinkError> {
     if !place.is_empty() || port == 0 {
         return Err(LinkError::Address);
     }
-    Ok(NodeAddress { node, host, port })
+    // A link has no room for more: whoever goes by it tries both.
+    let scheme = UriScheme::Quic;
+    Ok(NodeAddress {
+        scheme,
+        node,
+        host,
+        port,
+    })
 }
 
 /// A name and exactly the zeros that fill it up.

@@ -217,6 +217,35 @@ fn seeds_are_not_printed() {
 }
 
 #[test]
+fn an_address_for_tls_alone_says_so() {
+    let id = node().node_id();
+    let text = format!("tls://{id}@core.example.org:4433");
+    let address: NodeAddress = text.parse().unwrap();
+    assert_ne!(address, named_address());
+    assert_eq!((address.to_string(), address.uri()), (text.clone(), text));
+    // What a transport dials, and how that becomes an address again.
+    let dialled = address.authority();
+    assert_eq!(dialled, "tls://core.example.org:4433");
+    assert_eq!(NodeAddress::of(&id, &dialled), Ok(address.clone()));
+    assert_eq!(NodeAddress::of(&id, &address.uri()), Ok(address.clone()));
+    assert_eq!(
+        NodeAddress::of(&id, "core.example.org:4433"),
+        Ok(named_address())
+    );
+    assert_eq!(
+        NodeAddress::of(&id, "core.example.org"),
+        Err(AddressError::Port)
+    );
+    // In a link there is no room for it.
+    let link = CoreLink {
+        at: address,
+        ..core_link()
+    };
+    let read: CoreLink = link.to_text().unwrap().parse().unwrap();
+    assert_eq!(read.at, named_address());
+}
+
+#[test]
 fn addresses_have_two_forms() {
     let plain = named_address().to_string();
     assert!(plain.starts_with("node1") && plain.ends_with("@core.example.org:4433"));
@@ -237,7 +266,9 @@ fn addresses_that_are_none() {
         (String::new(), AddressError::Node),
         ("core.example.org:4433".to_owned(), AddressError::Node),
         ("node1qqqq@host:1".to_owned(), AddressError::Node),
-        (format!("tls://{id}@host:1"), AddressError::Scheme),
+        (format!("http://{id}@host:1"), AddressError::Scheme),
+        (format!("tls:{id}@host:1"), AddressError::Node),
+        (format!("{id}@tls://host:1"), AddressError::Scheme),
         (format!("{id}@host"), AddressError::Port),
         (format!("{id}@host:"), AddressError::Port),
         (format!("{id}@host:0"), AddressError::Port),

@@ -13,7 +13,7 @@ use wire::{
     AdvertAddress, AdvertCore, Answer, Certificate, Claim, Class, Code, CutEntry, Difference,
     EpochItem, Frame, Genesis, Gift, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress,
     NodeAdvert, Parameters, Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, SealedTo,
-    Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, limits,
+    Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, UriScheme, limits,
 };
 
 use crate::rights_strategies::{self, budget, form, terms};
@@ -71,7 +71,12 @@ pub(crate) fn any_address() -> impl Strategy<Value = NodeAddress> {
         any::<[u8; 16]>().prop_map(|ip| Host::Ip(IpAddr::from(ip).to_canonical())),
         "[a-z]([a-z0-9-]{0,20}[a-z0-9])?(\\.[a-z]{1,12}){0,3}".prop_map(Host::Name),
     ];
-    (node(), host, 1_u16..).prop_map(|(node, host, port)| NodeAddress { node, host, port })
+    (node(), host, 1_u16..).prop_map(|(node, host, port)| NodeAddress {
+        scheme: UriScheme::Quic,
+        node,
+        host,
+        port,
+    })
 }
 
 fn manifest() -> impl Strategy<Value = Manifest> {

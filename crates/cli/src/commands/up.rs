@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,7 +16,7 @@ use crate::client::object;
 use crate::config::{Config, check_name, check_public};
 use crate::failure::{Code, Exit, Failure};
 use crate::home::{Home, write_private};
-use crate::host::{Host, Setup};
+use crate::host::{Host, Setup, addresses};
 use crate::keys::{Keys, KeysError, Passphrase};
 use crate::output::{Outcome, Stop};
 use crate::request::Ask;
@@ -57,6 +58,7 @@ fn run(context: &mut Context, up: Up) -> Outcome {
     let _lock = home.lock()?;
     let keys = load_keys(&home, up.detached_child)?;
     let (config, is_new) = load_config(&home, &up)?;
+    allow_files();
     logs::start(config.log, up.detached_child.then(|| home.log()).as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -76,6 +78,20 @@ fn run(context: &mut Context, up: Up) -> Outcome {
     outcome
 }
 
+/// Every link over TCP is an open file, as much of the store is. Many systems let a program have few
+/// until it asks.
+fn allow_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // Where that is not allowed the node has fewer links.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+}
+
 /// From the opening of the store to its closing.
 async fn live(context: &mut Context, setup: Setup, is_new: bool, child: bool) -> Outcome {
     let home = setup.home.clone();
@@ -84,11 +100,7 @@ async fn live(context: &mut Context, setup: Setup, is_new: bool, child: bool) ->
     let host = Arc::new(Host::open(setup).await?);
     if is_new {
         // Now the port is known, and kept.
-        config.listen = host
-            .listening()
-            .iter()
-            .filter_map(|at| at.parse().ok())
-            .collect();
+        config.listen = addresses::sockets(&host.listening());
         write_private(&home.config(), config.text().as_bytes(), true)?;
     }
     let listener = socket::listen(&home)?;
@@ -261,6 +273,9 @@ fn load_config(home: &Home, up: &Up) -> Result<(Config, bool), Failure> {
     }
     if !up.listen.is_empty() {
         config.listen.clone_from(&up.listen);
+    }
+    if let Some(over) = up.transport {
+        config.transport = over;
     }
     config.core.serve |= up.core;
     Ok((config, is_new))

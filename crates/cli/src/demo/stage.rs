@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 
 use crate::client::object;
+use crate::config::Over;
 use crate::failure::{Code, Failure};
 use crate::output::{Output, Stop, note};
 use crate::plain;
@@ -29,6 +30,8 @@ pub(super) struct Stage<'o> {
     began: Instant,
     /// Who has a node that runs.
     up: Vec<&'static str>,
+    /// What the links run over.
+    over: Over,
 }
 
 /// What a command printed.
@@ -58,7 +61,7 @@ pub(super) fn wrong(what: impl Into<String>) -> Failure {
 }
 
 impl<'o> Stage<'o> {
-    pub(super) fn build(out: &'o mut Output) -> Result<Self, Stop> {
+    pub(super) fn build(out: &'o mut Output, over: Over) -> Result<Self, Stop> {
         let way = std::env::current_exe()
             .map_err(|error| wrong(format!("cannot find the program itself: {error}")))?;
         let folder = tempfile::Builder::new()
@@ -71,6 +74,7 @@ impl<'o> Stage<'o> {
             folder: Some(folder),
             began: Instant::now(),
             up: Vec::new(),
+            over,
         };
         let place = stage.path().display().to_string();
         stage.say(&format!("The program   {}", stage.way.display()))?;
@@ -108,7 +112,10 @@ impl<'o> Stage<'o> {
 
     /// Starts somebody's node in the background.
     pub(super) fn up(&mut self, who: &'static str, words: &[&str]) -> Result<(), Stop> {
-        let words: Vec<&str> = ["up", "-d"].iter().chain(words).copied().collect();
+        let mut words: Vec<&str> = ["up", "-d"].iter().chain(words).copied().collect();
+        if self.over != Over::Both {
+            words.extend(["--transport", self.over.as_str()]);
+        }
         self.way(who, &words, None)?;
         self.up.push(who);
         Ok(())

@@ -21,25 +21,38 @@ pub(super) fn of(listening: &[String]) -> Vec<String> {
 }
 
 fn expand(listening: &[String], own: &[IpAddr]) -> Vec<String> {
-    let mut found: Vec<SocketAddr> = Vec::new();
-    for listening in listening
-        .iter()
-        .filter_map(|text| text.parse::<SocketAddr>().ok())
-    {
+    let mut found: Vec<(&str, SocketAddr)> = Vec::new();
+    for (over, listening) in listening.iter().filter_map(|text| socket(text)) {
         if listening.ip().is_unspecified() {
             let same = own.iter().filter(|ip| ip.is_ipv4() == listening.is_ipv4());
-            found.extend(same.map(|ip| SocketAddr::new(*ip, listening.port())));
+            found.extend(same.map(|ip| (over, SocketAddr::new(*ip, listening.port()))));
         } else {
-            found.push(listening);
+            found.push((over, listening));
         }
     }
-    found.retain(|address| !is_link_local(address.ip()));
-    if found.iter().any(|address| !address.ip().is_loopback()) {
-        found.retain(|address| !address.ip().is_loopback());
+    found.retain(|(_, address)| !is_link_local(address.ip()));
+    if found.iter().any(|(_, address)| !address.ip().is_loopback()) {
+        found.retain(|(_, address)| !address.ip().is_loopback());
     }
     found.dedup();
     found.truncate(MAX);
-    found.iter().map(ToString::to_string).collect()
+    let texts = found
+        .iter()
+        .map(|(over, address)| format!("{over}{address}"));
+    texts.collect()
+}
+
+/// What a transport listens on, as it says itself: what stands before the socket, and the socket.
+fn socket(listening: &str) -> Option<(&str, SocketAddr)> {
+    let at = listening.find("://").map_or(0, |found| found + 3);
+    let (over, socket) = listening.split_at(at);
+    Some((over, socket.parse().ok()?))
+}
+
+/// The sockets on which it listens.
+pub(crate) fn sockets(listening: &[String]) -> Vec<SocketAddr> {
+    let sockets = listening.iter().filter_map(|text| socket(text));
+    sockets.map(|(_, socket)| socket).collect()
 }
 
 /// Valid on one link only, and useless without its name.
@@ -73,6 +86,12 @@ mod tests {
             ["192.168.1.7:4433", "[fd00::7]:4434"]
         );
         assert_eq!(expand(&listening, &own[..1]), ["127.0.0.1:4433"]);
+        let listening = ["tls://0.0.0.0:4433".to_owned()];
+        assert_eq!(expand(&listening, &own), ["tls://192.168.1.7:4433"]);
+        assert_eq!(
+            super::sockets(&listening),
+            ["0.0.0.0:4433".parse().unwrap()]
+        );
         assert_eq!(expand(&["127.0.0.1:9".to_owned()], &own), ["127.0.0.1:9"]);
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use identity::NodeId;
-use transport::quic::{self, Config, Listen};
-use transport::{Command, DialToken, Event, Transport as _};
+use transport::internet;
+use transport::{Command, Config, DialToken, Event, Listen, Transport as _};
 
 /// How long the stranger waits.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -13,12 +13,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// It is tried from this machine, so a router between it and the world is asked to lead back; one
 /// that does not is reported as unreachable.
-pub(super) async fn answers(node: NodeId, address: &str) -> Option<bool> {
+pub(super) async fn answers(node: NodeId, own: &crate::config::Config) -> Option<bool> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).ok()?;
     let any = Listen::At(vec![(std::net::Ipv4Addr::UNSPECIFIED, 0).into()]);
-    let (stranger, mut events) = quic::open(Config::new(seed, any)).await.ok()?;
-    let address = address.to_owned();
+    let config = Config {
+        proxy: own.proxy.parse().ok(),
+        ..Config::new(seed, any)
+    };
+    let opened = internet::open(config, own.transport.into()).await;
+    let (stranger, mut events) = opened.ok()?;
+    let address = own.public.clone();
     stranger.command(Command::Dial {
         token: DialToken(0),
         node,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use identity::NodeId;
 use machine::{Base as _, Rng};
 use store::{FjallStore, Options, Store as _};
-use transport::quic::{self, Listen};
+use transport::quic;
 use transport::{Command, DialToken, Event, Events, LinkId, Transport as _, limits::MAX_FRAME};
 
 use crate::people::{Person, World};
@@ -135,8 +135,8 @@ async fn attack(
     frames: Attack,
     mut rng: Rng,
 ) -> Met {
-    let listen = Listen::At(vec!["127.0.0.1:0".parse().unwrap()]);
-    let (stranger, mut events) = quic::open(quic::Config::new(rng.array(), listen))
+    let listen = transport::Listen::At(vec!["127.0.0.1:0".parse().unwrap()]);
+    let (stranger, mut events) = quic::open(transport::Config::new(rng.array(), listen))
         .await
         .unwrap();
     let token = DialToken(1);

@@ -4,7 +4,7 @@ use crate::command::{Code, Failure, Peer, Problem, Reply, RequestId, Status};
 use crate::node::{Inner, Turn};
 use crate::waiting::What;
 use router::Why;
-use wire::NodeAddress;
+use wire::{NodeAddress, UriScheme};
 
 impl Inner {
     pub(super) fn status(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
@@ -108,16 +108,21 @@ impl Inner {
                 None if client => "client",
                 None => "incoming",
             };
+            // A link over TLS and TCP has that before its address.
+            let (over, address) = state
+                .address
+                .split_once("://")
+                .unwrap_or((UriScheme::Quic.name(), &state.address));
             peers.push(Peer {
                 id: state.node,
                 name: labels.show(&state.node),
                 linked: state.linked,
                 transport: if state.linked {
-                    "quic".to_owned()
+                    over.to_owned()
                 } else {
                     String::new()
                 },
-                address: state.address,
+                address: address.to_owned(),
                 round_trip_us: state
                     .round_trip
                     .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),

@@ -338,9 +338,7 @@ impl Inner {
 }
 
 fn parse(entry: &CoreEntry, text: &str) -> Option<NodeAddress> {
-    text.parse()
-        .or_else(|_| format!("{}@{text}", entry.node).parse())
-        .ok()
+    NodeAddress::of(&entry.node, text).ok()
 }
 
 /// The devices that take part, with the envelopes of all their incarnations.

@@ -2,17 +2,21 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use identity::NodeId;
 use machine::Credit;
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::timeout,
+};
 
 use super::code;
 use crate::{
     Command, DialError, DownReason, Event, LinkId, frame_cost,
-    limits::{INITIAL_CREDIT, MAX_FRAME, MAX_LINKS_PER_NODE, WRITE_BATCH},
+    limits::{INITIAL_CREDIT, MAX_FRAME, MAX_LINKS_PER_NODE, SHUTDOWN_TIMEOUT, WRITE_BATCH},
 };
 
 /// Where events go. Whoever has one keeps the event queue open.
@@ -136,6 +140,11 @@ impl Desk {
         lock(&self.state).events.clone().map(Teller)
     }
 
+    /// Links at a time.
+    pub(crate) const fn max_links(&self) -> usize {
+        self.max_links
+    }
+
     /// Whether there is no room for a further link.
     pub(crate) fn is_full(&self) -> bool {
         let state = lock(&self.state);
@@ -218,6 +227,18 @@ impl Desk {
                 code: code::SHUTTING_DOWN,
                 text,
             });
+        }
+    }
+
+    /// Ends all links and then what is left below them, within [`SHUTDOWN_TIMEOUT`].
+    pub(crate) async fn close(&self, rest: impl Future<Output = ()>) {
+        let all = async {
+            self.shut();
+            self.empty().await;
+            rest.await;
+        };
+        if timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
+            tracing::debug!("the transport was not closed in time; its peers will notice later");
         }
     }
 

@@ -1,75 +1,64 @@
 //! Dialling.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::net::SocketAddr;
 
 use identity::NodeId;
 use iroh::{
     Endpoint, EndpointAddr, PublicKey, TransportAddr,
-    endpoint::{
-        ConnectError, ConnectWithOptsError, ConnectingError, Connection, ConnectionError,
-        RecvStream, SendStream,
-    },
+    endpoint::{ConnectError, ConnectWithOptsError, ConnectingError, ConnectionError},
 };
-use tokio::{net::lookup_host, time::timeout};
 
 use super::{ALPN, exporter};
 use crate::{
     DialError, DialToken, HostPort,
-    limits::MAX_RESOLVED,
-    link::{self, Desk, Met, Place},
+    dial::Made,
+    link::{self, Met},
+    lookup::resolve,
 };
 
 /// The first of the QUIC error codes that carry a TLS alert (RFC 9001, 4.8).
 const CRYPTO_ERROR: u64 = 0x100;
 
-pub(super) struct Dialler {
-    pub(super) endpoint: Endpoint,
-    pub(super) own: NodeId,
-    pub(super) desk: Arc<Desk>,
-    pub(super) limit: Duration,
+#[derive(Clone, Debug)]
+pub(crate) struct Dialler(pub(super) Endpoint);
+
+/// A connection over which both ends have proved their keys, and over which nothing was said yet.
+pub(crate) struct Connection {
+    connection: iroh::endpoint::Connection,
+    node: NodeId,
+    targets: Vec<SocketAddr>,
 }
 
 impl Dialler {
-    /// Makes a connection, or says why there is none, within the limit.
-    pub(super) async fn dial(
+    /// As far as the keys. The caller bounds the time.
+    pub(crate) async fn connect(
         &self,
         node: NodeId,
-        address: &str,
-        token: DialToken,
-    ) -> Result<(Place, Connection, (RecvStream, SendStream), Met), DialError> {
-        let address: HostPort = address
-            .parse()
-            .map_err(|_| DialError::BadAddress(address.to_owned()))?;
-        if node == self.own {
-            return Err(DialError::Oneself);
-        }
+        at: &HostPort,
+    ) -> Result<Connection, DialError> {
         let key = PublicKey::from_bytes(node.as_bytes()).map_err(|_| DialError::BadNodeId)?;
-        let place = self.desk.admit(node)?;
-        let all = async {
-            let targets = resolve(&address).await?;
-            self.meet(node, key, targets, token).await
-        };
-        let met = tokio::select! {
-            met = timeout(self.limit, all) => met.unwrap_or(Err(DialError::NoAnswer)),
-            // A node that goes down does not wait for whoever does not answer.
-            () = place.called_off() => Err(DialError::ShuttingDown),
-        };
-        met.map(|(connection, streams, met)| (place, connection, streams, met))
-    }
-
-    async fn meet(
-        &self,
-        node: NodeId,
-        key: PublicKey,
-        targets: Vec<SocketAddr>,
-        token: DialToken,
-    ) -> Result<(Connection, (RecvStream, SendStream), Met), DialError> {
+        let targets = resolve(at).await?;
         let to = EndpointAddr::from_parts(key, targets.iter().copied().map(TransportAddr::Ip));
-        let connection = self
-            .endpoint
-            .connect(to, ALPN)
-            .await
-            .map_err(connect_error)?;
+        let connection = self.0.connect(to, ALPN).await.map_err(connect_error)?;
+        Ok(Connection {
+            connection,
+            node,
+            targets,
+        })
+    }
+}
+
+impl Connection {
+    /// From there to the link. The caller bounds the time.
+    pub(crate) async fn greet(
+        self,
+        token: DialToken,
+    ) -> Result<Made<iroh::endpoint::Connection>, DialError> {
+        let Self {
+            connection,
+            node,
+            targets,
+        } = self;
         let (mut writer, mut reader) = connection.open_bi().await.map_err(connection_error)?;
         if let Err(why) = link::greet(&mut reader, &mut writer).await {
             // What the peer said with its close tells more than the end of the stream.
@@ -89,33 +78,16 @@ impl Dialler {
             .or_else(|| targets.first().map(ToString::to_string))
             .unwrap_or_default();
         let exporter = exporter(&connection).map_err(DialError::Failed)?;
-        let met = Met {
-            node,
-            dialled: Some(token),
-            exporter,
-            remote,
-        };
-        Ok((connection, (reader, writer), met))
-    }
-}
-
-async fn resolve(address: &HostPort) -> Result<Vec<SocketAddr>, DialError> {
-    if let Some(ip) = address.ip() {
-        return Ok(vec![(ip, address.port()).into()]);
-    }
-    let unresolved = |why: String| DialError::Unresolved {
-        host: address.host(),
-        why,
-    };
-    let found: Vec<SocketAddr> = lookup_host((address.host(), address.port()))
-        .await
-        .map_err(|error| unresolved(error.to_string()))?
-        .take(MAX_RESOLVED)
-        .collect();
-    if found.is_empty() {
-        Err(unresolved("it has no address".to_owned()))
-    } else {
-        Ok(found)
+        Ok(Made {
+            wire: connection,
+            streams: (reader, writer),
+            met: Met {
+                node,
+                dialled: Some(token),
+                exporter,
+                remote,
+            },
+        })
     }
 }
 
