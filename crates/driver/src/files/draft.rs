@@ -1,0 +1,142 @@
+//! What is being written, beside the place where it will be.
+
+use crate::files::UnpackFailed;
+use crate::files::disk::{self, Place};
+use block::limits::MAX_LEVELS;
+use rustix::fs::{AtFlags, Dir, Mode, RenameFlags, Stat};
+use rustix::io::Errno;
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// A file or a folder under a name that nobody can guess, in the folder where it will be. It is removed when this
+/// is dropped before it is at its place.
+#[derive(Debug)]
+pub(super) struct Draft<'p> {
+    place: &'p Place,
+    name: String,
+    placed: bool,
+}
+
+impl<'p> Draft<'p> {
+    /// Draws a name; nothing is made yet.
+    pub(super) fn new(place: &'p Place) -> Result<Self, UnpackFailed> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| {
+            let error = std::io::Error::other(error);
+            UnpackFailed::io("naming a draft of", &place.path, error)
+        })?;
+        let name = format!(".way-{:032x}.part", u128::from_be_bytes(bytes));
+        Ok(Self {
+            place,
+            name,
+            placed: false,
+        })
+    }
+
+    pub(super) fn name(&self) -> &OsStr {
+        OsStr::new(&self.name)
+    }
+
+    /// The folder that it is in.
+    pub(super) fn parent(&self) -> BorrowedFd<'p> {
+        self.place.parent.as_fd()
+    }
+
+    /// Where it will be, for people.
+    pub(super) fn target(&self) -> &'p Path {
+        &self.place.path
+    }
+
+    /// Puts the draft at its place, where there must be nothing, durably.
+    pub(super) fn place(mut self, folder: bool) -> Result<(), UnpackFailed> {
+        let Place { parent, name, path } = self.place;
+        let renamed = match rename(parent.as_fd(), self.name(), name) {
+            // Not every file system can tell whether it replaces something.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                rename_otherwise(parent.as_fd(), self.name(), name, folder)
+            }
+            other => other,
+        };
+        renamed.map_err(|error| match error {
+            Errno::EXIST => UnpackFailed::Exists { path: path.clone() },
+            other => UnpackFailed::io("renaming to", path, other),
+        })?;
+        self.placed = true;
+        let synced = rustix::fs::fsync(parent);
+        synced.map_err(|error| UnpackFailed::io("syncing the folder of", path, error))
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.placed
+            && let Ok(name) = CString::new(self.name.as_str())
+        {
+            // What cannot be removed stays under a name that says what it is.
+            let _ = remove(self.place.parent.as_fd(), &name, 0);
+        }
+    }
+}
+
+/// Makes a folder in a folder, where there must be nothing of that name, and opens it.
+pub(super) fn make_folder(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
+    rustix::fs::mkdirat(parent, name, Mode::RWXU)?;
+    let folder = disk::open_folder(parent, name)?;
+    // Where anybody may rename what is there, somebody else's may have come between.
+    let (around, found) = (rustix::fs::fstat(parent)?, rustix::fs::fstat(&folder)?);
+    if is_foreign(&around, &found, rustix::process::geteuid().as_raw()) {
+        return Err(Errno::LOOP);
+    }
+    Ok(folder)
+}
+
+/// Whether a folder that was found in one that others may write to is somebody else's.
+fn is_foreign(around: &Stat, found: &Stat, own: u32) -> bool {
+    let (others_write, sticky) = (0o022, 0o1000);
+    around.st_mode & others_write != 0 && around.st_mode & sticky == 0 && found.st_uid != own
+}
+
+fn rename(parent: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
+    rustix::fs::renameat_with(parent, from, parent, to, RenameFlags::NOREPLACE)
+}
+
+/// In two steps, and replacing nothing either: a second name for a file, or an empty folder that is replaced.
+fn rename_otherwise(
+    parent: BorrowedFd<'_>,
+    from: &OsStr,
+    to: &OsStr,
+    folder: bool,
+) -> Result<(), Errno> {
+    if folder {
+        rustix::fs::mkdirat(parent, to, Mode::RWXU)?;
+        // What came into its place meanwhile is no empty folder, or as good as ours.
+        return rustix::fs::renameat(parent, from, parent, to);
+    }
+    rustix::fs::linkat(parent, from, parent, to, AtFlags::empty())?;
+    // Whole at its place, whatever becomes of the other name.
+    let _ = rustix::fs::unlinkat(parent, from, AtFlags::empty());
+    Ok(())
+}
+
+/// Removes a file, or a folder with all that is in it, following no link.
+fn remove(parent: BorrowedFd<'_>, name: &std::ffi::CStr, depth: usize) -> Result<(), Errno> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(other) => return Err(other),
+    }
+    // Deeper than any bundle: somebody else made it.
+    if depth > MAX_LEVELS {
+        return Err(Errno::LOOP);
+    }
+    let folder = disk::open_folder(parent, name)?;
+    for entry in Dir::read_from(&folder)? {
+        let entry = entry?;
+        let found = entry.file_name();
+        if found != c"." && found != c".." {
+            remove(folder.as_fd(), found, depth + 1)?;
+        }
+    }
+    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
