@@ -1,5 +1,8 @@
 //! Files and folders that become contents and files and folders again.
 
+mod attacks_share;
+mod attacks_unpack;
+mod full;
 mod round;
 
 use block::bundle::{File, What};
