@@ -120,7 +120,7 @@ impl Content {
     }
 
     /// Begins a content that is made by one thread, in place of effects on it. It is here for good only
-    /// after [`ContentWriter::finish`].
+    /// after [`ContentWriter::finish`], and is listed before that.
     ///
     /// # Errors
     /// When there is one of that name already, which stays as it is, or it cannot be made.

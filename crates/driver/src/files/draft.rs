@@ -111,7 +111,11 @@ fn rename_otherwise(
     if folder {
         rustix::fs::mkdirat(parent, to, Mode::RWXU)?;
         // What came into its place meanwhile is no empty folder, or as good as ours.
-        return rustix::fs::renameat(parent, from, parent, to);
+        let renamed = rustix::fs::renameat(parent, from, parent, to);
+        if renamed.is_err() {
+            let _ = rustix::fs::unlinkat(parent, to, AtFlags::REMOVEDIR);
+        }
+        return renamed;
     }
     rustix::fs::linkat(parent, from, parent, to, AtFlags::empty())?;
     // Whole at its place, whatever becomes of the other name.
@@ -139,4 +143,75 @@ fn remove(parent: BorrowedFd<'_>, name: &std::ffi::CStr, depth: usize) -> Result
         }
     }
     rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// What is used where the file system cannot tell whether it replaces something.
+    #[test]
+    fn the_other_way_to_rename_replaces_nothing_either() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let parent = fs::File::open(dir.path()).expect("a folder");
+        let rename = |from: &str, to: &str, folder| {
+            rename_otherwise(parent.as_fd(), from.as_ref(), to.as_ref(), folder)
+        };
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), b"new").expect("writable");
+        fs::create_dir(at("folder")).expect("writable");
+        fs::write(at("folder/in"), b"new").expect("writable");
+        fs::write(at("taken"), b"old").expect("writable");
+        fs::create_dir(at("empty")).expect("writable");
+        symlink("nowhere", at("link")).expect("writable");
+        for taken in ["taken", "empty", "link", "file"] {
+            assert_eq!(rename("file", taken, false), Err(Errno::EXIST), "{taken}");
+            assert_eq!(rename("folder", taken, true), Err(Errno::EXIST), "{taken}");
+        }
+        assert_eq!(fs::read(at("taken")).expect("there"), b"old");
+        assert_eq!(rename("none", "free", false), Err(Errno::NOENT));
+        assert_eq!(rename("none", "free", true), Err(Errno::NOENT));
+        assert!(!at("free").exists());
+        rename("file", "free", false).expect("nothing is there");
+        rename("folder", "there", true).expect("nothing is there");
+        assert!(!at("file").exists() && !at("folder").exists());
+        assert_eq!(fs::read(at("free")).expect("there"), b"new");
+        assert_eq!(fs::read(at("there/in")).expect("there"), b"new");
+    }
+
+    #[test]
+    fn what_is_removed_with_a_draft_is_in_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let parent = fs::File::open(dir.path()).expect("a folder");
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir_all(at("draft/a/b")).expect("writable");
+        fs::create_dir_all(at("kept")).expect("writable");
+        fs::write(at("kept/file"), b"kept").expect("writable");
+        fs::write(at("draft/a/b/file"), b"new").expect("writable");
+        symlink(at("kept"), at("draft/a/folder")).expect("writable");
+        symlink(at("kept/file"), at("draft/a/b/link")).expect("writable");
+        remove(parent.as_fd(), c"draft", 0).expect("removable");
+        assert!(!at("draft").exists());
+        assert_eq!(fs::read(at("kept/file")).expect("there"), b"kept");
+        symlink(at("kept"), at("draft")).expect("writable");
+        remove(parent.as_fd(), c"draft", 0).expect("removable");
+        assert_eq!(fs::read(at("kept/file")).expect("there"), b"kept");
+        remove(parent.as_fd(), c"draft", 0).expect("nothing is there");
+    }
+
+    #[test]
+    fn somebody_elses_folder_is_none_to_write_in() {
+        let stat = |mode: u32, owner| {
+            let mut stat = rustix::fs::stat("/").expect("there");
+            (stat.st_mode, stat.st_uid) = (0o040_000 | mode, owner);
+            stat
+        };
+        let found = |around, owner| is_foreign(&stat(around, 0), &stat(0o700, owner), 1_000);
+        assert!(!found(0o777, 1_000));
+        assert!(found(0o777, 1_001) && found(0o775, 1_001));
+        // Nobody else may rename what is in there; some disks have one owner for all that is on them.
+        assert!(!found(0o1777, 1_001) && !found(0o755, 1_001));
+    }
 }

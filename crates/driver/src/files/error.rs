@@ -31,6 +31,12 @@ pub enum ShareFailed {
         /// What it is.
         what: &'static str,
     },
+    /// It is this node's home, or in it: whoever reads it would be this node.
+    #[error("{path:?} belongs to this node's home, which holds its keys: share another folder")]
+    Home {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// Its name is not UTF-8.
     #[error("the name of {path:?} is not UTF-8: rename it")]
     NotText {

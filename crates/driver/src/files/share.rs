@@ -55,7 +55,9 @@ pub fn share(
     let root = place.ok_or_else(|| ShareFailed::Nameless {
         path: path.to_owned(),
     })?;
-    let walked = walk(&root, &mut course)?;
+    let home = content.folder().join("..");
+    let home = rustix::fs::stat(&home).map_err(|error| ShareFailed::io("opening", &home, error))?;
+    let walked = walk(&root, &home, &mut course)?;
     let index = &walked.index;
     let length = index.content_len();
     let encoder = Encoder::new(secret, length, BlockSize::for_length(length))

@@ -19,16 +19,24 @@ pub(super) struct Walked {
     pub(super) marks: Vec<Mark>,
 }
 
-/// Looks at all that is below a path, and at nothing that a symbolic link leads to.
-pub(super) fn walk(root: &Place, course: &mut Course<'_>) -> Result<Walked, ShareFailed> {
+/// Looks at all that is below a path, and at nothing that a symbolic link leads to. `home` is the folder whose
+/// keys must not be shared.
+pub(super) fn walk(
+    root: &Place,
+    home: &Stat,
+    course: &mut Course<'_>,
+) -> Result<Walked, ShareFailed> {
     let mut walk = Walk {
         root,
+        home,
         levels: Vec::new(),
         builder: IndexBuilder::new(),
         marks: Vec::new(),
         names: 0,
         named: 0,
     };
+    let around = rustix::fs::fstat(&root.parent);
+    walk.is_not_home(around, &root.name)?;
     walk.visit(&root.name)?;
     while let Some(level) = walk.levels.last_mut() {
         if !course.go_on(0) {
@@ -47,6 +55,7 @@ pub(super) fn walk(root: &Place, course: &mut Course<'_>) -> Result<Walked, Shar
 
 struct Walk<'r> {
     root: &'r Place,
+    home: &'r Stat,
     /// The folders that the next entry is in, the outermost first.
     levels: Vec<Level>,
     builder: IndexBuilder,
@@ -86,6 +95,7 @@ impl Walk<'_> {
                 self.builder.add(depth, text, What::Folder)?;
                 let folder = disk::open_folder(parent, name)
                     .map_err(|error| self.wrong("opening", name, error))?;
+                self.is_not_home(rustix::fs::fstat(&folder), name)?;
                 let left = self.list(&folder, name)?;
                 let name = name.into();
                 self.levels.push(Level { folder, name, left });
@@ -101,6 +111,16 @@ impl Walk<'_> {
                 what: disk::kind(&stat),
             }),
         }
+    }
+
+    /// Whether a folder, which has or is what has this name, is another one than the home.
+    fn is_not_home(&self, folder: Result<Stat, Errno>, name: &OsStr) -> Result<(), ShareFailed> {
+        let folder = folder.map_err(|error| self.wrong("looking at", name, error))?;
+        if (folder.st_dev, folder.st_ino) == (self.home.st_dev, self.home.st_ino) {
+            let path = self.path(name);
+            return Err(ShareFailed::Home { path });
+        }
+        Ok(())
     }
 
     /// All names in a folder, the last by their bytes first.

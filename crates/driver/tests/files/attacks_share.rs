@@ -194,6 +194,21 @@ fn a_device_is_refused() {
     neither(&world, "/dev/zero", "/dev/zero".as_ref(), "a device");
 }
 
+/// Attack by mistake: somebody shares all that it has, and its keys with it.
+#[test]
+fn the_home_of_the_node_is_not_shared() {
+    let world = World::new();
+    let home = world.path("../home");
+    fs::write(home.join("keys"), b"secret").expect("writable");
+    for name in ["../home", "../home/keys", "../home/content", ".."] {
+        let refused = world.share(name).expect_err("it is the home");
+        assert!(
+            matches!(refused, ShareFailed::Home { .. }),
+            "{name}: {refused}"
+        );
+    }
+}
+
 /// Files that the system makes up as they are read say that they have no bytes.
 #[test]
 fn a_file_that_is_longer_than_it_says_is_refused() {
