@@ -48,6 +48,26 @@ fn a_damaged_block_is_named_and_nothing_is_written() {
     }
 }
 
+/// The content ends where a leaf does, so that the last one is nothing but padding.
+#[test]
+fn the_last_block_is_verified_though_nothing_is_written_of_it() {
+    let world = World::new();
+    world.put("file", &bytes(1, 40_000));
+    let around = world.share("file").expect("shared").opening.length - 40_000;
+    world.content.delete(NAME).expect("removed");
+    let len = 65_536 - usize::try_from(around).expect("short");
+    world.put("file", &bytes(1, len));
+    let opening = world.share("file").expect("shared").opening;
+    assert_eq!(
+        (opening.length, opening.manifest.shape().leaves()),
+        (65_536, 3)
+    );
+    flip(&world, opening.manifest.block_at(2));
+    let refused = world.unpack(&opening, "to");
+    let last = matches!(refused, Err(UnpackFailed::Damaged(Part::Block(2))));
+    assert!(last, "{refused:?}");
+}
+
 #[test]
 fn damaged_pages_are_named_and_take_nothing_away() {
     let world = World::new();
@@ -368,6 +388,35 @@ fn links_that_are_planted_meanwhile_lead_nothing_out() {
             assert!(planted);
         }
     }
+}
+
+/// Attack: a second name of somebody's file, or a file of one's own, where one is about to be written.
+#[test]
+fn files_that_are_planted_meanwhile_are_not_written_to() {
+    let world = World::new();
+    world.put("folder/a/first", b"first");
+    world.put("folder/a/second", &bytes(1, 100_000));
+    let kept = world.put("outside/kept", b"kept");
+    let opening = world.share("folder").expect("shared").opening;
+    let mut planted = false;
+    let mut watch = |_| {
+        let draft = drafts(&world.path("")).pop();
+        let folder = draft.map(|draft| draft.join("a"));
+        if let Some(folder) = folder.filter(|folder| folder.exists())
+            && !planted
+        {
+            fs::hard_link(&kept, folder.join("second")).expect("ours");
+            planted = true;
+        }
+        ControlFlow::Continue(())
+    };
+    let refused = world.unpack_watched(&opening, "to", &mut watch);
+    assert!(
+        matches!(refused, Err(UnpackFailed::Replaced { .. })),
+        "{refused:?}"
+    );
+    assert!(planted);
+    assert_eq!(fs::read(&kept).expect("there"), b"kept");
 }
 
 #[test]
