@@ -1,6 +1,6 @@
-//! How fast a file becomes a content and is unpacked again, beside a plain read of it, and how much memory
-//! that takes: `cargo run --release -p driver --example files-speed [MiB]`. The file and the home lie in a folder under
-//! `FIGURES_FOLDER`, or where temporary files go; they take three times the size.
+//! How fast a folder becomes a content and is unpacked again, beside a plain read of it, and how much memory
+//! that takes: `cargo run --release -p driver --example files-speed [MiB [FILES]]`, so many bytes in one file or in more. All
+//! lies in a folder under `FIGURES_FOLDER`, or where temporary files go, and takes three times the size.
 //!
 //! Two times are printed: that of the clock, with the disk, and that of the one thread that does the work, which others
 //! who use the machine change less.
@@ -20,21 +20,27 @@ const MIB: usize = 1 << 20;
 const NAME: ContentName = ContentName([1; 32]);
 
 fn main() {
-    let mib = std::env::args().nth(1).and_then(|text| text.parse().ok());
-    let mib: usize = mib.unwrap_or(1_024);
+    let argument = |at: usize| std::env::args().nth(at).and_then(|text| text.parse().ok());
+    let (mib, files): (usize, usize) = (argument(1).unwrap_or(1_024), argument(2).unwrap_or(1));
     let folder = std::env::var_os("FIGURES_FOLDER").map_or_else(std::env::temp_dir, Into::into);
     let dir = tempfile::tempdir_in(folder).expect("a folder that can be written");
-    let (file, target) = (dir.path().join("file"), dir.path().join("target"));
-    make(&file, mib);
+    let (folder, target) = (dir.path().join("folder"), dir.path().join("target"));
+    make(&folder, mib * MIB / files, files);
     let content = Content::open(&dir.path().join("home")).expect("a home can be made");
-    let bytes = mib * MIB;
+    let bytes = mib * MIB / files * files;
     let mut on = |_: Progress| ControlFlow::Continue(());
 
-    read(&file);
-    let (plain, ()) = measure("plain read", bytes, None, || read(&file));
+    read(&folder);
+    let (plain, ()) = measure("plain read", bytes, None, || read(&folder));
     let memory = peak();
     let (_, shared) = measure("share", bytes, Some(plain), || {
-        share(&content, NAME, &file, Secret::from_bytes([7; 32]), &mut on)
+        share(
+            &content,
+            NAME,
+            &folder,
+            Secret::from_bytes([7; 32]),
+            &mut on,
+        )
     });
     let shared = shared.expect("shared");
     measure("verify", bytes, Some(plain), || {
@@ -74,24 +80,30 @@ fn measure<T>(
     (thread, done)
 }
 
-/// A file whose blocks all differ.
-fn make(path: &Path, mib: usize) {
+/// Files of which no two blocks are equal, with names that are as long as an index has room for if it is full.
+fn make(folder: &Path, bytes: usize, files: usize) {
     let mut piece = vec![0; MIB];
     Rng::from_seed([1; 32]).fill(&mut piece);
-    let mut file = File::create(path).expect("writable");
-    for number in 0..mib {
-        piece[..8].copy_from_slice(&(number as u64).to_be_bytes());
-        piece.rotate_left(1);
-        file.write_all(&piece).expect("there is room");
+    fs::create_dir(folder).expect("writable");
+    for number in 0..files {
+        let path = folder.join(format!("{number:048}"));
+        let mut file = File::create(path).expect("writable");
+        for at in (0..bytes).step_by(MIB) {
+            piece[..8].copy_from_slice(&(at as u64).to_be_bytes());
+            piece.rotate_left(1);
+            let len = MIB.min(bytes - at);
+            file.write_all(&piece[..len]).expect("there is room");
+        }
     }
-    file.sync_all().expect("there is room");
 }
 
-fn read(path: &Path) {
-    let mut file = File::open(path).expect("there");
+fn read(folder: &Path) {
     let mut piece = vec![0; driver::limits::FILE_PIECE];
-    while file.read(&mut piece).expect("readable") > 0 {
-        std::hint::black_box(&piece);
+    for entry in fs::read_dir(folder).expect("there") {
+        let mut file = File::open(entry.expect("readable").path()).expect("there");
+        while file.read(&mut piece).expect("readable") > 0 {
+            std::hint::black_box(&piece);
+        }
     }
 }
 

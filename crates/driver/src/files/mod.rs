@@ -25,7 +25,6 @@ mod walk;
 
 use block::eris::ReadCapability;
 use block::manifest::CheckedManifest;
-use std::fmt;
 use std::ops::ControlFlow;
 
 pub use error::{ShareFailed, UnpackFailed, VerifyFailed};
@@ -75,11 +74,5 @@ impl<'w> Course<'w> {
     fn go_on(&mut self, bytes: usize) -> bool {
         self.progress.done += bytes as u64;
         (self.watch)(self.progress).is_continue()
-    }
-}
-
-impl fmt::Debug for Course<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.progress.fmt(f)
     }
 }

@@ -3,7 +3,7 @@
 use crate::files::disk::{self, OWN, Place};
 use crate::files::draft::{self, Draft};
 use crate::files::leaves::Leaves;
-use crate::files::{Course, Opening, UnpackFailed, Watch};
+use crate::files::{Course, Opening, Progress, UnpackFailed, Watch};
 use crate::limits::FILE_PIECE;
 use block::bundle::{self, Index, What};
 use machine::ContentName;
@@ -66,7 +66,7 @@ pub fn unpack(
     let mut leaves = Leaves::open(content, name, opening)?;
     let index = leaves.index(opening.length)?;
     has_room(content, &place, &index)?;
-    course.progress = crate::files::Progress {
+    course.progress = Progress {
         done: index.start(),
         all: opening.length,
     };
@@ -82,7 +82,7 @@ pub fn unpack(
     writing.write_all()?;
     writing.leaves.end()?;
     if let Some(root) = writing.folders.first() {
-        // One sync for all files and folders: one for each takes a multiple of the time of the rest.
+        // All files and folders at once: one sync for each is slow where flushing a disk is.
         let synced = rustix::fs::syncfs(root);
         synced.map_err(|error| UnpackFailed::io("syncing", target, error))?;
     }
