@@ -32,7 +32,6 @@ fn main() {
 
     read(&folder);
     let (plain, ()) = measure("plain read", bytes, None, || read(&folder));
-    let memory = peak();
     let (_, shared) = measure("share", bytes, Some(plain), || {
         share(
             &content,
@@ -50,11 +49,6 @@ fn main() {
         unpack(&content, NAME, &shared.opening, &target, &mut on)
     });
     unpacked.expect("unpacked");
-    println!(
-        "peak memory {} MiB, before the first share {} MiB",
-        peak() / 1_024,
-        memory / 1_024
-    );
 }
 
 /// Prints what something took.
@@ -73,9 +67,10 @@ fn measure<T>(
         format!(", {ratio:.1} times a plain read")
     });
     println!(
-        "{what}: {:.0} MB/s by the clock, {:.0} MB/s of the thread{ratio}",
+        "{what}: {:.0} MB/s by the clock, {:.0} MB/s of the thread{ratio}; peak so far {} MiB",
         rate(clock),
-        rate(thread)
+        rate(thread),
+        peak() / 1_024
     );
     (thread, done)
 }

@@ -7,6 +7,7 @@ use block::limits::{MAX_ENTRIES, MAX_INDEX};
 use rustix::fs::{AtFlags, Dir, FileType, Stat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -42,7 +43,7 @@ pub(super) fn walk(
         if !course.go_on(0) {
             return Err(ShareFailed::Stopped);
         }
-        match level.left.pop() {
+        match level.names.next() {
             Some(name) => walk.visit(OsStr::from_bytes(&name))?,
             None => drop(walk.levels.pop()),
         }
@@ -69,8 +70,27 @@ struct Walk<'r> {
 struct Level {
     folder: OwnedFd,
     name: Box<OsStr>,
-    /// Names that are still to be visited, the last first.
-    left: Vec<Box<[u8]>>,
+    names: Names,
+}
+
+/// The names in a folder that are still to be visited, ascending. In one piece: of small ones the allocator
+/// would keep what they took for as long as the process lives.
+struct Names {
+    bytes: Vec<u8>,
+    /// Where each is, the last first.
+    left: Vec<Range<usize>>,
+}
+
+impl Names {
+    fn sorted(bytes: Vec<u8>, mut left: Vec<Range<usize>>) -> Self {
+        left.sort_unstable_by(|one, other| bytes[other.clone()].cmp(&bytes[one.clone()]));
+        Self { bytes, left }
+    }
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let place = self.left.pop()?;
+        Some(self.bytes[place].to_vec())
+    }
 }
 
 impl Walk<'_> {
@@ -96,9 +116,14 @@ impl Walk<'_> {
                 let folder = disk::open_folder(parent, name)
                     .map_err(|error| self.wrong("opening", name, error))?;
                 self.is_not_home(rustix::fs::fstat(&folder), name)?;
-                let left = self.list(&folder, name)?;
+                let names = self.list(&folder, name)?;
                 let name = name.into();
-                self.levels.push(Level { folder, name, left });
+                let level = Level {
+                    folder,
+                    name,
+                    names,
+                };
+                self.levels.push(level);
                 Ok(())
             }
             FileType::Symlink
@@ -123,9 +148,9 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// All names in a folder, the last by their bytes first.
-    fn list(&mut self, folder: &OwnedFd, name: &OsStr) -> Result<Vec<Box<[u8]>>, ShareFailed> {
-        let mut left: Vec<Box<[u8]>> = Vec::new();
+    /// All names in a folder.
+    fn list(&mut self, folder: &OwnedFd, name: &OsStr) -> Result<Names, ShareFailed> {
+        let (mut bytes, mut places) = (Vec::new(), Vec::new());
         let wrong = |walk: &Self, error| walk.wrong("listing", name, error);
         for entry in Dir::read_from(folder).map_err(|error| wrong(self, error))? {
             let entry = entry.map_err(|error| wrong(self, error))?;
@@ -141,10 +166,11 @@ impl Walk<'_> {
             if self.named > MAX_INDEX {
                 return Err(BundleError::Index.into());
             }
-            left.push(found.into());
+            let start = bytes.len();
+            bytes.extend_from_slice(found);
+            places.push(start..bytes.len());
         }
-        left.sort_unstable_by(|one, other| other.cmp(one));
-        Ok(left)
+        Ok(Names::sorted(bytes, places))
     }
 
     fn path(&self, name: &OsStr) -> PathBuf {
