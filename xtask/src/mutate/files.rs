@@ -192,10 +192,17 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         tests: ON_DISK,
     },
     Mutation {
-        what: "a node's home is shared",
+        what: "a folder around a node's home is shared",
         file: "crates/driver/src/files/walk.rs",
         from: "== (self.home.st_dev, self.home.st_ino) {",
         to: "== (0, 0) {",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "what is in a folder around a node's home is shared",
+        file: "crates/driver/src/files/share.rs",
+        from: "if root.is_in(home).map_err(wrong)? {",
+        to: "if false {",
         tests: ON_DISK,
     },
     Mutation {

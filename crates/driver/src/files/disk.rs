@@ -32,18 +32,27 @@ impl Place {
             Some(_) => path.to_owned(),
             None => path.canonicalize()?,
         };
-        let (Some(name), Some(folder)) = (path.file_name(), path.parent()) else {
+        let Some(name) = path.file_name() else {
             return Ok(None);
         };
         let name = name.to_owned();
-        let folder = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let parent = rustix::fs::open(folder, flags, Mode::empty())?;
+        let parent = rustix::fs::open(around(&path), flags, Mode::empty())?;
         Ok(Some(Self { parent, name, path }))
+    }
+
+    /// Whether it is in this folder or below, as the links are now: a guard against a mistake.
+    pub(super) fn is_in(&self, folder: &Path) -> io::Result<bool> {
+        let around = around(&self.path).canonicalize()?;
+        Ok(around.starts_with(folder.canonicalize()?))
+    }
+}
+
+/// The folder that a path with a name is in.
+fn around(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

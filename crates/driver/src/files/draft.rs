@@ -63,8 +63,11 @@ impl<'p> Draft<'p> {
             other => UnpackFailed::io("renaming to", path, other),
         })?;
         self.placed = true;
-        let synced = rustix::fs::fsync(parent);
-        synced.map_err(|error| UnpackFailed::io("syncing the folder of", path, error))
+        match rustix::fs::fsync(parent) {
+            // Some file systems have nothing of folders to sync.
+            Ok(()) | Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
+            Err(error) => Err(UnpackFailed::io("syncing the folder of", path, error)),
+        }
     }
 }
 

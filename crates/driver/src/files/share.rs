@@ -55,8 +55,12 @@ pub fn share(
     let root = place.ok_or_else(|| ShareFailed::Nameless {
         path: path.to_owned(),
     })?;
-    let home = content.folder().join("..");
-    let home = rustix::fs::stat(&home).map_err(|error| ShareFailed::io("opening", &home, error))?;
+    let home = content.folder().parent().unwrap_or(content.folder());
+    let wrong = |error| ShareFailed::io("looking at", home, error);
+    if root.is_in(home).map_err(wrong)? {
+        return Err(ShareFailed::Home { path: root.path });
+    }
+    let home = rustix::fs::stat(home).map_err(|error| wrong(error.into()))?;
     let walked = walk(&root, &home, &mut course)?;
     let index = &walked.index;
     let length = index.content_len();
@@ -68,7 +72,7 @@ pub fn share(
         let needed = layout.content_len();
         return Err(ShareFailed::NoRoom { needed, free });
     }
-    // Before the references are: each takes as much as the other at worst.
+    // Made before there are references: at worst it takes as much for a moment.
     let head = index.encode();
     let writer = content.writer(name)?;
     let mut references = References::new(encoder.shape())?;

@@ -36,8 +36,6 @@ pub(super) fn walk(
         names: 0,
         named: 0,
     };
-    let around = rustix::fs::fstat(&root.parent);
-    walk.is_not_home(around, &root.name)?;
     walk.visit(&root.name)?;
     while let Some(level) = walk.levels.last_mut() {
         if !course.go_on(0) {
@@ -115,7 +113,12 @@ impl Walk<'_> {
                 self.builder.add(depth, text, What::Folder)?;
                 let folder = disk::open_folder(parent, name)
                     .map_err(|error| self.wrong("opening", name, error))?;
-                self.is_not_home(rustix::fs::fstat(&folder), name)?;
+                let found = rustix::fs::fstat(&folder)
+                    .map_err(|error| self.wrong("looking at", name, error))?;
+                if (found.st_dev, found.st_ino) == (self.home.st_dev, self.home.st_ino) {
+                    let path = self.path(name);
+                    return Err(ShareFailed::Home { path });
+                }
                 let names = self.list(&folder, name)?;
                 let name = name.into();
                 let level = Level {
@@ -136,16 +139,6 @@ impl Walk<'_> {
                 what: disk::kind(&stat),
             }),
         }
-    }
-
-    /// Whether a folder, which has or is what has this name, is another one than the home.
-    fn is_not_home(&self, folder: Result<Stat, Errno>, name: &OsStr) -> Result<(), ShareFailed> {
-        let folder = folder.map_err(|error| self.wrong("looking at", name, error))?;
-        if (folder.st_dev, folder.st_ino) == (self.home.st_dev, self.home.st_ino) {
-            let path = self.path(name);
-            return Err(ShareFailed::Home { path });
-        }
-        Ok(())
     }
 
     /// All names in a folder.

@@ -200,13 +200,23 @@ fn the_home_of_the_node_is_not_shared() {
     let world = World::new();
     let home = world.path("../home");
     fs::write(home.join("keys"), b"secret").expect("writable");
-    for name in ["../home", "../home/keys", "../home/content", ".."] {
+    fs::create_dir_all(home.join("db/rows")).expect("writable");
+    let refused = |name: &str| {
         let refused = world.share(name).expect_err("it is the home");
-        assert!(
-            matches!(refused, ShareFailed::Home { .. }),
-            "{name}: {refused}"
-        );
+        let home = matches!(refused, ShareFailed::Home { .. });
+        assert!(home, "{name}: {refused}");
+    };
+    for name in [
+        "../home",
+        "../home/keys",
+        "../home/content",
+        "../home/db/rows",
+        "..",
+    ] {
+        refused(name);
     }
+    symlink(home.join("db"), world.path("link")).expect("writable");
+    refused("link/rows");
 }
 
 /// Files that the system makes up as they are read say that they have no bytes.
