@@ -199,10 +199,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         tests: ON_DISK,
     },
     Mutation {
-        what: "what is in a folder around a node's home is shared",
+        what: "what is in a node's home is shared",
         file: "crates/driver/src/files/share.rs",
         from: "if root.is_in(home).map_err(wrong)? {",
-        to: "if false {",
+        to: "if root.is_in(home).map_err(wrong)? && false {",
         tests: ON_DISK,
     },
     Mutation {
