@@ -28,7 +28,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transport", &["machine", "identity", "wire"]),
     (
         "driver",
-        &["machine", "identity", "wire", "store", "node", "transport"],
+        &[
+            "machine",
+            "identity",
+            "wire",
+            "block",
+            "store",
+            "node",
+            "transport",
+        ],
     ),
     (
         "cli",

@@ -152,6 +152,31 @@ impl CheckedManifest {
     }
 }
 
+/// Where each part of a content lies for whoever keeps it on a disk: the blocks in the order of their
+/// slots, behind them the pages, behind them the page list. All of it follows from the number of blocks and their
+/// size; nothing in it overlaps, and only the last page leaves a gap behind it when it is short.
+impl CheckedManifest {
+    /// Where the block in a slot begins.
+    pub fn block_at(&self, slot: u32) -> u64 {
+        u64::from(slot) * self.shape.block_size().bytes() as u64
+    }
+
+    /// Where a page begins.
+    pub fn page_at(&self, page: u32) -> u64 {
+        self.shape.bytes() + u64::from(page) * (PAGE_REFERENCES as usize * HASH) as u64
+    }
+
+    /// Where the page list begins.
+    pub fn list_at(&self) -> u64 {
+        self.page_at(self.pages())
+    }
+
+    /// Bytes of all of it.
+    pub fn content_len(&self) -> u64 {
+        self.list_at() + self.list_len() as u64
+    }
+}
+
 /// Whether a content with blocks of this size may have so many.
 fn may_be(shape: &Shape) -> bool {
     match shape.block_size() {

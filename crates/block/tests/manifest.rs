@@ -102,6 +102,41 @@ fn the_largest_manifest_has_a_list_and_pages_of_32_kib() {
     );
 }
 
+#[test]
+fn every_part_of_a_content_has_a_place_of_its_own() {
+    for (length, end) in [
+        (0, 1_024 + 32_768 + 32),
+        (16_383, 17 * 1_024 + 32_768 + 32),
+        (16_384, 32_768 + 32_768 + 32),
+        (THREE_PAGES, 2_507 * 32_768 + 3 * 32_768 + 3 * 32),
+        (MAX_CONTENT, (1 << 20) * 32_768 + 1_024 * 32_768 + 32_768),
+    ] {
+        let shape = Shape::of(length, BlockSize::for_length(length)).unwrap();
+        let manifest = Manifest {
+            root: [0; 32],
+            count: shape.blocks(),
+            bytes: shape.bytes(),
+        };
+        let manifest = CheckedManifest::of(&manifest).unwrap();
+        let block = shape.block_size().bytes() as u64;
+        let mut free = 0;
+        let mut put = |at: u64, len: usize| {
+            assert!(at >= free, "{length}: it begins where another part is");
+            free = at + len as u64;
+        };
+        for slot in [0, shape.blocks() / 2, shape.blocks() - 1] {
+            assert_eq!(manifest.block_at(slot), u64::from(slot) * block);
+        }
+        put(manifest.block_at(shape.blocks() - 1), block as usize);
+        for page in 0..manifest.pages() {
+            put(manifest.page_at(page), manifest.page_len(page));
+        }
+        put(manifest.list_at(), manifest.list_len());
+        assert_eq!(manifest.content_len(), free);
+        assert_eq!(free, end);
+    }
+}
+
 /// Attack: numbers that would make whoever believes them set aside room, or wait for ever.
 #[test]
 fn a_manifest_whose_numbers_are_of_no_content_is_refused() {

@@ -83,6 +83,7 @@ impl<I: Send + 'static> Shared<I> {
             for (life, done) in lives.into_iter().zip(done) {
                 let bytes = match &done {
                     ContentDone::Read(_, _, Some(piece)) => piece.len(),
+                    ContentDone::Listed(names) => size_of_val(names.as_slice()),
                     _ => 0,
                 };
                 self.handle.answer_blocking(life, (self.input)(done), bytes);
@@ -101,7 +102,7 @@ impl<I: Send + 'static> Shared<I> {
             let more = match &effect {
                 ContentEffect::Write { bytes, .. } => bytes.len(),
                 ContentEffect::Read { len, .. } => usize::try_from(*len).unwrap_or(usize::MAX),
-                ContentEffect::Delete(_) => 0,
+                ContentEffect::Delete(_) | ContentEffect::List { .. } => 0,
             };
             bytes = bytes.saturating_add(more);
             lives.push(life);

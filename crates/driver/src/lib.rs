@@ -18,13 +18,16 @@
 //! A life can be recorded, and the record replayed: the same inputs give the same outputs, hash
 //! for hash ([`record`]).
 //!
-//! What it does not do: it contains no decision of a protocol, knows no message, and opens neither
-//! sockets nor files but the record.
+//! Beside the node, [`files`] turns files and folders into contents and back.
+//!
+//! What it does not do: it contains no decision of a protocol, knows no message, opens no sockets, and no
+//! files but the record and those that [`files`] is told to read or to write.
 
 mod clock;
 mod commit;
 mod content;
 mod fault;
+pub mod files;
 mod handle;
 mod inbox;
 mod life;

@@ -50,3 +50,7 @@ pub const MAX_CONTENT_AT_ONCE: usize = 128;
 /// Bytes of pieces from which on no further effect is carried out together with those before it. With one
 /// more piece, what is in memory for contents while the disk is busy, beside what waits.
 pub const MAX_CONTENT_BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
+
+/// Bytes of a file that are read or written at once while it is shared or unpacked; between two pieces whoever
+/// watches may stop it. A few times what is encoded at once (a guess).
+pub const FILE_PIECE: usize = 256 * 1024;

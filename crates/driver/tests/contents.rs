@@ -37,18 +37,23 @@ fn effects() -> Vec<ContentEffect> {
             all.push(ContentEffect::Read { name, at, len });
         }
     }
+    all.push(ContentEffect::List { after: None });
     all.extend((0..CONTENTS).map(|of| ContentEffect::Delete(name(of))));
+    all.push(ContentEffect::List { after: None });
     all
 }
 
 /// What is to come of it.
 fn completions() -> Vec<ContentDone> {
+    let mut here: Vec<ContentName> = (0..CONTENTS).map(name).collect();
     let completion = |effect| match effect {
         ContentEffect::Write { name, at, .. } => ContentDone::Written(name, at),
         ContentEffect::Read { name, at, .. } => {
             let piece = bytes(name.0[0], at / u64::from(PIECE));
             ContentDone::Read(name, at, Some(piece))
         }
+        // The one after all are removed finds none.
+        ContentEffect::List { .. } => ContentDone::Listed(std::mem::take(&mut here)),
         ContentEffect::Delete(name) => ContentDone::Deleted(name),
     };
     effects().into_iter().map(completion).collect()

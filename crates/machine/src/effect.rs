@@ -61,6 +61,11 @@ pub enum ContentEffect {
     /// Remove a content that no durable record names any longer. It leaves at once, so a removal is staged in a
     /// turn before.
     Delete(ContentName),
+    /// Name the contents that are here: at a start, so that those that no record names can be removed.
+    List {
+        /// Names after this one; from the first without it.
+        after: Option<ContentName>,
+    },
 }
 
 /// The completion of a [`ContentEffect`].
@@ -71,11 +76,16 @@ pub enum ContentDone {
     /// The piece at this offset; nothing when the content is not here or ends before the piece does.
     /// Between pieces that were written lie zeros: which were, only records know.
     Read(ContentName, u64, Option<Vec<u8>>),
+    /// At most [`MAX_LISTED`](crate::MAX_LISTED) names of contents that are here, ascending; none when there
+    /// are no more. What is written or removed while it is listed may be among them or not.
+    Listed(Vec<ContentName>),
     /// The content of this name is gone; after a loss of power it may be here again.
     Deleted(ContentName),
     /// A piece could not be written or read, or the content (offset 0) not be removed, for a reason in
     /// words; disk full, mostly. What was written there before may be damaged.
     Failed(ContentName, u64, String),
+    /// Contents could not be listed, for a reason in words. What is here is not known.
+    Unlisted(String),
 }
 
 /// Outputs in the order in which they were made.

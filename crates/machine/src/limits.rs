@@ -22,3 +22,6 @@ pub const MAX_BATCH: u64 = 16 * 1024 * 1024;
 
 /// Commits that may be in flight at once. Turns go on meanwhile; their writes join the next group.
 pub const MAX_BATCHES_IN_FLIGHT: usize = 2;
+
+/// Names of contents in one answer. There may be more: whoever lists goes on after the last.
+pub const MAX_LISTED: usize = 1_024;

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::io::{Advisory, Check, Held, Input, LinkId, Verbatim};
 use core::time::Duration;
 use identity::{EnvelopeId, NodeId, SecretKey};
-use machine::{ContentDone, ContentName};
+use machine::{ContentDone, ContentName, MAX_LISTED};
 use rights::DeviceSecret;
 use topic::Job;
 use wire::cbor::{Reader, Writer};
@@ -189,27 +189,41 @@ fn write_content(w: &mut Writer, done: &ContentDone) {
         ContentDone::Failed(name, at, reason) => {
             w.array(4).uint(3_u8).bytes(&name.0).uint(*at).text(reason);
         }
+        ContentDone::Listed(names) => {
+            w.array(2).uint(4_u8).array(names.len());
+            for name in names {
+                w.bytes(&name.0);
+            }
+        }
+        ContentDone::Unlisted(reason) => {
+            w.array(2).uint(5_u8).text(reason);
+        }
     }
 }
 
 fn read_content(r: &mut Reader<'_>) -> Result<ContentDone, Malformed> {
     let fields = r.list(4, "completion")?;
     let kind = r.u8("kind of completion")?;
-    let name = ContentName(r.array("name")?);
     Ok(match (kind, fields) {
-        (0, 3) => ContentDone::Written(name, r.u64("offset")?),
+        (0, 3) => ContentDone::Written(content_name(r)?, r.u64("offset")?),
         (1, 4) => {
-            let at = r.u64("offset")?;
+            let (name, at) = (content_name(r)?, r.u64("offset")?);
             let piece = r.bytes_or_null(usize::MAX, "piece")?;
             ContentDone::Read(name, at, piece.map(<[u8]>::to_vec))
         }
-        (2, 2) => ContentDone::Deleted(name),
-        (3, 4) => {
-            let at = r.u64("offset")?;
-            ContentDone::Failed(name, at, text(r)?)
+        (2, 2) => ContentDone::Deleted(content_name(r)?),
+        (3, 4) => ContentDone::Failed(content_name(r)?, r.u64("offset")?, text(r)?),
+        (4, 2) => {
+            let names = 0..r.list(MAX_LISTED, "names")?;
+            ContentDone::Listed(names.map(|_| content_name(r)).collect::<Result<_, _>>()?)
         }
+        (5, 2) => ContentDone::Unlisted(text(r)?),
         _ => return Err(r.wrong("kind of completion")),
     })
+}
+
+fn content_name(r: &mut Reader<'_>) -> Result<ContentName, Malformed> {
+    Ok(ContentName(r.array("name")?))
 }
 
 /// Keys and settings as bytes, for the head of a record: as secret as the home.

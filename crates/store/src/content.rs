@@ -3,7 +3,7 @@
 use crate::error::io;
 use crate::home::{hex, make_folder, sync_folder, unhex};
 use crate::{MAX_CONTENT, MAX_PIECE, OpenFailed};
-use machine::{ContentDone, ContentEffect, ContentName};
+use machine::{ContentDone, ContentEffect, ContentName, MAX_LISTED};
 use std::collections::{BTreeMap, btree_map};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind};
@@ -49,7 +49,7 @@ impl Content {
         let unsafe_files = written.into_iter().filter_map(|(name, file)| {
             let synced = file.sync_data().and_then(|()| {
                 // The file may be new, and its name not on the disk yet.
-                sync_folder(&self.folder(name)).map_err(Error::other)
+                sync_folder(&self.folder_of(name)).map_err(Error::other)
             });
             Some((name, synced.err()?.to_string()))
         });
@@ -100,11 +100,15 @@ impl Content {
                 }
                 Err(error) => ContentDone::Failed(name, 0, error.to_string()),
             },
+            ContentEffect::List { after } => match self.list(after, MAX_LISTED) {
+                Ok(names) => ContentDone::Listed(names),
+                Err(error) => ContentDone::Unlisted(error.to_string()),
+            },
         }
     }
 
     fn create(&self, name: ContentName) -> Result<File, OpenFailed> {
-        make_folder(&self.folder(name))?;
+        make_folder(&self.folder_of(name))?;
         let path = self.path(name);
         OpenOptions::new()
             .write(true)
@@ -113,6 +117,46 @@ impl Content {
             .mode(0o600)
             .open(&path)
             .map_err(io("opening", &path))
+    }
+
+    /// Begins a content that is made by one thread, in place of effects on it. It is here for good only
+    /// after [`ContentWriter::finish`], and is listed before that.
+    ///
+    /// # Errors
+    /// When there is one of that name already, which stays as it is, or it cannot be made.
+    pub fn writer(&self, name: ContentName) -> Result<ContentWriter, OpenFailed> {
+        make_folder(&self.folder_of(name))?;
+        let path = self.path(name);
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        let file = made.map_err(io("making", &path))?;
+        Ok(ContentWriter {
+            file,
+            path,
+            kept: false,
+        })
+    }
+
+    /// Opens a content that is read in many pieces by one thread; nothing when it is not here.
+    ///
+    /// # Errors
+    /// When it is here and cannot be opened.
+    pub fn reader(&self, name: ContentName) -> Result<Option<ContentReader>, OpenFailed> {
+        let path = self.path(name);
+        match File::open(&path) {
+            Ok(file) => Ok(Some(ContentReader { file, path })),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io("opening", &path)(error)),
+        }
+    }
+
+    /// The folder of all contents: for asking how much room its disk has.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.dir
     }
 
     /// A piece of `len` bytes from the offset `at`; nothing when the content is not here or ends before
@@ -195,12 +239,75 @@ impl Content {
         Ok(names)
     }
 
-    fn folder(&self, name: ContentName) -> PathBuf {
+    fn folder_of(&self, name: ContentName) -> PathBuf {
         self.dir.join(hex(&name.0[..1]))
     }
 
     pub(crate) fn path(&self, name: ContentName) -> PathBuf {
-        self.folder(name).join(hex(&name.0))
+        self.folder_of(name).join(hex(&name.0))
+    }
+}
+
+/// A content that is being made. Dropped before it is finished, it is removed.
+#[derive(Debug)]
+pub struct ContentWriter {
+    file: File,
+    path: PathBuf,
+    kept: bool,
+}
+
+impl ContentWriter {
+    /// Writes a piece. Nothing of it is durable yet.
+    ///
+    /// # Errors
+    /// When it is more than [`MAX_PIECE`] or beyond [`MAX_CONTENT`], or cannot be written: disk full, mostly.
+    pub fn write_at(&self, at: u64, bytes: &[u8]) -> Result<(), OpenFailed> {
+        within(at, bytes.len())
+            .and_then(|()| self.file.write_all_at(bytes, at))
+            .map_err(io("writing", &self.path))
+    }
+
+    /// Keeps the content: all that was written survives the loss of power, and so does its name.
+    ///
+    /// # Errors
+    /// When it cannot be made durable. It is removed.
+    pub fn finish(mut self) -> Result<(), OpenFailed> {
+        self.file.sync_all().map_err(io("syncing", &self.path))?;
+        self.path.parent().map_or(Ok(()), sync_folder)?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for ContentWriter {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What is left where this fails, no record names.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A content that is open for reading.
+#[derive(Debug)]
+pub struct ContentReader {
+    file: File,
+    path: PathBuf,
+}
+
+impl ContentReader {
+    /// Fills `piece` with what is written from the offset `at`; false when the content ends before the piece
+    /// does, and what is in `piece` then is of no use.
+    ///
+    /// # Errors
+    /// When it is more than [`MAX_PIECE`] or beyond [`MAX_CONTENT`], or cannot be read.
+    pub fn read_at(&self, at: u64, piece: &mut [u8]) -> Result<bool, OpenFailed> {
+        let read = within(at, piece.len()).and_then(|()| self.file.read_exact_at(piece, at));
+        match read {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(io("reading", &self.path)(error)),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ mod space;
 mod tuning;
 
 pub use check::{Finding, Report, check};
-pub use content::Content;
+pub use content::{Content, ContentReader, ContentWriter};
 pub use error::{CommitFailed, OpenFailed, SnapshotFailed};
 pub use faulty::{Faulty, Plan};
 pub use fjall::FjallStore;

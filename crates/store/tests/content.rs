@@ -1,6 +1,6 @@
 //! Contents: pieces, each where it was written, and nothing that nobody wrote.
 
-use machine::{ContentDone, ContentEffect, ContentName};
+use machine::{ContentDone, ContentEffect, ContentName, MAX_LISTED};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use store::{Content, MAX_CONTENT, MAX_PIECE};
@@ -134,4 +134,80 @@ fn too_much_too_far_and_what_cannot_be_written_fail_alone() {
         "nothing is made for what is refused"
     );
     assert_eq!(read(&content, good, 9, 2), Some(b"ab".to_vec()));
+}
+
+fn listed(content: &Content, after: Option<ContentName>) -> Vec<ContentName> {
+    match &mut *content.perform(vec![ContentEffect::List { after }]) {
+        [ContentDone::Listed(names)] => std::mem::take(names),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What an engine does at its start, to find what no record names.
+#[test]
+fn all_contents_are_listed_in_bounded_answers() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let content = Content::open(dir.path()).expect("it opens");
+    assert_eq!(listed(&content, None), []);
+    let mut names: Vec<ContentName> = (0..2 * MAX_LISTED + 7)
+        .map(|n| ContentName(*blake3::hash(&n.to_be_bytes()).as_bytes()))
+        .collect();
+    for name in &names {
+        // Not by effects: each would be synced.
+        let digits: String = name.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = content.folder().join(&digits[..2]);
+        fs::create_dir_all(&folder).expect("writable");
+        fs::write(folder.join(digits), b"").expect("writable");
+    }
+    names.sort_unstable();
+    let mut walked = Vec::new();
+    for answer in [MAX_LISTED, MAX_LISTED, 7, 0] {
+        let step = listed(&content, walked.last().copied());
+        assert_eq!(step.len(), answer);
+        walked.extend(step);
+    }
+    assert_eq!(walked, names);
+    assert_eq!(listed(&content, Some(ContentName([0xff; 32]))), []);
+    // Files that are no contents are left alone.
+    fs::write(dir.path().join("content/00/other"), b"").expect("writable");
+    assert_eq!(listed(&content, None), names[..MAX_LISTED]);
+    // Where a folder should be lies a file.
+    fs::remove_dir_all(dir.path().join("content/80")).expect("removable");
+    fs::write(dir.path().join("content/80"), b"in the way").expect("writable");
+    let after = Some(ContentName([0x7f; 32]));
+    let done = content.perform(vec![ContentEffect::List { after }]);
+    assert!(matches!(&*done, [ContentDone::Unlisted(_)]), "{done:?}");
+}
+
+#[test]
+fn a_content_that_is_being_made_is_here_once_it_is_finished_and_not_otherwise() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let content = Content::open(dir.path()).expect("it opens");
+    let name = ContentName([7; 32]);
+    assert!(content.reader(name).expect("it is not here").is_none());
+    let begun = content.writer(name).expect("begun");
+    begun.write_at(5, b"piece").expect("written");
+    drop(begun);
+    assert_eq!(content.list(None, 10).expect("listed"), []);
+
+    let made = content.writer(name).expect("begun anew");
+    made.write_at(4, b"ef").expect("written");
+    made.write_at(0, b"abcd").expect("written");
+    assert!(made.write_at(0, &vec![0; MAX_PIECE + 1]).is_err());
+    assert!(made.write_at(MAX_CONTENT, b"a").is_err());
+    made.finish().expect("kept");
+    assert!(content.writer(name).is_err(), "there is one already");
+    assert_eq!(read(&content, name, 0, 6), Some(b"abcdef".to_vec()));
+
+    let reader = content.reader(name).expect("opened").expect("here");
+    let mut piece = [0; 3];
+    assert!(reader.read_at(2, &mut piece).expect("read"));
+    assert_eq!(&piece, b"cde");
+    assert!(
+        !reader.read_at(4, &mut piece).expect("read"),
+        "it ends before"
+    );
+    assert!(reader.read_at(u64::MAX, &mut piece).is_err());
+    content.delete(name).expect("removed");
+    assert!(reader.read_at(0, &mut piece).expect("still open"));
 }

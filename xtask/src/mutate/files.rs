@@ -1,8 +1,11 @@
-//! Blocks of files, their manifests, and what a bundle may write to a disk.
+//! Blocks of files, their manifests, what a bundle may write to a disk, and what is read from one.
 
 use super::Mutation;
 
 const TESTS: &[&str] = &["-p block --test main"];
+
+/// With real files.
+const ON_DISK: &[&str] = &["-p driver --test main files"];
 
 /// What is taken out, and which tests notice.
 pub(super) const MUTATIONS: &[Mutation] = &[
@@ -138,5 +141,89 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         from: "let wrong = if index > MAX_INDEX {",
         to: "let wrong = if false {",
         tests: TESTS,
+    },
+    Mutation {
+        what: "a file that came into the place of another is shared",
+        file: "crates/driver/src/files/share.rs",
+        from: "disk::is_file(&stat) && mark == Some(&found)",
+        to: "mark.is_some()",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "a file that changes while it is read is shared",
+        file: "crates/driver/src/files/share.rs",
+        from: "if ends && Mark::of(&stat) == mark {",
+        to: "if ends {",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "a file that is longer than it says is shared in part",
+        file: "crates/driver/src/files/share.rs",
+        from: "if ends && Mark::of(&stat) == mark {",
+        to: "if Mark::of(&stat) == mark {",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "the room that a home needs is taken by contents",
+        file: "crates/driver/src/files/share.rs",
+        from: ".saturating_sub(FLOOR);",
+        to: ";",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "links that were planted meanwhile are followed",
+        file: "crates/driver/src/files/disk.rs",
+        from: "const SAFE: OFlags = OFlags::NOFOLLOW",
+        to: "const SAFE: OFlags = OFlags::CLOEXEC",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "a file that was planted meanwhile is written to",
+        file: "crates/driver/src/files/disk.rs",
+        from: "| OFlags::CREATE | OFlags::EXCL;",
+        to: "| OFlags::CREATE;",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "links are shared as what they lead to",
+        file: "crates/driver/src/files/walk.rs",
+        from: "AtFlags::SYMLINK_NOFOLLOW)",
+        to: "AtFlags::empty())",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "a folder around a node's home is shared",
+        file: "crates/driver/src/files/walk.rs",
+        from: "== (self.home.st_dev, self.home.st_ino) {",
+        to: "== (0, 0) {",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "what is in a node's home is shared",
+        file: "crates/driver/src/files/share.rs",
+        from: "if root.is_in(home).map_err(wrong)? {",
+        to: "if root.is_in(home).map_err(wrong)? && false {",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "what stands at the target is replaced",
+        file: "crates/driver/src/files/draft.rs",
+        from: "RenameFlags::NOREPLACE)",
+        to: "RenameFlags::empty())",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "a draft that fails is left",
+        file: "crates/driver/src/files/draft.rs",
+        from: "if !self.placed &&",
+        to: "if false &&",
+        tests: ON_DISK,
+    },
+    Mutation {
+        what: "what is behind the last file is not verified",
+        file: "crates/driver/src/files/unpack.rs",
+        from: "writing.leaves.end()?;",
+        to: "",
+        tests: ON_DISK,
     },
 ];

@@ -162,10 +162,10 @@ impl Index {
         for entry in self.entries() {
             write(&mut w, &entry);
         }
-        let index = w.into_bytes();
-        let mut bytes = Vec::with_capacity(PREFIX + index.len());
-        bytes.extend_from_slice(&(index.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(&index);
+        let mut bytes = w.into_bytes();
+        // In place: an index may be 16 MiB.
+        let prefix = (bytes.len() as u32).to_be_bytes();
+        bytes.splice(..0, prefix);
         bytes
     }
 

@@ -228,6 +228,11 @@ impl<P: Ports> Running<P> {
                 into(&len.to_be_bytes());
             }),
             Exempt::Content(ContentEffect::Delete(name)) => self.feed(5, |into| into(&name.0)),
+            Exempt::Content(ContentEffect::List { after }) => self.feed(6, |into| {
+                if let Some(name) = after {
+                    into(&name.0);
+                }
+            }),
         }
     }
 

@@ -231,6 +231,8 @@ fn inputs(w: &mut Whim) -> Vec<Input> {
         Input::Content(ContentDone::Read(name, w.number(), w.maybe(Whim::bytes))),
         Input::Content(ContentDone::Deleted(name)),
         Input::Content(ContentDone::Failed(name, w.number(), w.text())),
+        Input::Content(ContentDone::Listed(vec![name; 3])),
+        Input::Content(ContentDone::Unlisted(w.text())),
         Input::Closing,
         Input::Rules {
             rules: w.maybe(rules),
