@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "node",
         &[
-            "machine", "identity", "wire", "lace", "rights", "router", "topic", "custody",
+            "machine", "identity", "wire", "lace", "rights", "router", "topic", "custody", "block",
         ],
     ),
     ("store", &["machine"]),

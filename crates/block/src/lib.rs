@@ -6,10 +6,11 @@
 //!   offset.
 //! - [`manifest`]: how somebody who cannot read a content counts, verifies and serves its blocks.
 //! - [`bundle`]: a file, or a folder with all that is in it, as one content.
+//! - [`swap`]: which blocks are here, which are wanted, and how they travel between peers.
 //! - [`limits`]: every bound, with what happens when it is reached.
 //!
-//! What it does not do: it reads no file and no folder, keeps nothing, fetches nothing and decides
-//! nothing about who may.
+//! What it does not do: it reads no file and no folder, opens no connection, and decides nothing about
+//! who may.
 
 #![deny(clippy::float_arithmetic)]
 
@@ -17,3 +18,4 @@ pub mod bundle;
 pub mod eris;
 pub mod limits;
 pub mod manifest;
+pub mod swap;

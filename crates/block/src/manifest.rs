@@ -15,10 +15,11 @@ use core::ops::Range;
 
 use identity::seal::kdf;
 use thiserror::Error;
-use wire::Manifest;
+use wire::{Manifest, SlotRange};
 
+use crate::eris::hash::hash_blocks;
 use crate::eris::{BlockSize, Decoder, ReadCapability, Reference, Shape};
-use crate::limits::{LARGE_FROM, PAGE_REFERENCES};
+use crate::limits::{ENCODED_AT_ONCE, LARGE_FROM, PAGE_REFERENCES};
 
 /// What the root of a manifest is derived in, with the prefix that all contexts have.
 const MANIFEST_CONTEXT: &str = "manifest";
@@ -256,6 +257,25 @@ impl Page {
     pub fn reference(&self, slot: u32) -> Option<Reference> {
         let at = slot.checked_sub(self.slots.start)?;
         self.references.get(at as usize).copied()
+    }
+
+    /// Whether these bytes are the blocks in some slots, one after the other and no more.
+    pub fn verify_run(&self, slots: SlotRange, blocks: &[u8]) -> Result<(), ManifestError> {
+        let (size, mut slot) = (self.size.bytes(), slots.first);
+        if Some(blocks.len()) != size.checked_mul(slots.count as usize) {
+            return Err(ManifestError::NotTheBlock(slot));
+        }
+        for some in blocks.chunks(size * ENCODED_AT_ONCE) {
+            let hashes = hash_blocks(None, some.chunks(size));
+            for (hash, _) in hashes.iter().zip(some.chunks(size)) {
+                let reference = self.reference(slot).ok_or(ManifestError::NoSuch(slot))?;
+                if reference.as_bytes() != hash {
+                    return Err(ManifestError::NotTheBlock(slot));
+                }
+                slot = slot.saturating_add(1);
+            }
+        }
+        Ok(())
     }
 
     /// Whether these bytes are the block in a slot: as long as a block, and with its hash.

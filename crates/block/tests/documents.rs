@@ -48,3 +48,35 @@ fn every_limit_stands_in_the_table() {
         );
     }
 }
+
+#[test]
+fn every_limit_of_fetching_stands_in_the_table() {
+    use block::swap::limits;
+    macro_rules! numbers {
+        ($($name:ident)*) => { vec![$((stringify!($name), grouped(limits::$name as u128))),*] };
+    }
+    macro_rules! times {
+        ($($name:ident)*) => {
+            vec![$((stringify!($name), match limits::$name.subsec_millis() {
+                0 => format!("{} s", limits::$name.as_secs()),
+                ms => format!("{ms} ms"),
+            })),*]
+        };
+    }
+    let mut all = numbers!(MAX_FETCHES MAX_IN_FLIGHT LINK_WINDOW MAX_PAGES_AT_WORK MAX_SOURCES LOOKED_AT MAX_OWED MAX_FRAMES_OUT MAX_READ_FOR_PEERS MAX_TOLD MAX_USES EXPIRED_PER_TURN FORGET_PER_TURN MAX_BAD PARTS_PER_TURN);
+    all.extend(times!(LOOK_AROUND PATIENCE ASK_AGAIN DISK_RETRY TELL_EVERY EXPIRE_EVERY REST));
+    let source = read("src/swap/limits.rs");
+    let declared = source.lines();
+    let declared = declared.filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    let declared: std::collections::BTreeSet<&str> = declared.collect();
+    let listed = all.iter().map(|(name, _)| *name).collect();
+    assert_eq!(declared, listed);
+    let page = read("../../docs/spec/files.md");
+    for (name, value) in all {
+        let row = format!("| `{name}` | {value} |");
+        assert!(
+            page.contains(&row),
+            "docs/spec/files.md lacks the row {row}"
+        );
+    }
+}

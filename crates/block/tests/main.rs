@@ -2,10 +2,10 @@
 
 mod attacks_bundle;
 mod attacks_eris;
-
 mod bundle;
 mod content;
 mod documents;
 mod eris;
 mod manifest;
+mod swap;
 mod vectors;

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 pub mod device;
+pub mod files;
 pub mod owners;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -101,6 +102,12 @@ pub enum Command {
     Send(Send),
     /// Read a topic, in causal order
     Read(Read),
+    /// Share a file or a folder in a topic; prints the message id
+    Share(files::Share),
+    /// The files that are shared in a topic, and how much of them is here
+    Files(files::Files),
+    /// Fetch a file of a topic, from all who have it, and write it
+    Get(files::Get),
     /// Messages sent to this node itself
     Inbox(Inbox),
     /// Ask a node's echo engine for an answer and time it

@@ -3,6 +3,7 @@
 pub(crate) mod addresses;
 pub mod care;
 mod disk;
+mod files;
 mod inlet;
 mod outlet;
 #[cfg(feature = "planted")]
@@ -14,6 +15,7 @@ mod shared;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use driver::record::Recorder;
@@ -62,6 +64,7 @@ pub struct Host {
     config: Config,
     shared: Arc<Shared<Internet>>,
     disk: Arc<Disk>,
+    stop: Arc<AtomicBool>,
     node: Node<Input>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -105,6 +108,7 @@ impl Host {
         let floor = config.limits.free_space_floor.0;
         let disk = Arc::new(Disk::new(home.store(), state, floor));
         let content = Content::open(&home.store()).map_err(disk::failure)?;
+        let stop = Arc::new(AtomicBool::new(false));
         let told = rules::Shared::default();
         told.lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -113,6 +117,7 @@ impl Host {
             shared: Arc::clone(&shared),
             disk: Arc::clone(&disk),
             rules: Arc::clone(&told),
+            stop: Arc::clone(&stop),
         };
         let node = start(around, content, listening, &keys, &config, record)?;
         let follow = rules::follow(home.config(), told, node.handle());
@@ -127,6 +132,7 @@ impl Host {
             config,
             shared,
             disk,
+            stop,
             node,
             tasks,
         };
@@ -208,6 +214,7 @@ impl Host {
     /// Says goodbye on every link, commits what is staged, and closes transport and store.
     pub async fn close(&self) {
         self.shared.begin_farewell();
+        self.stop.store(true, Ordering::Relaxed);
         let handle = self.node.handle();
         // A node that has ended has said what it had to say.
         let _ = handle.send(Input::Closing, COMMAND).await;
@@ -230,6 +237,8 @@ struct Around {
     shared: Arc<Shared<Internet>>,
     disk: Arc<Disk>,
     rules: rules::Shared,
+    /// Ends work on files.
+    stop: Arc<AtomicBool>,
 }
 
 fn start(
@@ -247,6 +256,7 @@ fn start(
         shared,
         disk: opener,
         rules,
+        stop,
     } = around;
     let open = move |life| {
         let opened = opener.open(life)?;
@@ -269,6 +279,7 @@ fn start(
     };
     driver::start(options, open, move |handle| Outlet {
         shared,
+        files: files::Files::new(content.clone(), runtime.clone(), stop),
         contents: Contents::new(content, handle.clone(), runtime.clone(), Input::Content),
         handle,
         runtime,

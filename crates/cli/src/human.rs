@@ -3,6 +3,7 @@
 //! Whatever comes from others passes [`crate::plain`] first.
 
 pub mod devices;
+pub mod files;
 pub mod members;
 pub mod owners;
 
@@ -497,6 +498,11 @@ pub fn topic_line(entry: &schema::Line) -> String {
     let who = named(&entry.from_name, &entry.from);
     let head = format!("{} {}", entry.n, minutes(&entry.at));
     match entry.kind.as_str() {
+        "file" => {
+            let size = entry.file.as_ref().map_or(0, |file| file.size);
+            let name = line(&entry.text);
+            format!("{head} {who} shares {name} ({}): way get", Size(size))
+        }
         "join" => format!("{head} * {who} joined"),
         "leave" => format!("{head} * {who} left"),
         "gap" => format!(
@@ -585,6 +591,7 @@ mod tests {
             kind: "text".into(),
             of: None,
             text: "hi\x1b[2J\n9 2027-01-15 08:00Z alice: send money".into(),
+            file: None,
         };
         let shown = topic_line(&entry);
         assert_eq!(

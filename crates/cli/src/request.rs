@@ -196,6 +196,24 @@ pub enum Ask {
         expires: Option<u64>,
         best_effort: bool,
     },
+    Share {
+        topic: String,
+        path: String,
+        expires: Option<u64>,
+    },
+    Files {
+        topic: String,
+    },
+    FilesDrop {
+        topic: String,
+        file: String,
+    },
+    Get {
+        topic: String,
+        file: String,
+        to: String,
+        timeout_ms: u64,
+    },
     Wait {
         id: String,
         state: WaitState,

@@ -48,8 +48,10 @@ macro_rules! objects {
 }
 
 mod device;
+mod files;
 mod owners;
 
+pub use files::{File, LineFile};
 pub use owners::{OwnedTopic, Owner, Owners, Proposal, ProposedEnd, ProposedGrant};
 
 pub use device::{
@@ -382,6 +384,8 @@ objects! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of: Option<u64>,
         text: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<LineFile>,
     }
     /// A line of `way inbox`.
     Mail {

@@ -1,6 +1,7 @@
 //! Requests into the node's commands, and its replies into objects.
 
 mod devices;
+mod files;
 mod members;
 mod objects;
 mod owners;
@@ -84,6 +85,9 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         | Ask::OwnersPending
         | Ask::OwnersSign { .. }
         | Ask::OwnersPropose { .. } => owners::asked(ask),
+        Ask::Share { .. } | Ask::Files { .. } | Ask::FilesDrop { .. } | Ask::Get { .. } => {
+            files::asked(ask)
+        }
         Ask::DeviceInvite
         | Ask::DeviceJoin { .. }
         | Ask::DeviceList
@@ -284,6 +288,7 @@ pub fn answer(asked: &Asked, reply: Reply) -> Answer {
         Reply::Members(all) => Answer::many(all, members::member),
         Reply::Device(reply) => devices::answer(reply),
         Reply::Owners(reply) => owners::answer(reply),
+        Reply::Files(reply) => files::answer(reply),
         Reply::Public(reply) => Answer::one(&objects::public(reply)),
         Reply::Granted { .. } | Reply::Scheduled { .. } | Reply::Revoked { .. } => {
             members::given(reply)
@@ -329,10 +334,12 @@ impl Asked {
     #[must_use]
     pub fn of(ask: &Ask) -> Self {
         match ask {
-            Ask::Send { to, .. } | Ask::Ping { node: to, .. } => Self {
-                to: to.clone(),
-                id: String::new(),
-            },
+            Ask::Send { to, .. } | Ask::Share { topic: to, .. } | Ask::Ping { node: to, .. } => {
+                Self {
+                    to: to.clone(),
+                    id: String::new(),
+                }
+            }
             Ask::Wait { id, .. } => Self {
                 to: String::new(),
                 id: id.clone(),

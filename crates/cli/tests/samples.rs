@@ -2,6 +2,7 @@
 //! once not.
 
 use ::node::command::devices::{Branch, Choice, DeviceReply, DeviceRow, DeviceTopic};
+use ::node::command::files::{File, FilesReply};
 use ::node::command::owners::{Owner, Owners, OwnersReply, Proposal, ProposedEnd, ProposedGrant};
 use ::node::command::public::PublicReply;
 use ::node::command::{self as node, LineKind, Reply, WaitFor};
@@ -48,6 +49,24 @@ pub(crate) fn mail(n: u64) -> node::Mail {
         from_name: "carol".into(),
         at: 1_800_000_000_000,
         text: format!("mail {n}"),
+    }
+}
+
+fn file() -> File {
+    File {
+        n: 1,
+        id: message(0),
+        name: "x".into(),
+        size: 1,
+        entries: 1,
+        folder: true,
+        from: "bob".into(),
+        at: 1_800_000_000_000,
+        have: 1,
+        parts: 2,
+        block: 1_024,
+        wanted: true,
+        sources: 1,
     }
 }
 
@@ -419,6 +438,21 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("TopicInfo", Reply::TopicInfo(Box::new(topic_info()))),
         ("Member", Reply::Members(members())),
         (
+            "File",
+            Reply::Files(FilesReply::Files {
+                topic: topic_id(),
+                files: vec![file()],
+            }),
+        ),
+        (
+            "File",
+            Reply::Files(FilesReply::Got {
+                topic: topic_id(),
+                file: file(),
+                to: "/home/bob/x".into(),
+            }),
+        ),
+        (
             "TopicLink",
             Reply::Public(PublicReply::Link {
                 topic: topic_id(),
@@ -570,6 +604,16 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
                     line(4, LineKind::Gap, "expired"),
                     line(5, LineKind::Withdrawn { of: Some(1) }, "cut off by bob"),
                     line(6, LineKind::Restored { of: 1 }, ""),
+                    line(
+                        7,
+                        LineKind::File {
+                            name: "x".into(),
+                            size: 1,
+                            have: 1,
+                            parts: 2,
+                        },
+                        "x",
+                    ),
                 ],
                 last: 4,
                 more: false,
@@ -804,6 +848,22 @@ pub(crate) fn asks() -> Vec<Ask> {
             messages: vec![Text::of(vec![0xff]), Text::of(b"a".to_vec())],
             expires: Some(1),
             best_effort: false,
+        },
+        Ask::Share {
+            topic: text(),
+            path: text(),
+            expires: Some(1),
+        },
+        Ask::Files { topic: text() },
+        Ask::FilesDrop {
+            topic: text(),
+            file: text(),
+        },
+        Ask::Get {
+            topic: text(),
+            file: text(),
+            to: text(),
+            timeout_ms: 1,
         },
         Ask::Wait {
             id: text(),

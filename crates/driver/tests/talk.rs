@@ -58,7 +58,7 @@ impl Host<Out> for Hands {
         match output {
             Held::Frame { link, bytes } => self.say(Heard::Frame(link, bytes)),
             Held::Reply { request, reply } => self.say(Heard::Reply(request, reply)),
-            Held::Changed { .. } | Held::Mail { .. } => {}
+            Held::Changed { .. } | Held::Mail { .. } | Held::Delete(_) => {}
         }
     }
 
@@ -76,7 +76,7 @@ impl Host<Out> for Hands {
                 self.handle
                     .check(move || Input::Checked(check.run_recorded()));
             }
-            Advisory::Grant { .. } | Advisory::Log { .. } => {}
+            Advisory::Grant { .. } | Advisory::Log { .. } | Advisory::File { .. } => {}
         }
     }
 

@@ -10,7 +10,7 @@ use identity::{EnvelopeId, GrantId, PublicKey};
 use machine::Staged;
 use std::collections::BTreeSet;
 use thiserror::Error;
-use wire::{Class, Header};
+use wire::{Class, Header, Manifest};
 
 /// What the writer wants of an envelope.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +29,8 @@ pub struct Plan {
     pub count: u16,
     /// Most hops.
     pub hops: u8,
+    /// Blocks that belong to it; content alone has any.
+    pub manifest: Option<Manifest>,
     /// What it answers or overwrites, or cuts at: named before the heads are. What is not admitted
     /// is left out. So is what a closed author has written, but for control: whoever takes something
     /// from a closed author names the branches that it leaves.
@@ -160,7 +162,7 @@ impl Lace {
             grant,
             hops: plan.hops,
             deps: deps.ids.into_iter().collect(),
-            manifest: None,
+            manifest: plan.manifest,
             clock_unconfirmed: !plan.clock_confirmed,
             extensions: wire::Extensions::new(),
         })

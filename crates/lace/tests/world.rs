@@ -415,5 +415,6 @@ pub(crate) fn plan(class: Class, now: u64) -> Plan {
         count: 1,
         hops: 8,
         answers: Vec::new(),
+        manifest: None,
     }
 }

@@ -13,6 +13,7 @@ use identity::{EnvelopeId, NodeId, TopicId};
 use rights::CoreInviteSeed;
 
 pub mod devices;
+pub mod files;
 pub mod owners;
 pub mod public;
 
@@ -108,6 +109,8 @@ pub enum Command {
     Owners(owners::OwnersCommand),
     /// `way topic create --public`, and `way topic link`.
     Public(public::PublicCommand),
+    /// `way share`, `way files`, `way get`.
+    Files(files::FilesCommand),
     /// `way topic leave TOPIC`: says so to the others and takes part no longer; what is here stays.
     TopicLeave { topic: TopicRef },
     /// `way topic forget TOPIC`: removes everything of a topic that was left, from this home.
@@ -288,6 +291,8 @@ pub enum Reply {
     Owners(owners::OwnersReply),
     /// To [`Command::Public`].
     Public(public::PublicReply),
+    /// To [`Command::Files`].
+    Files(files::FilesReply),
     /// To [`Command::Invite`].
     Invited {
         link: String,
@@ -776,10 +781,21 @@ pub struct InviteRow {
 }
 
 /// What a line of a topic is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineKind {
     /// A message.
     Text,
+    /// A file or folder that was shared; the text is its name.
+    File {
+        /// What it is called.
+        name: String,
+        /// Bytes of all files in it.
+        size: u64,
+        /// Blocks that are here.
+        have: u32,
+        /// Blocks in all.
+        parts: u32,
+    },
     /// Somebody takes part now.
     Join,
     /// Somebody left.

@@ -215,6 +215,10 @@ impl Inner {
             TopicFrame::Proposal(proposal) => {
                 return self.on_proposal(turn, link, local, proposal);
             }
+            TopicFrame::BlocksAsk { .. }
+            | TopicFrame::BlocksHere { .. }
+            | TopicFrame::BlockWant { .. }
+            | TopicFrame::Blocks { .. } => return self.on_block_frame(turn, link, local, frame),
             frame => frame,
         };
         self.give_topic(turn, link, local, frame);

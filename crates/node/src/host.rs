@@ -2,6 +2,7 @@
 
 use crate::io::LinkId;
 use crate::keychain::Keychain;
+use block::manifest::CheckedManifest;
 use custody::{Custody, Deposit};
 use identity::{GrantId, NodeId, PublicKey};
 use machine::Cx;
@@ -199,6 +200,15 @@ impl Policy for Host {
         }
     }
 
+    fn blocks_of(&self, topic: u32, header: &Header) -> usize {
+        let holds = self
+            .keys
+            .topic(topic)
+            .is_some_and(|keys| keys.row.custodian);
+        let blocks = if holds { blocks_of(header) } else { 0 };
+        usize::try_from(blocks).unwrap_or(usize::MAX)
+    }
+
     fn is_core(&self, topic: u32, node: &NodeId) -> bool {
         self.cores
             .get(&topic)
@@ -278,7 +288,11 @@ impl Host {
         // A link that has gone meanwhile deposits on nobody's account but a guest's.
         let depositor = link.and_then(|link| self.peers.get(&LinkId(link.0)).copied());
         let depositor = depositor.unwrap_or_else(|| self.keys.config.node_key.node_id());
-        let (head, body) = (header_bytes as u64, body_bytes as u64);
+        let (head, mut body) = (header_bytes as u64, body_bytes as u64);
+        if body > 0 {
+            // What is held is held with its blocks: their room is set aside before the first has come.
+            body = body.saturating_add(blocks_of(header));
+        }
         let expires = header.class != Class::Control;
         Some(Deposit {
             topic: keys.id,
@@ -293,6 +307,13 @@ impl Host {
             expires_ms: header.expires,
         })
     }
+}
+
+/// Bytes that the blocks of an envelope take, with what lists them.
+fn blocks_of(header: &Header) -> u64 {
+    let manifest = header.manifest.as_ref();
+    let checked = manifest.and_then(|manifest| CheckedManifest::of(manifest).ok());
+    checked.map_or(0, |manifest| manifest.content_len())
 }
 
 /// The code of a custody refusal on the wire.

@@ -1,10 +1,10 @@
 //! Everything that can change a node, and everything that it puts out.
 
 use crate::command::{Command, Reply, RequestId};
-use identity::{EnvelopeId, NodeId, TopicId};
-use machine::{ContentDone, Ports};
+use identity::{EnvelopeId, NodeId, Secret, TopicId};
+use machine::{ContentDone, ContentName, Ports};
 use topic::{Done, Job};
-use wire::{Checked, Raw, Refused, Verified};
+use wire::{Checked, Manifest, Raw, Refused, SharedFile, Verified};
 
 /// The node's number of a link, given by the transport; unique in a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +81,20 @@ pub enum Input {
     },
     /// A piece of content has been dealt with.
     Content(ContentDone),
+    /// So many frames with blocks ([`Verbatim::is_bulk`]) have left for the transport.
+    BlocksSent {
+        /// The link.
+        link: LinkId,
+        /// How many.
+        frames: usize,
+    },
+    /// What became of an [`Advisory::File`].
+    Filed {
+        /// From there.
+        job: u64,
+        /// What became of it.
+        done: FileDone,
+    },
     /// The program is about to end: say goodbye on every link.
     Closing,
     /// The rate rules of the configuration file, at the start of a life and when they have changed.
@@ -89,6 +103,54 @@ pub enum Input {
         rules: Option<router::Rules>,
         /// What is wrong with the file, with its line, for people.
         wrong: Option<String>,
+    },
+}
+
+/// Work on files outside the home, which takes as long as they are large.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileJob {
+    /// Make a content of a file or folder.
+    Share {
+        /// Where it is: absolute.
+        path: String,
+        /// What the keys of its blocks are derived with.
+        secret: Secret,
+        /// The content to make. Nothing is left of it where this fails.
+        content: ContentName,
+    },
+    /// Write the file or folder that a content holds.
+    Unpack {
+        /// The content; all of it is here.
+        content: ContentName,
+        /// Its manifest.
+        manifest: Manifest,
+        /// Reads it.
+        capability: [u8; 66],
+        /// Bytes of what is read.
+        length: u64,
+        /// Where to, by an absolute path at which nothing is.
+        to: String,
+    },
+}
+
+/// What became of a [`FileJob`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileDone {
+    /// The content is on stable storage.
+    Shared {
+        /// Its manifest.
+        manifest: Manifest,
+        /// What is to be said of it.
+        file: SharedFile,
+    },
+    /// The file or folder is on stable storage.
+    Unpacked,
+    /// Neither; nothing is left of what was begun.
+    Failed {
+        /// Why, in a sentence.
+        text: String,
+        /// What to do about it; may be empty.
+        hint: String,
     },
 }
 
@@ -207,13 +269,17 @@ pub enum Held {
         /// The newest message.
         last: u64,
     },
+    /// Remove a content that no durable record names any longer
+    /// ([`ContentEffect::Delete`](machine::ContentEffect::Delete)).
+    Delete(ContentName),
 }
 
-/// Other authors' verified envelopes, forwarded as they came.
+/// What proves itself: other authors' verified envelopes, forwarded as they came, and blocks.
 #[derive(Debug)]
 pub struct Verbatim {
     pub(crate) link: LinkId,
     pub(crate) bytes: Vec<u8>,
+    pub(crate) bulk: bool,
 }
 
 impl Verbatim {
@@ -221,6 +287,13 @@ impl Verbatim {
     #[must_use]
     pub const fn link(&self) -> LinkId {
         self.link
+    }
+
+    /// Whether it is blocks: these leave when nothing else waits for the link, and are counted by
+    /// [`Input::BlocksSent`].
+    #[must_use]
+    pub const fn is_bulk(&self) -> bool {
+        self.bulk
     }
 
     /// The frame.
@@ -267,6 +340,13 @@ pub enum Advisory {
     },
     /// Run this pure function on any thread and bring the result back.
     Check(Check),
+    /// Do this with files, beside everything else, and bring back what became of it.
+    File {
+        /// Comes back with it; unique in a life.
+        job: u64,
+        /// What.
+        what: FileJob,
+    },
     /// A line for the operator's log. Names no topic and no address.
     Log {
         /// A stable word.

@@ -638,6 +638,7 @@ impl Inner {
             payload: Payload::Items(items),
             lifespan: None,
             answers,
+            manifest: None,
         };
         let published = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
         if let Err(PublishError::Refused(_)) = &published {

@@ -21,6 +21,7 @@ mod commands;
 mod config;
 mod epochs;
 mod figures;
+mod files;
 mod frames;
 mod grants;
 mod guests;
@@ -53,7 +54,7 @@ mod wiring;
 
 pub use config::Config;
 pub use figures::Figures;
-pub use io::{Advisory, Check, CheckDone, Held, Input, LinkId, Out, Verbatim};
+pub use io::{Advisory, Check, CheckDone, FileDone, FileJob, Held, Input, LinkId, Out, Verbatim};
 pub use limits::MAX_MESSAGE;
 pub use node::Node;
 pub use router::acl;
@@ -66,5 +67,6 @@ pub fn tables() -> Vec<machine::Table> {
     tables.extend(topic::rows::TABLES);
     tables.extend(router::TABLES);
     tables.extend(custody::TABLES);
+    tables.extend(block::swap::TABLES);
     tables
 }

@@ -285,3 +285,13 @@ pub const MAX_SETTLE: usize = 100_000;
 /// Grants of one topic under which the rules refuse what this device writes, though they stand by all that is
 /// held. Of more the first is tried once more.
 pub const MAX_SHUNNED: usize = 16;
+
+/// Files that are being made into contents, or written out, at a time. A further one is refused until one of
+/// these is done.
+pub const MAX_FILE_JOBS: usize = 8;
+
+/// Files of a topic that are looked at when they are listed. Of more some are not found.
+pub const MAX_FILES_LOOKED_AT: usize = 16_384;
+
+/// Files of a topic that are listed: the newest of them.
+pub const MAX_FILES_LISTED: usize = 1_000;

@@ -4,6 +4,7 @@ use crate::closing::Closing;
 use crate::commands::Pending;
 use crate::config::Config;
 use crate::epochs::Announcing;
+use crate::files::Files;
 use crate::guests::Guests;
 use crate::host::Host;
 use crate::io::{Advisory, Held, Input, LinkId, Out, Verbatim};
@@ -20,6 +21,7 @@ use crate::timer::Timer;
 use crate::waiting::Waiting;
 use crate::welcomed::Answers;
 use crate::welcoming::Welcoming;
+use block::swap::Swap;
 use custody::{Custody, MyCores, MyCoresOutput};
 use identity::NodeId;
 use lace::Policy;
@@ -47,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) router: Router,
     pub(crate) topics: Topics,
     pub(crate) mine: MyCores,
+    pub(crate) swap: Swap,
+    pub(crate) files: Files,
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) tokens: Tokens,
     pub(crate) joining: Joining,
@@ -79,6 +83,7 @@ pub(crate) struct Turn<'t, 'c> {
     pub(crate) topics: Outbox<topic::Output>,
     pub(crate) custody: Outbox<custody::Output>,
     pub(crate) mine: Outbox<MyCoresOutput>,
+    pub(crate) swap: Outbox<block::swap::Output>,
 }
 
 impl<'t, 'c> Turn<'t, 'c> {
@@ -90,6 +95,7 @@ impl<'t, 'c> Turn<'t, 'c> {
             topics: Outbox::new(),
             custody: Outbox::new(),
             mine: Outbox::new(),
+            swap: Outbox::new(),
         }
     }
 
@@ -112,6 +118,7 @@ impl<'t, 'c> Turn<'t, 'c> {
         self.out.push(Effect::Verbatim(Verbatim {
             link,
             bytes: frame.encode(),
+            bulk: false,
         }));
     }
 }
@@ -167,6 +174,7 @@ impl Node {
             inner.topics.awaits().map(|due| named("topic", due)),
             inner.host.custody.deadline().map(|at| quiet("custody", at)),
             inner.mine.deadline().map(|at| quiet("client", at)),
+            inner.swap.awaits().map(|due| named("block", due)),
             inner
                 .timers
                 .first()
@@ -236,6 +244,11 @@ impl Inner {
             router,
             topics: Topics::open(turn.cx).ruled_by(rules),
             mine: MyCores::open(turn.cx, &mut turn.mine),
+            swap: Swap::open(&mut block::swap::Env {
+                cx: turn.cx,
+                out: &mut turn.swap,
+            }),
+            files: Files::default(),
             links: BTreeMap::new(),
             tokens: Tokens::default(),
             joining: Joining::default(),
@@ -266,6 +279,8 @@ impl Inner {
                 "restore the key file that belongs to this home",
             );
         }
+        inner.list_contents(turn, None);
+        inner.forget_strays(turn);
         inner.open_tokens(turn);
         inner.open_tidings(turn);
         inner.open_joins(turn);
@@ -323,13 +338,17 @@ impl Inner {
                 self.store_bytes = bytes;
                 let room_again = std::mem::replace(&mut self.host.full, full) && !full;
                 self.host.custody.set_disk(if full { 0 } else { free });
+                self.swap(turn, block::swap::Input::Room { full });
                 if room_again {
                     self.topics.room_again(turn.cx.now, None);
                 }
             }
-            Input::Content(_) => {
-                // No engine of this version has content; the completion of none can come.
+            Input::Content(done) => self.content_done(turn, done),
+            Input::BlocksSent { link, frames } => {
+                let link = block::swap::LinkId(link.0);
+                self.swap(turn, block::swap::Input::Sent { link, frames });
             }
+            Input::Filed { job, done } => self.filed(turn, job, done),
             Input::Closing => self.say_goodbye(turn),
             Input::Rules { rules, wrong } => self.set_rules(turn, rules, wrong),
         }
@@ -410,6 +429,9 @@ impl Inner {
         if is_due(self.mine.deadline(), now) {
             self.mine.on_deadline(turn.cx, &mut turn.mine);
         }
+        if is_due(self.swap.deadline(), now) {
+            self.with_swap(turn, |swap, env| swap.on_deadline(env));
+        }
         let mut done = BTreeSet::new();
         while let Some(timer) = self.timers.expired(now) {
             if !done.insert(timer) {
@@ -427,6 +449,7 @@ impl Inner {
             self.topics.deadline(),
             self.host.custody.deadline(),
             self.mine.deadline(),
+            self.swap.deadline(),
             self.timers.next(),
         ]
         .into_iter()
@@ -445,6 +468,8 @@ impl Inner {
                 self.custody_said(turn, output);
             } else if let Some(output) = turn.mine.pop() {
                 self.my_cores_said(turn, output);
+            } else if let Some(output) = turn.swap.pop() {
+                self.swap_said(turn, output);
             } else {
                 return;
             }

@@ -285,6 +285,11 @@ impl Inner {
                 peer,
             },
         );
+        let proven = block::swap::Input::Proven {
+            link: block::swap::LinkId(link.0),
+            topic: local,
+        };
+        self.swap(turn, proven);
         if !reads {
             self.tell_proposals(turn, link, local);
         }
@@ -310,12 +315,18 @@ impl Inner {
         // What it is called a core node for was its own word.
         state.at_core.remove(&local);
         let node = state.node;
+        if !public {
+            state.fallen.insert(local);
+        }
+        let fallen = block::swap::Input::Unproven {
+            link: block::swap::LinkId(link.0),
+            topic: local,
+        };
+        self.swap(turn, fallen);
         if public {
             // It reads on, as anybody may.
             let device = *device;
             self.prove(turn, link, local, Peer::Reader { device, node });
-        } else {
-            state.fallen.insert(local);
         }
         self.member_fell(turn, local, device);
         self.stranger_again(turn, &node);

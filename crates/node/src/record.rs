@@ -8,6 +8,7 @@
 
 mod command;
 mod devices;
+mod files;
 mod owners;
 mod public;
 mod rules;
@@ -73,6 +74,13 @@ pub fn encode(input: &Input, bytes: &mut Vec<u8>) {
         Input::Closing => {
             w.array(1).uint(10_u8);
         }
+        Input::BlocksSent { link, frames } => {
+            w.array(3).uint(12_u8).uint(link.0).uint(*frames as u64);
+        }
+        Input::Filed { job, done } => {
+            w.array(3).uint(13_u8).uint(*job);
+            files::write_done(&mut w, done);
+        }
         Input::Rules { rules, wrong } => {
             w.array(3).uint(11_u8);
             rules::write(&mut w, rules.as_ref());
@@ -131,6 +139,14 @@ pub fn decode(bytes: &[u8]) -> Result<Input, Malformed> {
         },
         (9, 2) => Input::Content(read_content(&mut r)?),
         (10, 1) => Input::Closing,
+        (12, 3) => Input::BlocksSent {
+            link: LinkId(r.u64("link")?),
+            frames: usize::try_from(r.u64("frames")?).unwrap_or(usize::MAX),
+        },
+        (13, 3) => Input::Filed {
+            job: r.u64("job")?,
+            done: files::read_done(&mut r)?,
+        },
         (11, 3) => Input::Rules {
             rules: rules::read(&mut r)?,
             wrong: read_maybe_text(&mut r)?,
@@ -318,12 +334,16 @@ pub fn digest_held(output: &Held, into: &mut dyn FnMut(&[u8])) {
             into(&[3]);
             into(&last.to_be_bytes());
         }
+        Held::Delete(name) => {
+            into(&[4]);
+            into(&name.0);
+        }
     }
 }
 
 /// Feeds in what tells this output from another.
 pub fn digest_verbatim(output: &Verbatim, into: &mut dyn FnMut(&[u8])) {
-    digest_frame(0, output.link, &output.bytes, into);
+    digest_frame(u8::from(output.bulk), output.link, &output.bytes, into);
 }
 
 /// Feeds in what tells this output from another.
@@ -360,6 +380,11 @@ pub fn digest_advisory(output: &Advisory, into: &mut dyn FnMut(&[u8])) {
             into(&(event.len() as u64).to_be_bytes());
             into(event.as_bytes());
             into(text.as_bytes());
+        }
+        Advisory::File { job, what } => {
+            into(&[6]);
+            into(&job.to_be_bytes());
+            files::digest(what, into);
         }
     }
 }

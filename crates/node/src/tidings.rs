@@ -587,6 +587,7 @@ impl Inner {
                 payload: Payload::Items(items),
                 lifespan: None,
                 answers: vec![],
+                manifest: None,
             };
             published += 1;
             let done = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
@@ -698,6 +699,12 @@ impl Inner {
         self.host.keys.remove(turn.cx, local);
         // Unknown means that nothing of it is left.
         let _gone = self.topics.forget(turn.cx, local);
+        for link in self.links.keys().copied().collect::<Vec<_>>() {
+            let link = block::swap::LinkId(link.0);
+            let unproven = block::swap::Input::Unproven { link, topic: local };
+            self.swap(turn, unproven);
+        }
+        self.with_swap(turn, |swap, env| swap.forget(env, local));
     }
 
     /// Makes tickets anew long before they end.

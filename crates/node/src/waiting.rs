@@ -1,12 +1,14 @@
 //! Commands that wait for something to happen.
 
 use crate::command::{Code, Failure, Reply, RequestId, WaitFor};
+use crate::files::Unpacking;
 use crate::limits::MAX_WAITS;
 use crate::node::{Inner, Turn};
 use crate::timer::Timer;
 use identity::{EnvelopeId, NodeId, TopicId};
 use std::collections::BTreeMap;
 use topic::StateKind;
+use wire::Manifest;
 
 /// What a command waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub(crate) enum What {
     Core(NodeId),
     /// Another device of the person, whose link was used here.
     Device(NodeId),
+    /// The blocks of a file.
+    File(Unpacking),
 }
 
 /// Who waits.
@@ -61,6 +65,27 @@ impl Waiting {
     /// Takes those that waited for a topic to be joined.
     pub(crate) fn joined(&mut self, topic: u32) -> Vec<RequestId> {
         self.take(|what| *what == What::Join(topic))
+    }
+
+    /// Takes those that waited for the blocks of a manifest.
+    pub(crate) fn for_blocks(
+        &mut self,
+        topic: u32,
+        manifest: &Manifest,
+    ) -> Vec<(RequestId, Unpacking)> {
+        let of = |what: &What| match what {
+            What::File(file) => file.local == topic && file.manifest == *manifest,
+            _ => false,
+        };
+        let found = self.waits.iter().filter(|(_, what)| of(what));
+        let found: Vec<RequestId> = found.map(|(request, _)| *request).collect();
+        let taken = found
+            .into_iter()
+            .filter_map(|request| match self.waits.remove(&request)? {
+                What::File(file) => Some((request, file)),
+                _ => None,
+            });
+        taken.collect()
     }
 
     /// Takes those that waited for another device of the person.
@@ -144,6 +169,20 @@ impl Inner {
                     "`way device list` says how it stands; if it is not listed, see that both can reach \
                      one another and make a new link there",
                 )
+            }
+            What::File(file) => {
+                let known = self.with_swap(turn, |swap, env| {
+                    swap.known(env.cx, file.local, &file.manifest)
+                });
+                let (have, sources) = known.map_or((0, 0), |known| (known.have, known.sources));
+                let text = match sources {
+                    0 => "nobody who has the file can be reached now",
+                    _ => "the file has not come yet",
+                };
+                let text = format!("{text}: {have} of {} blocks are here", file.manifest.count);
+                let hint = "fetching goes on by itself; ask again to wait for it";
+                let failure = Failure::new(Code::NotYet, text, hint);
+                return self.reply(turn, request, Reply::Failed(failure));
             }
             What::Core(_) => (
                 "the core node has not answered yet",

@@ -313,6 +313,7 @@ impl Inner {
             payload: Payload::Items(vec![item]),
             lifespan: None,
             answers: Vec::new(),
+            manifest: None,
         };
         self.with_topics(turn, |topics, env| topics.publish(env, local, draft))?;
         self.note_queued(turn, local);

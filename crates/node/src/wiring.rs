@@ -134,6 +134,7 @@ impl Inner {
         self.host.custody.set_clock(turn.cx.now, confirmed);
         self.mine.set_clock(confirmed);
         self.topic(turn, topic::Input::Clock { confirmed });
+        self.swap(turn, block::swap::Input::Clock { confirmed });
         if confirmed {
             self.note_all_closes(turn);
             self.wait_for_releases(turn);
@@ -189,6 +190,8 @@ impl Inner {
                 link: topic::LinkId(link.0),
             },
         );
+        let link = block::swap::LinkId(link.0);
+        self.swap(turn, block::swap::Input::LinkGone { link });
     }
 
     pub(crate) fn take_checked(&mut self, turn: &mut Turn<'_, '_>, done: CheckDone) {
@@ -321,6 +324,7 @@ impl Inner {
                 }
             }
             topic::Output::Control { topic, id } => self.control(turn, topic, id),
+            topic::Output::Blocks { topic, id } => self.blocks_named(turn, topic, &id),
             topic::Output::Claims { topic } => self.claims_changed(turn, topic),
             topic::Output::Unproven {
                 link,

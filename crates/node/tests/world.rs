@@ -1,9 +1,10 @@
 //! Several nodes in one process, joined by links in memory: no clock, no socket, no disk.
 
+use super::outside::Outside;
 use super::tested::command::{Command, Reply, RequestId};
 use super::tested::{Advisory, Config, Held, Input, LinkId, Node, Out};
 use identity::{NodeId, SecretKey};
-use machine::{Batch, Event, Exempt, Kernel, MemoryBase, Rng, Time, WallTime};
+use machine::{Batch, ContentEffect, Event, Exempt, Kernel, MemoryBase, Rng, Time, WallTime};
 use rights::DeviceSecret;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(crate) struct Machine {
     pub(crate) config: Config,
     pub(crate) kernel: Option<Kernel<Node, Out, MemoryBase>>,
     disk: MemoryBase,
+    pub(crate) outside: Outside,
     pub(crate) replies: BTreeMap<RequestId, Reply>,
     /// The world's time at which this life began.
     born: Time,
@@ -181,6 +183,7 @@ impl World {
             config,
             kernel: None,
             disk: MemoryBase::new(),
+            outside: Outside::default(),
             replies: BTreeMap::new(),
             born: Time::ZERO,
             lives: 0,
@@ -486,6 +489,7 @@ impl World {
                     last: *last,
                 },
                 Held::Mail { last } => Held::Mail { last: *last },
+                Held::Delete(name) => Held::Delete(*name),
             };
             self.slip(node, || Slipped::Held(copy));
         }
@@ -501,6 +505,7 @@ impl World {
                 self.nodes[node].replies.insert(request, reply);
             }
             Held::Changed { .. } | Held::Mail { .. } => {}
+            Held::Delete(name) => self.content(node, ContentEffect::Delete(name)),
         }
     }
 
@@ -537,9 +542,13 @@ impl World {
         match output {
             Exempt::Verbatim(verbatim) => {
                 let link = verbatim.link();
+                let bulk = verbatim.is_bulk();
                 let bytes = verbatim.into_bytes();
                 self.slip(node, || Slipped::Verbatim(bytes.clone()));
                 self.frame(link, bytes);
+                if bulk {
+                    self.soon(node, Input::BlocksSent { link, frames: 1 });
+                }
             }
             Exempt::Advisory(Advisory::Dial {
                 token,
@@ -564,8 +573,21 @@ impl World {
                 self.soon(node, Input::Checked(check.run()));
             }
             Exempt::Advisory(Advisory::Grant { .. } | Advisory::Log { .. }) => {}
-            Exempt::Content(_) => panic!("no engine has content"),
+            Exempt::Advisory(Advisory::File { job, what }) => {
+                self.slip(node, || Slipped::Other);
+                let done = self.nodes[node].outside.work(what);
+                self.soon(node, Input::Filed { job, done });
+            }
+            Exempt::Content(effect) => {
+                self.slip(node, || Slipped::Other);
+                self.content(node, effect);
+            }
         }
+    }
+
+    fn content(&mut self, node: usize, effect: ContentEffect) {
+        let done = self.nodes[node].outside.perform(effect);
+        self.soon(node, Input::Content(done));
     }
 
     fn dial(&mut self, from: usize, token: u64, whom: NodeId, address: &str) {

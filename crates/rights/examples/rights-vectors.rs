@@ -99,7 +99,9 @@ fn epoch() -> Value {
     let meeting: [u8; 32] = kdf("meet", &[&secret]);
     let core: [u8; 32] = kdf("core", &[&meeting]);
     let members: [u8; 32] = kdf("members", &[&meeting]);
+    let convergence: [u8; 32] = kdf("convergence", &[&meeting]);
     let made = EpochSecret::from_bytes(secret);
+    assert_eq!(*made.meeting().convergence().as_bytes(), convergence);
     assert_eq!(*made.meeting().as_bytes(), meeting);
     assert_eq!(*made.meeting().core().as_bytes(), core);
     assert_eq!(*made.meeting().members_key().as_bytes(), members);
@@ -129,6 +131,7 @@ fn epoch() -> Value {
         "meeting_secret": hex(meeting),
         "core_secret": hex(core),
         "members_key": hex(members),
+        "convergence_secret": hex(convergence),
         "slices": slices,
         "item": hex(item.encode()),
         "id": hex(id),

@@ -103,6 +103,13 @@ impl MeetingSecret {
         CoreSecret::from_bytes(kdf("core", &[self.as_bytes()]))
     }
 
+    /// X: what the keys of blocks are derived with, beside their bytes (docs/spec/files.md, 1). Equal
+    /// content makes equal blocks where it is shared under one epoch, and nowhere else.
+    #[must_use]
+    pub fn convergence(&self) -> identity::Secret {
+        identity::Secret::from_bytes(kdf("convergence", &[self.as_bytes()]))
+    }
+
     /// The key of items sealed to members.
     #[must_use]
     pub fn members_key(&self) -> MembersKey {

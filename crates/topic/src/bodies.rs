@@ -251,6 +251,9 @@ impl Topic {
         env: &mut Env<'_, '_>,
         id: &EnvelopeId,
     ) {
+        if let Some(envelope) = self.lace.header(&mut env.cx.store, id) {
+            self.note_blocks(env, &envelope);
+        }
         self.show_late(env, id);
         self.offer_body(id);
         self.issue_soon(shared, env.cx.now);

@@ -7,7 +7,7 @@ use crate::event::{LinkId, Peer};
 use crate::host::Local;
 use crate::limits::MAX_FRAMES_PER_TURN;
 use crate::lines::{Page, ReadFrom};
-use crate::rows::{self, Phase, Role};
+use crate::rows::{self, Phase, Role, Shown};
 use crate::state::Timer;
 use crate::states::States;
 use crate::topics::{Env, Topics};
@@ -64,6 +64,15 @@ impl Topics {
     ) -> Result<Page, ReadError> {
         let (topic, _) = self.get(env.cx, topic)?;
         topic.read(env, from, limit)
+    }
+
+    /// The first line of an envelope's messages, once they are shown.
+    pub fn line_of(&mut self, cx: &mut Cx<'_>, topic: Local, id: &EnvelopeId) -> Option<u64> {
+        let (topic, _) = self.get(cx, topic).ok()?;
+        match topic.shown(cx, id)? {
+            Shown::Lines(line) => Some(line),
+            Shown::Gap(_) => None,
+        }
     }
 
     /// The application has dealt with all lines up to `n`. Durable when this turn's outputs are
@@ -167,6 +176,7 @@ impl Topics {
                 payload,
                 lifespan: None,
                 answers: Vec::new(),
+                manifest: None,
             };
             match topic.publish(shared, env, draft) {
                 // Whom the rules never let say anything again leaves without a word.

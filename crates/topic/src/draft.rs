@@ -4,8 +4,8 @@ use crate::host::Local;
 use crate::rows::{Phase, Role};
 use identity::{EnvelopeId, TopicId};
 use thiserror::Error;
-use wire::Item;
 use wire::plain::Message;
+use wire::{Item, Manifest};
 
 /// The topic is not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -41,6 +41,8 @@ pub struct Draft {
     pub lifespan: Option<u64>,
     /// Envelopes that it answers or overwrites, named first in its deps where they may be.
     pub answers: Vec<EnvelopeId>,
+    /// Blocks that belong to it; content alone has any.
+    pub manifest: Option<Manifest>,
 }
 
 /// What was published. It is durable when the outputs of this turn are released.

@@ -131,6 +131,13 @@ pub enum Output {
         /// The envelope.
         id: EnvelopeId,
     },
+    /// An envelope with blocks was admitted, or its body came late.
+    Blocks {
+        /// The topic.
+        topic: Local,
+        /// The envelope.
+        id: EnvelopeId,
+    },
     /// Claims of invites, or answers to them, have come; or whoever may admit may be another.
     Claims {
         /// The topic.

@@ -215,6 +215,12 @@ pub trait Policy {
     /// once for each body, whatever becomes of its author later.
     fn charge(&mut self, cx: &mut Cx<'_>, topic: Local, stored: Stored<'_>);
 
+    /// Bytes of blocks that are to be held with an envelope beside its body.
+    fn blocks_of(&self, topic: Local, header: &Header) -> usize {
+        let _ = (topic, header);
+        0
+    }
+
     /// Whether a node is known to hold the topic for somebody: receipts of others are not counted.
     fn is_core(&self, topic: Local, node: &NodeId) -> bool;
 

@@ -435,6 +435,10 @@ impl Topic {
         let bytes = verified.get().envelope.header_bytes.len();
         let bytes = bytes.saturating_add(verified.get().body.as_ref().map_or(0, Vec::len));
         let header = &verified.get().envelope.header;
+        let bytes = match &verified.get().body {
+            Some(_) => bytes.saturating_add(env.host.blocks_of(self.local, header)),
+            None => bytes,
+        };
         let (given, author, number) = (id, header.author, header.number);
         let mut entered = Vec::new();
         let reports = self
@@ -548,6 +552,9 @@ impl Topic {
             shared.expire_by(env.cx, header.expires);
         }
         self.note_rights(env.cx, &envelope);
+        if header.manifest.is_some() && self.body_is_here(env, id) {
+            self.note_blocks(env, &envelope);
+        }
         if header.class == Class::Control {
             env.out.push(Output::Control {
                 topic: self.local,

@@ -25,6 +25,7 @@
 
 mod allow;
 mod answers;
+mod blocks;
 mod bodies;
 mod boxes;
 mod check;

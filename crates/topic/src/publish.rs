@@ -104,6 +104,7 @@ impl Topic {
                 .unwrap_or(self.lace.genesis().parameters.lifespan),
             count: u16::try_from(count).unwrap_or(u16::MAX),
             hops: HOPS,
+            manifest: draft.manifest,
             answers: draft.answers.clone(),
         })
     }

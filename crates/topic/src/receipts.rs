@@ -473,6 +473,11 @@ impl Topic {
                     .insert(body.number, body.number);
             }
         }
+        if !self.is_member() {
+            for (author, number) in self.lacking_blocks(env, time)? {
+                lacks.entry(author).or_default().insert(number, number);
+            }
+        }
         let mut newest: Vec<(u64, PublicKey)> = self
             .lace
             .authors()

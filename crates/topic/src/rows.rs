@@ -18,6 +18,7 @@
 //! topic.name   local ‖ device            UTF-8     (no device: the topic's title)
 //! topic.device local ‖ device            0 here | 1 has left
 //!              either key ‖ 0            generation u64 ‖ envelope id: by which it is known
+//! topic.lacks  local ‖ envelope id       (nothing): held for others, and its blocks are not all here
 //! topic.void   local ‖ envelope id       who made void what was shown of it (Void)
 //! ```
 //!
@@ -63,17 +64,19 @@ pub const CLAIMS: Table = Table::new(74, "topic.claims");
 pub const ANSWER: Table = Table::new(75, "topic.answer");
 /// How often invites were used by claims that are not kept any more.
 pub const CLAIMED: Table = Table::new(76, "topic.claimed");
+/// Envelopes held for others whose blocks are not all here.
+pub const LACKS: Table = Table::new(77, "topic.lacks");
 
 /// All tables of topics.
-pub const TABLES: [Table; 17] = [
+pub const TABLES: [Table; 18] = [
     TOPIC, LINE, SHOWN, SLOT, BEST, ACK, REFUSED, BOX, BOXES, NAME, WAITS, DEVICE, VOID, CLAIM,
-    CLAIMS, ANSWER, CLAIMED,
+    CLAIMS, ANSWER, CLAIMED, LACKS,
 ];
 
 /// The tables whose keys begin with a topic's local number, but for the topic's own row, which goes
 /// last when it is forgotten.
-pub(crate) const BY_TOPIC: [Table; 13] = [
-    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE, VOID, CLAIMS, CLAIMED,
+pub(crate) const BY_TOPIC: [Table; 14] = [
+    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE, VOID, CLAIMS, CLAIMED, LACKS,
 ];
 
 /// What this node is in a topic.

@@ -76,11 +76,15 @@ impl Topic {
                 let bytes = self.lace.genesis().encode();
                 self.say(shared, env, link, TopicFrame::Genesis { bytes });
             }
-            // Nobody asks for what it has. Keys and proposals are the node's.
+            // Nobody asks for what it has. Keys, proposals and blocks are the node's.
             TopicFrame::Genesis { .. }
             | TopicFrame::KeysAsk { .. }
             | TopicFrame::Keys { .. }
-            | TopicFrame::Proposal(_) => {}
+            | TopicFrame::Proposal(_)
+            | TopicFrame::BlocksAsk { .. }
+            | TopicFrame::BlocksHere { .. }
+            | TopicFrame::BlockWant { .. }
+            | TopicFrame::Blocks { .. } => {}
             TopicFrame::Refused {
                 author,
                 number,

@@ -240,6 +240,7 @@ fn joining_leaving_and_names() {
         payload,
         lifespan: None,
         answers: Vec::new(),
+        manifest: None,
     };
     assert!(net.publish(1, draft).is_err());
     net.say(0, "alone");
@@ -296,6 +297,7 @@ fn a_malformed_body_is_one_gap_for_everybody() {
                 count: 3,
                 hops: 1,
                 answers: Vec::new(),
+                manifest: None,
             };
             let grant = identity::GrantId::from_bytes(*lace.id().as_bytes());
             lace.next_header(&mut cx.store, &author, &grant, &plan)
@@ -341,6 +343,7 @@ fn reading_begins_where_it_is_asked_to() {
             payload,
             lifespan: None,
             answers: Vec::new(),
+            manifest: None,
         };
         ids.push(net.publish(0, draft).unwrap().id);
         net.pass(Duration::from_secs(60));

@@ -349,6 +349,7 @@ impl Net {
             payload: Payload::Items(items),
             lifespan: None,
             answers: Vec::new(),
+            manifest: None,
         };
         self.publish(node, draft).expect("it can be written")
     }
@@ -363,6 +364,7 @@ impl Net {
             payload,
             lifespan,
             answers: Vec::new(),
+            manifest: None,
         };
         self.publish(node, draft).expect("it can be written")
     }
@@ -408,6 +410,7 @@ impl Net {
         match output {
             // Nobody here lets in whoever has claimed an invite.
             Output::Claims { topic } => assert_eq!(topic, TOPIC),
+            Output::Blocks { .. } => panic!("nobody here shares files"),
             Output::Send { link, topic, frame } => {
                 assert_eq!(topic, self.topic_id());
                 self.enqueue(node, link, frame, false);

@@ -85,6 +85,7 @@ fn a_promise_is_renewed_on_a_silent_topic() {
         payload,
         lifespan: Some(360 * DAY),
         answers: Vec::new(),
+        manifest: None,
     };
     let sent = net.publish(0, draft).unwrap();
     net.settle();
@@ -218,6 +219,7 @@ fn a_home_that_was_set_back_is_told_by_its_peers() {
         payload,
         lifespan: None,
         answers: Vec::new(),
+        manifest: None,
     };
     assert_eq!(net.publish(1, draft), Err(topic::PublishError::Stale));
     net.nodes[1].host.author = Some(SecretKey::generate(&mut net.rng));

@@ -293,6 +293,7 @@ fn try_say(net: &mut Net, node: usize, item: Item) -> Option<EnvelopeId> {
         payload: Payload::Items(vec![item]),
         lifespan: None,
         answers: Vec::new(),
+        manifest: None,
     };
     net.publish(node, draft).ok().map(|published| published.id)
 }

@@ -31,9 +31,9 @@ pub enum Class {
 }
 
 /// Blocks that belong to an envelope, so that who cannot read it can count and hold them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Manifest {
-    /// Reference of the root block.
+    /// Hash of its numbers and of the list of its pages (docs/spec/files.md, 2).
     pub root: [u8; 32],
     /// Number of blocks.
     pub count: u32,
@@ -144,11 +144,8 @@ impl Header {
             w.bytes(id.as_bytes());
         });
         if let Some(manifest) = &self.manifest {
-            w.key(15)
-                .array(3)
-                .bytes(&manifest.root)
-                .uint(manifest.count)
-                .uint(manifest.bytes);
+            w.key(15);
+            manifest.write(&mut w);
         }
         for (key, value) in self.extensions.range(..CLOCK_KEY) {
             w.key(*key).encoded(value);
@@ -283,7 +280,7 @@ fn read_header(r: &mut Reader<'_>, f: &mut Fields) -> Result<Header, Malformed> 
         })
     })?;
     let manifest = if f.maybe(r, 15)? {
-        Some(read_manifest(r)?)
+        Some(Manifest::read(r)?)
     } else {
         None
     };
@@ -309,15 +306,22 @@ fn read_header(r: &mut Reader<'_>, f: &mut Fields) -> Result<Header, Malformed> 
     })
 }
 
-fn read_manifest(r: &mut Reader<'_>) -> Result<Manifest, Malformed> {
-    r.tuple(3, "manifest")?;
-    let root = r.array("manifest root")?;
-    let count = r.within(1, u64::from(u32::MAX), "manifest count")? as u32;
-    Ok(Manifest {
-        root,
-        count,
-        bytes: r.within(1, MAX_MANIFEST_BYTES, "manifest bytes")?,
-    })
+impl Manifest {
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.array(3).bytes(&self.root);
+        w.uint(self.count).uint(self.bytes);
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        r.tuple(3, "manifest")?;
+        let root = r.array("manifest root")?;
+        let count = r.within(1, u64::from(u32::MAX), "manifest count")? as u32;
+        Ok(Self {
+            root,
+            count,
+            bytes: r.within(1, MAX_MANIFEST_BYTES, "manifest bytes")?,
+        })
+    }
 }
 
 /// Fields from 32 on, and whether the clock was unconfirmed.

@@ -21,6 +21,7 @@
 mod act;
 mod address;
 mod advert;
+mod blocks;
 pub mod cbor;
 mod checked;
 mod cut;
@@ -40,6 +41,7 @@ mod pair;
 pub mod plain;
 mod proposal;
 mod receipt;
+mod shared_file;
 mod signed;
 mod terms;
 mod text;
@@ -50,6 +52,7 @@ mod welcome;
 pub use act::{Act, ActSignature, Role};
 pub use address::{AddressError, Host, NodeAddress, UriScheme, uri};
 pub use advert::{AdvertAddress, AdvertCore, NodeAdvert, check_advert, sign_advert};
+pub use blocks::{Part, SlotRange};
 pub use cbor::Malformed;
 pub use checked::{Checked, Refused};
 pub use cut::{CutEntry, Range};
@@ -73,6 +76,7 @@ pub use receipt::{
     MailReceipt, Receipt, ReceiptKind, SignedMailReceipt, SignedReceipt, Slot, check_mail_receipt,
     check_receipt, sign_mail_receipt, sign_receipt,
 };
+pub use shared_file::SharedFile;
 pub use signed::{RawStatement, Signed, SignedAdvert};
 pub use terms::{Budget, Interval, Right, Rights, Terms};
 pub use text::is_shown_text;

@@ -37,6 +37,10 @@ pub const MAX_BOXES_BODY: usize = 65_536;
 pub const MAX_ITEMS: usize = 64;
 /// Bytes of blocks that a manifest may count (256 TiB).
 pub const MAX_MANIFEST_BYTES: u64 = 1 << 48;
+/// Blocks of one manifest that can be asked for. A manifest that counts more is of no content.
+pub const MAX_MANIFEST_BLOCKS: u32 = 1 << 20;
+/// Pages of one manifest, of 1,024 references each.
+pub const MAX_MANIFEST_PAGES: u32 = MAX_MANIFEST_BLOCKS / 1_024;
 /// Longest life of a content envelope (366 days), in milliseconds.
 pub const MAX_LIFESPAN_MS: u64 = 366 * DAY_MS;
 /// Longest life of a live envelope, in milliseconds.
@@ -112,6 +116,8 @@ pub const MAX_ADDRESSES: usize = 8;
 pub const MAX_URI: usize = 384;
 /// Core nodes that a node or a topic's member names.
 pub const MAX_CORES: usize = 4;
+/// Name of a file or folder that is shared, in bytes of UTF-8.
+pub const MAX_FILE_NAME: usize = 255;
 /// Name of a node, a member or a topic, in bytes of UTF-8.
 pub const MAX_NAME: usize = 64;
 /// Name of the software in a hello.
@@ -164,6 +170,14 @@ pub const MAX_KEYS_ASKED: usize = 8;
 pub const MAX_KEYS_SEALED: usize = 4_096;
 /// Receipts named in one page of a list of them.
 pub const MAX_SLOT_PAGE: usize = 512;
+/// Ranges of slots in one frame that says what is here. What lies beyond is told later.
+pub const MAX_SLOT_RANGES: usize = 512;
+/// Parts of a manifest asked for in one frame. More are asked for in the next frame.
+pub const MAX_PARTS: usize = 64;
+/// Blocks asked for, and given, together.
+pub const MAX_RUN: u32 = 4;
+/// Bytes of a part of a manifest: a run of the largest blocks.
+pub const MAX_PART: usize = MAX_RUN as usize * 32_768;
 /// Pairs of evidence in one frame.
 pub const MAX_EVIDENCE: usize = 16;
 /// Peers that hold a topic, told to a core node in one frame.

@@ -24,6 +24,9 @@ pub struct Message {
 impl Message {
     /// Text in UTF-8.
     pub const TEXT: u8 = 0;
+    /// A file or folder: a [`SharedFile`](crate::SharedFile). It is alone in its body, and the header of its
+    /// envelope has the manifest of its blocks.
+    pub const FILE: u8 = 1;
 
     /// A text.
     pub fn text(text: impl Into<String>) -> Self {

@@ -12,8 +12,8 @@ use wire::frame::{CorePeer, IdentifyStep, PairStep, Subject, TopicUsage};
 use wire::{
     AdvertAddress, AdvertCore, Answer, Certificate, Claim, Class, Code, CutEntry, Difference,
     EpochItem, Frame, Genesis, Gift, Header, Host, Invite, InviteKind, Item, Manifest, NodeAddress,
-    NodeAdvert, Parameters, Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind, SealedTo,
-    Slot, Ticket, TopicBox, TopicFrame, TopicPolicy, UriScheme, limits,
+    NodeAdvert, Parameters, Part, Range, Raw, RawHeader, RawStatement, Receipt, ReceiptKind,
+    SealedTo, Slot, SlotRange, Ticket, TopicBox, TopicFrame, TopicPolicy, UriScheme, limits,
 };
 
 use crate::rights_strategies::{self, budget, form, terms};
@@ -502,6 +502,36 @@ fn topic_frame() -> impl Strategy<Value = TopicFrame> {
             .prop_map(|(hint, enc, sealed)| TopicFrame::Keys {
                 keys: SealedTo { hint, enc, sealed },
             }),
+        manifest().prop_map(|manifest| TopicFrame::BlocksAsk { manifest }),
+        (manifest(), vec((1..900_u32, 1..99_u32), 0..99)).prop_map(|(manifest, gaps)| {
+            let mut end = 0;
+            let slots = gaps.iter().map(|(gap, count)| {
+                let (first, count) = (end + gap, *count);
+                end = first + count;
+                SlotRange { first, count }
+            });
+            let slots = slots.collect();
+            TopicFrame::BlocksHere { manifest, slots }
+        }),
+        (manifest(), vec(part(), 0..9))
+            .prop_map(|(manifest, parts)| TopicFrame::BlockWant { manifest, parts }),
+        (manifest(), part(), bytes(900)).prop_map(|(manifest, part, bytes)| TopicFrame::Blocks {
+            manifest,
+            part,
+            bytes
+        }),
+    ]
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    let run = (
+        0..=limits::MAX_MANIFEST_BLOCKS - limits::MAX_RUN,
+        1..=limits::MAX_RUN,
+    );
+    prop_oneof![
+        Just(Part::List),
+        (0..limits::MAX_MANIFEST_PAGES).prop_map(Part::Page),
+        run.prop_map(|(first, count)| Part::Blocks(SlotRange { first, count })),
     ]
 }
 

@@ -5,8 +5,8 @@ use identity::Signature;
 use serde_json::Value;
 use wire::plain::{BoxContents, CoreList, Profile, Title, decode_messages};
 use wire::{
-    Frame, Genesis, Item, Link, Raw, RawStatement, Role, Ticket, cbor, check, check_advert,
-    check_mail_receipt, check_receipt, decode_header,
+    Frame, Genesis, Item, Link, Raw, RawStatement, Role, SharedFile, Ticket, cbor, check,
+    check_advert, check_mail_receipt, check_receipt, decode_header,
 };
 
 use crate::{identity_vectors, samples, wire_vectors};
@@ -179,6 +179,27 @@ fn plaintexts_and_links_are_read() {
         Ok(samples::core_list())
     );
     assert_eq!(Title::decode(&bytes(&plain["title"])), Ok(samples::title()));
+    let file = bytes(&plain["file"]);
+    assert_eq!(SharedFile::decode(&file), Ok(samples::shared_file()));
+    for cut in 0..file.len() {
+        assert!(SharedFile::decode(&file[..cut]).is_err(), "cut at {cut}");
+    }
+    let larger = SharedFile {
+        size: 20_004_501,
+        ..samples::shared_file()
+    };
+    assert!(
+        SharedFile::decode(&larger.encode()).is_err(),
+        "more than there is"
+    );
+    let turned = SharedFile {
+        name: "a\u{202e}fdp.exe".to_owned(),
+        ..samples::shared_file()
+    };
+    assert!(
+        SharedFile::decode(&turned.encode()).is_err(),
+        "a name that turns round"
+    );
     assert_eq!(
         BoxContents::decode(&bytes(&plain["box"])),
         Ok(samples::box_contents())

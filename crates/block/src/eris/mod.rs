@@ -12,7 +12,7 @@
 mod capability;
 mod decode;
 mod encode;
-mod hash;
+pub(crate) mod hash;
 mod shape;
 
 pub use capability::{CapabilityError, ReadCapability};

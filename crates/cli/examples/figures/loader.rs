@@ -11,7 +11,7 @@ use cli::home::Environment;
 use cli::keys::Keys;
 use driver::{Handle, Opened, Options};
 use identity::{NodeId, SecretKey};
-use machine::ContentEffect;
+use machine::{ContentDone, ContentEffect};
 use node::command::{Command, Reply, RequestId, WaitFor};
 use node::{Advisory, Config, Held, Input, LinkId, Out, Verbatim};
 use rights::DeviceSecret;
@@ -254,7 +254,7 @@ impl driver::Host<Out> for Outlet {
                 // Whoever asked may have gone.
                 let _ = self.replies.send((request.0, reply));
             }
-            Held::Changed { .. } | Held::Mail { .. } => {}
+            Held::Changed { .. } | Held::Mail { .. } | Held::Delete(_) => {}
         }
     }
 
@@ -279,11 +279,14 @@ impl driver::Host<Out> for Outlet {
                 self.own(down(link.0, text.clone()));
                 self.give(down(link.0 ^ 1, text), 0);
             }
+            Advisory::File { .. } => unreachable!("nobody shares files here"),
             Advisory::Log { .. } => {}
         }
     }
 
-    fn content(&mut self, _: ContentEffect) {
-        unreachable!("no engine of this version has content")
+    fn content(&mut self, effect: ContentEffect) {
+        // Nothing is asked of a home without files but what is there.
+        assert!(matches!(effect, ContentEffect::List { .. }), "{effect:?}");
+        self.own(Input::Content(ContentDone::Listed(Vec::new())));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod core;
 pub mod device;
+pub mod files;
 pub mod giving;
 pub mod home;
 pub mod node;

@@ -28,13 +28,7 @@ const MAX_WARNED: usize = 64;
 /// The node's failure; `not-yet` when a wait ran out: then the message is safe.
 pub fn run(context: &mut Context, send: Send) -> Outcome {
     let mut client = context.client()?;
-    let mut sender = Sender {
-        to: send.to,
-        wait: send.wait,
-        of: send.of,
-        deadline: None,
-        warned: Vec::new(),
-    };
+    let mut sender = Sender::new(send.to, send.wait, send.of);
     let patience = send.timeout.duration(now_ms());
     if send.lines {
         sender.stream(context, &mut client, patience)?;
@@ -49,7 +43,8 @@ pub fn run(context: &mut Context, send: Send) -> Outcome {
     Ok(Exit::Done)
 }
 
-struct Sender {
+/// Says what was sent, once it has come as far as was asked.
+pub(super) struct Sender {
     to: String,
     wait: Option<Wait>,
     of: Option<u32>,
@@ -59,6 +54,16 @@ struct Sender {
 }
 
 impl Sender {
+    pub(super) const fn new(to: String, wait: Option<Wait>, of: Option<u32>) -> Self {
+        Self {
+            to,
+            wait,
+            of,
+            deadline: None,
+            warned: Vec::new(),
+        }
+    }
+
     fn stream(
         &mut self,
         context: &mut Context,
@@ -86,6 +91,17 @@ impl Sender {
             expires: None,
             best_effort: false,
         };
+        self.ask(context, client, ask, patience)
+    }
+
+    /// Asks for something that is answered as messages that were sent.
+    pub(super) fn ask(
+        &mut self,
+        context: &mut Context,
+        client: &mut Client,
+        ask: Ask,
+        patience: Duration,
+    ) -> Result<(), Stop> {
         let (lines, end) = client.all(ask)?;
         self.warn(context.out.json, end.warnings);
         let sent = lines

@@ -28,11 +28,22 @@ pub(super) async fn events<T: Transport>(
     shared: Arc<Shared<T>>,
 ) {
     while let Some(event) = events.next().await {
+        let writable = match &event {
+            Event::Writable { link, .. } => Some(*link),
+            _ => None,
+        };
         let Some((input, bytes)) = input(event, &shared) else {
             continue;
         };
         if let Err(Gone) = handle.send(input, bytes).await {
             return;
+        }
+        let frames = writable.map_or(0, |link| shared.bulk_left(link));
+        if let Some(id) = writable.filter(|_| frames > 0) {
+            let link = link(id);
+            if let Err(Gone) = handle.send(Input::BlocksSent { link, frames }, SMALL).await {
+                return;
+            }
         }
     }
 }

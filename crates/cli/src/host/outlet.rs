@@ -8,6 +8,7 @@ use machine::ContentEffect;
 use node::{Advisory, Held, Input, LinkId, Out, Verbatim};
 use transport::{Command, DialToken, Transport};
 
+use super::files::Files;
 use super::rules;
 use super::shared::Shared;
 
@@ -16,6 +17,7 @@ pub(super) struct Outlet<T> {
     pub(super) shared: Arc<Shared<T>>,
     pub(super) handle: Handle<Input>,
     pub(super) contents: Contents<Input>,
+    pub(super) files: Files,
     pub(super) runtime: tokio::runtime::Handle,
     /// What a new life must be told.
     pub(super) listening: Vec<String>,
@@ -35,11 +37,17 @@ impl<T: Transport> driver::Host<Out> for Outlet<T> {
             Held::Frame { link: to, bytes } => self.shared.send(link(to), bytes),
             Held::Reply { request, reply } => self.shared.answer(request, reply),
             Held::Changed { .. } | Held::Mail { .. } => self.shared.changed(),
+            Held::Delete(name) => self.contents.take(ContentEffect::Delete(name)),
         }
     }
 
     fn verbatim(&mut self, output: Verbatim) {
-        self.shared.send(link(output.link()), output.into_bytes());
+        let to = link(output.link());
+        if output.is_bulk() {
+            self.shared.send_bulk(to, output.into_bytes());
+        } else {
+            self.shared.send(to, output.into_bytes());
+        }
     }
 
     fn advisory(&mut self, output: Advisory) {
@@ -78,6 +86,7 @@ impl<T: Transport> driver::Host<Out> for Outlet<T> {
                     })
                 });
             }
+            Advisory::File { job, what } => self.files.begin(&self.handle, job, what),
             Advisory::Log { event, text } => tracing::info!(event, "{text}"),
         }
     }

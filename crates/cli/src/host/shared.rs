@@ -35,6 +35,41 @@ struct Link {
     /// What it does not take yet.
     queue: VecDeque<Vec<u8>>,
     queued: u64,
+    /// Frames with blocks, which give way to everything else. How many there are is for the node to say.
+    bulk: VecDeque<Vec<u8>>,
+    /// How many of these have left since the node was last told.
+    left: usize,
+}
+
+/// What frames with blocks leave of a link's credit, so that others need not wait for them.
+const BULK_RESERVE: u64 = 32 * 1024;
+
+impl Link {
+    /// Gives the transport what it takes: blocks when nothing else waits.
+    fn flow(&mut self, mut send: impl FnMut(Vec<u8>)) {
+        while let Some(next) = self.queue.front().map(|bytes| frame_cost(bytes.len())) {
+            if next > self.credit {
+                return;
+            }
+            let Some(bytes) = self.queue.pop_front() else {
+                return;
+            };
+            self.credit -= next;
+            self.queued -= next;
+            send(bytes);
+        }
+        while let Some(next) = self.bulk.front().map(|bytes| frame_cost(bytes.len())) {
+            if next + BULK_RESERVE > self.credit {
+                return;
+            }
+            let Some(bytes) = self.bulk.pop_front() else {
+                return;
+            };
+            self.credit -= next;
+            self.left += 1;
+            send(bytes);
+        }
+    }
 }
 
 /// A poisoned lock is one whose holder panicked; the tables below stay whole between statements.
@@ -114,6 +149,8 @@ impl<T: Transport> Shared<T> {
             credit: limits::INITIAL_CREDIT,
             queue: VecDeque::new(),
             queued: 0,
+            bulk: VecDeque::new(),
+            left: 0,
         };
         locked(&self.links).insert(link, fresh);
     }
@@ -151,6 +188,7 @@ impl<T: Transport> Shared<T> {
         if state.queued > MAX_WAITING {
             // The transport says when it is down, and so it leaves the table.
             state.queue.clear();
+            state.bulk.clear();
             state.queued = 0;
             let text = "too slow for what it asks".to_owned();
             self.transport.command(Command::Close {
@@ -168,17 +206,23 @@ impl<T: Transport> Shared<T> {
             return;
         };
         state.credit += cost;
-        while let Some(next) = state.queue.front().map(|bytes| frame_cost(bytes.len())) {
-            if next > state.credit {
-                break;
-            }
-            let Some(bytes) = state.queue.pop_front() else {
-                break;
-            };
-            state.credit -= next;
-            state.queued -= next;
-            self.transport.command(Command::Send { link, bytes });
+        state.flow(|bytes| self.transport.command(Command::Send { link, bytes }));
+    }
+
+    /// Sends a frame with blocks when nothing else waits for the link.
+    pub(super) fn send_bulk(&self, link: LinkId, bytes: Vec<u8>) {
+        if let Some(state) = locked(&self.links).get_mut(&link) {
+            state.bulk.push_back(bytes);
+            state.flow(|bytes| self.transport.command(Command::Send { link, bytes }));
         }
+    }
+
+    /// How many frames with blocks have left for the transport since this was last asked. The transport
+    /// reports something soon after each.
+    pub(super) fn bulk_left(&self, link: LinkId) -> usize {
+        let mut links = locked(&self.links);
+        let state = links.get_mut(&link);
+        state.map_or(0, |state| std::mem::take(&mut state.left))
     }
 
     /// The node is about to end: what it still says goes out before its links are closed.
@@ -202,6 +246,7 @@ impl<T: Transport> Shared<T> {
         if let Some(state) = locked(&self.links).get_mut(&link) {
             // What the transport does not take in time it would not deliver either.
             state.queue.clear();
+            state.bulk.clear();
             state.queued = 0;
         }
         self.transport.command(Command::Close { link, code, text });

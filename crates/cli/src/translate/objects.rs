@@ -152,7 +152,22 @@ pub(super) fn pong(asked: &Asked, round_trip_us: u64, path: String) -> schema::P
 }
 
 pub(super) fn line(topic: TopicId, line: node::Line) -> schema::Line {
+    let mut file = None;
     let (kind, of) = match line.kind {
+        node::LineKind::File {
+            name,
+            size,
+            have,
+            parts,
+        } => {
+            file = Some(schema::LineFile {
+                name,
+                size,
+                have,
+                parts,
+            });
+            ("file", None)
+        }
         node::LineKind::Text => ("text", None),
         node::LineKind::Join => ("join", None),
         node::LineKind::Leave => ("leave", None),
@@ -172,6 +187,7 @@ pub(super) fn line(topic: TopicId, line: node::Line) -> schema::Line {
         kind: kind.to_owned(),
         of,
         text: line.text,
+        file,
     }
 }
 

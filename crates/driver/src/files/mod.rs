@@ -26,6 +26,7 @@ mod walk;
 use block::eris::ReadCapability;
 use block::manifest::CheckedManifest;
 use std::ops::ControlFlow;
+use wire::Manifest;
 
 pub use error::{ShareFailed, UnpackFailed, VerifyFailed};
 pub use share::{Shared, share};
@@ -41,6 +42,18 @@ pub struct Opening {
     pub capability: ReadCapability,
     /// Bytes of the content, index included.
     pub length: u64,
+}
+
+impl Opening {
+    /// From what an envelope says; nothing where that can be no content.
+    #[must_use]
+    pub fn of(manifest: &Manifest, capability: &[u8], length: u64) -> Option<Self> {
+        Some(Self {
+            manifest: CheckedManifest::of(manifest).ok()?,
+            capability: ReadCapability::from_bytes(capability).ok()?,
+            length,
+        })
+    }
 }
 
 /// How far the work on a content has come.

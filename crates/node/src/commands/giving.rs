@@ -623,6 +623,7 @@ impl Inner {
             payload: Payload::Items(items),
             lifespan: None,
             answers,
+            manifest: None,
         };
         self.with_topics(turn, |topics, env| topics.publish(env, local, draft))
             .map_err(from_publish)?;

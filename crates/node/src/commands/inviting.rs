@@ -90,6 +90,7 @@ impl Inner {
             payload: Payload::Items(vec![Item::Invite(item)]),
             lifespan: None,
             answers: Vec::new(),
+            manifest: None,
         };
         let published = self
             .with_topics(turn, |topics, env| topics.publish(env, local, draft))

@@ -97,6 +97,28 @@ impl Inner {
         local: u32,
         order: Order,
     ) -> Result<(), Failure> {
+        self.may_write(local)?;
+        let batch = Batch {
+            request,
+            local,
+            messages: order
+                .messages
+                .into_iter()
+                .map(|bytes| Message {
+                    kind: Message::TEXT,
+                    bytes,
+                })
+                .collect(),
+            lifespan: lifespan(turn, order.expires)?,
+            ids: Vec::new(),
+        };
+        self.pending.queue.push_back(batch);
+        self.timers.set_earlier(Timer::Publish, turn.cx.now);
+        Ok(())
+    }
+
+    /// Whether this device writes in a topic, as far as can be told before it does.
+    pub(super) fn may_write(&self, local: u32) -> Result<(), Failure> {
         let keys = self.member(local)?;
         if keys.row.left {
             return Err(Failure::new(
@@ -119,22 +141,6 @@ impl Inner {
             let hint = "free some space on the disk";
             return Err(Failure::new(Code::Full, "the disk is full", hint));
         }
-        let batch = Batch {
-            request,
-            local,
-            messages: order
-                .messages
-                .into_iter()
-                .map(|bytes| Message {
-                    kind: Message::TEXT,
-                    bytes,
-                })
-                .collect(),
-            lifespan: lifespan(turn, order.expires)?,
-            ids: Vec::new(),
-        };
-        self.pending.queue.push_back(batch);
-        self.timers.set_earlier(Timer::Publish, turn.cx.now);
         Ok(())
     }
 
@@ -151,6 +157,7 @@ impl Inner {
                 payload: Payload::Messages(messages),
                 lifespan,
                 answers: Vec::new(),
+                manifest: None,
             };
             let published = self.publish_own(turn, local, draft);
             self.share_out(turn, published, &shares);
@@ -246,7 +253,7 @@ impl Inner {
 
     /// Publishes under the present author, or under a new one when the old has been given up, or what it writes
     /// under lets it write no more.
-    fn publish_own(
+    pub(super) fn publish_own(
         &mut self,
         turn: &mut Turn<'_, '_>,
         local: u32,
@@ -292,7 +299,7 @@ impl Inner {
         Ok(published.id)
     }
 
-    fn note_sent(&self, turn: &mut Turn<'_, '_>, last: Option<&MessageId>) {
+    pub(super) fn note_sent(&self, turn: &mut Turn<'_, '_>, last: Option<&MessageId>) {
         if let Some(id) = last {
             let value = [id.envelope.as_bytes().as_slice(), &id.index.to_be_bytes()].concat();
             turn.cx.store.put(NODE, LAST_SENT, value);
@@ -455,11 +462,16 @@ impl Inner {
             _ => None,
         }));
         let names = self.device_names(turn, local, &devices);
-        let lines = page
-            .lines
-            .into_iter()
-            .map(|line| shown(line, &names))
-            .collect();
+        let mut lines = Vec::with_capacity(page.lines.len());
+        for line in page.lines {
+            let file = match &line.kind {
+                topic::LineKind::Message(message) if message.kind == Message::FILE => {
+                    self.file_of_line(turn, local, (&line.envelope, message))
+                }
+                _ => None,
+            };
+            lines.push(shown(line, &names, file));
+        }
         Ok(Reply::Lines {
             topic: id,
             lines,
@@ -506,9 +518,16 @@ impl Inner {
     }
 }
 
-fn shown(line: topic::Line, names: &BTreeMap<PublicKey, String>) -> Line {
+fn shown(line: topic::Line, names: &BTreeMap<PublicKey, String>, file: Option<LineKind>) -> Line {
     let from_name = names.get(&line.device).cloned().unwrap_or_default();
     let (kind, text) = match line.kind {
+        topic::LineKind::Message(message) if message.kind == Message::FILE => {
+            let name = match &file {
+                Some(LineKind::File { name, .. }) => name.clone(),
+                _ => "a file that cannot be".to_owned(),
+            };
+            (file.unwrap_or(LineKind::Gap), name)
+        }
         topic::LineKind::Message(message) => (
             LineKind::Text,
             String::from_utf8_lossy(&message.bytes).into_owned(),
@@ -563,7 +582,7 @@ fn check_sizes(messages: &[Vec<u8>]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn lifespan(turn: &Turn<'_, '_>, expires: Option<u64>) -> Result<Option<u64>, Failure> {
+pub(super) fn lifespan(turn: &Turn<'_, '_>, expires: Option<u64>) -> Result<Option<u64>, Failure> {
     let Some(at) = expires else { return Ok(None) };
     match at.checked_sub(turn.cx.wall.as_millis()) {
         Some(left) if left > 0 => Ok(Some(left)),

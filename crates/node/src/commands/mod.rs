@@ -6,6 +6,7 @@ mod core_words;
 mod cores;
 mod devices;
 mod ended;
+mod files;
 mod giving;
 mod inviting;
 mod members;
@@ -77,6 +78,7 @@ impl Inner {
             Command::Device(DeviceCommand::Join { link, timeout_ms }) => {
                 self.device_join(turn, request, &link, timeout_ms);
             }
+            Command::Files(command) => self.files_command(turn, request, command),
             Command::CoreUse { link } => self.core_use(turn, request, &link),
             Command::CoreUsePsk { address, psk } => {
                 self.core_use_psk(turn, request, &address, &psk);
@@ -203,6 +205,7 @@ impl Inner {
             | Command::CoreUse { .. }
             | Command::CoreUsePsk { .. }
             | Command::Send { .. }
+            | Command::Files(_)
             | Command::Wait { .. }
             | Command::PingNode { .. } => {
                 unreachable!("answered when what they wait for has come")

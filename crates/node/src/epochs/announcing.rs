@@ -542,6 +542,7 @@ impl Inner {
             count: 1,
             hops: MAX_HOPS,
             answers: names.to_vec(),
+            manifest: None,
         };
         look(&mut self.topics, turn.cx, local, |lace, store| {
             let grant = *lace.author(&author)?.grant();
@@ -640,6 +641,7 @@ impl Inner {
             payload: Payload::Items(items),
             lifespan: None,
             answers,
+            manifest: None,
         };
         self.with_topics(turn, |topics, env| topics.publish(env, local, draft))?;
         self.note_queued(turn, local);

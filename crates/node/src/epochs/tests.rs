@@ -26,6 +26,8 @@ mod attended;
 mod guests;
 mod handing;
 mod meeting;
+#[path = "../../tests/outside.rs"]
+mod outside;
 #[path = "../../tests/world.rs"]
 #[expect(dead_code, reason = "other tests play other parts of it")]
 mod world;

@@ -472,6 +472,7 @@ impl Inner {
             payload: topic::Payload::Items(vec![Item::Act(act)]),
             lifespan: None,
             answers: Vec::new(),
+            manifest: None,
         };
         let published = self.with_topics(turn, |topics, env| topics.publish(env, local, draft));
         let at = published.ok()?.id;

@@ -1,6 +1,6 @@
 //! Commands as bytes: a list of a number and the fields in their order.
 
-use super::{devices, maybe, maybe_text, owners, public, read_maybe, read_maybe_text, text};
+use super::{devices, files, maybe, maybe_text, owners, public, read_maybe, read_maybe_text, text};
 use crate::command::{AskedRight, Command, ReadFrom, Right, WaitFor};
 use rights::CoreInviteSeed;
 use wire::Malformed;
@@ -118,6 +118,10 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
         Command::Owners(command) => {
             w.array(2).uint(41_u8);
             owners::write(w, command);
+        }
+        Command::Files(command) => {
+            w.array(2).uint(44_u8);
+            files::write(w, command);
         }
         Command::Public(command) => {
             w.array(2).uint(43_u8);
@@ -259,6 +263,7 @@ fn read_long(r: &mut Reader<'_>, kind: u8, fields: usize) -> Result<Command, Mal
         (40, 2) => Command::Device(devices::read(r)?),
         (41, 2) => Command::Owners(owners::read(r)?),
         (43, 2) => Command::Public(public::read(r)?),
+        (44, 2) => Command::Files(files::read(r)?),
         (32, 7) => Command::Grant {
             topic: text(r)?,
             member: text(r)?,

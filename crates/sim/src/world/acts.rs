@@ -17,6 +17,9 @@ impl Host {
                 self.durable(around);
                 self.batches(around);
             }
+            Happening::Content { life, effect } if now(life, self) => {
+                self.content_done(around, *effect);
+            }
             Happening::Input { life, input } if now(life, self) => {
                 let kind = match *input {
                     node::Input::Checked(_) => TurnKind::Checked,
@@ -29,6 +32,7 @@ impl Host {
             Happening::Stop { life } if now(life, self) => self.stop(around),
             Happening::Deadline { .. }
             | Happening::Durable { .. }
+            | Happening::Content { .. }
             | Happening::Input { .. }
             | Happening::Person { .. }
             | Happening::Read { .. }
@@ -315,5 +319,6 @@ const fn tag(what: &Happening) -> u8 {
         Happening::Start => 12,
         Happening::Stop { .. } => 13,
         Happening::Act(_) => 14,
+        Happening::Content { .. } => 15,
     }
 }

@@ -1,6 +1,7 @@
 //! One simulated machine: a node, its disk, its clock, and the person before it.
 
 use super::app::App;
+use super::contents::Contents;
 use super::ends::Ends;
 use super::lies::Liar;
 use super::net::Net;
@@ -11,9 +12,9 @@ use crate::check::{Broken, Ended, Facts, Scene, Watch};
 use crate::disk::Disk;
 use crate::metrics::{Metrics, TurnKind};
 use crate::plan::{NodeNo, NodePlan, Plan, Role, START_MS, TopicNo};
-use machine::{Batch, Event, Exempt, Fault, Kernel, Rng, Time, WallTime};
+use machine::{Batch, ContentEffect, Event, Exempt, Fault, Kernel, Rng, Time, WallTime};
 use node::command::{Command, RequestId};
-use node::{Advisory, Config, Held, Input, LinkId, Node, Out};
+use node::{Advisory, Config, FileDone, Held, Input, LinkId, Node, Out};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,11 @@ pub(crate) enum Happening {
     Deadline { life: u32 },
     /// The oldest batch in flight is durable.
     Durable { life: u32 },
+    /// The disk has done this with a content.
+    Content {
+        life: u32,
+        effect: Box<ContentEffect>,
+    },
     /// The result of a check, or another input of its own.
     Input { life: u32, input: Box<Input> },
     /// A dial arrives: the other's end of the link, and the secret of both.
@@ -132,6 +138,7 @@ pub(crate) struct Host {
     /// What is on the disk while the machine is off.
     pub(super) home: Option<Disk>,
     pub(crate) marker: u64,
+    pub(super) contents: Contents,
     pub(crate) life: Option<Box<Life>>,
     pub(crate) lives: u32,
     /// Whether it is meant to be on: a machine that failed starts again by itself.
@@ -189,6 +196,7 @@ impl Host {
             config,
             home: Some(disk),
             marker: 0,
+            contents: Contents::default(),
             life: None,
             lives: 0,
             wanted: false,
@@ -562,6 +570,7 @@ impl Host {
                 Held::Reply { request, reply } => self.replied(around, request, reply),
                 Held::Changed { topic, last } => self.changed(around, topic, last),
                 Held::Mail { last } => self.mailed(around, last),
+                Held::Delete(name) => self.content(around, ContentEffect::Delete(name)),
             }
         }
     }
@@ -569,8 +578,13 @@ impl Host {
     fn exempt(&mut self, around: &mut Around<'_>, output: Exempt<Out>) {
         match output {
             Exempt::Verbatim(verbatim) => {
-                let link = verbatim.link();
+                let (link, bulk) = (verbatim.link(), verbatim.is_bulk());
                 self.send(around, link, verbatim.into_bytes());
+                if bulk {
+                    let input = Box::new(Input::BlocksSent { link, frames: 1 });
+                    let life = self.lives;
+                    self.soon(around, CHECK_TIME, Happening::Input { life, input });
+                }
             }
             Exempt::Advisory(Advisory::Courtesy { link, bytes }) => self.send(around, link, bytes),
             Exempt::Advisory(Advisory::Dial {
@@ -593,7 +607,16 @@ impl Host {
             Exempt::Advisory(Advisory::Log { event, text }) => {
                 self.trace(around, || format!("notes {event}: {text}"));
             }
-            Exempt::Content(_) => unreachable!("no engine has content yet"),
+            Exempt::Advisory(Advisory::File { job, .. }) => {
+                // Nothing lies outside the homes of this world.
+                let text = "there is no such file".to_owned();
+                let hint = String::new();
+                let done = FileDone::Failed { text, hint };
+                let input = Box::new(Input::Filed { job, done });
+                let life = self.lives;
+                self.soon(around, CHECK_TIME, Happening::Input { life, input });
+            }
+            Exempt::Content(effect) => self.content(around, effect),
         }
     }
 

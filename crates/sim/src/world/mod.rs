@@ -10,6 +10,7 @@ mod acts;
 mod app;
 mod bound;
 mod commits;
+mod contents;
 mod ends;
 mod host;
 mod lies;

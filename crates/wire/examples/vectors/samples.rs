@@ -10,9 +10,10 @@ use wire::plain::{BoxContents, CoreEntry, CoreList, Message, Profile, Title};
 use wire::{
     AdvertAddress, AdvertCore, Answer, Certificate, Claim, Class, Code, CoreLink, CutEntry,
     Difference, EpochItem, Extensions, Frame, Genesis, Header, Invite, InviteKind, Item, JoinLink,
-    MailReceipt, Manifest, NodeAddress, NodeAdvert, Parameters, Proposal, Range, Raw, RawStatement,
-    Receipt, ReceiptKind, Role, SealedTo, Slot, Ticket, TopicBox, TopicFrame, TopicLink,
-    TopicPolicy, encode_items, limits, sign_advert, sign_envelope, sign_mail_receipt, sign_receipt,
+    MailReceipt, Manifest, NodeAddress, NodeAdvert, Parameters, Part, Proposal, Range, Raw,
+    RawStatement, Receipt, ReceiptKind, Role, SealedTo, SharedFile, Slot, SlotRange, Ticket,
+    TopicBox, TopicFrame, TopicLink, TopicPolicy, encode_items, limits, sign_advert, sign_envelope,
+    sign_mail_receipt, sign_receipt,
 };
 
 use crate::rights_samples::{act, gift, joint_items, owners};
@@ -362,6 +363,17 @@ pub(crate) fn messages() -> Vec<Message> {
     ]
 }
 
+pub(crate) fn shared_file() -> SharedFile {
+    SharedFile {
+        capability: [0x0f; 66],
+        length: 20_004_500,
+        name: "Holiday".to_owned(),
+        size: 20_004_296,
+        entries: 305,
+        folder: true,
+    }
+}
+
 pub(crate) fn box_contents() -> BoxContents {
     let mut access = [0xa2; 33];
     access[0] = 1;
@@ -506,7 +518,48 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
         TopicFrame::Answer(answer()),
         TopicFrame::Proposal(Proposal::act(NOW, act())),
         TopicFrame::Proposal(jointly()),
+        TopicFrame::BlocksAsk {
+            manifest: manifest(21),
+        },
+        TopicFrame::BlocksHere {
+            manifest: manifest(22),
+            slots: vec![],
+        },
+        TopicFrame::BlocksHere {
+            manifest: manifest(22),
+            slots: vec![slots(0, 7), slots(9, 1), slots(1_048_575, 1)],
+        },
+        TopicFrame::BlockWant {
+            manifest: manifest(23),
+            parts: vec![
+                Part::List,
+                Part::Page(1_023),
+                Part::Blocks(slots(1_048_572, 4)),
+            ],
+        },
+        TopicFrame::Blocks {
+            manifest: manifest(24),
+            part: Part::Page(0),
+            bytes: vec![1; 64],
+        },
+        TopicFrame::Blocks {
+            manifest: manifest(24),
+            part: Part::Blocks(slots(5, 1)),
+            bytes: vec![],
+        },
     ]
+}
+
+fn manifest(byte: u8) -> Manifest {
+    Manifest {
+        root: [byte; 32],
+        count: 3,
+        bytes: 3_072,
+    }
+}
+
+fn slots(first: u32, count: u32) -> SlotRange {
+    SlotRange { first, count }
 }
 
 /// A grant and a revocation that two of three owners have signed.

@@ -389,6 +389,7 @@ fn plain() -> Value {
         "profile": hex(&samples::profile().encode()),
         "cores": hex(&samples::core_list().encode()),
         "title": hex(&samples::title().encode()),
+        "file": hex(&samples::shared_file().encode()),
         "box": hex(&samples::box_contents().encode().expect("the sample fits")),
     })
 }

@@ -2,11 +2,13 @@
 
 use identity::{EnvelopeId, EpochId, PublicKey};
 
+use crate::blocks::{Part, SlotRange};
 use crate::cut::{CutEntry, Range};
 use crate::difference::Difference;
 use crate::envelope::{Raw, RawHeader};
 use crate::epoch::SealedTo;
 use crate::frame::Code;
+use crate::header::Manifest;
 use crate::item::Claim;
 use crate::proposal::Proposal;
 use crate::receipt::Slot;
@@ -129,4 +131,32 @@ pub enum TopicFrame {
     Answer(Answer),
     /// 20: what several devices have to sign, with the signatures that it has.
     Proposal(Proposal),
+    /// 21: asks which blocks of a manifest the receiver has, now and whenever it has more.
+    BlocksAsk {
+        /// The manifest.
+        manifest: Manifest,
+    },
+    /// 22: answers it. What is named is here; of what is not named nothing is said.
+    BlocksHere {
+        /// The manifest.
+        manifest: Manifest,
+        /// Ascending and not touching, at most 512.
+        slots: Vec<SlotRange>,
+    },
+    /// 23: asks for parts of a manifest.
+    BlockWant {
+        /// The manifest.
+        manifest: Manifest,
+        /// At most 64; answered in this order, by a frame each.
+        parts: Vec<Part>,
+    },
+    /// 24: a part of a manifest, as it was asked for.
+    Blocks {
+        /// The manifest.
+        manifest: Manifest,
+        /// Which part.
+        part: Part,
+        /// It; empty when it is not here.
+        bytes: Vec<u8>,
+    },
 }

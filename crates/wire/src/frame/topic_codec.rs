@@ -2,6 +2,7 @@
 
 use identity::{EnvelopeId, EpochId, PublicKey};
 
+use crate::blocks::{Part, SlotsReader};
 use crate::cbor::{Fields, Malformed, Reader, Writer};
 use crate::cut::{CutReader, Range};
 use crate::difference::Difference;
@@ -9,11 +10,12 @@ use crate::envelope::{Raw, RawHeader};
 use crate::epoch::SealedTo;
 use crate::frame::TopicFrame;
 use crate::frame::read::read_reason;
+use crate::header::Manifest;
 use crate::item::Claim;
 use crate::limits::{
     MAX_BODIES, MAX_BODY, MAX_CUT_PAGE, MAX_DIFFERENCES, MAX_ENVELOPES, MAX_EVIDENCE, MAX_GENESIS,
-    MAX_KEYS_ASKED, MAX_KEYS_SEALED, MAX_NUMBER, MAX_RANGES, MAX_RECEIPT_ASK, MAX_RECEIPTS,
-    MAX_SLOT_PAGE,
+    MAX_KEYS_ASKED, MAX_KEYS_SEALED, MAX_NUMBER, MAX_PART, MAX_PARTS, MAX_RANGES, MAX_RECEIPT_ASK,
+    MAX_RECEIPTS, MAX_SLOT_PAGE, MAX_SLOT_RANGES,
 };
 use crate::proposal::Proposal;
 use crate::receipt::Slot;
@@ -45,6 +47,10 @@ impl TopicFrame {
             Self::Claim(_) => 17,
             Self::Answer(_) => 18,
             Self::Proposal(_) => 20,
+            Self::BlocksAsk { .. } => 21,
+            Self::BlocksHere { .. } => 22,
+            Self::BlockWant { .. } => 23,
+            Self::Blocks { .. } => 24,
         }
     }
 
@@ -53,6 +59,7 @@ impl TopicFrame {
         // Each group writes its own types and leaves the others; a test holds that none is left out.
         match self.kind() {
             0..=3 | 12 => self.write_sync(w),
+            21..=24 => self.write_blocks(w),
             _ => self.write_other(w),
         }
     }
@@ -177,16 +184,49 @@ impl TopicFrame {
         }
     }
 
+    /// Types 21 to 24.
+    fn write_blocks(&self, w: &mut Writer) {
+        match self {
+            Self::BlocksAsk { manifest } => {
+                w.map(1).key(0);
+                manifest.write(w);
+            }
+            Self::BlocksHere { manifest, slots } => {
+                w.map(1 + Writer::present(slots)).key(0);
+                manifest.write(w);
+                w.list(1, slots, |w, range| range.write(w));
+            }
+            Self::BlockWant { manifest, parts } => {
+                w.map(1 + Writer::present(parts)).key(0);
+                manifest.write(w);
+                w.list(1, parts, |w, part| part.write(w));
+            }
+            Self::Blocks {
+                manifest,
+                part,
+                bytes,
+            } => {
+                w.map(3).key(0);
+                manifest.write(w);
+                w.key(1);
+                part.write(w);
+                w.key(2).bytes(bytes);
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.tuple(2, "topic frame")?;
         let wrong = r.wrong("a topic frame of unknown type");
-        let kind = r.at_most(20, "a topic frame of unknown type")?;
+        let kind = r.at_most(24, "a topic frame of unknown type")?;
         if kind == 19 {
             return Err(wrong);
         }
         let mut f = r.fields("fields of a topic frame")?;
         let frame = match kind {
             0..=3 | 12 => Self::read_sync(kind, r, &mut f)?,
+            21..=24 => Self::read_blocks(kind, r, &mut f)?,
             _ => Self::read_other(kind, r, &mut f)?,
         };
         f.end(r)?;
@@ -251,6 +291,35 @@ impl TopicFrame {
                 Self::Envelopes {
                     envelopes,
                     last: r.bool("last")?,
+                }
+            }
+        })
+    }
+
+    /// Types 21 to 24.
+    fn read_blocks(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        f.need(r, 0, "manifest")?;
+        let manifest = Manifest::read(r)?;
+        Ok(match kind {
+            21 => Self::BlocksAsk { manifest },
+            22 => {
+                let mut reading = SlotsReader::default();
+                let slots = f.list(r, 1, MAX_SLOT_RANGES, "slots", |r| reading.range(r))?;
+                Self::BlocksHere { manifest, slots }
+            }
+            23 => Self::BlockWant {
+                manifest,
+                parts: f.list(r, 1, MAX_PARTS, "parts", Part::read)?,
+            },
+            _ => {
+                f.need(r, 1, "part")?;
+                let part = Part::read(r)?;
+                f.need(r, 2, "bytes")?;
+                let bytes = r.bytes(MAX_PART, "bytes")?.to_vec();
+                Self::Blocks {
+                    manifest,
+                    part,
+                    bytes,
                 }
             }
         })

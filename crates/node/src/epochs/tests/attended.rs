@@ -184,6 +184,7 @@ fn name_claim(world: &mut World, by: usize, holder: PublicKey, rights: Rights, c
             payload: Payload::Items(vec![item]),
             lifespan: None,
             answers: Vec::new(),
+            manifest: None,
         };
         inner
             .with_topics(turn, |topics, env| topics.publish(env, local, draft))

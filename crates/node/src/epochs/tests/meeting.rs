@@ -164,6 +164,7 @@ pub(super) fn remove(world: &mut World, by: usize, grant: GrantId, at_once: bool
             payload: Payload::Items(vec![item]),
             lifespan: None,
             answers: Vec::new(),
+            manifest: None,
         };
         inner
             .with_topics(turn, |topics, env| topics.publish(env, local, draft))
