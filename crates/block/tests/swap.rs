@@ -184,7 +184,7 @@ impl Room {
             Output::Misbehaved { link } => {
                 self.peers[at].blamed.insert(link.0 as usize);
             }
-            Output::Moved { .. } | Output::Failed { .. } | Output::Lost { .. } => {}
+            Output::Failed { .. } | Output::Lost { .. } => {}
         }
     }
 
@@ -609,6 +609,28 @@ fn a_read_that_fails_once_loses_nothing_and_what_is_lost_is_fetched_again() {
         room.pass(Duration::from_secs(11));
     }
     assert!(room.is_whole(1, &whole) && room.is_whole(2, &whole));
+}
+
+#[test]
+fn an_author_whose_disk_loses_a_file_has_it_back_from_who_fetched_it() {
+    let whole = content(21, 100_000);
+    let mut room = Room::new(21, 2);
+    room.has(0, &whole);
+    room.wants(1, &whole);
+    room.run();
+    room.peers[0].disk.clear();
+    room.with(1, |swap, env| swap.drop(env, TOPIC, &whole.manifest));
+    room.run();
+    let name = ContentName(whole.manifest.root);
+    room.peers[1].disk.insert(name, whole.stored.clone());
+    room.wants(1, &whole);
+    room.run();
+    room.with(1, |swap, env| swap.adopt(env, TOPIC, &whole.manifest, name))
+        .expect("named before");
+    for _ in 0..8 {
+        room.pass(Duration::from_secs(11));
+    }
+    assert!(room.is_whole(0, &whole) && room.is_whole(1, &whole));
 }
 
 #[test]

@@ -111,7 +111,6 @@ impl Inner {
             Output::Content(effect) => turn.out.push(Effect::Content(effect)),
             Output::Delete(name) => turn.held(Held::Delete(name)),
             Output::Whole { topic, manifest } => self.is_whole(turn, topic, &manifest),
-            Output::Moved { .. } => {}
             Output::Lost { topic, manifest } => {
                 self.tell_uses(turn, topic, &manifest, false);
                 let text = "blocks of a file that were here cannot be read any more".to_owned();

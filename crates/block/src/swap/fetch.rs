@@ -117,8 +117,7 @@ impl Fetch {
     }
 
     pub(super) fn sources(&self) -> usize {
-        let helps = |source: &&Source| !source.slots.is_empty();
-        self.sources.values().filter(helps).count()
+        self.sources.len()
     }
 
     /// A link can be asked no more.
@@ -156,8 +155,7 @@ impl Fetch {
 
     /// The next part to ask of a link.
     fn next_part(&mut self, link: LinkId) -> Option<Part> {
-        let source = self.sources.get(&link);
-        let source = source.filter(|source| !source.slots.is_empty())?;
+        let source = self.sources.get(&link)?;
         if self.list.is_none() {
             // Until it is here nothing can be verified; but what one link gives comes in order.
             match self.busy.get(&Part::List) {
@@ -656,10 +654,6 @@ impl Swap {
                 if slots.all(|slot| fetch.here.has(slot)) {
                     fetch.work.remove(&page);
                 }
-                env.out.push(Output::Moved {
-                    topic: key.local,
-                    manifest: key.manifest,
-                });
                 self.changed(env, key);
             }
         }

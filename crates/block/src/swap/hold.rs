@@ -221,7 +221,8 @@ impl Swap {
         self.remove_pieces(env, key, &row);
         let row = ContentRow {
             name,
-            wanted: row.wanted,
+            // Should the disk lose it, it is fetched from who has it by then.
+            wanted: true,
             listed: true,
             whole: true,
         };

@@ -136,13 +136,6 @@ pub enum Output {
         /// The manifest.
         manifest: Manifest,
     },
-    /// A block of a manifest has come.
-    Moved {
-        /// The topic.
-        topic: Local,
-        /// The manifest.
-        manifest: Manifest,
-    },
     /// The disk fails: what is wanted is tried again later.
     Failed {
         /// In words.
