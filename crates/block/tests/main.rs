@@ -7,5 +7,6 @@ mod content;
 mod documents;
 mod eris;
 mod manifest;
+mod room;
 mod swap;
 mod vectors;
