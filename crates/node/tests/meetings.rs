@@ -253,13 +253,16 @@ fn who_is_away_and_who_does_not_want_to_look_the_same() {
     let mut stage = Stage::new(5);
     let (alice, bob, core) = (stage.alice, stage.bob, stage.core);
     // Bob lets nothing of Alice in.
-    let rules = Rules::new(vec![Rule {
+    let hers = Who::Keys([*stage.world.id(alice).as_bytes()].into());
+    let rule = |(who, messages)| Rule {
         way: Way::In,
-        who: Who::Keys([*stage.world.id(alice).as_bytes()].into()),
-        messages: Some(0),
+        who,
+        messages,
         bytes: None,
-    }]);
-    let (rules, wrong) = (Some(rules.expect("one")), None);
+    };
+    let rules = [(hers, Some(0)), (Who::All, None)].map(rule);
+    let rules = Rules::new(rules.to_vec());
+    let (rules, wrong) = (Some(rules.expect("two")), None);
     stage.world.input(bob, Input::Rules { rules, wrong });
     stage.join();
     stage.world.pass(Duration::from_secs(40));

@@ -14,6 +14,8 @@ impl Router {
     pub(crate) fn dial(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
         let cores = self.cores();
         if let Some(at) = self.targets.put_off(&node, cx.now, cores) {
+            // That this network holds no such member says nothing about others.
+            self.want_meeting(cx, &node, out);
             return self.timers.set(Timer::Dial(node), at);
         }
         if self.targets.queue(&node, cores) {

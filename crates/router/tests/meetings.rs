@@ -57,6 +57,28 @@ fn one_is_wished_for_when_a_dial_has_failed_and_ever_more_rarely() {
 }
 
 #[test]
+fn those_who_are_put_off_because_others_were_not_found_may_be_met_all_the_same() {
+    let (mut net, _) = behind(7, 0);
+    let members: BTreeSet<NodeId> = (0..80).map(|n| NodeId::from_bytes([n + 100; 32])).collect();
+    for (n, member) in members.iter().enumerate() {
+        let nowhere = format!("10.9.9.{n}:4433");
+        keep(&mut net, *member, Why::Shortcut, vec![nowhere]);
+    }
+    let before = net.dials;
+    net.secs(60);
+    assert!(net.dials - before <= 32, "{} dials", net.dials - before);
+    let wished: BTreeSet<NodeId> = net.wishes.iter().map(|(_, with)| *with).collect();
+    assert_eq!(wished, members);
+    assert_eq!(net.wishes.len(), members.len(), "once each");
+    net.pass(Duration::from_secs(24 * 3_600));
+    assert!(
+        net.wishes.len() <= 10 * members.len(),
+        "{}",
+        net.wishes.len()
+    );
+}
+
+#[test]
 fn none_is_wished_for_where_there_is_no_core_node_or_no_need() {
     // Whoever is found is not looked for by others.
     let (mut net, _) = behind(2, 0);

@@ -190,7 +190,9 @@ async fn an_address_can_ask_for_udp_alone() {
     up(&mut at_b).await;
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let there = silent.local_addr().expect("it is bound");
-    dial(&a, &b, &format!("udp://{there}"));
+    // Of a node that it has met it knows another address.
+    let (c, _at_c) = node(4, Over::Both).await;
+    dial(&a, &c, &format!("udp://{there}"));
     assert_eq!(not_dialled(&mut at_a).await, DialError::NoAnswer);
     let taken = timeout(Duration::from_millis(10), silent.accept()).await;
     assert!(taken.is_err(), "it dialled over TCP");
