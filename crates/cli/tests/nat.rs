@@ -36,11 +36,11 @@ impl Space {
             holder,
             _input: input,
         };
-        space.is_there()
+        space.entering()
     }
 
-    /// Its process has entered it.
-    fn is_there(mut self) -> Result<Self, String> {
+    /// Waits until its process has entered it.
+    fn entering(mut self) -> Result<Self, String> {
         let own = std::fs::read_link("/proc/self/ns/net").map_err(|why| why.to_string())?;
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(5) {
