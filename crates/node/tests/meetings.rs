@@ -207,9 +207,19 @@ fn where_it_cannot_be_had_nobody_tries_for_long_and_the_core_node_carries_on() {
 #[test]
 fn who_does_not_take_part_learns_nothing_and_nobody_hears_of_it() {
     let mut stage = Stage::joined(4);
-    stage.world.pass(Duration::from_secs(40));
-    stage.said.take();
     let (alice, bob, carol, core) = (stage.alice, stage.bob, stage.carol, stage.core);
+    // Dave takes part too, and comes from where nobody can be.
+    let dave = stage.world.add("Dave", false);
+    for other in [alice, bob, carol] {
+        stage.world.cut_off(other, dave);
+    }
+    use_core(&mut stage.world, dave, core);
+    let link = invite(&mut stage.world, alice, "tea", 1);
+    stage.world.pass(Duration::from_secs(2));
+    join(&mut stage.world, dave, &link);
+    stage.world.pass(Duration::from_secs(100));
+    assert!(!stage.linked(alice, dave) && stage.linked(alice, bob));
+    stage.said.take();
     // A client of the same core node, who has a topic with Bob, and none with Alice.
     for with in [alice, bob, carol, core] {
         let meet = stage.meet(with);
@@ -233,7 +243,7 @@ fn who_does_not_take_part_learns_nothing_and_nobody_hears_of_it() {
         let meet = stage.meet(with);
         stage.say(alice, core, meet);
     }
-    for node in [bob, carol] {
+    for node in [bob, carol, dave] {
         let met = stage.met(node, "198.51.100.7:4433");
         stage.say(bob, alice, met);
     }
