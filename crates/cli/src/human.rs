@@ -203,7 +203,10 @@ pub fn peers(peers: &[schema::Peer]) -> String {
                 peer.rtt_ms
                     .map_or_else(String::new, |ms| format!("{ms:.1} ms")),
                 peer.since.as_deref().map_or_else(String::new, minutes),
-                line(&peer.why),
+                match &peer.by {
+                    Some(_) => format!("{}, by rendezvous", line(&peer.why)),
+                    None => line(&peer.why),
+                },
                 peer.id.clone(),
                 line(&peer.address),
             ]

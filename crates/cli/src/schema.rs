@@ -125,6 +125,8 @@ objects! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<String>,
         why: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     }
     /// `way core invite`.
     CoreInvite { v: Version, link: String, quota: u64, uses: u32, }

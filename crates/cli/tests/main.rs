@@ -7,6 +7,7 @@ mod docs;
 mod fake;
 mod giving;
 mod life;
+mod nat;
 mod owners;
 mod party;
 mod people;

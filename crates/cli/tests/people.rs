@@ -38,6 +38,8 @@ pub(crate) struct Person {
     passphrase: Option<PathBuf>,
     /// What its processes are started with beside the usual.
     pub(crate) environment: Vec<(String, String)>,
+    /// What starts them, with its arguments; nothing: the test itself.
+    pub(crate) within: Vec<String>,
 }
 
 /// What a process printed, and how it ended.
@@ -73,6 +75,7 @@ impl World {
             state: self.path().join("state"),
             passphrase: None,
             environment: Vec::new(),
+            within: Vec::new(),
         }
     }
 
@@ -117,7 +120,15 @@ impl Person {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_way"));
+        let way = env!("CARGO_BIN_EXE_way");
+        let mut command = match self.within.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(way);
+                command
+            }
+            None => Command::new(way),
+        };
         command.args(words).env_clear().env("WAY_HOME", &self.home);
         command
             .env("XDG_STATE_HOME", &self.state)

@@ -260,6 +260,7 @@ fn peer(full: bool) -> node::Peer {
         round_trip_us: full.then_some(1500),
         since: full.then_some(1_800_000_000_000),
         why: "added".into(),
+        by: full.then(node_id),
     }
 }
 

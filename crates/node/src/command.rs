@@ -422,6 +422,8 @@ pub struct Peer {
     pub since: Option<u64>,
     /// Why it is kept: `added`, `core`, `client`, `member`, `incoming`.
     pub why: String,
+    /// The core node by whose rendezvous the link came about.
+    pub by: Option<NodeId>,
 }
 
 /// A client of this core.

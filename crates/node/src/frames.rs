@@ -211,9 +211,13 @@ impl Inner {
         let frame = match frame {
             TopicFrame::KeysAsk { epochs } => return self.on_keys_ask(turn, link, local, &epochs),
             TopicFrame::Keys { keys } => return self.on_keys(turn, link, local, &keys),
-            TopicFrame::Proposal(_) if reads => return,
+            TopicFrame::Proposal(_) | TopicFrame::Meet { .. } if reads => return,
             TopicFrame::Proposal(proposal) => {
                 return self.on_proposal(turn, link, local, proposal);
+            }
+            TopicFrame::Meet { node } => return self.on_meet(turn, link, local, node),
+            TopicFrame::Met { node, address } => {
+                return self.on_met(turn, link, local, (node, address));
             }
             TopicFrame::BlocksAsk { .. }
             | TopicFrame::BlocksHere { .. }

@@ -42,6 +42,7 @@ mod reading;
 mod recognise;
 pub mod record;
 mod releases;
+mod rendezvous;
 pub mod rows;
 mod rules;
 mod seeking;

@@ -279,6 +279,24 @@ pub const KEYS_ASKED_EVERY_MAX: Duration = Duration::from_secs(3_600);
 /// How often one device is given keys of a topic. What it asks meanwhile is not answered.
 pub const KEYS_GIVEN_EVERY: Duration = Duration::from_secs(50);
 
+/// Rendezvous that this node wants at once. Others are not asked for, and not agreed to.
+pub const MAX_MEETINGS: usize = 64;
+
+/// How long a rendezvous that was asked for may take to be agreed to. What comes later is looked at as
+/// if the other had asked, who may have come only now; until then none with the same node is asked for.
+pub const MEETING_ANSWER: Duration = Duration::from_secs(5);
+
+/// How often it is looked in [`MEETS_TIME`] whether one peer's wish for a rendezvous can be passed on.
+/// Further ones are not.
+pub const MEETS_ASKED: u32 = 32;
+
+/// How often one peer is told of such a wish in that time: a few peers who ask for it all the time leave
+/// room for others.
+pub const MEETS_TOLD: u32 = 128;
+
+/// See [`MEETS_ASKED`].
+pub const MEETS_TIME: Duration = Duration::from_secs(60);
+
 /// Rounds of translation between engines in one turn: a bound on what is a bug when it is reached.
 pub const MAX_SETTLE: usize = 100_000;
 

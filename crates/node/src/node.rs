@@ -16,6 +16,7 @@ use crate::problems::Problems;
 use crate::proof::{Link, Tokens};
 use crate::proposals::Proposals;
 use crate::reading::Seeking;
+use crate::rendezvous::Rendezvous;
 use crate::tidings::Tidings;
 use crate::timer::Timer;
 use crate::waiting::Waiting;
@@ -63,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) proposals: Proposals,
     pub(crate) pending: Pending,
     pub(crate) tidings: Tidings,
+    pub(crate) rendezvous: Rendezvous,
     pub(crate) announcing: Announcing,
     /// What the rules of all topics are.
     pub(crate) rules: &'static dyn Policy,
@@ -261,6 +263,7 @@ impl Inner {
             proposals: Proposals::default(),
             pending: Pending::default(),
             tidings: Tidings::default(),
+            rendezvous: Rendezvous::default(),
             announcing: Announcing::default(),
             rules,
             waiting: Waiting::default(),

@@ -48,6 +48,7 @@ impl Inner {
                     address,
                 });
             }
+            FromRouter::Meet { node } => self.ask_to_meet(turn, node),
             FromRouter::Met { node, .. } => {
                 // Who was denied may still fetch what was promised, and is kept out afterwards.
                 let custody = &self.host.custody;
@@ -182,6 +183,7 @@ impl Inner {
             self.host.custody.guest_down(&node);
             self.mine.down(&node);
             self.router.acl().belongs(*node.as_bytes(), None);
+            self.rendezvous.gone(&node);
             self.core_gone(turn, node);
         }
         self.topic(

@@ -18,6 +18,7 @@ mod held;
 mod idle;
 mod liars;
 mod mailed;
+mod meetings;
 mod newcomers;
 mod outside;
 mod owners;

@@ -106,6 +106,11 @@ pub(crate) struct World {
     pub(crate) delay: Duration,
     /// From which address the links of these nodes come. All others are of one host.
     pub(crate) hosts: BTreeMap<usize, String>,
+    /// Dials to the address from which a node's links come, which its router lets through only if the
+    /// node has just dialled the same way: whose, by what token, to whom, and when.
+    knocks: Vec<(usize, u64, usize, Time)>,
+    /// All such dials: by whom and where.
+    pub(crate) knocked: Vec<(usize, String)>,
     pub(crate) tamper: Option<Tamper>,
     pub(crate) watch: Option<Watch>,
     pub(crate) tally: Option<Tally>,
@@ -139,6 +144,8 @@ impl World {
             checks: BTreeMap::new(),
             delay: Duration::ZERO,
             hosts: BTreeMap::new(),
+            knocks: Vec::new(),
+            knocked: Vec::new(),
             tamper: None,
             watch: None,
             tally: None,
@@ -590,7 +597,36 @@ impl World {
         self.soon(node, Input::Content(done));
     }
 
+    /// Two who knock at one another's routers at the same time have two links; who knocks alone gives up.
+    fn knock(&mut self, from: usize, token: u64, whom: NodeId, at: &str) {
+        self.knocked.push((from, at.to_owned()));
+        let reason = "no answer".to_owned();
+        let (now, failed) = (self.now, Input::DialFailed { token, reason });
+        self.later(
+            now.after(Duration::from_secs(10)),
+            from,
+            Coming::Input(failed),
+        );
+        let its = self.hosts.iter().find(|(_, host)| *host == at);
+        let Some(to) = its.map(|(to, _)| *to).filter(|to| self.id(*to) == whom) else {
+            return;
+        };
+        self.knocks.push((from, token, to, now));
+        let lately = |at: &Time| now.since(*at) < Duration::from_secs(10);
+        let other = self
+            .knocks
+            .iter()
+            .find(|(by, _, at, when)| (*by, *at) == (to, from) && lately(when));
+        if let Some((by, its, at, _)) = other.copied() {
+            self.connect(from, Some(token), to);
+            self.connect(by, Some(its), at);
+        }
+    }
+
     fn dial(&mut self, from: usize, token: u64, whom: NodeId, address: &str) {
+        if let Some(at) = address.strip_prefix("udp://") {
+            return self.knock(from, token, whom, at);
+        }
         let cut = |a, b| self.cut.contains(&(a, b)) || self.cut.contains(&(b, a));
         let to = (0..self.nodes.len()).find(|to| {
             self.id(*to) == whom

@@ -5,6 +5,7 @@ use machine::{Cx, Outbox};
 
 use crate::event::Output;
 use crate::limits::{BACKOFF_FIRST, DIAL_PATIENCE, DIAL_STAGGER};
+use crate::meeting::is_told;
 use crate::router::{Router, Timer};
 use crate::targets::{Cores, Phase};
 
@@ -13,6 +14,8 @@ impl Router {
     pub(crate) fn dial(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
         let cores = self.cores();
         if let Some(at) = self.targets.put_off(&node, cx.now, cores) {
+            // That this network holds no such member says nothing about others.
+            self.want_meeting(cx, &node, out);
             return self.timers.set(Timer::Dial(node), at);
         }
         if self.targets.queue(&node, cores) {
@@ -64,7 +67,7 @@ impl Router {
         }
     }
 
-    fn dial_next(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
+    pub(crate) fn dial_next(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<Output>) {
         let token = self.targets.token(node);
         let Some(target) = self.targets.get_mut(&node) else {
             return;
@@ -125,12 +128,25 @@ impl Router {
         reason: String,
         out: &mut Outbox<Output>,
     ) {
+        let alone = self.targets.get_mut(&node).and_then(|target| {
+            let next = target.meeting.came_to_nothing()?;
+            target.phase = Phase::Waiting(next);
+            Some(next)
+        });
+        if let Some(next) = alone {
+            // That a rendezvous came to nothing says nothing about where else the node is.
+            if let Some(next) = next {
+                self.timers.set(Timer::Dial(node), next);
+            }
+            return self.sync_mail_targets(cx, out);
+        }
         let pace = self.pace(&node);
         self.targets.note_dial(&node, false);
         if let Some(target) = self.targets.get_mut(&node) {
             let at = target.failed((cx.now, cx.rng), reason, pace);
             self.timers.set(Timer::Dial(node), at);
         }
+        self.want_meeting(cx, &node, out);
         self.sync_mail_targets(cx, out);
     }
 
@@ -175,8 +191,13 @@ impl Router {
             return;
         };
         if let Phase::Dialling { tokens, rest, .. } = &mut target.phase {
-            // Other addresses need no longer be tried; this one is tried first next time.
-            target.last_good = tokens.remove(&token).or_else(|| Some(address.to_owned()));
+            // Other addresses need no longer be tried; this one is tried first next time, unless it was
+            // good for this time alone.
+            let at = tokens.remove(&token).unwrap_or_else(|| address.to_owned());
+            if !is_told(&at) {
+                target.last_good = Some(at);
+            }
+            target.meeting.linked();
             rest.clear();
             target.phase = Phase::Linked;
             self.timers.clear(Timer::Dial(node));

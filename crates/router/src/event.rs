@@ -253,6 +253,12 @@ pub enum Output {
         /// What.
         frame: Frame,
     },
+    /// A node that is to be kept was not found where it says that it is. If a core node is linked that
+    /// may arrange a rendezvous, ask it; what it says goes to [`crate::Router::meet`].
+    Meet {
+        /// Which.
+        node: NodeId,
+    },
     /// Verify this envelope and answer by [`Input::Checked`].
     Check {
         /// The link that it came on.

@@ -36,6 +36,7 @@ mod hello;
 pub mod limits;
 mod links;
 mod mail;
+mod meeting;
 mod names;
 mod peers;
 mod router;

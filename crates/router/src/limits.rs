@@ -119,6 +119,27 @@ pub const ALONE_FIRST: Duration = Duration::from_secs(120);
 pub const ALONE_LONGEST: Duration = Duration::from_secs(900);
 /// Members that are dialled at once meanwhile; the next waits its turn.
 pub const ALONE_AT_ONCE: usize = 8;
+/// First wait after a rendezvous with a node was asked for, before another is. A core node does not say
+/// whether the other is there.
+pub const MEETING_FIRST: Duration = Duration::from_secs(600);
+/// By how much that wait grows each time, until there is a good link.
+pub const MEETING_GROWTH: u32 = 4;
+/// Longest such wait.
+pub const MEETING_LONGEST: Duration = Duration::from_secs(4 * 3600);
+/// Between two addresses of one node that core nodes tell and that are dialled: longer than a dial
+/// takes, and than a transport remembers an address. One that is told before is passed over.
+pub const MEETING_PAUSE: Duration = Duration::from_secs(90);
+/// What comes up so soon after a rendezvous was agreed to came about by it.
+pub const MEETING_TIME: Duration = Duration::from_secs(30);
+/// Addresses that core nodes tell and that are dialled in [`MEETINGS_TIME`]: what a core node that lies
+/// can make this node send to others is so many times the first packets of a handshake, about 6 KB
+/// each. Further ones are passed over, and what waits for them goes through core nodes.
+pub const MEETINGS: usize = 64;
+/// See [`MEETINGS`].
+pub const MEETINGS_TIME: Duration = Duration::from_secs(3_600);
+/// Lowest port that is dialled because a core node told it. Translators give out none below, and there
+/// are the services that others could be made to bother.
+pub const MEETING_PORT_MIN: u16 = 1_024;
 /// A link that we dialled and nobody needs is closed after so much silence.
 pub const UNNEEDED_TIME: Duration = Duration::from_secs(300);
 

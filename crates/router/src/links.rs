@@ -52,6 +52,8 @@ pub(crate) struct Link {
     pub(crate) dialled: bool,
     pub(crate) exporter: Secret,
     pub(crate) address: String,
+    /// The core node that has brought it about.
+    pub(crate) by: Option<NodeId>,
     pub(crate) up: Time,
     pub(crate) up_wall_ms: u64,
     pub(crate) phase: Phase,

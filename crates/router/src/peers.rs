@@ -45,6 +45,8 @@ pub struct PeerState {
     pub address: String,
     /// Whether we dialled the link.
     pub dialled: bool,
+    /// The core node that has brought the link about.
+    pub by: Option<NodeId>,
     /// The round trip last measured.
     pub round_trip: Option<Duration>,
     /// Since when there is a link, in milliseconds since 1970 by this node's clock.
@@ -162,6 +164,7 @@ impl Router {
                 .or(first)
                 .unwrap_or_default(),
             dialled: link.is_some_and(|link| link.dialled),
+            by: link.and_then(|link| link.by),
             round_trip: link.and_then(|link| link.round_trip),
             since_ms: link.map(|link| link.up_wall_ms),
             software: link
@@ -223,6 +226,7 @@ impl Router {
             target.phase = Phase::Linked;
             target.attempts = 0;
             target.last_error.clear();
+            target.meeting.linked();
         }
         self.timers.clear(Timer::Dial(*node));
     }

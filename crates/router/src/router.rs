@@ -15,6 +15,7 @@ use crate::event::{Input, LinkId, Output, Problem};
 use crate::limits::{CLOCK_JUMP_MS, SWEEP_EVERY, SWEEP_IDLE};
 use crate::links::{Link, Phase};
 use crate::mail::Mail;
+use crate::meeting::Meetings;
 use crate::strangers::Crowd;
 use crate::targets::Targets;
 use crate::told::Others;
@@ -58,6 +59,7 @@ pub struct Router {
     /// The link in use with each node.
     pub(crate) open: BTreeMap<NodeId, LinkId>,
     pub(crate) targets: Targets,
+    pub(crate) meetings: Meetings,
     pub(crate) clock: Clock,
     pub(crate) own: Own,
     pub(crate) others: Others,
@@ -85,6 +87,7 @@ impl Router {
             links: BTreeMap::new(),
             open: BTreeMap::new(),
             targets: Targets::default(),
+            meetings: Meetings::default(),
             timers: Timers::new(),
             confirmed: false,
             disagreed: false,
@@ -147,11 +150,13 @@ impl Router {
                 if let Some(token) = dialled {
                     self.dial_answered(cx, node, token, &address, out);
                 }
+                let target = self.targets.get(&node);
                 let fresh = Link {
                     node,
                     dialled: dialled.is_some(),
                     exporter: Secret::from_bytes(exporter),
                     address,
+                    by: target.and_then(|target| target.meeting.arranged_by(cx.now)),
                     up: cx.now,
                     up_wall_ms: cx.wall.as_millis(),
                     phase: Phase::Greeting,

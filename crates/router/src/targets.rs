@@ -13,6 +13,7 @@ use crate::limits::{
     MAX_TARGETS, SHORTCUT_FIRST, SHORTCUT_GROWTH, SHORTCUT_LONGEST, SHORTCUT_PATIENCE,
     SHORTCUT_STEP, SHORTCUTS_AT_ONCE, SHORTCUTS_IN_VAIN,
 };
+use crate::meeting::Meeting;
 
 /// How a node stands with the core nodes that are its own or hold one of its topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub(crate) struct Target {
     pub(crate) phase: Phase,
     pub(crate) last_error: String,
     pub(crate) last_good: Option<String>,
+    /// Whether core nodes arrange something.
+    pub(crate) meeting: Meeting,
 }
 
 impl Target {
@@ -131,6 +134,7 @@ impl Target {
             self.brief = self.brief.saturating_add(1);
         } else if ended.lasted >= LINK_LASTS {
             self.brief = 0;
+            self.meeting.anew();
         } else {
             self.brief = self
                 .brief
@@ -140,6 +144,25 @@ impl Target {
         let at = now.after(backoff(attempts, rng));
         self.phase = Phase::Waiting(Some(at));
         at
+    }
+
+    /// An address was told at which it may be found now, and at no other time: it is tried next, and
+    /// nothing beside it where a dial would begin at another time.
+    pub(crate) fn meet_at(&mut self, now: Time, address: String) {
+        match &mut self.phase {
+            Phase::Dialling { since, rest, .. } => {
+                *since = now;
+                rest.push_front(address);
+            }
+            Phase::Waiting(_) | Phase::Queued => {
+                self.phase = Phase::Dialling {
+                    since: now,
+                    tokens: BTreeMap::new(),
+                    rest: VecDeque::from([address]),
+                };
+            }
+            Phase::Linked => {}
+        }
     }
 
     /// The peer refused for a reason that will not pass soon.
@@ -242,6 +265,7 @@ impl Targets {
             phase: Phase::Waiting(None),
             last_error: String::new(),
             last_good: None,
+            meeting: Meeting::default(),
         });
         let known = target.whys.insert(why, addresses.clone());
         let new_addresses = known.as_ref() != Some(&addresses) && !addresses.is_empty();
@@ -290,6 +314,7 @@ impl Targets {
             {
                 // Nobody takes a recipient for reachable before it is.
                 target.attempts = u32::from(target.why() == Some(Why::Mail));
+                target.meeting.anew();
                 target.phase = Phase::Queued;
                 urged.push(*node);
             }
@@ -323,6 +348,11 @@ impl Targets {
     /// Whether another address of a node that is being dialled may be tried beside.
     pub(crate) fn has_room_for_address(&self) -> bool {
         self.tokens.len() < MAX_DIALS
+    }
+
+    /// Whether a node may be dialled at an address that was told for now.
+    pub(crate) fn has_room_for_meeting(&self) -> bool {
+        self.tokens.len() < MAX_DIALS - KEPT_DIALS
     }
 
     /// Puts a node that is to be dialled into the queue, if there is no room now; says whether it did.

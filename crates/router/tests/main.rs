@@ -5,6 +5,7 @@ mod custodians;
 mod dialling;
 mod ladder;
 mod laws;
+mod meetings;
 mod net;
 mod resealed;
 mod worlds;

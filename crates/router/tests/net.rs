@@ -95,6 +95,12 @@ pub(crate) struct Net {
     pub(crate) wakings: u64,
     /// Every mail that was sent: from, to, what.
     pub(crate) mails: Vec<(usize, usize, wire::Raw)>,
+    /// From where links of these hosts come; of others it is no IP address.
+    pub(crate) seen: BTreeMap<usize, String>,
+    /// Every address that was told by a core node and dialled, and when.
+    pub(crate) told: Vec<(u64, NodeId, String)>,
+    /// Every rendezvous that was wished for: by whom, with whom.
+    pub(crate) wishes: Vec<(usize, NodeId)>,
     rng: Rng,
 }
 
@@ -136,6 +142,9 @@ impl Net {
             dials: 0,
             wakings: 0,
             mails: Vec::new(),
+            seen: BTreeMap::new(),
+            told: Vec::new(),
+            wishes: Vec::new(),
             rng: Rng::from_seed([seed; 32]),
         }
     }
@@ -400,6 +409,7 @@ impl Net {
                 self.hosts[n].echoes.insert(token, result);
             }
             Output::Problem(problem) => self.hosts[n].problems.push(problem),
+            Output::Meet { node } => self.wishes.push((n, node)),
             Output::Mail { .. }
             | Output::MailState { .. }
             | Output::Adverts { .. }
@@ -410,6 +420,9 @@ impl Net {
 
     fn dialled(&mut self, n: usize, token: u64, node: NodeId, address: &str) {
         self.dials += 1;
+        if address.starts_with("udp://") {
+            self.told.push((self.now, node, address.to_owned()));
+        }
         let life = self.hosts[n].lives;
         let peer = (0..self.hosts.len())
             .find(|peer| Self::address(*peer) == address && self.id(*peer) == node);
@@ -529,7 +542,8 @@ impl Net {
                     return;
                 }
                 let node = self.id(peer);
-                let address = Self::address(peer);
+                let seen = self.seen.get(&peer).cloned();
+                let address = seen.unwrap_or_else(|| Self::address(peer));
                 let link = LinkId(link);
                 self.input(
                     host,

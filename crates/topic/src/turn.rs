@@ -76,7 +76,7 @@ impl Topic {
                 let bytes = self.lace.genesis().encode();
                 self.say(shared, env, link, TopicFrame::Genesis { bytes });
             }
-            // Nobody asks for what it has. Keys, proposals and blocks are the node's.
+            // Nobody asks for what it has. Keys, proposals, blocks and meetings are the node's.
             TopicFrame::Genesis { .. }
             | TopicFrame::KeysAsk { .. }
             | TopicFrame::Keys { .. }
@@ -84,7 +84,9 @@ impl Topic {
             | TopicFrame::BlocksAsk { .. }
             | TopicFrame::BlocksHere { .. }
             | TopicFrame::BlockWant { .. }
-            | TopicFrame::Blocks { .. } => {}
+            | TopicFrame::Blocks { .. }
+            | TopicFrame::Meet { .. }
+            | TopicFrame::Met { .. } => {}
             TopicFrame::Refused {
                 author,
                 number,

@@ -9,11 +9,28 @@ use std::{
 /// What stands before an address that is dialled over TCP alone.
 pub(crate) const TLS: &str = "tls://";
 
-/// Where to dial, and by what: `host:port`, or `tls://host:port` for [`tls`](crate::tls) alone.
+/// What stands before an address that is dialled over UDP alone. Nodes do not tell one another such
+/// addresses.
+const UDP: &str = "udp://";
+
+/// Over what an address is dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Over {
+    /// QUIC over UDP alone.
+    Quic,
+    /// TLS over TCP alone.
+    Tls,
+    /// Whichever gets through.
+    #[default]
+    Both,
+}
+
+/// Where to dial, and by what: `host:port`, `tls://host:port` for [`tls`](crate::tls) alone, or
+/// `udp://host:port` for [`quic`](crate::quic) alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// Whether by nothing but TLS over TCP.
-    pub tls_only: bool,
+    /// By what.
+    pub over: Over,
     /// Where.
     pub at: HostPort,
 }
@@ -21,7 +38,7 @@ pub struct Address {
 impl Address {
     pub(crate) fn tls(at: SocketAddr) -> Self {
         Self {
-            tls_only: true,
+            over: Over::Tls,
             at: HostPort {
                 host: Host::Ip(at.ip()),
                 port: at.port(),
@@ -34,17 +51,25 @@ impl FromStr for Address {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let rest = text.strip_prefix(TLS);
-        Ok(Self {
-            tls_only: rest.is_some(),
-            at: rest.unwrap_or(text).parse()?,
-        })
+        let (over, at) = if let Some(rest) = text.strip_prefix(TLS) {
+            (Over::Tls, rest)
+        } else if let Some(rest) = text.strip_prefix(UDP) {
+            (Over::Quic, rest)
+        } else {
+            (Over::Both, text)
+        };
+        let at = at.parse()?;
+        Ok(Self { over, at })
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before = if self.tls_only { TLS } else { "" };
+        let before = match self.over {
+            Over::Quic => UDP,
+            Over::Tls => TLS,
+            Over::Both => "",
+        };
         write!(f, "{before}{}", self.at)
     }
 }
@@ -166,9 +191,10 @@ mod tests {
         ] {
             let address: HostPort = text.parse().expect("a good address");
             assert_eq!(address.to_string(), text);
-            for (text, tls_only) in [(text.to_owned(), false), (format!("tls://{text}"), true)] {
+            for (before, over) in [("", Over::Both), (TLS, Over::Tls), (UDP, Over::Quic)] {
+                let text = format!("{before}{text}");
                 let address: Address = text.parse().expect("a good address");
-                assert_eq!((address.to_string(), address.tls_only), (text, tls_only));
+                assert_eq!((address.to_string(), address.over), (text, over));
             }
         }
     }
@@ -201,6 +227,7 @@ mod tests {
             "tls:a:1",
             "quic://a:1",
             "tls://tls://a:1",
+            "udp://tls://a:1",
         ] {
             assert_eq!(text.parse::<Address>(), Err(BadAddress), "{text:?}");
         }

@@ -39,8 +39,8 @@ pub enum Command {
         token: DialToken,
         /// Who must answer there; anybody else is no link.
         node: NodeId,
-        /// See [`Address`](crate::Address): `host:port` or `tls://host:port`, where host is an IPv4
-        /// address, an IPv6 address in brackets, or a name.
+        /// See [`Address`](crate::Address): `host:port`, `tls://host:port` or `udp://host:port`, where
+        /// host is an IPv4 address, an IPv6 address in brackets, or a name.
         address: String,
     },
     /// Queue a frame. It costs [`frame_cost`], which the link's outbound credit must cover. Sent in

@@ -10,6 +10,8 @@ use std::{future::Future, net::SocketAddr, pin::Pin, pin::pin, sync::Arc};
 use identity::NodeId;
 use tokio::{net::TcpListener, time::timeout};
 
+pub use crate::address::Over;
+
 use crate::{
     Address, Command, Config, DialError, DialToken, Events, HostPort, Listen, OpenError, Transport,
     dial::{Dials, Made, Run},
@@ -19,18 +21,6 @@ use crate::{
     quic::{self, Quic},
     tls::{self, Channel, Tls},
 };
-
-/// Over what links are made and taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Over {
-    /// QUIC over UDP alone. Nothing is dialled or listened on over TCP.
-    Quic,
-    /// TLS over TCP alone. Nothing is dialled or listened on over UDP.
-    Tls,
-    /// Both, on the same ports.
-    #[default]
-    Both,
-}
 
 /// The transport. Lives until [`Transport::shut`] or until it is dropped.
 #[derive(Debug)]
@@ -118,14 +108,15 @@ impl Transport for Internet {
         let tls = self.tls.as_ref().map(Tls::dialler);
         self.dials
             .command(command, |node, address, token| async move {
-                let Address { tls_only, at } = address;
+                let Address { over, at } = address;
                 // An onion service has no UDP.
-                match (quic.filter(|_| !tls_only && !at.is_onion()), tls) {
+                let quic = quic.filter(|_| over != Over::Tls && !at.is_onion());
+                match (quic, tls.filter(|_| over != Over::Quic)) {
                     (Some(quic), Some(tls)) => race(&quic, &tls, node, &at, token).await,
                     (Some(quic), None) => by_quic(quic.connect(node, &at).await?, token).await,
                     (None, Some(tls)) => by_tls(tls.connect(node, &at).await?, token).await,
                     (None, None) => Err(DialError::Failed(
-                        "TLS over TCP, which leads there, is switched off here".to_owned(),
+                        "what leads there is switched off here".to_owned(),
                     )),
                 }
             });

@@ -22,6 +22,7 @@ pub(crate) use dial::{Connection as Dialled, Dialler};
 
 use crate::{
     Command, Config, DialError, DownReason, EXPORTER_LABEL, Events, OpenError, Transport,
+    address::Over,
     dial::Dials,
     door::Door,
     limits::FAREWELL_TIMEOUT,
@@ -98,7 +99,7 @@ impl Transport for Quic {
         let dialler = self.dialler();
         self.dials
             .command(command, |node, address, token| async move {
-                if address.tls_only {
+                if address.over == Over::Tls {
                     return Err(DialError::BadAddress(address.to_string()));
                 }
                 let connection = dialler.connect(node, &address.at).await?;

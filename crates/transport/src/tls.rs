@@ -24,8 +24,8 @@ pub(crate) use channel::Channel;
 pub(crate) use dial::{Connection as Dialled, Dialler};
 
 use crate::{
-    Address, Command, Config, Events, HostPort, Listen, OpenError, Transport, dial::Dials,
-    door::Door, limits::FAREWELL_TIMEOUT, link::Desk,
+    Address, Command, Config, DialError, Events, HostPort, Listen, OpenError, Transport,
+    address::Over, dial::Dials, door::Door, limits::FAREWELL_TIMEOUT, link::Desk,
 };
 
 /// The protocol's name in the TLS handshake (ALPN). It changes with what is not compatible.
@@ -145,6 +145,9 @@ impl Transport for Tls {
         let dialler = self.dialler();
         self.dials
             .command(command, |node, address, token| async move {
+                if address.over == Over::Quic {
+                    return Err(DialError::BadAddress(address.to_string()));
+                }
                 let connection = dialler.connect(node, &address.at).await?;
                 connection.greet(token).await
             });

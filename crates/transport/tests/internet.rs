@@ -181,6 +181,28 @@ async fn what_speaks_over_one_alone_neither_dials_nor_listens_over_the_other() {
     assert!(taken.is_err(), "it dialled over TCP");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_can_ask_for_udp_alone() {
+    let (a, mut at_a) = node(1, Over::Both).await;
+    let (b, mut at_b) = node(2, Over::Both).await;
+    dial(&a, &b, &format!("udp://{}", socket(&b)));
+    assert_eq!(up(&mut at_a).await.1, socket(&b).to_string());
+    up(&mut at_b).await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let there = silent.local_addr().expect("it is bound");
+    // Of a node that it has met it knows another address.
+    let (c, _at_c) = node(4, Over::Both).await;
+    dial(&a, &c, &format!("udp://{there}"));
+    assert_eq!(not_dialled(&mut at_a).await, DialError::NoAnswer);
+    let taken = timeout(Duration::from_millis(10), silent.accept()).await;
+    assert!(taken.is_err(), "it dialled over TCP");
+    // Who has no UDP does not dial there.
+    let (only_tls, mut at_tls) = node(3, Over::Tls).await;
+    dial(&only_tls, &b, &format!("udp://{}", socket(&b)));
+    let reason = not_dialled(&mut at_tls).await;
+    assert!(matches!(reason, DialError::Failed(_)), "{reason:?}");
+}
+
 /// A network between two nodes that holds back UDP until it is told to let it through.
 struct Between {
     at: SocketAddr,

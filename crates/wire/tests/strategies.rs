@@ -520,6 +520,11 @@ fn topic_frame() -> impl Strategy<Value = TopicFrame> {
             part,
             bytes
         }),
+        node().prop_map(|node| TopicFrame::Meet { node }),
+        (node(), any::<IpAddr>(), 1..=u16::MAX).prop_map(|(node, ip, port)| {
+            let address = (ip.to_canonical(), port).into();
+            TopicFrame::Met { node, address }
+        }),
     ]
 }
 

@@ -257,6 +257,7 @@ pub(super) fn peer(peer: node::Peer) -> schema::Peer {
         rtt_ms: peer.round_trip_us.map(milliseconds),
         since: peer.since.map(rfc3339),
         why: peer.why,
+        by: peer.by.map(|by| by.to_string()),
     }
 }
 

@@ -128,6 +128,7 @@ impl Inner {
                     .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
                 since: state.since_ms,
                 why: why.to_owned(),
+                by: state.by,
             });
         }
         Reply::Peers(peers)

@@ -221,7 +221,9 @@ impl Host {
             node: around.net.id(peer),
             dialled,
             exporter,
-            remote: around.net.address(peer),
+            // A place that lets no callers in is no translator here: nothing can be arranged through a
+            // core node, and as over TCP nobody tries.
+            remote: format!("tls://{}", around.net.address(peer)),
         };
         let name = &around.plan.nodes[peer as usize].name;
         self.trace(around, || format!("has link {number} with {name}"));

@@ -547,6 +547,17 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
             part: Part::Blocks(slots(5, 1)),
             bytes: vec![],
         },
+        TopicFrame::Meet {
+            node: node().node_id(),
+        },
+        TopicFrame::Met {
+            node: node().node_id(),
+            address: "203.0.113.7:4433".parse().unwrap(),
+        },
+        TopicFrame::Met {
+            node: node().node_id(),
+            address: "[2001:db8::7]:65535".parse().unwrap(),
+        },
     ]
 }
 

@@ -1,6 +1,8 @@
 //! Frames about one topic, between two nodes that have shown it to one another.
 
-use identity::{EnvelopeId, EpochId, PublicKey};
+use core::net::SocketAddr;
+
+use identity::{EnvelopeId, EpochId, NodeId, PublicKey};
 
 use crate::blocks::{Part, SlotRange};
 use crate::cut::{CutEntry, Range};
@@ -158,5 +160,17 @@ pub enum TopicFrame {
         part: Part,
         /// It; empty when it is not here.
         bytes: Vec<u8>,
+    },
+    /// 25: asks a core node for a rendezvous with another node, or agrees to one.
+    Meet {
+        /// With whom.
+        node: NodeId,
+    },
+    /// 26: a core node says where a node is that wants a rendezvous.
+    Met {
+        /// Who.
+        node: NodeId,
+        /// From where the core node's link with it comes.
+        address: SocketAddr,
     },
 }

@@ -1,6 +1,8 @@
 //! Frames about a topic to and from bytes.
 
-use identity::{EnvelopeId, EpochId, PublicKey};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use identity::{EnvelopeId, EpochId, NodeId, PublicKey};
 
 use crate::blocks::{Part, SlotsReader};
 use crate::cbor::{Fields, Malformed, Reader, Writer};
@@ -51,6 +53,8 @@ impl TopicFrame {
             Self::BlocksHere { .. } => 22,
             Self::BlockWant { .. } => 23,
             Self::Blocks { .. } => 24,
+            Self::Meet { .. } => 25,
+            Self::Met { .. } => 26,
         }
     }
 
@@ -60,6 +64,7 @@ impl TopicFrame {
         match self.kind() {
             0..=3 | 12 => self.write_sync(w),
             21..=24 => self.write_blocks(w),
+            25..=26 => self.write_meeting(w),
             _ => self.write_other(w),
         }
     }
@@ -216,10 +221,28 @@ impl TopicFrame {
         }
     }
 
+    /// Types 25 and 26.
+    fn write_meeting(&self, w: &mut Writer) {
+        match self {
+            Self::Meet { node } => {
+                w.map(1).key(0).bytes(node.as_bytes());
+            }
+            Self::Met { node, address } => {
+                w.map(3).key(0).bytes(node.as_bytes()).key(1);
+                match address.ip().to_canonical() {
+                    IpAddr::V4(ip) => w.bytes(&ip.octets()),
+                    IpAddr::V6(ip) => w.bytes(&ip.octets()),
+                };
+                w.key(2).uint(address.port());
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.tuple(2, "topic frame")?;
         let wrong = r.wrong("a topic frame of unknown type");
-        let kind = r.at_most(24, "a topic frame of unknown type")?;
+        let kind = r.at_most(26, "a topic frame of unknown type")?;
         if kind == 19 {
             return Err(wrong);
         }
@@ -227,6 +250,7 @@ impl TopicFrame {
         let frame = match kind {
             0..=3 | 12 => Self::read_sync(kind, r, &mut f)?,
             21..=24 => Self::read_blocks(kind, r, &mut f)?,
+            25..=26 => Self::read_meeting(kind, r, &mut f)?,
             _ => Self::read_other(kind, r, &mut f)?,
         };
         f.end(r)?;
@@ -325,6 +349,22 @@ impl TopicFrame {
         })
     }
 
+    /// Types 25 and 26.
+    fn read_meeting(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
+        f.need(r, 0, "node")?;
+        let node = NodeId::from_bytes(r.array("node")?);
+        if kind == 25 {
+            return Ok(Self::Meet { node });
+        }
+        f.need(r, 1, "IP address")?;
+        let ip = read_ip(r)?;
+        f.need(r, 2, "port")?;
+        let port = r.within(1, u64::from(u16::MAX), "port")?;
+        let port = u16::try_from(port).unwrap_or(u16::MAX);
+        let address = SocketAddr::new(ip, port);
+        Ok(Self::Met { node, address })
+    }
+
     /// Types 4 to 11, and 13 to 20.
     fn read_other(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
         Ok(match kind {
@@ -409,6 +449,23 @@ fn read_asked(r: &mut Reader<'_>, f: &mut Fields) -> Result<Vec<(EpochId, u32)>,
         }
         Ok((epoch, r.u32("slices")?))
     })
+}
+
+/// Four bytes or sixteen; IPv4 inside IPv6 is written as the IPv4 address that it is.
+fn read_ip(r: &mut Reader<'_>) -> Result<IpAddr, Malformed> {
+    let wrong = r.wrong("an IP address has 4 bytes, or 16 without an IPv4 address in them");
+    let bytes = r.bytes(16, "IP address")?;
+    let ip = if let Ok(four) = <[u8; 4]>::try_from(bytes) {
+        Ipv4Addr::from(four).into()
+    } else if let Ok(sixteen) = <[u8; 16]>::try_from(bytes) {
+        IpAddr::V6(Ipv6Addr::from(sixteen))
+    } else {
+        return Err(wrong);
+    };
+    if ip.to_canonical() != ip {
+        return Err(wrong);
+    }
+    Ok(ip)
 }
 
 fn read_id(r: &mut Reader<'_>) -> Result<EnvelopeId, Malformed> {
