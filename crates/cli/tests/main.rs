@@ -12,6 +12,7 @@ mod party;
 mod people;
 mod privacy;
 mod public;
+mod reach;
 mod samples;
 mod surface;
 mod table;

@@ -2,7 +2,7 @@
 
 use super::outside::Outside;
 use super::tested::command::{Command, Reply, RequestId};
-use super::tested::{Advisory, Config, Held, Input, LinkId, Node, Out};
+use super::tested::{Advisory, Config, Held, Input, LinkId, Node, Out, Reach};
 use identity::{NodeId, SecretKey};
 use machine::{Batch, ContentEffect, Event, Exempt, Kernel, MemoryBase, Rng, Time, WallTime};
 use rights::DeviceSecret;
@@ -96,6 +96,8 @@ pub(crate) struct World {
     next_link: u64,
     next_request: u64,
     rng: Rng,
+    /// Every dial: who, whom, where.
+    pub(crate) dials: Vec<(usize, NodeId, String)>,
     /// Pairs of nodes between which no link can be made.
     pub(crate) cut: Vec<(usize, usize)>,
     /// Every frame that left a node, for tests that look at what an outsider sees.
@@ -134,6 +136,7 @@ impl World {
             next_link: 1,
             next_request: 1,
             rng: Rng::from_seed(seed),
+            dials: Vec::new(),
             cut: Vec::new(),
             frames: 0,
             checks: BTreeMap::new(),
@@ -173,6 +176,7 @@ impl World {
             stale: false,
             core,
             name: name.to_owned(),
+            reach: Reach::Any,
             public: vec![format!("10.0.0.{number}:4433")],
             trust_clock: true,
             custody: custody::Settings::default(),
@@ -591,6 +595,7 @@ impl World {
     }
 
     fn dial(&mut self, from: usize, token: u64, whom: NodeId, address: &str) {
+        self.dials.push((from, whom, address.to_owned()));
         let cut = |a, b| self.cut.contains(&(a, b)) || self.cut.contains(&(b, a));
         let to = (0..self.nodes.len()).find(|to| {
             self.id(*to) == whom
