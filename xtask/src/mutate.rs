@@ -18,6 +18,7 @@ mod guests;
 mod law;
 mod nodes;
 mod proofs;
+mod reach;
 mod standing;
 
 /// One check taken out.
@@ -33,7 +34,7 @@ struct Mutation {
 }
 
 /// All of them.
-const LISTS: [&[Mutation]; 9] = [
+const LISTS: [&[Mutation]; 10] = [
     chains::MUTATIONS,
     law::MUTATIONS,
     budgets::MUTATIONS,
@@ -41,6 +42,7 @@ const LISTS: [&[Mutation]; 9] = [
     epochs::MUTATIONS,
     guests::MUTATIONS,
     proofs::MUTATIONS,
+    reach::MUTATIONS,
     nodes::MUTATIONS,
     files::MUTATIONS,
 ];

@@ -11,7 +11,7 @@ pub mod owners;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::Over;
+use crate::config::{Over, Reach};
 use crate::rate::PerMinute;
 use crate::size::Size;
 use crate::when::{Patience, Since, When};
@@ -171,6 +171,9 @@ pub struct Up {
     /// What links run over: QUIC over UDP, TLS over TCP, or both
     #[arg(long, value_name = "WHAT")]
     pub transport: Option<Over>,
+    /// By whom the node is within reach; `core` is for people, not for core nodes
+    #[arg(long, value_name = "WHO")]
+    pub reach: Option<Reach>,
     /// Write every input of the node to a new file, for `way replay`
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,

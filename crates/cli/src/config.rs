@@ -33,6 +33,8 @@ pub struct Config {
     /// The SOCKS5 proxy through which nodes are dialled over TCP; empty when there is none.
     #[serde(deserialize_with = "proxy")]
     pub proxy: String,
+    /// By whom this node is within reach.
+    pub reach: Reach,
     /// Whether the clock of this machine is believed without asking peers.
     pub trust_clock: bool,
     /// What goes into the log.
@@ -118,6 +120,33 @@ impl From<Over> for transport::internet::Over {
     }
 }
 
+/// By whom a node is within reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// By whoever has an address of it
+    Any,
+    /// By its core nodes alone: it dials nobody else, listens nowhere, and tells nobody where it is
+    Core,
+}
+
+impl Reach {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        node::Reach::from(self).word()
+    }
+}
+
+impl From<Reach> for node::Reach {
+    fn from(reach: Reach) -> Self {
+        match reach {
+            Reach::Any => Self::Any,
+            Reach::Core => Self::Core,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -126,6 +155,7 @@ impl Default for Config {
             public: String::new(),
             transport: Over::Both,
             proxy: String::new(),
+            reach: Reach::Any,
             trust_clock: false,
             log: Level::Info,
             core: Core::default(),
@@ -321,6 +351,11 @@ transport = {transport}
 # names as they are. UDP goes past it, so whoever must not be seen says transport = "tls".
 proxy = {proxy}
 
+# By whom this node is within reach: "any", by whoever has an address of it; or "core", by its core
+# nodes alone. Then it dials nobody else, listens nowhere and tells nobody where it is; what it says
+# and gets goes through core nodes that others use, too, over TLS and TCP alone.
+reach = {reach}
+
 # Whether the clock of this machine is believed without asking peers. Nothing is deleted
 # and no right ended on a clock that nobody has confirmed. A core node with a clock set by
 # the network (NTP) may say true.
@@ -353,6 +388,7 @@ free_space_floor = {floor}
             public = quoted(&self.public),
             transport = quoted(self.transport.as_str()),
             proxy = quoted(&self.proxy),
+            reach = quoted(self.reach.as_str()),
             trust_clock = self.trust_clock,
             log = quoted(self.log.as_str()),
             quota = size(quota),
@@ -431,6 +467,7 @@ mod tests {
             public: "core.example.org:4433".into(),
             transport: Over::Tls,
             proxy: "127.0.0.1:9050".into(),
+            reach: Reach::Core,
             ..Config::default()
         };
         config.core.serve = true;
@@ -459,6 +496,7 @@ mod tests {
             ("public = \"nowhere\"\n", 1, "public", "host:port"),
             ("transport = \"udp\"\n", 1, "transport", "unknown variant"),
             ("proxy = \"tor\"\n", 1, "proxy", "host:port"),
+            ("reach = \"some\"\n", 1, "reach", "unknown variant"),
             ("listen = [\"here\"]\n", 1, "listen", "socket address"),
             ("log = \"loud\"\n", 1, "log", "unknown variant"),
             ("[core]\nlinks_max = -1\n", 2, "links_max", "-1"),

@@ -121,6 +121,9 @@ fn arguments(home: &Home, up: &Up) -> Result<Vec<std::ffi::OsString>, Failure> {
     if let Some(public) = &up.public {
         arguments.push(format!("--public={public}").into());
     }
+    if let Some(reach) = up.reach {
+        arguments.push(format!("--reach={}", reach.as_str()).into());
+    }
     if let Some(over) = up.transport {
         arguments.push(format!("--transport={}", over.as_str()).into());
     }

@@ -31,7 +31,7 @@ use transport::internet::{self, Internet};
 use transport::{Listen, OpenError, Transport as _};
 
 use crate::backend::Backend;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Over, Reach};
 use crate::failure::{Code, Failure};
 use crate::home::{Home, write_private};
 use crate::keys::Keys;
@@ -90,16 +90,18 @@ impl Host {
                 hint,
             )
         })?;
-        let listen = match config.listen.as_slice() {
-            [] => Listen::Default,
-            some => Listen::At(some.to_vec()),
+        // Who is reached by its core nodes alone has no socket at which anybody could find it.
+        let (listen, over) = match (config.reach, config.listen.as_slice()) {
+            (Reach::Core, _) => (Listen::Nowhere, Over::Tls),
+            (Reach::Any, []) => (Listen::Default, config.transport),
+            (Reach::Any, some) => (Listen::At(some.to_vec()), config.transport),
         };
         let opened = internet::open(
             transport::Config {
                 proxy: config.proxy.parse().ok(),
                 ..transport::Config::new(keys.node, listen)
             },
-            config.transport.into(),
+            over.into(),
         );
         let opened = opened.await;
         let (transport, events) = opened.map_err(|error| not_listening(&error))?;
@@ -174,6 +176,7 @@ impl Host {
             id,
             name,
             addresses,
+            ..
         } = self.call(Command::Identity).await?
         else {
             return Err(unknown_to_itself());
@@ -305,6 +308,7 @@ fn settings(keys: &Keys, config: &Config) -> node::Config {
         device: DeviceSecret::from_bytes(keys.device),
         stale: false,
         core: config.core.serve,
+        reach: config.reach.into(),
         name: config.name.clone(),
         public: Some(config.public.clone())
             .filter(|at| !at.is_empty())

@@ -96,6 +96,10 @@ fn plural(n: u64, one: &str, many: &str) -> String {
     }
 }
 
+/// What a node says that is within reach of its core nodes alone.
+const CORES_ALONE: &str = "core";
+const BY_CORES: &str = "by its core nodes alone: nobody else is dialled, or told where it is";
+
 /// `way up`.
 #[must_use]
 pub fn up(up: &schema::Up) -> String {
@@ -141,6 +145,9 @@ pub fn status(status: &schema::Status) -> String {
         ],
         vec!["store".into(), store],
     ];
+    if status.reach == CORES_ALONE {
+        rows.push(vec!["reach".into(), BY_CORES.to_owned()]);
+    }
     for core in &status.cores {
         let used = Size(core.used);
         let quota = Size(core.quota);
@@ -180,6 +187,9 @@ pub fn identity(identity: &schema::Identity) -> String {
     let mut text = format!("{}\n{}", line(&identity.name), identity.id);
     for address in &identity.addresses {
         text.push_str(&format!("\n{}", line(address)));
+    }
+    if identity.reach == CORES_ALONE {
+        text.push_str(&format!("\n{BY_CORES}"));
     }
     text
 }

@@ -81,6 +81,7 @@ objects! {
         id: String,
         name: String,
         core: bool,
+        reach: String,
         links: u32,
         topics: u32,
         queued: u64,
@@ -109,7 +110,14 @@ objects! {
     /// A warning of `way send`, on standard error.
     Warned { v: Version, warning: Problem, }
     /// `way id` and `way name`.
-    Identity { v: Version, id: String, name: String, addresses: Vec<String>, version: String, }
+    Identity {
+        v: Version,
+        id: String,
+        name: String,
+        addresses: Vec<String>,
+        reach: String,
+        version: String,
+    }
     /// `way peer add`.
     PeerAdded { v: Version, id: String, }
     /// A line of `way peers`.

@@ -267,8 +267,9 @@ pub fn answer(asked: &Asked, reply: Reply) -> Answer {
         Reply::Identity {
             id,
             name,
+            reach,
             addresses,
-        } => Answer::one(&objects::identity(id, name, addresses)),
+        } => Answer::one(&objects::identity(id, name, reach, addresses)),
         Reply::Peers(peers) => Answer::many(peers, objects::peer),
         Reply::PeerAdded { id } => Answer::one(&objects::peer_added(id)),
         Reply::CoreInvited { link, quota, uses } => {

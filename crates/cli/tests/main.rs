@@ -13,6 +13,7 @@ mod party;
 mod people;
 mod privacy;
 mod public;
+mod reach;
 mod samples;
 mod surface;
 mod table;

@@ -201,6 +201,7 @@ fn invited_rights() -> Vec<node::AskedRight> {
 
 pub(crate) fn status(problems: Vec<node::Problem>) -> node::Status {
     node::Status {
+        reach: ::node::Reach::Any,
         id: node_id(),
         name: "alice".into(),
         core: false,
@@ -380,6 +381,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
             Reply::Identity {
                 id: node_id(),
                 name: "a".into(),
+                reach: ::node::Reach::Core,
                 addresses: vec!["x".into()],
             },
         ),

@@ -223,6 +223,7 @@ fn the_name_is_kept_only_when_the_node_took_it() {
     let identity = || Reply::Identity {
         id: node_id(),
         name: "new".into(),
+        reach: ::node::Reach::Any,
         addresses: Vec::new(),
     };
     let replies = vec![Reply::Done, identity(), refused(node::Code::Usage)];

@@ -100,6 +100,7 @@ fn config(number: u8, rng: &mut Rng) -> Config {
         stale: false,
         core: false,
         name: format!("node {number}"),
+        reach: node::Reach::Any,
         public: vec![format!("10.0.0.{number}:4433")],
         trust_clock: true,
         custody: custody::Settings::default(),

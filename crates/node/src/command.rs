@@ -11,6 +11,7 @@
 
 use identity::{EnvelopeId, NodeId, TopicId};
 use rights::CoreInviteSeed;
+use router::Reach;
 
 pub mod devices;
 pub mod files;
@@ -240,6 +241,7 @@ pub enum Reply {
     Identity {
         id: NodeId,
         name: String,
+        reach: Reach,
         addresses: Vec<String>,
     },
     /// To [`Command::Peers`].
@@ -374,6 +376,8 @@ pub struct Status {
     pub name: String,
     /// Whether it serves as a core.
     pub core: bool,
+    /// By whom it is within reach.
+    pub reach: Reach,
     /// Links that are up.
     pub links: u32,
     /// Topics it takes part in or holds.

@@ -2,6 +2,7 @@
 
 use identity::SecretKey;
 use rights::DeviceSecret;
+use router::Reach;
 
 /// Keys and settings of one life of a node. Settings that change while it runs come as commands.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct Config {
     pub core: bool,
     /// The name that others see when the home has none yet.
     pub name: String,
+    /// By whom this node is within reach. A core node is within reach of everybody, whatever this says: it serves.
+    pub reach: Reach,
     /// Addresses to tell others, `host:port`, before those at which it listens.
     pub public: Vec<String>,
     /// Whether the host's clock may be relied upon without asking anybody.

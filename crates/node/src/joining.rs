@@ -14,7 +14,7 @@ use identity::NodeId;
 use identity::seal::hpke::HpkeSecret;
 use machine::WallTime;
 use rights::{Invitation, InviteSeed, SealingKeys};
-use router::Why;
+use router::{NotDialled, Reach, Why};
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Draft, Payload, PublishError, Role};
 use wire::plain::Title;
@@ -124,6 +124,11 @@ impl Inner {
         })?;
         let seed = InviteSeed::from_bytes(link.seed);
         let loc = seed.locator();
+        if self.router.reach() == Reach::Core && self.mine.cores(turn.cx).is_empty() {
+            let text = format!("{}, and it uses none", NotDialled::OwnReach);
+            let hint = "use one (`way core use`), then join";
+            return Err(Failure::new(Code::Refused, text, hint));
+        }
         if !self.joining.make_room(&loc) {
             return Err(Failure::new(
                 Code::Failed,
@@ -240,12 +245,15 @@ impl Inner {
 
     fn look_progress(&mut self, turn: &mut Turn<'_, '_>, loc: [u8; 32]) {
         let mut cores = self.mine.cores(turn.cx);
-        cores.retain(|core| self.link_of(core).is_some());
+        let by_cores = self.router.reach() == Reach::Core;
+        // Where nobody else is asked, they are waited for.
+        cores.retain(|core| by_cores || self.link_of(core).is_some());
         let Some(look) = self.joining.0.get_mut(&loc) else {
             return;
         };
         let Some(found) = look.found.clone() else {
             let named = look.at.iter().map(|address| &address.node);
+            let named = named.filter(|_| !by_cores);
             if named.chain(&cores).all(|node| look.missed.contains(node)) {
                 self.look_failed(turn, loc);
             }
@@ -275,13 +283,23 @@ impl Inner {
                     .map(|(request, _)| request),
             )
             .collect();
+        let (text, hint) = match self.router.reach() {
+            Reach::Any => (
+                "the invite is not known at the nodes that the link names".to_owned(),
+                "it may be over or withdrawn; ask whoever invited you for a new link",
+            ),
+            Reach::Core => (
+                format!(
+                    "{}, and none of these knows the invite",
+                    NotDialled::OwnReach
+                ),
+                "ask whoever invited you to use one of your core nodes and for a new link then; or become a client of \
+                 theirs (`way core use`)",
+            ),
+        };
         for request in waiting {
             self.waiting.done(request);
-            let failure = Failure::new(
-                Code::NotFound,
-                "the invite is not known at the nodes that the link names",
-                "it may be over or withdrawn; ask whoever invited you for a new link",
-            );
+            let failure = Failure::new(Code::NotFound, text.clone(), hint);
             self.reply(turn, request, Reply::Failed(failure));
         }
         self.stop_asking(turn, &loc);

@@ -58,7 +58,7 @@ pub use figures::Figures;
 pub use io::{Advisory, Check, CheckDone, FileDone, FileJob, Held, Input, LinkId, Out, Verbatim};
 pub use limits::MAX_MESSAGE;
 pub use node::Node;
-pub use router::acl;
+pub use router::{Reach, acl};
 
 /// All tables of a node's store.
 #[must_use]

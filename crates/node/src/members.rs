@@ -207,9 +207,9 @@ impl Inner {
         device: &PublicKey,
         node: &NodeId,
     ) -> Vec<String> {
-        let known = self.router.addresses(cx, node);
-        if !known.is_empty() {
-            return known;
+        // The newest word counts, also where it names no address any more.
+        if self.router.advert(cx, node).is_some() {
+            return self.router.addresses(cx, node);
         }
         let told = cx.store.get(TOLD, &told_key(node, local, device));
         let told = told.and_then(|value| stored_advert(&value));
@@ -361,7 +361,12 @@ impl Inner {
             advert.encode()
         });
         let said = said.unwrap_or_default();
-        *blake3::hash(&[said, cores.encode()].concat()).as_bytes()
+        let mut hashed = [said, cores.encode()].concat();
+        if !self.router.may_tell_address() {
+            // Where a core node holds the topic, too, members are told that there is no address any more, or one again.
+            hashed.push(1);
+        }
+        *blake3::hash(&hashed).as_bytes()
     }
 
     /// This node has a new advert: members are told, where it says something else than before. One

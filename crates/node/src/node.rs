@@ -27,7 +27,7 @@ use custody::{Custody, MyCores, MyCoresOutput};
 use identity::NodeId;
 use lace::Policy;
 use machine::{Cx, Effect, Machine, Outbox, Time, Timers};
-use router::Router;
+use router::{Reach, Router};
 use std::collections::{BTreeMap, BTreeSet};
 use topic::{Env, Topics};
 use wire::Frame;
@@ -237,6 +237,12 @@ impl Inner {
             // A core node must not learn the names of those whom it serves: members read them in
             // the topic.
             public_name: config.core,
+            // It serves whoever has its address.
+            reach: if config.core {
+                Reach::Any
+            } else {
+                config.reach
+            },
             ..router::Config::new(config.node_key.clone(), &config.name, &config.software)
         };
         let router = Router::open(turn.cx, settings, &mut turn.router);

@@ -151,6 +151,7 @@ impl Inner {
             let hint = "`way device remove` one that is not used any more";
             return Err(Failure::new(Code::Failed, text, hint));
         }
+        self.may_pair()?;
         let own = self.own_addresses();
         let own = own.iter().filter_map(|uri| uri.parse::<NodeAddress>().ok());
         let at: Vec<NodeAddress> = own.take(wire::limits::MAX_LINK_ADDRESSES).collect();
@@ -181,6 +182,17 @@ impl Inner {
         self.pairing.open.push(OpenLink { key, until });
         let until = turn.cx.wall.as_millis().saturating_add(DEVICE_LINK_MS);
         Ok(Reply::Device(DeviceReply::Invited { link: text, until }))
+    }
+
+    /// Devices come to know one another on a link between the two, from which each sees where the other is.
+    fn may_pair(&self) -> Result<(), Failure> {
+        if self.router.reach() == router::Reach::Any {
+            return Ok(());
+        }
+        let text = "devices are linked with one another to become one person's, and this node is linked with its core \
+                    nodes alone (reach = core)";
+        let hint = "change `reach` in config.toml for as long as that takes, if each may see where the other is";
+        Err(Failure::new(Code::Refused, text, hint))
     }
 
     /// `way device join`: makes this computer a device of whoever made the link.
@@ -216,6 +228,7 @@ impl Inner {
             let text = "this device made the link itself";
             return Err(Failure::new(Code::Usage, text, "use it on the other one"));
         };
+        self.may_pair()?;
         if self.host.keys.config.core {
             let text = "this node serves as a core: it is nobody's device";
             return Err(Failure::new(Code::Refused, text, "use another home"));

@@ -20,6 +20,7 @@ use core::time::Duration;
 use identity::{EnvelopeId, NodeId, SecretKey};
 use machine::{ContentDone, ContentName, MAX_LISTED};
 use rights::DeviceSecret;
+use router::Reach;
 use topic::Job;
 use wire::cbor::{Reader, Writer};
 use wire::{Malformed, Raw};
@@ -250,6 +251,7 @@ pub fn encode_config(config: &Config) -> Zeroizing<Vec<u8>> {
         device,
         stale,
         core,
+        reach,
         name,
         public,
         trust_clock,
@@ -263,11 +265,12 @@ pub fn encode_config(config: &Config) -> Zeroizing<Vec<u8>> {
         free_floor,
     } = custody;
     let mut w = Writer::new();
-    w.array(15)
+    w.array(16)
         .bytes(node_key.to_seed().as_slice())
         .bytes(device.as_bytes())
         .bool(*stale)
         .bool(*core)
+        .bool(*reach == Reach::Core)
         .text(name);
     texts(&mut w, public);
     w.bool(*trust_clock)
@@ -288,7 +291,7 @@ pub fn encode_config(config: &Config) -> Zeroizing<Vec<u8>> {
 /// [`Malformed`] when these bytes are none.
 pub fn decode_config(bytes: &[u8]) -> Result<Config, Malformed> {
     let mut r = Reader::new(bytes, bytes.len())?;
-    r.tuple(15, "configuration")?;
+    r.tuple(16, "configuration")?;
     let seed = Zeroizing::new(r.array("node key")?);
     let device = Zeroizing::new(r.array("device secret")?);
     Ok(Config {
@@ -296,6 +299,11 @@ pub fn decode_config(bytes: &[u8]) -> Result<Config, Malformed> {
         device: DeviceSecret::from_bytes(*device),
         stale: r.bool("stale")?,
         core: r.bool("core")?,
+        reach: if r.bool("reach")? {
+            Reach::Core
+        } else {
+            Reach::Any
+        },
         name: text(&mut r)?,
         public: read_texts(&mut r)?,
         trust_clock: r.bool("clock")?,

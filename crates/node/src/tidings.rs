@@ -638,8 +638,11 @@ impl Inner {
         (profile, CoreList { cores })
     }
 
-    /// Where others can reach this node, as URIs, those configured first.
+    /// Where others can reach this node, as URIs, those configured first; none where nobody may know.
     pub(crate) fn own_addresses(&self) -> Vec<String> {
+        if !self.router.may_tell_address() {
+            return Vec::new();
+        }
         let public = &self.host.keys.config.public;
         let mut known = BTreeSet::new();
         public

@@ -6,6 +6,7 @@ use crate::limits::MAX_WAITS;
 use crate::node::{Inner, Turn};
 use crate::timer::Timer;
 use identity::{EnvelopeId, NodeId, TopicId};
+use router::Reach;
 use std::collections::BTreeMap;
 use topic::StateKind;
 use wire::Manifest;
@@ -141,10 +142,16 @@ impl Inner {
         let (message, hint) = match &what {
             What::Look(loc) => {
                 self.look_over(turn, loc, request);
-                (
-                    "none of the nodes that the link names could be reached",
-                    "see that one of them is up and reachable, then try again",
-                )
+                match self.router.reach() {
+                    Reach::Core => (
+                        "none of this node's core nodes has answered, and it asks nobody else (reach = core)",
+                        "`way core list` says how they stand",
+                    ),
+                    Reach::Any => (
+                        "none of the nodes that the link names could be reached",
+                        "see that one of them is up and reachable, then try again",
+                    ),
+                }
             }
             What::Sought(topic) => {
                 self.sought_over(topic, request);

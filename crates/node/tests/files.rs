@@ -10,7 +10,7 @@ use std::time::Duration;
 use wire::{Frame, TopicFrame};
 
 const PATH: &str = "/home/alice/tea.pdf";
-const TO: &str = "/home/bob/tea.pdf";
+pub(crate) const TO: &str = "/home/bob/tea.pdf";
 
 /// A core node, with Alice and Bob in a topic that it holds.
 fn garden(seed: u8) -> (World, [usize; 3]) {
@@ -28,7 +28,7 @@ fn garden(seed: u8) -> (World, [usize; 3]) {
 }
 
 /// Bytes of a file that are nowhere the same.
-fn bytes(length: usize) -> Vec<u8> {
+pub(crate) fn bytes(length: usize) -> Vec<u8> {
     let word = |n: usize| (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
     (0..length.div_ceil(8))
         .flat_map(word)
@@ -36,7 +36,12 @@ fn bytes(length: usize) -> Vec<u8> {
         .collect()
 }
 
-fn share(world: &mut World, node: usize, bytes: Vec<u8>, expires: Option<u64>) -> String {
+pub(crate) fn share(
+    world: &mut World,
+    node: usize,
+    bytes: Vec<u8>,
+    expires: Option<u64>,
+) -> String {
     world.nodes[node]
         .outside
         .files
@@ -52,12 +57,12 @@ fn share(world: &mut World, node: usize, bytes: Vec<u8>, expires: Option<u64>) -
     }
 }
 
-fn is_held(world: &mut World, node: usize, id: &str) {
+pub(crate) fn is_held(world: &mut World, node: usize, id: &str) {
     let reply = wait(world, node, id, WaitFor::Held, None);
     assert!(matches!(reply, Reply::Reached { .. }), "{reply:?}");
 }
 
-fn files(world: &mut World, node: usize) -> Vec<File> {
+pub(crate) fn files(world: &mut World, node: usize) -> Vec<File> {
     let list = FilesCommand::List {
         topic: "tea".to_owned(),
     };
@@ -67,7 +72,7 @@ fn files(world: &mut World, node: usize) -> Vec<File> {
     }
 }
 
-fn get(world: &mut World, node: usize, file: &str, patience: Duration) -> Reply {
+pub(crate) fn get(world: &mut World, node: usize, file: &str, patience: Duration) -> Reply {
     let get = FilesCommand::Get {
         topic: "tea".to_owned(),
         file: file.to_owned(),

@@ -26,6 +26,7 @@ mod paired;
 mod promised;
 mod public;
 mod rates;
+mod reach;
 mod releases;
 mod restored;
 mod roll;

@@ -2,7 +2,7 @@
 
 use super::outside::Outside;
 use super::tested::command::{Command, Reply, RequestId};
-use super::tested::{Advisory, Config, Held, Input, LinkId, Node, Out};
+use super::tested::{Advisory, Config, Held, Input, LinkId, Node, Out, Reach};
 use identity::{NodeId, SecretKey};
 use machine::{Batch, ContentEffect, Event, Exempt, Kernel, MemoryBase, Rng, Time, WallTime};
 use rights::DeviceSecret;
@@ -96,6 +96,8 @@ pub(crate) struct World {
     next_link: u64,
     next_request: u64,
     rng: Rng,
+    /// Every dial: who, whom, where.
+    pub(crate) dials: Vec<(usize, NodeId, String)>,
     /// Pairs of nodes between which no link can be made.
     pub(crate) cut: Vec<(usize, usize)>,
     /// Every frame that left a node, for tests that look at what an outsider sees.
@@ -139,6 +141,7 @@ impl World {
             next_link: 1,
             next_request: 1,
             rng: Rng::from_seed(seed),
+            dials: Vec::new(),
             cut: Vec::new(),
             frames: 0,
             checks: BTreeMap::new(),
@@ -180,6 +183,7 @@ impl World {
             stale: false,
             core,
             name: name.to_owned(),
+            reach: Reach::Any,
             public: vec![format!("10.0.0.{number}:4433")],
             trust_clock: true,
             custody: custody::Settings::default(),
@@ -624,6 +628,7 @@ impl World {
     }
 
     fn dial(&mut self, from: usize, token: u64, whom: NodeId, address: &str) {
+        self.dials.push((from, whom, address.to_owned()));
         if let Some(at) = address.strip_prefix("udp://") {
             return self.knock(from, token, whom, at);
         }
@@ -751,6 +756,19 @@ impl World {
         }
     }
 
+    /// Gives a command.
+    pub(crate) fn begin(&mut self, node: usize, command: Command) -> RequestId {
+        let request = RequestId(self.next_request);
+        self.next_request += 1;
+        self.input(node, Input::Command { request, command });
+        request
+    }
+
+    /// The answer to a command, if there is one by now.
+    pub(crate) fn answer(&mut self, node: usize, request: RequestId) -> Option<Reply> {
+        self.nodes[node].replies.remove(&request)
+    }
+
     /// Gives a command and waits for its answer, at most so long.
     pub(crate) fn ask_for(
         &mut self,
@@ -758,13 +776,11 @@ impl World {
         command: Command,
         time: Duration,
     ) -> Option<Reply> {
-        let request = RequestId(self.next_request);
-        self.next_request += 1;
-        self.input(node, Input::Command { request, command });
+        let request = self.begin(node, command);
         let end = self.now.after(time);
         loop {
             self.settle();
-            if let Some(reply) = self.nodes[node].replies.remove(&request) {
+            if let Some(reply) = self.answer(node, request) {
                 return Some(reply);
             }
             if self.now >= end {

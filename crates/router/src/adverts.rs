@@ -56,10 +56,11 @@ impl Router {
         self.own.signed.as_ref().map(|signed| &signed.value)
     }
 
-    /// One's own advert as it was signed, for whatever carries it beside a link.
+    /// One's own advert as it was signed, for whatever tells it; nothing while it says what may not be told.
     #[must_use]
     pub fn own_signed(&self) -> Option<&SignedAdvert> {
-        self.own.signed.as_ref()
+        let tells = |own: &&SignedAdvert| self.may_tell_address() || own.value.addresses.is_empty();
+        self.own.signed.as_ref().filter(tells)
     }
 
     /// Another node's advert, if it is stored here.
@@ -125,6 +126,7 @@ impl Router {
         let (sealing, sealing_before) = public_keys(cx)?;
         let last = self.own.signed.as_ref().map(|signed| &signed.value);
         let addresses = match &self.own.listening {
+            _ if !self.may_tell_address() => Vec::new(),
             Some(listening) => listening
                 .iter()
                 .filter(|address| address.uri.len() <= wire::limits::MAX_URI)
@@ -207,7 +209,7 @@ impl Router {
         };
         // A stranger that asked is answered when it has become known.
         state.asked = !state.is_known();
-        if let Some(raw) = self.own.signed.as_ref().map(Signed::to_raw)
+        if let Some(raw) = self.own_signed().map(Signed::to_raw)
             && self
                 .links
                 .get(&link)

@@ -4,6 +4,7 @@ use core::fmt;
 
 use identity::SecretKey;
 
+use crate::Reach;
 use crate::limits::MAX_STRANGERS;
 
 /// An address of one's own, for the advert.
@@ -33,6 +34,8 @@ pub struct Config {
     /// Whether the home was restored from a backup, or its last use is unknown: then an advert of
     /// one's own that one does not remember is no sign of a second node with this key.
     pub restored: bool,
+    /// By whom this node is within reach.
+    pub reach: Reach,
 }
 
 impl Config {
@@ -47,6 +50,7 @@ impl Config {
             trusted_clock: false,
             max_strangers: MAX_STRANGERS,
             restored: false,
+            reach: Reach::Any,
         }
     }
 }

@@ -21,7 +21,7 @@ impl Router {
         if self.targets.queue(&node, cores) {
             return;
         }
-        let advert = self.addresses(cx, &node);
+        let at = self.dialled_at(cx, &node);
         let room = self.targets.has_room_for_address();
         let Some(target) = self.targets.get_mut(&node) else {
             return;
@@ -29,16 +29,18 @@ impl Router {
         match &mut target.phase {
             Phase::Linked => {}
             Phase::Waiting(_) | Phase::Queued => {
-                let rest = target.addresses(advert);
-                if rest.is_empty() {
-                    target.phase = Phase::Waiting(None);
-                    // If it is told again, the node is dialled again.
-                    "no address of this node is known".clone_into(&mut target.last_error);
-                    self.want_advert(cx, node, out);
-                    self.give_up_best_effort(&node, cx.now);
-                    self.sync_mail_targets(cx, out);
-                    return;
-                }
+                let rest = match at {
+                    Ok(at) => at,
+                    Err(why) => {
+                        target.phase = Phase::Waiting(None);
+                        // If it is told again, the node is dialled again.
+                        target.last_error = why.to_string();
+                        self.want_advert(cx, node, out);
+                        self.give_up_best_effort(&node, cx.now);
+                        self.sync_mail_targets(cx, out);
+                        return;
+                    }
+                };
                 let tokens = std::collections::BTreeMap::new();
                 target.phase = Phase::Dialling {
                     since: cx.now,

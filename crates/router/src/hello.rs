@@ -22,6 +22,15 @@ impl Router {
         out: &mut Outbox<Output>,
     ) {
         let node = link.node;
+        if !link.dialled && !self.may_be_dialled_by(&node) {
+            // Nothing is said on it, and nothing is remembered of it.
+            out.push(Output::Close {
+                link: id,
+                code: Code::STRANGER,
+                text: String::new(),
+            });
+            return;
+        }
         if node == self.me {
             self.self_link(cx, id, link, out);
             return;

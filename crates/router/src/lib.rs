@@ -2,6 +2,7 @@
 //!
 //! - Links: hello and version, the budget of strangers, one link between two nodes, keep-alive,
 //!   neighbours and dialling, NodeAdverts, whether the clock is confirmed.
+//! - Who may have a link with whom, and who may learn where this node is ([`Reach`]).
 //! - Rate rules: who may give this node how much in a minute, and get of it ([`acl`]).
 //! - Unicast ("mail"): a queue that survives restarts, sealing, delivery once, the inbox, echo.
 //!
@@ -39,6 +40,7 @@ mod mail;
 mod meeting;
 mod names;
 mod peers;
+mod reach;
 mod router;
 mod row;
 mod silence;
@@ -54,5 +56,6 @@ pub use figures::Figures;
 pub use mail::{Class, InboxMail, MailError, MailRefusal, MailState, Send};
 pub use names::{Labels, LookAlikes, label};
 pub use peers::{PeerError, PeerState};
+pub use reach::{NotDialled, Reach};
 pub use router::Router;
 pub use row::TABLES;

@@ -143,6 +143,10 @@ pub const MEETING_PORT_MIN: u16 = 1_024;
 /// A link that we dialled and nobody needs is closed after so much silence.
 pub const UNNEEDED_TIME: Duration = Duration::from_secs(300);
 
+/// How long a node that is within reach of its core nodes alone stays linked with one that is none any more: what was
+/// said last leaves meanwhile.
+pub const PARTING_TIME: Duration = Duration::from_secs(2);
+
 /// Adverts of others that are kept. Beyond it one of a node goes that is neither linked nor dialled,
 /// and to which no mail waits; if none such is among [`ADVERTS_LOOKED_AT`], the new one is not kept.
 pub const MAX_ADVERTS: usize = 16_384;

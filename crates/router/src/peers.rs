@@ -8,6 +8,7 @@ use crate::event::{Output, Why};
 use crate::limits::{MAX_ADDRESS, MAX_PEERS, MAX_TARGET_ADDRESSES};
 use crate::links::Phase as LinkPhase;
 use crate::names::Labels;
+use crate::reach::Reach;
 use crate::router::{Router, Timer};
 use crate::row::{self, PEERS, PeerRow};
 use crate::targets::Phase;
@@ -24,6 +25,9 @@ pub enum PeerError {
     /// An address is too long, or there are too many.
     #[error("an address is too long, or there are more than {MAX_TARGET_ADDRESSES}")]
     Address,
+    /// This node dials its core nodes alone.
+    #[error("{}", crate::NotDialled::OwnReach)]
+    Reach,
 }
 
 /// A peer, linked or dialled, for lists.
@@ -84,6 +88,9 @@ impl Router {
     ) -> Result<(), PeerError> {
         if node == self.me {
             return Err(PeerError::Oneself);
+        }
+        if self.config.reach == Reach::Core {
+            return Err(PeerError::Reach);
         }
         let known: Option<PeerRow> = row::get(&mut cx.store, PEERS, node.as_bytes());
         if known.is_none() && cx.store.prefix(PEERS, &[], MAX_PEERS).len() >= MAX_PEERS {
@@ -146,8 +153,8 @@ impl Router {
     fn peer(&self, cx: &mut Cx<'_>, node: NodeId, name: String) -> PeerState {
         let link = self.open.get(&node).and_then(|link| self.links.get(link));
         let target = self.targets.get(&node);
-        let advert = self.addresses(cx, &node);
-        let first = target.and_then(|target| target.addresses(advert).pop_front());
+        let at = self.dialled_at(cx, &node);
+        let first = at.ok().and_then(|mut at| at.pop_front());
         let next_dial = match target.map(|target| &target.phase) {
             Some(Phase::Waiting(Some(at))) => Some(at.since(cx.now)),
             _ => None,

@@ -197,7 +197,7 @@ impl Router {
             }
             Input::Release { node, why } => {
                 self.targets.release(&node, why);
-                self.look_at_need(&node);
+                self.look_at_need(cx.now, &node);
                 self.forget_untold(cx);
             }
             Input::Listening { addresses } => {

@@ -5,7 +5,7 @@ use machine::{Cx, Outbox, Time};
 use wire::{Code, Frame};
 
 use crate::event::{LinkId, Output};
-use crate::limits::{PING_PATIENCE, PINGS, UNNEEDED_TIME};
+use crate::limits::{PARTING_TIME, PING_PATIENCE, PINGS, UNNEEDED_TIME};
 use crate::router::{Router, Timer};
 
 impl Router {
@@ -51,9 +51,13 @@ impl Router {
     }
 
     /// A reason to keep a node is gone: its link may be unneeded from now on.
-    pub(crate) fn look_at_need(&mut self, node: &NodeId) {
+    pub(crate) fn look_at_need(&mut self, now: Time, node: &NodeId) {
         if let Some(id) = self.open.get(node).copied() {
-            let at = self.unneeded_at(id);
+            let at = if self.may_be_dialled_by(node) {
+                self.unneeded_at(id)
+            } else {
+                now.after(PARTING_TIME)
+            };
             if self
                 .timers
                 .get(Timer::Ping(id))
@@ -71,10 +75,19 @@ impl Router {
         id: LinkId,
         out: &mut Outbox<Output>,
     ) {
+        let Some(link) = self.links.get(&id) else {
+            return;
+        };
+        let (node, dialled) = (link.node, link.dialled);
+        if !self.may_be_dialled_by(&node) {
+            let text = "no longer a core node of this node";
+            self.close(cx, id, Code::CLOSING, text, out);
+            return;
+        }
+        let unneeded = dialled && !self.targets.has(&node);
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        let unneeded = link.dialled && !self.targets.has(&link.node);
         if unneeded && cx.now.since(link.used) >= UNNEEDED_TIME {
             self.close(cx, id, Code::CLOSING, "the link is no longer needed", out);
             return;

@@ -236,7 +236,7 @@ impl Router {
     #[must_use]
     pub fn ignores(&self, link: LinkId) -> bool {
         let link = self.links.get(&link);
-        link.is_some_and(|link| link.phase == Phase::Closing)
+        link.is_none_or(|link| link.phase == Phase::Closing)
     }
 
     /// Refuses something to a peer that is not known: in the same words whatever the reason is, and

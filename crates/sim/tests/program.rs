@@ -139,6 +139,7 @@ fn a_record_that_was_cut_off_is_not_as_recorded() {
         stale: false,
         core: false,
         name: "a".to_owned(),
+        reach: node::Reach::Any,
         public: Vec::new(),
         trust_clock: true,
         custody: custody::Settings::default(),

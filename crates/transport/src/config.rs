@@ -22,6 +22,10 @@ pub enum Listen {
     Default,
     /// Exactly these addresses; port 0 is any port. At least one.
     At(Vec<SocketAddr>),
+    /// Nowhere: it dials, and nobody can dial it. For TLS alone. QUIC has one socket for both; and while a link
+    /// stands iroh tells the peer the addresses of this machine, and sends packets to whichever the peer names,
+    /// neither of which it lets one switch off.
+    Nowhere,
 }
 
 /// How to open the transport.
@@ -114,14 +118,17 @@ impl Listen {
         let is_open = match self {
             Self::Default => true,
             Self::At(addresses) => addresses.iter().any(|address| address.port() == 0),
+            Self::Nowhere => false,
         };
         let tries = match self {
+            Self::Nowhere => 0,
             Self::At(addresses) if addresses.is_empty() => 0,
             _ if is_open => PORT_TRIES,
             _ => 1,
         };
         (0..tries).map(move |attempt| match self {
             Self::At(addresses) => addresses.clone(),
+            Self::Nowhere => Vec::new(),
             Self::Default if attempt == 0 => everywhere(DEFAULT_PORT),
             Self::Default => everywhere(free_port().unwrap_or(0)),
         })

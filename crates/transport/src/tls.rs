@@ -69,6 +69,9 @@ pub async fn open(config: Config) -> Result<(Tls, Events), OpenError> {
 
 /// Binds what is to be listened on.
 pub(crate) fn bound(listen: &Listen) -> Result<Vec<TcpListener>, OpenError> {
+    if *listen == Listen::Nowhere {
+        return Ok(Vec::new());
+    }
     let mut last = OpenError::NoAddress;
     for addresses in listen.attempts() {
         match listeners(&addresses) {

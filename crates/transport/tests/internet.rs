@@ -203,6 +203,30 @@ async fn an_address_can_ask_for_udp_alone() {
     assert!(matches!(reason, DialError::Failed(_)), "{reason:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_listens_nowhere_dials_over_tls_and_cannot_be_dialled() {
+    let (b, mut at_b) = node(2, Over::Both).await;
+    let nowhere = || Config::new([3; 32], Listen::Nowhere);
+    let opened = internet::open(nowhere(), Over::Tls).await;
+    let (hidden, mut at_hidden) = opened.expect("nothing is bound");
+    assert_eq!(hidden.listening(), Vec::<String>::new());
+    dial(&hidden, &b, &socket(&b).to_string());
+    assert!(up(&mut at_hidden).await.1.starts_with("tls://"));
+    // Whoever has seen from where it dials finds nobody there.
+    let (_, from) = up(&mut at_b).await;
+    dial(&b, &hidden, &from);
+    let reason = not_dialled(&mut at_b).await;
+    assert!(
+        matches!(reason, DialError::Failed(_) | DialError::NoAnswer),
+        "{reason:?}"
+    );
+    // QUIC has one socket for both directions.
+    for over in [Over::Quic, Over::Both] {
+        let error = internet::open(nowhere(), over).await;
+        assert!(matches!(error, Err(OpenError::NoAddress)), "{over:?}");
+    }
+}
+
 /// A network between two nodes that holds back UDP until it is told to let it through.
 struct Between {
     at: SocketAddr,

@@ -176,6 +176,7 @@ fn config(keys: &Keys, name: &str, core: bool) -> Config {
         device: DeviceSecret::from_bytes(keys.device),
         stale: false,
         core,
+        reach: node::Reach::Any,
         name: name.to_owned(),
         public: Vec::new(),
         trust_clock: false,

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Context;
 use crate::args::Up;
 use crate::client::object;
-use crate::config::{Config, check_name, check_public};
+use crate::config::{Config, Over, Reach, check_name, check_public};
 use crate::failure::{Code, Exit, Failure};
 use crate::home::{Home, write_private};
 use crate::host::{Host, Setup, addresses};
@@ -100,7 +100,10 @@ async fn live(context: &mut Context, setup: Setup, is_new: bool, child: bool) ->
     let host = Arc::new(Host::open(setup).await?);
     if is_new {
         // Now the port is known, and kept.
-        config.listen = addresses::sockets(&host.listening());
+        let listening = addresses::sockets(&host.listening());
+        if !listening.is_empty() {
+            config.listen = listening;
+        }
         write_private(&home.config(), config.text().as_bytes(), true)?;
     }
     let listener = socket::listen(&home)?;
@@ -278,7 +281,32 @@ fn load_config(home: &Home, up: &Up) -> Result<(Config, bool), Failure> {
         config.transport = over;
     }
     config.core.serve |= up.core;
+    if let Some(reach) = up.reach {
+        config.reach = reach;
+    }
+    let said = up.core || up.reach.is_some() || up.transport.is_some();
+    if let Err(why) = reachable(&config) {
+        return Err(if said {
+            usage("--reach", why.to_owned())
+        } else {
+            let hint = "correct the file and start again";
+            Failure::new(Code::Config, format!("{}: {why}", path.display()), hint)
+        });
+    }
     Ok((config, is_new))
+}
+
+/// Whether a node with these settings can be reached as they say.
+fn reachable(config: &Config) -> Result<(), &'static str> {
+    match config.reach {
+        Reach::Core if config.core.serve => {
+            Err("a core node is there to be reached; `core` is for those who use one")
+        }
+        Reach::Core if config.transport == Over::Quic => {
+            Err("with `core` links run over TLS and TCP alone, which transport `quic` switches off")
+        }
+        Reach::Any | Reach::Core => Ok(()),
+    }
 }
 
 /// `way down`.

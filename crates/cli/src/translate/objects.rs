@@ -1,5 +1,6 @@
 //! The node's values as objects of the surface.
 
+use ::node::Reach;
 use ::node::command::{self as node, Reply};
 use identity::{NodeId, TopicId};
 
@@ -15,12 +16,18 @@ pub(super) fn done() -> schema::Done {
     }
 }
 
-pub(super) fn identity(id: NodeId, name: String, addresses: Vec<String>) -> schema::Identity {
+pub(super) fn identity(
+    id: NodeId,
+    name: String,
+    reach: Reach,
+    addresses: Vec<String>,
+) -> schema::Identity {
     schema::Identity {
         v: Version,
         id: id.to_string(),
         name,
         addresses,
+        reach: reach.word().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
@@ -205,6 +212,7 @@ pub(super) fn status(status: node::Status) -> schema::Status {
         id: status.id.to_string(),
         name: status.name,
         core: status.core,
+        reach: status.reach.word().to_owned(),
         links: status.links,
         topics: status.topics,
         queued: status.queued,

@@ -121,6 +121,7 @@ impl Inner {
             Command::Identity => Ok(Reply::Identity {
                 id: self.id,
                 name: self.router.name().to_owned(),
+                reach: self.router.reach(),
                 addresses: self.own_addresses(),
             }),
             Command::SetName { name } => self.set_name(turn, &name),

@@ -2,6 +2,7 @@
 
 use super::inviting::AskedInvite;
 use super::names::one;
+use super::topics::nowhere_to_go;
 use crate::command::owners::{Owner, Owners, OwnersCommand, OwnersReply, Proposal};
 use crate::command::{Code, Failure, Problem, Reply};
 use crate::limits::MAX_CUT_NAMED;
@@ -91,7 +92,7 @@ impl Inner {
         }
         if self.own_addresses().is_empty() && self.mine.list(turn.cx).is_empty() {
             let text = "neither this node nor a core of it has an address that others could reach";
-            let hint = "use a core node, or name an address with `way up --public HOST:PORT`";
+            let hint = nowhere_to_go(self.router.reach());
             return Err(Failure::new(Code::Failed, text, hint));
         }
         let Reply::Topic { id, name } = self.topic_create(turn, name, policy)? else {

@@ -3,8 +3,12 @@
 use crate::command::{Code, Failure, Peer, Problem, Reply, RequestId, Status};
 use crate::node::{Inner, Turn};
 use crate::waiting::What;
-use router::Why;
+use router::{PeerError, Reach, Why};
 use wire::{NodeAddress, UriScheme};
+
+/// What helps whoever wants a link that `reach = core` does not allow.
+const BY_CORES: &str = "a core node is named with `way core use`; everybody else is reached through one that both \
+                        use. To be linked with others, change `reach` in config.toml and start again";
 
 impl Inner {
     pub(super) fn status(&mut self, turn: &mut Turn<'_, '_>) -> Reply {
@@ -18,6 +22,7 @@ impl Inner {
                 hint: "free some space; reading, handing over and expiry go on".to_owned(),
             });
         }
+        problems.extend(self.reach_problem(turn));
         problems.extend(self.core_problems(turn, None));
         problems.extend(self.owner_problems(turn));
         problems.extend(self.ended_problems(turn));
@@ -25,6 +30,7 @@ impl Inner {
             id: self.id,
             name: self.router.name().to_owned(),
             core: self.host.keys.config.core,
+            reach: self.router.reach(),
             links,
             topics,
             queued: self.router.waiting().saturating_add(self.undelivered(turn)),
@@ -33,6 +39,17 @@ impl Inner {
             rules: self.router.acl().rules().summary(),
             cores: self.own_cores(turn),
             problems,
+        })
+    }
+
+    /// A node that is within reach of its core nodes alone, and has none, is within nobody's.
+    fn reach_problem(&self, turn: &mut Turn<'_, '_>) -> Option<Problem> {
+        let alone = self.router.reach() == Reach::Core && self.mine.list(turn.cx).is_empty();
+        alone.then(|| Problem {
+            code: "reach".to_owned(),
+            text: "this node is within reach of its core nodes alone (reach = core), and uses none"
+                .to_owned(),
+            hint: "use a core node (`way core use`), or change `reach` in config.toml".to_owned(),
         })
     }
 
@@ -69,7 +86,12 @@ impl Inner {
                 &[address.authority()],
                 &mut turn.router,
             )
-            .map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
+            .map_err(|why| match why {
+                PeerError::Reach => Failure::new(Code::Refused, why.to_string(), BY_CORES),
+                PeerError::Oneself | PeerError::TooMany | PeerError::Address => {
+                    Failure::new(Code::Failed, why.to_string(), "")
+                }
+            })?;
         Ok(Reply::PeerAdded { id: address.node })
     }
 

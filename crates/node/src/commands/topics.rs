@@ -12,6 +12,7 @@ use crate::tidings::MAX_KEPT_MEMBERS;
 use identity::{GrantId, PublicKey};
 use lace::{Lace, Rule};
 use rights::found_with;
+use router::Reach;
 use std::collections::{BTreeMap, BTreeSet};
 use topic::Role;
 use wire::plain::CoreEntry;
@@ -278,6 +279,8 @@ impl Inner {
                     })
                 }),
         );
+        // Whoever invited this device may have been reached where it now wants to be reached no more.
+        entries.retain(|entry| !self.router.is_reached_by_cores_alone(turn.cx, &entry.node));
         let own: Vec<String> = self.own_addresses();
         if !own.is_empty() {
             entries.push(CoreEntry {
@@ -310,7 +313,7 @@ impl Inner {
             return Err(Failure::new(
                 Code::Failed,
                 "neither this node nor a core of it has an address that others could reach",
-                "use a core node, or name an address with `way up --public HOST:PORT`",
+                nowhere_to_go(self.router.reach()),
             ));
         }
         entries.truncate(wire::limits::MAX_CORES);
@@ -334,6 +337,16 @@ impl Inner {
         }
         members.sort_by_key(|member| self.link_of(&member.node).is_none());
         members
+    }
+}
+
+/// What helps a node whose links for people would lead nowhere.
+pub(super) const fn nowhere_to_go(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Any => "use a core node, or name an address with `way up --public HOST:PORT`",
+        Reach::Core => {
+            "use a core node (`way core use`): this node's own addresses are told to nobody (reach = core)"
+        }
     }
 }
 

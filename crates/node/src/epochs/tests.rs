@@ -58,6 +58,7 @@ fn config() -> Config {
         stale: false,
         core: false,
         name: "Ada".to_owned(),
+        reach: router::Reach::Any,
         public: Vec::new(),
         trust_clock: true,
         custody: custody::Settings::default(),

@@ -176,6 +176,7 @@ impl Inner {
                 name: String::new(),
             })
             .collect();
+        cores.retain(|core| !self.router.is_reached_by_cores_alone(turn.cx, &core.node));
         if reads {
             let ways = self.ways_of(local).into_iter().map(|way| CoreEntry {
                 node: way.node,

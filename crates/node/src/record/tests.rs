@@ -5,7 +5,7 @@ use identity::{Context, Signature};
 use machine::Rng;
 use rights::CoreInviteSeed;
 use router::acl::{Group, Way, Who};
-use router::{Rule, Rules};
+use router::{Reach, Rule, Rules};
 
 /// Texts, numbers and bytes that nobody chose.
 struct Whim(Rng);
@@ -354,6 +354,7 @@ fn keys_and_settings_come_back() {
             device: DeviceSecret::generate(&mut w.0),
             stale: w.bool(),
             core: w.bool(),
+            reach: if w.bool() { Reach::Core } else { Reach::Any },
             name: w.text(),
             public: w.texts(),
             trust_clock: w.bool(),

@@ -5,6 +5,7 @@ use machine::Cx;
 use wire::{Code, SignedMailReceipt};
 
 use super::queue::{DELIVERED, EXPIRED, FAILED, WAITING, queue_row};
+use crate::reach::{NotDialled, Reach};
 use crate::router::Router;
 use crate::row::{self, QUEUE_ALL, QUEUE_ENVELOPES, QueueRow};
 
@@ -115,6 +116,10 @@ impl Router {
             "the recipient, who must fetch it from its core node"
         };
         let hint = match target {
+            _ if self.reach() == Reach::Core && queued.held.is_empty() => format!(
+                "{}: mail goes to whom a core node serves that this node uses, too",
+                NotDialled::OwnReach
+            ),
             Some(target) if !target.last_error.is_empty() => {
                 format!("the last attempt to reach it failed: {}", target.last_error)
             }

@@ -416,6 +416,7 @@ fn config(plan: &Plan, keys_of: NodeNo, no: NodeNo) -> node::Config {
         stale: false,
         core: node.role == crate::plan::Role::Core,
         name: plan.nodes[keys_of as usize].name.clone(),
+        reach: node::Reach::Any,
         public: Vec::new(),
         trust_clock: node.trust_clock,
         custody: custody::Settings {
