@@ -28,56 +28,13 @@ use std::time::{Duration, Instant};
 
 use machine::Rng;
 
-use crate::people::{Person, Running, World};
+use crate::member::Member;
+use crate::people::World;
 use ledger::{Book, Ledger};
 use load::TOPIC;
 
 /// How long what was promised may take to arrive on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Somebody with a node that may be up.
-struct Member {
-    person: Person,
-    node: Option<Running>,
-    /// It has said that it is up.
-    up: bool,
-}
-
-impl Member {
-    fn new(world: &World, name: &str, words: &[&str]) -> Self {
-        let person = world.person(name);
-        let words = [&["--name", name, "--listen", "127.0.0.1:0"], words].concat();
-        let mut node = person.serve(&words);
-        assert!(node.line().contains("addresses"), "{}", person.log());
-        Self {
-            person,
-            node: Some(node),
-            up: true,
-        }
-    }
-
-    fn kill(&mut self) {
-        if let Some(node) = self.node.take() {
-            node.kill();
-        }
-    }
-
-    fn start(&mut self) {
-        if self.node.is_none() {
-            self.node = Some(self.person.serve(&[]));
-            self.up = false;
-        }
-    }
-
-    fn wait_up(&mut self) {
-        if let (Some(node), false) = (&mut self.node, self.up) {
-            let line = node.line();
-            let log = || self.person.log();
-            assert!(line.contains("addresses"), "{line}\n{}", log());
-            self.up = true;
-        }
-    }
-}
 
 /// What a run was like.
 #[derive(Debug, Default)]

@@ -28,6 +28,8 @@ pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
 /// A folder for homes, and for what must lie outside of them.
 pub(crate) struct World {
     folder: tempfile::TempDir,
+    /// What starts its people, as in [`Person::within`].
+    within: Vec<String>,
 }
 
 /// Somebody with a home.
@@ -42,6 +44,50 @@ pub(crate) struct Person {
     pub(crate) within: Vec<String>,
 }
 
+/// A network of its own, in which there is nothing but loopback: what goes over it can be counted. It lasts
+/// as long as the process that keeps it, and those within.
+pub(crate) struct Apart {
+    keeper: Child,
+}
+
+impl Apart {
+    /// Nothing where the test may not make one: that takes root.
+    pub(crate) fn new() -> Option<Self> {
+        let words = ["--net", "sh", "-c"];
+        let keep = "ip link set lo up && echo up && exec sleep infinity";
+        let mut keeper = Command::new("unshare")
+            .args(words)
+            .arg(keep)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let mut line = String::new();
+        let out = keeper.stdout.take().map(BufReader::new);
+        // Where it is refused there is no line.
+        let _ = out?.read_line(&mut line);
+        let apart = Self { keeper };
+        (line.trim() == "up").then_some(apart)
+    }
+
+    /// Bytes that have gone over its loopback since it was made.
+    pub(crate) fn moved(&self) -> u64 {
+        let devices = format!("/proc/{}/net/dev", self.keeper.id());
+        let devices = std::fs::read_to_string(devices).unwrap();
+        let mut lines = devices.lines();
+        let line = lines.find_map(|line| line.trim().strip_prefix("lo:"));
+        let received = line.unwrap().split_whitespace().next().unwrap();
+        received.parse().unwrap()
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
+    }
+}
+
 /// What a process printed, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -54,6 +100,16 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            within: Vec::new(),
+        }
+    }
+
+    /// Whose people run in a network of their own.
+    pub(crate) fn within(apart: &Apart) -> Self {
+        let keeper = apart.keeper.id();
+        Self {
+            within: vec!["nsenter".to_owned(), format!("--net=/proc/{keeper}/ns/net")],
+            ..Self::new()
         }
     }
 
@@ -75,7 +131,7 @@ impl World {
             state: self.path().join("state"),
             passphrase: None,
             environment: Vec::new(),
-            within: Vec::new(),
+            within: self.within.clone(),
         }
     }
 
@@ -278,7 +334,12 @@ impl Person {
 
     /// Becomes a client of a core node.
     pub(crate) fn uses(&self, core: &Self) {
-        let invite = core.object("CoreInvite", &["core", "invite", "--quota", "64MiB"]);
+        self.uses_up_to(core, "64MiB");
+    }
+
+    /// Becomes a client of a core node that grants this quota.
+    pub(crate) fn uses_up_to(&self, core: &Self, quota: &str) {
+        let invite = core.object("CoreInvite", &["core", "invite", "--quota", quota]);
         self.object(
             "CoreUsed",
             &["core", "use", invite["link"].as_str().unwrap()],

@@ -2,7 +2,7 @@
 //! temporary folder:
 //!
 //! ```text
-//! cargo run --release -p cli --example figures -- volume|memory|core|privacy|all
+//! cargo run --release -p cli --example figures -- volume|files|memory|core|privacy|all
 //! ```
 //!
 //! Each prints what it measured beside its target, and the exit code is 1 when a target is missed.
@@ -10,6 +10,7 @@
 //! `FIGURES_FOLDER` says where the temporary folder is made (`core` needs about 8 GB there), and
 //! `FIGURES_SCALE` divides the numbers of messages, for trying things out.
 
+mod files;
 mod loader;
 mod memory;
 mod privacy;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
 fn run(name: &str, report: &mut Report) -> Result<(), Failed> {
     let all = [
         ("volume", volume::measure as Measure),
+        ("files", files::measure),
         ("memory-fresh", memory::fresh),
         ("memory-history", memory::history),
         ("memory-topics", memory::topics),

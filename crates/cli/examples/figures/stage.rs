@@ -40,6 +40,11 @@ impl Stage {
         })
     }
 
+    /// For what lies beside the homes.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn person(&self, name: &str) -> Result<Person, Failed> {
         let folder = self.folder.path().join(name);
         Ok(Person {

@@ -1,0 +1,4 @@
+//! Files and folders between real processes.
+
+mod journey;
+mod tree;
