@@ -23,6 +23,7 @@ use identity::NodeId;
 use machine::Time;
 use router::acl::{No, Way};
 use std::collections::BTreeMap;
+use wire::frame::meeting_hash;
 use wire::{Frame, TopicFrame};
 
 /// What this node has asked core nodes for, and what peers have asked of it.
@@ -92,7 +93,11 @@ fn spend(counts: &mut BTreeMap<NodeId, Count>, now: Time, node: NodeId, most: u3
 impl Inner {
     /// Whether this node would have a link with a node that is not found where it says that it is, and
     /// let core nodes tell it from where their links with this one come. The one place to say no.
-    fn would_meet(&mut self, turn: &Turn<'_, '_>, node: &NodeId) -> bool {
+    fn would_meet(&mut self, turn: &mut Turn<'_, '_>, node: &NodeId) -> bool {
+        let within = self.router.may_tell_address() && self.router.may_dial(turn.cx, node).is_ok();
+        if !within {
+            return false;
+        }
         [Way::In, Way::Out].into_iter().all(|way| {
             let room = self.router.acl().room(turn.cx.now, way, node.as_bytes());
             !matches!(room, Err(No::Never { .. }))
@@ -119,7 +124,7 @@ impl Inner {
         if let Some((link, local)) = chosen.copied()
             && self.rendezvous.want(turn.cx.now, node)
         {
-            self.send_topic(turn, link, local, TopicFrame::Meet { node });
+            self.say_meet(turn, link, (local, node));
         }
     }
 
@@ -143,6 +148,13 @@ impl Inner {
         }
     }
 
+    fn say_meet(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, (local, node): (u32, NodeId)) {
+        if let Some(topic) = self.host.keys.topic(local).map(|keys| keys.id) {
+            let with = meeting_hash(topic, node);
+            self.send_topic(turn, link, local, TopicFrame::Meet { with });
+        }
+    }
+
     /// At a core node: somebody who has proved a topic wants to meet somebody else. Who has proved the
     /// same topic is told, and whoever asks hears nothing of whether that is so.
     pub(crate) fn on_meet(
@@ -150,7 +162,7 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         link: LinkId,
         local: u32,
-        with: NodeId,
+        with: &[u8; 32],
     ) {
         let Some(from) = self.links.get(&link).map(|state| state.node) else {
             return;
@@ -164,16 +176,20 @@ impl Inner {
                 state.proven.contains(&local) && state.members.contains_key(&local)
             })
         };
-        let other = self.link_of(&with).filter(takes_part);
-        let (Some(to), true) = (other, takes_part(&link) && from != with) else {
+        let Some(topic) = self.host.keys.topic(local).map(|keys| keys.id) else {
+            return;
+        };
+        let mut others = self.links.iter().filter(|(link, _)| takes_part(link));
+        let other = others.find(|(_, state)| meeting_hash(topic, state.node) == *with);
+        let other = other.map(|(link, state)| (*link, state.node));
+        let Some((to, with)) = other.filter(|(_, with)| takes_part(&link) && from != *with) else {
             return;
         };
         let seen = (self.router.seen_at(&from), self.router.seen_at(&with));
         let (Some(address), Some(other)) = seen else {
             return;
         };
-        let held = self.host.keys.topic(local).map(|keys| keys.id);
-        let served = held.and_then(|topic| self.host.custody.served(turn.cx, &topic));
+        let served = self.host.custody.served(turn.cx, &topic);
         let held = served.is_some_and(|served| !served.sponsors.is_empty());
         if held
             && address.is_ipv4() == other.is_ipv4()
@@ -210,7 +226,7 @@ impl Inner {
             .router
             .meet(turn.cx, node, (by, address), &mut turn.router);
         if dialled && !asked {
-            self.send_topic(turn, link, local, TopicFrame::Meet { node });
+            self.say_meet(turn, link, (local, node));
         }
     }
 }

@@ -114,8 +114,8 @@ impl Stage {
     }
 
     fn meet(&self, node: usize) -> TopicFrame {
-        let node = self.world.id(node);
-        TopicFrame::Meet { node }
+        let with = wire::frame::meeting_hash(self.tea, self.world.id(node));
+        TopicFrame::Meet { with }
     }
 
     fn met(&self, node: usize, at: &str) -> TopicFrame {
@@ -367,4 +367,33 @@ fn nothing_is_told_where_the_core_node_sees_no_use_in_it() {
         stage.world.pass(Duration::from_secs(5));
         assert_eq!((stage.told(alice), stage.told(bob)), (vec![], vec![]));
     }
+}
+
+#[test]
+fn who_is_reached_by_its_core_nodes_alone_meets_nobody() {
+    let mut stage = Stage::new(9);
+    let alice = stage.alice;
+    stage.world.down(alice);
+    stage.world.nodes[alice].config.reach = router::Reach::Core;
+    stage.world.up(alice);
+    stage.world.pass(Duration::from_secs(30));
+    stage.join();
+    stage.world.pass(Duration::from_secs(7_200));
+    let (core, bob, carol) = (stage.core, stage.bob, stage.carol);
+    assert!(!stage.linked(alice, bob) && stage.linked(bob, carol));
+    // She asks for nobody, and agrees to nothing: the core node tells nobody where it sees her.
+    let her = stage.world.id(alice);
+    let said = stage.said.borrow().clone();
+    for (from, _, frame) in &said {
+        assert_ne!(*from, alice, "{frame:?}");
+        assert!(!matches!(frame, TopicFrame::Met { node, .. } if *node == her));
+    }
+    // Nor if it is said to her that somebody wants to.
+    stage.said.take();
+    let met = stage.met(bob, BOB);
+    stage.say(core, alice, met);
+    stage.world.pass(Duration::from_secs(60));
+    let said = stage.said.borrow().clone();
+    assert!(said.iter().all(|(from, ..)| *from != alice), "{said:?}");
+    assert!(!stage.linked(alice, bob));
 }

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use identity::{EnvelopeId, EpochId, NodeId, PublicKey};
+use identity::{EnvelopeId, EpochId, NodeId, PublicKey, TopicId, seal};
 
 use crate::blocks::{Part, SlotRange};
 use crate::cut::{CutEntry, Range};
@@ -163,8 +163,8 @@ pub enum TopicFrame {
     },
     /// 25: asks a core node for a rendezvous with another node, or agrees to one.
     Meet {
-        /// With whom.
-        node: NodeId,
+        /// With whom, as [`meeting_hash`]: a core node that does not know the node learns nothing of it.
+        with: [u8; 32],
     },
     /// 26: a core node says where a node is that wants a rendezvous.
     Met {
@@ -173,4 +173,10 @@ pub enum TopicFrame {
         /// From where the core node's link with it comes.
         address: SocketAddr,
     },
+}
+
+/// How a node is named to a core node that arranges a rendezvous with it in a topic:
+/// kdf("meet", topic id ‖ node id).
+pub fn meeting_hash(topic: TopicId, node: NodeId) -> [u8; 32] {
+    seal::kdf("meet", &[topic.as_bytes(), node.as_bytes()])
 }

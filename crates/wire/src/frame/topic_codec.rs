@@ -224,8 +224,8 @@ impl TopicFrame {
     /// Types 25 and 26.
     fn write_meeting(&self, w: &mut Writer) {
         match self {
-            Self::Meet { node } => {
-                w.map(1).key(0).bytes(node.as_bytes());
+            Self::Meet { with } => {
+                w.map(1).key(0).bytes(with);
             }
             Self::Met { node, address } => {
                 w.map(3).key(0).bytes(node.as_bytes()).key(1);
@@ -352,10 +352,11 @@ impl TopicFrame {
     /// Types 25 and 26.
     fn read_meeting(kind: u64, r: &mut Reader<'_>, f: &mut Fields) -> Result<Self, Malformed> {
         f.need(r, 0, "node")?;
-        let node = NodeId::from_bytes(r.array("node")?);
+        let node = r.array("node")?;
         if kind == 25 {
-            return Ok(Self::Meet { node });
+            return Ok(Self::Meet { with: node });
         }
+        let node = NodeId::from_bytes(node);
         f.need(r, 1, "IP address")?;
         let ip = read_ip(r)?;
         f.need(r, 2, "port")?;
