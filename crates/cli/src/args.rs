@@ -104,6 +104,8 @@ pub enum Command {
     Read(Read),
     /// Share a file or a folder in a topic; prints the message id
     Share(files::Share),
+    /// Take back a file or a folder that this device has shared
+    Unshare(files::Unshare),
     /// The files that are shared in a topic, and how much of them is here
     Files(files::Files),
     /// Fetch a file of a topic, from all who have it, and write it
@@ -249,10 +251,23 @@ pub enum Core {
         #[arg(long, value_name = "FILE")]
         psk_file: Option<PathBuf>,
     },
-    /// Client: leave a core node; it keeps its promises and takes nothing new
+    /// Operator: say when this core node ends; it takes no new clients and topics, promises nothing beyond, and
+    /// its clients move what it holds to others
+    Retire {
+        /// A time, or how long from now
+        #[arg(long, value_name = "DATE", required_unless_present = "cancel")]
+        by: Option<When>,
+        /// It does not end
+        #[arg(long, conflicts_with = "by")]
+        cancel: bool,
+    },
+    /// Client: leave a core node, once others hold what it does; it keeps its promises
     Leave {
         /// A core node: an id, a prefix of one, or a name
         node: String,
+        /// At once, whether or not others hold what it does
+        #[arg(long)]
+        now: bool,
     },
     /// Client: the core nodes this node uses
     List,

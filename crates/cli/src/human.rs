@@ -262,6 +262,27 @@ pub fn core_denied(denied: &schema::CoreDenied) -> String {
     )
 }
 
+/// `way core retire`.
+#[must_use]
+pub fn core_retires(retires: &schema::CoreRetires) -> String {
+    let kept = retires
+        .promised_until
+        .as_ref()
+        .map_or_else(String::new, |until| {
+            format!(
+                "; what it has promised it must keep until {}",
+                minutes(until)
+            )
+        });
+    match &retires.by {
+        Some(by) => format!(
+            "this core node ends {}: it takes no new clients and topics, and its clients are told{kept}",
+            minutes(by)
+        ),
+        None => "this core node does not end".to_owned(),
+    }
+}
+
 /// `way core list`.
 #[must_use]
 pub fn cores(cores: &[schema::Core]) -> String {
@@ -328,6 +349,17 @@ fn about_core(core: &schema::Core) -> String {
             minutes(until)
         ));
     }
+    if let Some(retires) = &core.retires {
+        add(format!("ends {}, as its operator says", minutes(retires)));
+    }
+    if let Some(broken) = &core.broken {
+        let since = core.broken_since.as_deref();
+        let since = since.map_or_else(String::new, |at| format!(" since {}", minutes(at)));
+        add(format!("is not believed{since}: {}", line(broken)));
+    }
+    if let Some(gone) = &core.gone_since {
+        add(format!("not reached since {}", minutes(gone)));
+    }
     if let Some(hint) = &core.hint {
         add(line(hint));
     }
@@ -369,6 +401,14 @@ pub fn topics(topics: &[schema::Topic]) -> String {
     )
 }
 
+/// What the files of a topic take.
+fn taken(bytes: u64, limit: Option<u64>) -> String {
+    match limit {
+        Some(limit) => format!("{} of at most {}", Size(bytes), Size(limit)),
+        None => Size(bytes).to_string(),
+    }
+}
+
 /// `way topic info`.
 #[must_use]
 pub fn topic_info(info: &schema::TopicInfo) -> String {
@@ -383,6 +423,7 @@ pub fn topic_info(info: &schema::TopicInfo) -> String {
             "holds".into(),
             format!("{} envelopes, {}", info.envelopes, Size(info.bytes)),
         ],
+        vec!["files".into(), taken(info.files_bytes, info.files_limit)],
         vec![
             "in sync".into(),
             format!("with {}", plural(info.peers.into(), "peer", "peers")),

@@ -84,6 +84,10 @@ pub enum Ask {
     },
     CoreLeave {
         core: String,
+        now: bool,
+    },
+    CoreRetire {
+        by: Option<u64>,
     },
     CoreList,
     TopicCreate {
@@ -205,6 +209,14 @@ pub enum Ask {
         topic: String,
     },
     FilesDrop {
+        topic: String,
+        file: String,
+    },
+    FilesLimit {
+        topic: String,
+        bytes: Option<u64>,
+    },
+    Unshare {
         topic: String,
         file: String,
     },

@@ -117,6 +117,7 @@ fn choose(context: &mut Context, command: Command) -> Outcome {
         Command::Send(send) => commands::send::run(context, send),
         Command::Read(read) => commands::read::read(context, read),
         Command::Share(share) => commands::files::share(context, share),
+        Command::Unshare(unshare) => commands::files::unshare(context, unshare),
         Command::Files(files) => commands::files::files(context, files),
         Command::Get(get) => commands::files::get(context, get),
         Command::Inbox(inbox) => commands::read::inbox(context, &inbox),

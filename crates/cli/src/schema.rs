@@ -148,6 +148,14 @@ objects! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held_until: Option<String>,
     }
+    /// `way core retire`.
+    CoreRetires {
+        v: Version,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        promised_until: Option<String>,
+    }
     /// A line of `way core clients`.
     Client {
         v: Version,
@@ -186,6 +194,14 @@ objects! {
         held_until: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retires: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        broken: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        broken_since: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gone_since: Option<String>,
     }
     /// `way topic create` and `way join`.
     TopicId { v: Version, id: String, name: String, }
@@ -210,6 +226,9 @@ objects! {
         lines: u64,
         envelopes: u64,
         bytes: u64,
+        files_bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files_limit: Option<u64>,
         peers: u32,
         devices: Vec<Device>,
         cores: Vec<TopicCore>,

@@ -53,7 +53,8 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         Ask::CoreDeny { node } => Command::CoreDeny { node },
         Ask::CoreClients => Command::CoreClients,
         Ask::CoreUse { link } => Command::CoreUse { link },
-        Ask::CoreLeave { core } => Command::CoreLeave { core },
+        Ask::CoreLeave { core, now } => Command::CoreLeave { core, now },
+        Ask::CoreRetire { by } => Command::CoreRetire { by },
         Ask::CoreList => Command::CoreList,
         Ask::CoreAllowPsk { psk, quota, uses } => {
             let psk = key(&psk)?;
@@ -85,9 +86,12 @@ pub fn meaning(ask: Ask) -> Result<Meaning, Failure> {
         | Ask::OwnersPending
         | Ask::OwnersSign { .. }
         | Ask::OwnersPropose { .. } => owners::asked(ask),
-        Ask::Share { .. } | Ask::Files { .. } | Ask::FilesDrop { .. } | Ask::Get { .. } => {
-            files::asked(ask)
-        }
+        Ask::Share { .. }
+        | Ask::Unshare { .. }
+        | Ask::Files { .. }
+        | Ask::FilesDrop { .. }
+        | Ask::FilesLimit { .. }
+        | Ask::Get { .. } => files::asked(ask),
         Ask::DeviceInvite
         | Ask::DeviceJoin { .. }
         | Ask::DeviceList
@@ -280,6 +284,9 @@ pub fn answer(asked: &Asked, reply: Reply) -> Answer {
             held_bytes,
             held_until,
         } => Answer::one(&objects::core_denied(id, held_bytes, held_until)),
+        Reply::CoreRetires { by, promised_until } => {
+            Answer::one(&objects::core_retires(by, promised_until))
+        }
         Reply::CoreClients(clients) => Answer::many(clients, objects::client),
         Reply::CoreUsed { id, quota } => Answer::one(&objects::core_used(id, quota)),
         Reply::Cores(cores) => Answer::many(cores, objects::core),

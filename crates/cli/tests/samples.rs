@@ -1,15 +1,19 @@
 //! One of everything that the node may answer, with every field that may be missing once there and
 //! once not.
 
+mod asks;
+
 use ::node::command::devices::{Branch, Choice, DeviceReply, DeviceRow, DeviceTopic};
 use ::node::command::files::{File, FilesReply};
 use ::node::command::owners::{Owner, Owners, OwnersReply, Proposal, ProposedEnd, ProposedGrant};
 use ::node::command::public::PublicReply;
 use ::node::command::{self as node, LineKind, Reply, WaitFor};
-use cli::request::{Ask, End, From, Right, Text, WaitState};
+use cli::request::End;
 use cli::schema::{self, Version, to_line};
 use cli::translate::{Asked, answer};
 use identity::{EnvelopeId, NodeId, TopicId};
+
+pub(crate) use asks::asks;
 
 pub(crate) fn node_id() -> NodeId {
     NodeId::from_bytes([7; 32])
@@ -165,6 +169,7 @@ fn topic_info() -> node::TopicInfo {
         cores: vec![(node_id(), "core.example.org:4433".into())],
         envelopes: 5,
         bytes: 4096,
+        files: (1, Some(2)),
         invites: vec![node::InviteRow {
             grant: HEX.into(),
             uses: 2,
@@ -240,6 +245,9 @@ fn core(full: bool) -> node::Core {
         refused_since: full.then_some(1),
         held_until: full.then_some(2),
         hint: full.then(|| "h".into()),
+        retires: full.then_some(1),
+        broken: full.then(|| (1, "b".into())),
+        gone: full.then_some(1),
     }
 }
 
@@ -409,6 +417,13 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
                 id: node_id(),
                 held_bytes: 0,
                 held_until: None,
+            },
+        ),
+        (
+            "CoreRetires",
+            Reply::CoreRetires {
+                by: Some(1),
+                promised_until: Some(2),
             },
         ),
         (
@@ -614,6 +629,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
                             size: 1,
                             have: 1,
                             parts: 2,
+                            unshared: false,
                         },
                         "x",
                     ),
@@ -734,163 +750,4 @@ pub(crate) fn ends() -> [End; 2] {
         }],
     };
     [End::default(), full]
-}
-
-/// Every request.
-pub(crate) fn asks() -> Vec<Ask> {
-    let text = || String::from("x");
-    vec![
-        Ask::Status,
-        Ask::Id,
-        Ask::Name { name: text() },
-        Ask::Peers,
-        Ask::PeerAdd { address: text() },
-        Ask::PeerRemove { peer: text() },
-        Ask::CoreInvite { quota: 1, uses: 1 },
-        Ask::CoreAllow {
-            node: text(),
-            quota: 1,
-        },
-        Ask::CoreDeny { node: text() },
-        Ask::CoreAllowPsk {
-            psk: text(),
-            quota: 1,
-            uses: 1,
-        },
-        Ask::CoreDenyPsk { psk: text() },
-        Ask::CoreUsePsk {
-            address: text(),
-            psk: text(),
-        },
-        Ask::CoreClients,
-        Ask::CoreUse { link: text() },
-        Ask::CoreLeave { core: text() },
-        Ask::CoreList,
-        Ask::OwnersCreate {
-            name: text(),
-            threshold: 2,
-            count: 3,
-            public: true,
-            messages: Some(1),
-        },
-        Ask::OwnersList { topic: text() },
-        Ask::OwnersPending,
-        Ask::OwnersSign { id: text() },
-        Ask::OwnersPropose {
-            topic: text(),
-            add: vec![text()],
-            remove: vec![text()],
-            threshold: Some(2),
-        },
-        Ask::DeviceInvite,
-        Ask::DeviceJoin {
-            link: text(),
-            timeout_ms: 1,
-        },
-        Ask::DeviceList,
-        Ask::DeviceRemove {
-            device: text(),
-            topic: None,
-        },
-        Ask::DeviceBranches {
-            topic: Some(text()),
-        },
-        Ask::DeviceChoose {
-            topic: text(),
-            act: text(),
-        },
-        Ask::TopicCreate {
-            name: text(),
-            public: true,
-            messages: Some(10),
-        },
-        Ask::TopicLink { topic: text() },
-        Ask::TopicList,
-        Ask::TopicInfo { topic: text() },
-        Ask::Members { topic: text() },
-        Ask::Grant {
-            topic: text(),
-            member: text(),
-            rights: vec![Right::Publish, Right::Read, Right::Admit],
-            from: Some(1),
-            until: Some(2),
-            messages: Some(10),
-            bytes: Some(1_000),
-            at: Some(3),
-        },
-        Ask::Revoke {
-            topic: text(),
-            member: text(),
-            only: vec![Right::Read],
-            cut: Some(text()),
-            cascade: true,
-        },
-        Ask::TopicLeave { topic: text() },
-        Ask::TopicForget { topic: text() },
-        Ask::Invite {
-            topic: text(),
-            uses: 1,
-            until: None,
-            rights: vec![Right::Publish, Right::Read],
-            read_from: Some(1),
-            read_until: None,
-            messages: Some(10),
-            while_away: true,
-        },
-        Ask::JoinLook {
-            link: text(),
-            timeout_ms: 1,
-        },
-        Ask::Join {
-            link: text(),
-            name: None,
-            timeout_ms: 1,
-        },
-        Ask::Send {
-            to: text(),
-            messages: vec![Text::of(vec![0xff]), Text::of(b"a".to_vec())],
-            expires: Some(1),
-            best_effort: false,
-        },
-        Ask::Share {
-            topic: text(),
-            path: text(),
-            expires: Some(1),
-        },
-        Ask::Files { topic: text() },
-        Ask::FilesDrop {
-            topic: text(),
-            file: text(),
-        },
-        Ask::Get {
-            topic: text(),
-            file: text(),
-            to: text(),
-            timeout_ms: 1,
-        },
-        Ask::Wait {
-            id: text(),
-            state: WaitState::Held,
-            of: Some(1),
-            timeout_ms: 1,
-        },
-        Ask::Read {
-            topic: text(),
-            from: From::AfterMessage(text()),
-            limit: 1,
-        },
-        Ask::Confirm {
-            topic: text(),
-            n: 1,
-        },
-        Ask::Inbox { after: 0, limit: 1 },
-        Ask::Ping {
-            node: text(),
-            timeout_ms: 1,
-        },
-        Ask::Why { id: None },
-        Ask::Changed { after: 0 },
-        Ask::Backup { file: text() },
-        Ask::Down,
-    ]
 }

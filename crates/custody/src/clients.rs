@@ -250,6 +250,13 @@ impl Custody {
         rows.into_iter().filter_map(usage).collect()
     }
 
+    /// What was agreed with a client that is served.
+    #[must_use]
+    pub fn agreement(&self, cx: &mut Cx<'_>, node: &NodeId) -> Option<Agreed> {
+        let account = client(cx, node).filter(|account| !account.denied)?;
+        Some(self.agreed(&account))
+    }
+
     /// The account of one client.
     #[must_use]
     pub fn usage(&self, cx: &mut Cx<'_>, node: &NodeId) -> Option<ClientUsage> {
@@ -333,6 +340,7 @@ impl Custody {
             return Err(Refusal::lasting(Code::NotClient, "the invite is used up"));
         };
         if known.is_none() {
+            self.check_stays()?;
             check_clients(cx)?;
         }
         invite.uses_left = left;
@@ -361,6 +369,7 @@ impl Custody {
             topics: account.topics_used,
             max_topics: account.topics,
             max_hold_ms: self.settings.hold_ms(),
+            retires_ms: self.retires(),
         }
     }
 }

@@ -34,6 +34,8 @@ pub enum Code {
     TooOften = 11,
     /// It has expired.
     Expired = 12,
+    /// The core node ends, and takes nothing more of this kind.
+    Retiring = 13,
 }
 
 impl Code {
@@ -53,6 +55,7 @@ impl Code {
             10 => Self::Unacceptable,
             11 => Self::TooOften,
             12 => Self::Expired,
+            13 => Self::Retiring,
             _ => Self::Refused,
         }
     }
@@ -68,7 +71,7 @@ impl Code {
     #[must_use]
     pub const fn in_frame(self) -> u16 {
         match self {
-            Self::Refused | Self::Unacceptable => 15,
+            Self::Refused | Self::Unacceptable | Self::Retiring => 15,
             Self::NotClient => 9,
             Self::Denied => 8,
             Self::Quota | Self::GuestShare | Self::AuthorShare | Self::HeaderShare => 6,
@@ -159,4 +162,6 @@ pub struct Agreed {
     pub max_topics: u32,
     /// Longest promise, in milliseconds.
     pub max_hold_ms: u64,
+    /// When the core node ends, in milliseconds since 1970, if its operator has said so.
+    pub retires_ms: Option<u64>,
 }

@@ -118,6 +118,42 @@ impl Custody {
         })
     }
 
+    /// Gives back a part of what was reserved for a deposit, of which the author has no need any more: `body`
+    /// bytes, on the account that bears it, if so much is reserved there until that time.
+    pub fn release(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (deposit, sponsor): (&Deposit, &NodeId),
+        out: &mut Outbox<Output>,
+    ) {
+        let own = deposit.depositor == *sponsor;
+        let party = if own { &OWN } else { deposit.author.as_bytes() };
+        let key = promise_key(step_of(deposit.expires_ms), &deposit.topic, sponsor, party);
+        let promise: Option<PromiseRow> = row::get(&mut cx.store, PROMISES, &key);
+        let Some(promise) = promise.filter(|_| deposit.body > 0 && deposit.expires_ms > 0) else {
+            return;
+        };
+        let Some(rest) = promise.bodies.checked_sub(deposit.body) else {
+            return;
+        };
+        let (life, bodies) = (promise.life, deposit.body);
+        row::put(
+            &mut cx.store,
+            PROMISES,
+            &key,
+            &PromiseRow { bodies: rest, life },
+        );
+        give_back(
+            cx,
+            &deposit.topic,
+            sponsor,
+            party,
+            &PromiseRow { bodies, life },
+        );
+        self.look_at_usage(cx, sponsor, Some(&deposit.topic));
+        out.push(Output::Room);
+    }
+
     /// Until when everything that is held of a topic is promised, but for what expires before: what
     /// a `held` receipt may say. It is remembered, and the topic stays until then whatever the
     /// clients do. While some client takes part that is the longest hold from now; afterwards what
@@ -127,8 +163,11 @@ impl Custody {
         let mut taking = false;
         let mut kept = 0;
         for (node, mut serve) in sponsors(cx, topic) {
-            if is_over(cx, &node, &serve) {
+            let over = is_over(cx, &node, &serve);
+            if over || self.retires().is_some() {
                 kept = kept.max(serve.held_until);
+            }
+            if over {
                 continue;
             }
             taking = true;
@@ -138,13 +177,28 @@ impl Custody {
             }
         }
         if taking {
-            return Some(hold);
+            // A core node that ends promises less than it did, and keeps what it promised.
+            kept = kept.max(hold);
         }
         (kept > cx.wall.as_millis()).then_some(kept)
     }
 
     fn hold(&self, cx: &Cx<'_>) -> u64 {
-        cx.wall.as_millis().saturating_add(self.settings.hold_ms())
+        let hold = cx.wall.as_millis().saturating_add(self.settings.hold_ms());
+        hold.min(self.retires().unwrap_or(u64::MAX))
+    }
+
+    /// When the last promise ends at the latest, in milliseconds since 1970; nothing where there is none.
+    pub fn promised_until(&self, cx: &mut Cx<'_>) -> Option<u64> {
+        let mut last = None;
+        for client in self.clients(cx) {
+            for topic in self.topics_of(cx, &client.node) {
+                let key = row::pair(topic.as_bytes(), client.node.as_bytes());
+                let serve: Option<ServeRow> = row::get(&mut cx.store, SERVES, &key);
+                last = last.max(serve.map(|serve| serve.held_until));
+            }
+        }
+        last.filter(|until| *until > cx.wall.as_millis())
     }
 
     /// Remembers until when something on this account was promised; says whether that is news. In
@@ -189,6 +243,7 @@ impl Custody {
         deposit: &Deposit,
     ) -> Result<(Account, Option<AuthorRow>), Refusal> {
         self.check_disk()?;
+        self.check_goes_on(cx)?;
         if deposit.body > 0 && self.is_over(cx, deposit.expires_ms) {
             return Err(Refusal::lasting(Code::Expired, "it has expired"));
         }

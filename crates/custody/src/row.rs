@@ -326,6 +326,18 @@ pub(crate) struct CoreRow {
     /// Since when it refuses for this reason, in milliseconds since 1970.
     #[n(12)]
     pub(crate) refused_ms: Option<u64>,
+    /// When it ends, in milliseconds since 1970.
+    #[n(13)]
+    pub(crate) retires_ms: Option<u64>,
+    /// That it did not give what it says it holds: when that was seen, and in words.
+    #[n(14)]
+    pub(crate) broken: Option<(u64, String)>,
+    /// Its client wants to leave it, whether or not it ends.
+    #[n(15)]
+    pub(crate) unwanted: Option<bool>,
+    /// When the link with it went, in milliseconds since 1970.
+    #[n(16)]
+    pub(crate) gone_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, Encode, Decode)]

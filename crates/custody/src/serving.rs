@@ -110,6 +110,7 @@ impl Custody {
         let known: Option<ServeRow> = row::get(&mut cx.store, SERVES, &key);
         let taking = known.as_ref().is_some_and(|serve| !serve.left);
         if !taking {
+            self.check_stays()?;
             self.check_disk()?;
             if account.topics_used >= account.topics {
                 return Err(Refusal::lasting(

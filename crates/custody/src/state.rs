@@ -48,6 +48,8 @@ pub enum Output {
 pub struct Custody {
     pub(crate) settings: Settings,
     pub(crate) confirmed: bool,
+    /// When this core node ends, in milliseconds since 1970.
+    retires: Option<u64>,
     pub(crate) free: Option<u64>,
     pub(crate) askers: Askers,
     /// Guests that are linked, by the client on whose account, and whether each only reads.
@@ -65,6 +67,7 @@ impl Custody {
         Self {
             settings,
             confirmed: false,
+            retires: None,
             free: None,
             askers: Askers::default(),
             guests: BTreeMap::new(),
@@ -86,6 +89,41 @@ impl Custody {
             self.sweep = Some(now);
         }
         self.confirmed = confirmed;
+    }
+
+    /// Says when this core node ends (milliseconds since 1970), or that it does not. From now on it takes no new
+    /// client and no new topic, and promises nothing beyond that time; what it promised before it keeps. From
+    /// that time on it takes nothing.
+    pub const fn set_retires(&mut self, at: Option<u64>) {
+        self.retires = at;
+    }
+
+    /// When this core node ends, in milliseconds since 1970.
+    #[must_use]
+    pub const fn retires(&self) -> Option<u64> {
+        self.retires
+    }
+
+    /// Refuses new clients and topics where this core node ends some day.
+    pub(crate) fn check_stays(&self) -> Result<(), Refusal> {
+        match self.retires {
+            None => Ok(()),
+            Some(_) => Err(Refusal::lasting(
+                Code::Retiring,
+                "this core node ends soon; it takes no new clients and topics",
+            )),
+        }
+    }
+
+    /// Refuses everything new where this core node has ended.
+    pub(crate) fn check_goes_on(&self, cx: &Cx<'_>) -> Result<(), Refusal> {
+        match self.retires {
+            Some(at) if self.is_over(cx, at) => Err(Refusal::lasting(
+                Code::Retiring,
+                "this core node has ended; it takes nothing new",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// How many bytes are free on the disk of the home. Below the floor new custody is refused.

@@ -22,6 +22,7 @@ const AGREED: Agreed = Agreed {
     topics: 1,
     max_topics: 5,
     max_hold_ms: 9,
+    retires_ms: None,
 };
 
 fn wanted(t: u8) -> Wanted {
@@ -67,6 +68,10 @@ impl Home {
                 .use_core(cx, core, vec!["core:1".into()], invite, out)
                 .expect("used");
         })
+    }
+
+    fn down(&mut self, core: NodeId) {
+        self.run(|cores, cx, _| cores.down(cx, &core));
     }
 
     fn up(&mut self, core: NodeId) -> Vec<MyCoresOutput> {
@@ -127,7 +132,7 @@ fn a_core_node_is_claimed_then_asked_for_every_topic_until_it_confirms() {
     assert_eq!(home.up(node(9)), std::slice::from_ref(&claim));
     assert_eq!(home.list()[0].standing, CoreStanding::Asking);
     assert_eq!(served(&home.agree(node(9))), [topic(1)]);
-    home.cores.down(&node(9));
+    home.down(node(9));
     assert!(served(&home.want(2)).is_empty(), "there is no link now");
     home.up(node(9));
     assert_eq!(
@@ -138,7 +143,7 @@ fn a_core_node_is_claimed_then_asked_for_every_topic_until_it_confirms() {
     home.confirm(node(9), 1);
     home.confirm(node(9), 2);
     assert_eq!(home.serving(1), [node(9)]);
-    home.cores.down(&node(9));
+    home.down(node(9));
     home.up(node(9));
     assert!(served(&home.agree(node(9))).is_empty(), "both are");
     assert_eq!(
@@ -166,7 +171,7 @@ fn a_core_node_that_lost_its_home_is_told_everything_again() {
     home.up(node(9));
     home.agree(node(9));
     home.confirm(node(9), 1);
-    home.cores.down(&node(9));
+    home.down(node(9));
     home.up(node(9));
     let empty = Agreed { used: 0, ..AGREED };
     let out = home.run(|cores, cx, out| cores.agreed(cx, node(9), &empty, out));
@@ -181,7 +186,7 @@ fn a_core_node_that_was_away_is_told_the_new_secret_of_a_topic() {
     home.up(node(9));
     home.agree(node(9));
     home.confirm(node(9), 1);
-    home.cores.down(&node(9));
+    home.down(node(9));
     let turned = Wanted {
         core_secret: [8; 32],
         ..wanted(1)
@@ -269,7 +274,7 @@ fn a_core_node_can_be_left_at_once_even_without_a_link() {
     home.up(node(8));
     home.agree(node(8));
     home.confirm(node(8), 1);
-    home.cores.down(&node(8));
+    home.down(node(8));
     let out = home.run(|cores, cx, out| cores.leave(cx, node(8), true, out).expect("used"));
     assert_eq!(out, [MyCoresOutput::Release { core: node(8) }]);
     assert!(home.list().is_empty() && home.serving(1).is_empty());
@@ -283,7 +288,7 @@ fn a_topic_that_is_left_is_unsaid_on_the_next_link() {
     home.up(node(9));
     home.agree(node(9));
     home.confirm(node(9), 1);
-    home.cores.down(&node(9));
+    home.down(node(9));
     let out = home.run(|cores, cx, out| cores.unwant(cx, topic(1), out));
     assert!(out.is_empty());
     assert!(home.serving(1).is_empty());
@@ -298,7 +303,7 @@ fn a_topic_that_is_left_is_unsaid_on_the_next_link() {
             home.agree(node(9)).contains(&unserve),
             "until it is confirmed"
         );
-        home.cores.down(&node(9));
+        home.down(node(9));
         home.up(node(9));
     }
     assert!(home.not_serving(node(9), 1).is_empty());
@@ -384,7 +389,7 @@ fn boxes_and_peers_are_told_to_every_core_node() {
         out[..],
         [MyCoresOutput::PutBox { until_ms: 0, .. }]
     ));
-    home.cores.down(&node(9));
+    home.down(node(9));
     home.up(node(9));
     assert!(!home.agree(node(9)).iter().any(put));
 }

@@ -297,6 +297,7 @@ const AGREED: Agreed = Agreed {
     topics: 2,
     max_topics: 5,
     max_hold_ms: 9,
+    retires_ms: None,
 };
 
 impl Home {
@@ -463,7 +464,7 @@ fn a_lying_core_node_is_shown_and_nothing_more() {
     assert_eq!(home.usage(), Some(number(5000)));
     // Others have nothing to say, nor has it without a link.
     home.run(|cores, cx, _| cores.usage_told(cx, node(8), &some()));
-    home.cores.down(&node(9));
+    home.run(|cores, cx, _| cores.down(cx, &node(9)));
     home.told(&some());
     assert_eq!(home.usage(), Some(number(5000)));
 }

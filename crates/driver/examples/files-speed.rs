@@ -43,7 +43,13 @@ fn main() {
     });
     let shared = shared.expect("shared");
     measure("verify", bytes, Some(plain), || {
-        verify(&content, NAME, &shared.opening.manifest, &mut on).expect("read")
+        verify(
+            &content,
+            NAME,
+            &shared.opening.manifest.to_manifest(),
+            &mut on,
+        )
+        .expect("read")
     });
     let (_, unpacked) = measure("unpack", bytes, Some(plain), || {
         unpack(&content, NAME, &shared.opening, &target, &mut on)

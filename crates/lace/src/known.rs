@@ -13,7 +13,8 @@ pub(crate) fn is(genesis: &Genesis, item: &Item) -> bool {
         | Item::Sealing(_)
         | Item::Profile(_)
         | Item::Cores(_)
-        | Item::Title(_) => true,
+        | Item::Title(_)
+        | Item::Unshare(_) => true,
         Item::Grant(_)
         | Item::Revocation(_)
         | Item::Close(_)

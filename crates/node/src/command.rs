@@ -13,10 +13,13 @@ use identity::{EnvelopeId, NodeId, TopicId};
 use rights::CoreInviteSeed;
 use router::Reach;
 
+mod cores;
 pub mod devices;
 pub mod files;
 pub mod owners;
 pub mod public;
+
+pub use cores::{Client, Core, CoreShare};
 
 /// Names one request; comes back in its [`Reply`]. Chosen by the surface, unique while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +59,18 @@ pub enum Command {
     /// `way core use LINK-OR-ADDR`.
     CoreUse { link: String },
     /// `way core leave CORE`.
-    CoreLeave { core: String },
+    CoreLeave {
+        /// Which.
+        core: String,
+        /// At once, whether or not another holds what it does.
+        now: bool,
+    },
+    /// `way core retire`: from now on this core node takes no new client and no new topic, promises nothing beyond
+    /// a time, and tells its clients.
+    CoreRetire {
+        /// When it ends (ms); nothing: it does not.
+        by: Option<u64>,
+    },
     /// `way core list`.
     CoreList,
     /// `way core allow --psk-file`: whoever shows this pre-shared key becomes a client, `uses`
@@ -256,6 +270,13 @@ pub enum Reply {
         held_bytes: u64,
         held_until: Option<u64>,
     },
+    /// To [`Command::CoreRetire`].
+    CoreRetires {
+        /// When it ends (ms).
+        by: Option<u64>,
+        /// When the last promise that it has given ends at the latest (ms).
+        promised_until: Option<u64>,
+    },
     /// To [`Command::CoreClients`].
     CoreClients(Vec<Client>),
     /// To [`Command::CoreUse`]: the agreement, once the core has answered.
@@ -430,73 +451,6 @@ pub struct Peer {
     pub by: Option<NodeId>,
 }
 
-/// A client of this core.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client {
-    /// Who.
-    pub id: NodeId,
-    /// Its quota in bytes.
-    pub quota: u64,
-    /// Bytes held for it and its guests.
-    pub used: u64,
-    /// Topics held for it.
-    pub topics: u32,
-    /// Whether it is still served.
-    pub allowed: bool,
-    /// Wall time (ms) of the agreement.
-    pub since: u64,
-}
-
-/// A core that this node uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Core {
-    /// Who.
-    pub id: NodeId,
-    /// Where.
-    pub address: String,
-    /// `agreed`, `asking`, `refused`, `leaving`.
-    pub state: String,
-    /// Agreed quota in bytes.
-    pub quota: u64,
-    /// Bytes used, as the core last said.
-    pub used: u64,
-    /// Whether a link is up.
-    pub linked: bool,
-    /// How many topics it serves for this node.
-    pub topics: u32,
-    /// Bytes of headers that it holds, as it last said.
-    pub headers: u64,
-    /// Bytes of headers that it holds at most, a part of the quota; 0 before it has said so.
-    pub header_quota: u64,
-    /// What topics use of their shares, as it last said: the largest, and those nearly full.
-    pub shares: Vec<CoreShare>,
-    /// When it last said what is used (ms).
-    pub said: Option<u64>,
-    /// Why it refuses, in its words.
-    pub reason: Option<String>,
-    /// Since when it refuses (ms).
-    pub refused_since: Option<u64>,
-    /// Of an agreement that was ended: when the last of its promises is over at the latest (ms).
-    pub held_until: Option<u64>,
-    /// What to do about a refusal.
-    pub hint: Option<String>,
-}
-
-/// What a topic uses at a core, as the core last said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CoreShare {
-    /// Which.
-    pub topic: TopicId,
-    /// Its local name.
-    pub name: String,
-    /// Bytes of the quota that it may use.
-    pub share: u64,
-    /// Bytes that this node uses of it.
-    pub own: u64,
-    /// Bytes that others use of it, half of the share at most.
-    pub guests: u64,
-}
-
 /// A topic in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicRow {
@@ -526,8 +480,11 @@ pub struct TopicInfo {
     pub cores: Vec<(NodeId, String)>,
     /// Envelopes admitted.
     pub envelopes: u64,
-    /// Bytes held of it.
+    /// Bytes held of it, without files.
     pub bytes: u64,
+    /// Bytes that its files take here, those that are being fetched as if they were whole; and how many that
+    /// may be, if somebody has said so.
+    pub files: (u64, Option<u64>),
     /// Invites: grant in text, uses allowed, uses seen, until.
     pub invites: Vec<InviteRow>,
     /// Authors whose chains forked, in text.
@@ -801,6 +758,8 @@ pub enum LineKind {
         have: u32,
         /// Blocks in all.
         parts: u32,
+        /// Whoever shared it has said that it may go.
+        unshared: bool,
     },
     /// Somebody takes part now.
     Join,

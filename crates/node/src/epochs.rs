@@ -78,7 +78,8 @@ pub(crate) const fn turn_on(item: &Item) -> bool {
         | Item::Sealing(_)
         | Item::Profile(_)
         | Item::Cores(_)
-        | Item::Title(_) => false,
+        | Item::Title(_)
+        | Item::Unshare(_) => false,
     }
 }
 

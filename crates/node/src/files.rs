@@ -4,8 +4,8 @@ use crate::command::{Code, Failure, Reply, RequestId};
 use crate::io::{Advisory, FileDone, FileJob, Held, LinkId, Verbatim};
 use crate::limits::MAX_FILE_JOBS;
 use crate::node::{Inner, Turn};
-use block::swap::{Env, Input, Output, Swap};
-use identity::{EnvelopeId, EpochId};
+use block::swap::{Env, Input, Output, Swap, Whole};
+use identity::{EnvelopeId, EpochId, PublicKey};
 use machine::{ContentDone, ContentEffect, ContentName, Effect};
 use router::acl::Way;
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ pub(crate) struct Files {
 pub(crate) enum Job {
     Share(Sharing),
     Unpack(RequestId, Unpacking),
+    Verify(Whole),
 }
 
 /// A file that is being made into a content.
@@ -50,6 +51,18 @@ impl Files {
     fn makes(&self, name: ContentName) -> bool {
         let mut jobs = self.jobs.values();
         jobs.any(|job| matches!(job, Job::Share(sharing) if sharing.content == name))
+    }
+
+    /// Whether a content is being read through.
+    pub(crate) fn verifies(&self) -> bool {
+        let mut jobs = self.jobs.values();
+        jobs.any(|job| matches!(job, Job::Verify(_)))
+    }
+
+    /// Whether this content is being read through.
+    pub(crate) fn is_verified(&self, found: &Whole) -> bool {
+        let mut jobs = self.jobs.values();
+        jobs.any(|job| matches!(job, Job::Verify(it) if it == found))
     }
 }
 
@@ -114,8 +127,7 @@ impl Inner {
             Output::Lost { topic, manifest } => {
                 self.tell_uses(turn, topic, &manifest, false);
                 let text = "blocks of a file that were here cannot be read any more".to_owned();
-                let hint =
-                    "what was fetched is fetched again; run `way check`, and look at the disk";
+                let hint = "what was fetched is fetched again from who has it; look at the disk";
                 self.problems.note("blocks-lost", text, hint);
             }
             Output::Failed { why } => {
@@ -190,9 +202,45 @@ impl Inner {
         }
     }
 
+    /// A device says that the blocks of an envelope that it wrote may go.
+    pub(crate) fn unshared(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        (device, id): (&PublicKey, &EnvelopeId),
+    ) {
+        let unshared = self.with_topics(turn, |topics, env| {
+            topics.unshared(env, local, (device, id))
+        });
+        let Some((envelope, here)) = unshared else {
+            return;
+        };
+        if let Some(manifest) = &envelope.header.manifest {
+            self.with_swap(turn, |swap, env| swap.unuse(env, local, manifest, id));
+            let known = self.with_swap(turn, |swap, env| swap.known(env.cx, local, manifest));
+            if known.is_none() {
+                self.unpack_none(turn, local, manifest);
+            }
+        }
+        if here {
+            self.host
+                .release_blocks(turn.cx, local, &envelope.header, &mut turn.custody);
+        }
+    }
+
+    /// A body came that was charged with its blocks, which are not wanted any more.
+    pub(crate) fn unshared_late(&mut self, turn: &mut Turn<'_, '_>, local: u32, id: &EnvelopeId) {
+        let header = self.with_topics(turn, |topics, env| topics.whole_header(env, local, id));
+        if let Some(envelope) = header {
+            self.host
+                .release_blocks(turn.cx, local, &envelope.header, &mut turn.custody);
+        }
+    }
+
     /// All blocks of a manifest are here.
     fn is_whole(&mut self, turn: &mut Turn<'_, '_>, local: u32, manifest: &Manifest) {
         self.tell_uses(turn, local, manifest, true);
+        self.scrub_later(turn);
         self.unpack_waiting(turn, local, manifest);
     }
 
@@ -298,8 +346,12 @@ impl Inner {
                 let failure = Failure::new(Code::Failed, text, hint);
                 self.reply(turn, request, Reply::Failed(failure));
             }
+            (Job::Unpack(request, unpacking), FileDone::Damaged | FileDone::Gone) => {
+                self.not_whole(turn, request, &unpacking);
+            }
+            (Job::Verify(found), done) => self.verified(turn, &found, &done),
             // A job ends as what it was.
-            (Job::Share(_), FileDone::Unpacked) | (Job::Unpack(..), FileDone::Shared { .. }) => {}
+            (Job::Share(_), _) | (Job::Unpack(..), _) => {}
         }
     }
 }

@@ -73,6 +73,7 @@ impl Inner {
                 used,
                 topics,
                 max_hold,
+                retires,
             } => {
                 let agreed = Agreed {
                     quota,
@@ -80,6 +81,7 @@ impl Inner {
                     topics: 0,
                     max_topics: topics,
                     max_hold_ms: max_hold,
+                    retires_ms: (retires > 0).then_some(retires),
                 };
                 self.on_core_agreed(turn, node, &agreed);
             }
@@ -215,7 +217,7 @@ impl Inner {
             TopicFrame::Proposal(proposal) => {
                 return self.on_proposal(turn, link, local, proposal);
             }
-            TopicFrame::Meet { node } => return self.on_meet(turn, link, local, node),
+            TopicFrame::Meet { with } => return self.on_meet(turn, link, local, &with),
             TopicFrame::Met { node, address } => {
                 return self.on_met(turn, link, local, (node, address));
             }
@@ -511,7 +513,7 @@ impl Inner {
         }
         self.mine.agreed(turn.cx, node, agreed, &mut turn.mine);
         self.note_group(turn, node);
-        self.tell_router_cores(turn);
+        self.leaving_changed(turn);
         self.core_answered(turn, node, Ok(agreed.quota));
     }
 

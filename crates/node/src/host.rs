@@ -2,13 +2,14 @@
 
 use crate::io::LinkId;
 use crate::keychain::Keychain;
+use crate::rows::{BORNE, NODE};
 use block::manifest::CheckedManifest;
 use custody::{Custody, Deposit};
 use identity::{GrantId, NodeId, PublicKey};
 use machine::Cx;
 use router::Acl;
 use router::acl::{No, Way};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use topic::{Allowance, Keys, Offer, OpenError, Policy, RefusedPart, SealError, Stored};
 use wire::plain::Message;
 use wire::{Checked, Class, Code, Envelope, Header, Item, Receipt, SignedReceipt, Verified};
@@ -27,6 +28,8 @@ pub(crate) struct Host {
     pub(crate) peers: BTreeMap<LinkId, NodeId>,
     /// Core nodes that are said to hold a topic, with their addresses.
     pub(crate) cores: BTreeMap<u32, BTreeMap<NodeId, Vec<String>>>,
+    /// Core nodes of this node that do not hold what they say: their receipts do not count.
+    pub(crate) broken: BTreeSet<NodeId>,
     /// Rate rules: lent by the router while the topics work ([`crate::node::Inner::topic`]).
     pub(crate) acl: Acl,
     /// The disk is full: nothing new is taken from anybody.
@@ -182,7 +185,8 @@ impl Policy for Host {
         let Some(deposit) = self.deposit(topic, stored.link, stored.header, bytes) else {
             return;
         };
-        if self.custody.accept(cx, &deposit).is_ok() {
+        if let Ok(promise) = self.custody.accept(cx, &deposit) {
+            self.note_borne(cx, topic, stored.header, (&deposit, &promise.sponsor));
             return;
         }
         // There was room when it came, but not any more when the past it waited for did, or its
@@ -194,7 +198,8 @@ impl Policy for Host {
             ..deposit
         };
         for deposit in [anybody, Deposit { body: 0, ..deposit }] {
-            if self.custody.accept(cx, &deposit).is_ok() {
+            if let Ok(promise) = self.custody.accept(cx, &deposit) {
+                self.note_borne(cx, topic, stored.header, (&deposit, &promise.sponsor));
                 return;
             }
         }
@@ -210,9 +215,8 @@ impl Policy for Host {
     }
 
     fn is_core(&self, topic: u32, node: &NodeId) -> bool {
-        self.cores
-            .get(&topic)
-            .is_some_and(|cores| cores.contains_key(node))
+        let cores = self.cores.get(&topic);
+        cores.is_some_and(|cores| cores.contains_key(node)) && !self.broken.contains(node)
     }
 
     fn hold_until(&mut self, cx: &mut Cx<'_>, topic: u32) -> Option<u64> {
@@ -222,6 +226,49 @@ impl Policy for Host {
 }
 
 impl Host {
+    /// The blocks of an envelope that this node holds for others go: their room comes back.
+    pub(crate) fn release_blocks(
+        &mut self,
+        cx: &mut Cx<'_>,
+        topic: u32,
+        header: &Header,
+        out: &mut machine::Outbox<custody::Output>,
+    ) {
+        let key = borne_key(topic, header);
+        let Some(row) = cx.store.get(NODE, &key) else {
+            return;
+        };
+        cx.store.delete(NODE, key);
+        let deposit = self.deposit(topic, None, header, (0, 0));
+        let (Some(deposit), Some((from, on))) = (deposit, row.split_first_chunk::<32>()) else {
+            return;
+        };
+        let Ok(on) = on.try_into() else {
+            return;
+        };
+        let deposit = Deposit {
+            depositor: NodeId::from_bytes(*from),
+            body: blocks_of(header),
+            ..deposit
+        };
+        self.custody
+            .release(cx, (&deposit, &NodeId::from_bytes(on)), out);
+    }
+
+    /// On whose account the blocks of an envelope were charged is remembered for when they are not needed any more.
+    fn note_borne(
+        &self,
+        cx: &mut Cx<'_>,
+        topic: u32,
+        header: &Header,
+        (deposit, sponsor): (&Deposit, &NodeId),
+    ) {
+        if deposit.body > 0 && header.manifest.is_some() {
+            let row = [*deposit.depositor.as_bytes(), *sponsor.as_bytes()].concat();
+            cx.store.put(NODE, borne_key(topic, header), row);
+        }
+    }
+
     fn peer(&self, link: topic::LinkId) -> Option<NodeId> {
         self.peers.get(&LinkId(link.0)).copied()
     }
@@ -307,6 +354,12 @@ impl Host {
             expires_ms: header.expires,
         })
     }
+}
+
+fn borne_key(topic: u32, header: &Header) -> Vec<u8> {
+    let author = header.author.as_bytes();
+    let number = header.number.to_be_bytes();
+    [&[BORNE], topic.to_be_bytes().as_slice(), author, &number].concat()
 }
 
 /// Bytes that the blocks of an envelope take, with what lists them.

@@ -4,7 +4,7 @@ use crate::command::{Command, Reply, RequestId};
 use identity::{EnvelopeId, NodeId, Secret, TopicId};
 use machine::{ContentDone, ContentName, Ports};
 use topic::{Done, Job};
-use wire::{Checked, Manifest, Raw, Refused, SharedFile, Verified};
+use wire::{Checked, Manifest, Part, Raw, Refused, SharedFile, Verified};
 
 /// The node's number of a link, given by the transport; unique in a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,6 +131,13 @@ pub enum FileJob {
         /// Where to, by an absolute path at which nothing is.
         to: String,
     },
+    /// Read all of a content, and find what is not as its manifest says.
+    Verify {
+        /// The content.
+        content: ContentName,
+        /// Its manifest.
+        manifest: Manifest,
+    },
 }
 
 /// What became of a [`FileJob`].
@@ -145,6 +152,17 @@ pub enum FileDone {
     },
     /// The file or folder is on stable storage.
     Unpacked,
+    /// A part of the content that was to be unpacked is not as its manifest says. Nothing is left of what was
+    /// begun.
+    Damaged,
+    /// All of it was read: these parts are not as its manifest says, in order, at most
+    /// [`MAX_DAMAGED`](crate::limits::MAX_DAMAGED).
+    Verified {
+        /// Them.
+        damaged: Vec<Part>,
+    },
+    /// It is not there, or more of it is damaged.
+    Gone,
     /// Neither; nothing is left of what was begun.
     Failed {
         /// Why, in a sentence.

@@ -15,6 +15,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod auditing;
 mod closing;
 pub mod command;
 mod commands;
@@ -30,6 +31,7 @@ mod identifying;
 mod io;
 mod joining;
 mod keychain;
+mod leaving;
 pub mod limits;
 mod look;
 mod members;
@@ -45,6 +47,7 @@ mod releases;
 mod rendezvous;
 pub mod rows;
 mod rules;
+mod scrub;
 mod seeking;
 mod tidings;
 mod timer;

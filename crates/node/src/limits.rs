@@ -308,6 +308,42 @@ pub const MAX_SHUNNED: usize = 16;
 /// these is done.
 pub const MAX_FILE_JOBS: usize = 8;
 
+/// How often it is looked whether another core node holds what one holds that is being left.
+pub const HAND_OVER_AGAIN: Duration = Duration::from_secs(5);
+
+/// Topics of core nodes that are being left that are looked at in one turn. Others are in the next.
+pub const MAX_HANDED_OVER_PER_TURN: usize = 8;
+
+/// How long the link with a core node must have been up before its receipts are taken for its newest, when that
+/// decides whether another one is let go.
+pub const SETTLED: Duration = Duration::from_secs(30);
+
+/// How often, on average, a core node is asked for something that it says it holds.
+pub const AUDIT_EVERY: Duration = Duration::from_secs(1_800);
+
+/// Topics in which something is looked for that a core node may be asked for. If there is nothing in these, it
+/// is not asked this time.
+pub const TOPICS_TRIED: usize = 8;
+
+/// How often a core node may keep silent when it is asked, one time after another, before its word counts
+/// no more.
+pub const MAX_SILENCES: u32 = 3;
+
+/// Damaged parts of a content that are told one by one. With more of them all of it is fetched anew.
+pub const MAX_DAMAGED: usize = 4_096;
+
+/// How long after a content is first there contents are read through.
+pub const SCRUB_FIRST: Duration = Duration::from_secs(600);
+
+/// How much of contents is read through at most, on average. A terabyte takes a day.
+pub const SCRUB_BYTES_PER_SECOND: u64 = 12_000_000;
+
+/// The least pause between two contents that are read through.
+pub const SCRUB_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long it rests after all contents have been read through.
+pub const SCRUB_ROUND: Duration = Duration::from_secs(7 * 86_400);
+
 /// Files of a topic that are looked at when they are listed. Of more some are not found.
 pub const MAX_FILES_LOOKED_AT: usize = 16_384;
 

@@ -325,6 +325,10 @@ impl Inner {
             room = room.saturating_sub(1);
             store.delete(NODE, said_key(LISTED, local, &device));
         }
+        for (key, _) in store.prefix(NODE, &rows::vault_key(rows::BORNE, local), room) {
+            room = room.saturating_sub(1);
+            store.delete(NODE, key);
+        }
         if room > 0 {
             store.delete(NODE, rows::gone_key(local));
         }

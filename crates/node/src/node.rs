@@ -1,5 +1,6 @@
 //! The node as one machine: dispatch, and the order in which its engines are asked.
 
+use crate::auditing::Auditing;
 use crate::closing::Closing;
 use crate::commands::Pending;
 use crate::config::Config;
@@ -17,6 +18,7 @@ use crate::proof::{Link, Tokens};
 use crate::proposals::Proposals;
 use crate::reading::Seeking;
 use crate::rendezvous::Rendezvous;
+use crate::rows::{NODE, RETIRES};
 use crate::tidings::Tidings;
 use crate::timer::Timer;
 use crate::waiting::Waiting;
@@ -58,6 +60,9 @@ pub(crate) struct Inner {
     pub(crate) seeking: Seeking,
     pub(crate) answers: Answers,
     pub(crate) welcoming: Welcoming,
+    pub(crate) auditing: Auditing,
+    /// Core nodes of this node that are being left.
+    pub(crate) leaving: BTreeSet<NodeId>,
     pub(crate) guests: Guests,
     pub(crate) pairing: Pairing,
     pub(crate) closing: Closing,
@@ -229,6 +234,7 @@ impl Inner {
             peers: BTreeMap::new(),
             cores: BTreeMap::new(),
             acl: router::Acl::default(),
+            broken: BTreeSet::new(),
             full: false,
         };
         let settings = router::Config {
@@ -263,6 +269,8 @@ impl Inner {
             seeking: Seeking::default(),
             answers: Answers::default(),
             welcoming: Welcoming::default(),
+            auditing: Auditing::default(),
+            leaving: BTreeSet::new(),
             guests: Guests::default(),
             pairing: Pairing::default(),
             closing: Closing::default(),
@@ -289,7 +297,15 @@ impl Inner {
             );
         }
         inner.list_contents(turn, None);
+        let retires = turn.cx.store.get(NODE, RETIRES);
+        let retires = retires.and_then(|at| Some(u64::from_be_bytes(at.try_into().ok()?)));
+        inner.host.custody.set_retires(retires);
+        inner.mine.start(turn.cx);
+        inner.look_at_cores(turn);
         inner.forget_strays(turn);
+        if !Swap::topics(turn.cx).is_empty() {
+            inner.scrub_later(turn);
+        }
         inner.open_tokens(turn);
         inner.open_tidings(turn);
         inner.open_joins(turn);

@@ -16,6 +16,8 @@ pub const TOLD: Table = Table::new(3, "node.told");
 
 /// Key of the number that the next topic gets.
 pub(crate) const NEXT_LOCAL: &[u8] = b"next local";
+/// Key of the time at which this core node ends.
+pub(crate) const RETIRES: &[u8] = b"retires";
 /// Key of the last message that this home sent.
 pub(crate) const LAST_SENT: &[u8] = b"last sent";
 
@@ -40,6 +42,9 @@ const INVITED: u8 = b'i';
 /// First byte of the keys of rows about guests: `y` ‖ local ‖ author key → when its claim was first seen,
 /// u64 ‖ the claim, as an encoded item.
 const GUEST: u8 = b'y';
+/// First byte of the keys of rows that say on whose account the blocks of an envelope were charged: `q` ‖ local ‖
+/// author ‖ number u64 → depositor ‖ sponsor.
+pub(crate) const BORNE: u8 = b'q';
 /// First byte of the keys of rows about what is to be given at a time that has not come yet.
 pub(crate) const RELEASES: u8 = b'r';
 /// First byte of the key of a vault row with an author's secret key: left out of backups.

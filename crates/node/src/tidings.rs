@@ -12,7 +12,7 @@ use crate::node::{Inner, Turn};
 use crate::pairing;
 use crate::rows::{LISTED, NODE, said, said_key};
 use crate::timer::Timer;
-use custody::CorePeer;
+use custody::{CorePeer, CoreStanding, ServedBy};
 use identity::{EnvelopeId, NodeId, PublicKey, TopicId};
 use machine::WallTime;
 use machine::planted::{Bug, is};
@@ -401,6 +401,7 @@ impl Inner {
             | Item::Epoch(_)
             | Item::Boxes(_)
             | Item::Countersign(_) => {}
+            Item::Unshare(id) => self.unshared(turn, local, (device, id)),
         }
     }
 
@@ -494,7 +495,7 @@ impl Inner {
     }
 
     /// Tells this node's cores which other cores hold a topic.
-    fn name_core_peers(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
+    pub(crate) fn name_core_peers(&mut self, turn: &mut Turn<'_, '_>, local: u32) {
         let Some(keys) = self.host.keys.topic(local) else {
             return;
         };
@@ -516,6 +517,19 @@ impl Inner {
                     ticket,
                 };
                 listed.entry(node).or_insert(peer);
+            }
+        }
+        // What a core node that is being left holds and this node does not, another may fetch from it.
+        for core in self.mine.list(turn.cx) {
+            let serves = |(of, by): &(TopicId, ServedBy)| *of == topic && *by == ServedBy::Serving;
+            let leaving = core.standing == CoreStanding::Leaving && core.topics.iter().any(serves);
+            if let Some(address) = core.addresses.first().filter(|_| leaving) {
+                let peer = CorePeer {
+                    node: core.core,
+                    address: address.clone(),
+                    ticket: Vec::new(),
+                };
+                listed.insert(core.core, peer);
             }
         }
         let peers: Vec<CorePeer> = listed
@@ -623,11 +637,14 @@ impl Inner {
         let serving = topic
             .map(|topic| self.mine.serving(turn.cx, &topic))
             .unwrap_or_default();
+        let believed = serving.iter().any(|core| !self.host.broken.contains(core));
         let cores = self
             .mine
             .list(turn.cx)
             .into_iter()
             .filter(|core| serving.contains(&core.core) && !core.addresses.is_empty())
+            // Whose word counts no more is recommended to nobody, unless there is no other.
+            .filter(|core| core.broken.is_none() || !believed)
             .take(MAX_LISTED_CORES)
             .map(|core| CoreEntry {
                 node: core.core,
@@ -673,10 +690,23 @@ impl Inner {
             .mine
             .list(turn.cx)
             .into_iter()
-            .filter(|core| core.standing == custody::CoreStanding::Agreed)
-            .filter_map(|core| Some((core.core, core.addresses.first()?.clone())))
-            .take(MAX_LISTED_CORES)
+            .filter_map(|core| {
+                let rank = match (core.broken.is_some(), core.standing) {
+                    (false, CoreStanding::Agreed) => 0,
+                    (false, CoreStanding::Leaving) => 1,
+                    // Better than nobody.
+                    (true, CoreStanding::Agreed | CoreStanding::Leaving) => 2,
+                    (_, CoreStanding::Asking | CoreStanding::Refused) => return None,
+                };
+                Some((rank, core.core, core.addresses.first()?.clone()))
+            })
             .collect();
+        let mut cores: Vec<(u8, NodeId, String)> = cores;
+        cores.sort_unstable();
+        let best = cores.first().map_or(0, |(rank, ..)| *rank);
+        cores.retain(|(rank, ..)| *rank < 2 || best == 2);
+        let cores = cores.into_iter().take(MAX_LISTED_CORES);
+        let cores = cores.map(|(_, core, address)| (core, address)).collect();
         let input = router::Input::MyCores { cores };
         self.router.handle(turn.cx, input, &mut turn.router);
     }

@@ -39,4 +39,10 @@ pub(crate) enum Timer {
     Releases,
     /// What the owners of topics have to sign is told again.
     Proposals,
+    /// The next content is read through.
+    Scrub,
+    /// Core nodes that are being left are let go when others hold what they do.
+    HandOver,
+    /// A core node is asked for something that it says it holds.
+    Audit,
 }

@@ -203,6 +203,7 @@ impl Inner {
     /// The evidence about envelopes of a topic has changed.
     pub(crate) fn receipts_changed(&mut self, turn: &mut Turn<'_, '_>, topic: u32) {
         self.left_progress(turn, topic);
+        self.look_at_left(turn);
         let waiting: Vec<RequestId> = self
             .waiting
             .waits

@@ -160,6 +160,7 @@ impl Inner {
             .custody
             .client_up(turn.cx, node, &mut turn.custody);
         self.mine.up(turn.cx, node, &mut turn.mine);
+        self.core_link(turn, &node, true);
         self.greet(turn, link);
         self.begin_round(turn, link);
         self.show_at_core(turn, link);
@@ -181,7 +182,8 @@ impl Inner {
         if self.link_of(&node).is_none() {
             self.host.custody.client_down(&node);
             self.host.custody.guest_down(&node);
-            self.mine.down(&node);
+            self.mine.down(turn.cx, &node);
+            self.core_link(turn, &node, false);
             self.router.acl().belongs(*node.as_bytes(), None);
             self.rendezvous.gone(&node);
             self.core_gone(turn, node);
@@ -327,6 +329,13 @@ impl Inner {
             }
             topic::Output::Control { topic, id } => self.control(turn, topic, id),
             topic::Output::Blocks { topic, id } => self.blocks_named(turn, topic, &id),
+            topic::Output::Audited {
+                link,
+                topic,
+                id,
+                found,
+            } => self.audited(turn, (LinkId(link.0), topic), (id, found)),
+            topic::Output::Unshared { topic, id } => self.unshared_late(turn, topic, &id),
             topic::Output::Claims { topic } => self.claims_changed(turn, topic),
             topic::Output::Unproven {
                 link,
@@ -363,7 +372,10 @@ impl Inner {
     pub(crate) fn my_cores_said(&mut self, turn: &mut Turn<'_, '_>, output: MyCoresOutput) {
         match output {
             MyCoresOutput::Keep { core, addresses } => self.keep(turn, core, Why::Core, addresses),
-            MyCoresOutput::Release { core } => self.release(turn, core, Why::Core),
+            MyCoresOutput::Release { core } => {
+                self.release(turn, core, Why::Core);
+                self.leaving_changed(turn);
+            }
             MyCoresOutput::Claim { core, invite } => {
                 let Some((id, link)) = self.link_and_state(&core) else {
                     return;

@@ -438,6 +438,7 @@ fn a_core_node_that_lies_about_usage_is_shown_and_nothing_more() {
         used: 5,
         topics: 1,
         max_hold: wire::limits::MAX_TIME_MS,
+        retires: 0,
     };
     world.inject(link, agreed.encode());
     world.pass(Duration::from_secs(2));

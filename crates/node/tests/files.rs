@@ -13,7 +13,7 @@ const PATH: &str = "/home/alice/tea.pdf";
 pub(crate) const TO: &str = "/home/bob/tea.pdf";
 
 /// A core node, with Alice and Bob in a topic that it holds.
-fn garden(seed: u8) -> (World, [usize; 3]) {
+pub(crate) fn garden(seed: u8) -> (World, [usize; 3]) {
     let mut world = World::new(seed);
     let core = world.add("core", true);
     let (alice, bob) = (world.add("Alice", false), world.add("Bob", false));
@@ -83,7 +83,7 @@ pub(crate) fn get(world: &mut World, node: usize, file: &str, patience: Duration
 }
 
 /// Blocks pass from one node to another as long as this says so.
-fn gate(world: &mut World, from: usize, to: usize) -> Rc<Cell<bool>> {
+pub(crate) fn gate(world: &mut World, from: usize, to: usize) -> Rc<Cell<bool>> {
     let open = Rc::new(Cell::new(false));
     let asked = Rc::clone(&open);
     world.tamper = Some(Box::new(move |a, b, bytes| {
@@ -222,7 +222,21 @@ fn a_file_that_a_core_node_has_no_room_for_is_refused_with_its_reason() {
     };
     assert!(!matches!(world.ask(core, small), Reply::Failed(_)));
     world.pass(Duration::from_secs(2));
-    let id = share(&mut world, alice, bytes(2 << 20), None);
+    world.nodes[alice]
+        .outside
+        .files
+        .insert(PATH.to_owned(), bytes(2 << 20));
+    let share = FilesCommand::Share {
+        topic: "tea".to_owned(),
+        path: PATH.to_owned(),
+        expires: None,
+    };
+    let Reply::Sent { ids, warnings } = world.ask(alice, Command::Files(share)) else {
+        panic!("it is shared")
+    };
+    let told = warnings.iter().any(|it| it.code == "core-too-small");
+    assert!(told, "{warnings:?}");
+    let id = ids[0].to_string();
     world.pass(Duration::from_secs(60));
     match world.ask(alice, Command::Why { id: Some(id) }) {
         Reply::Why(why) => {

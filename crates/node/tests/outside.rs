@@ -2,11 +2,11 @@
 
 use super::tested::{FileDone, FileJob};
 use block::eris::{BlockSize, EncodeError, EncodedBlock, Encoder, Fed};
-use block::manifest::{CheckedManifest, References};
+use block::manifest::{CheckedManifest, Page, PageList, References};
 use machine::{ContentDone, ContentEffect, ContentName, MAX_LISTED};
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use wire::{Manifest, SharedFile};
+use wire::{Manifest, Part, SharedFile, SlotRange};
 
 /// The contents of a node, and the files beside its home, by path.
 #[derive(Debug, Default)]
@@ -79,9 +79,15 @@ impl Outside {
                         FileDone::Unpacked
                     }
                     Some(_) => failed("there is something already"),
-                    None => failed("the content is damaged"),
+                    None => FileDone::Damaged,
                 }
             }
+            FileJob::Verify { content, manifest } => match self.contents.get(&content) {
+                Some(stored) => FileDone::Verified {
+                    damaged: damaged(stored, &manifest),
+                },
+                None => FileDone::Gone,
+            },
         }
     }
 }
@@ -118,6 +124,30 @@ fn encode(path: &str, bytes: &[u8], secret: identity::Secret) -> (Manifest, Shar
         folder: false,
     };
     (manifest.to_manifest(), file, stored)
+}
+
+/// The blocks that are not what the pages say, which are not damaged here.
+fn damaged(stored: &[u8], manifest: &Manifest) -> Vec<Part> {
+    let manifest = CheckedManifest::of(manifest).expect("a content");
+    let size = manifest.shape().block_size().bytes();
+    let list = &stored[manifest.list_at() as usize..];
+    let list = PageList::decode(&manifest, list).expect("the list is not damaged");
+    let mut damaged = Vec::new();
+    for number in 0..manifest.pages() {
+        let at = manifest.page_at(number) as usize;
+        let page = &stored[at..at + manifest.page_len(number)];
+        let page = Page::decode(&list, number, page).expect("no page is damaged");
+        for slot in page.slots() {
+            let at = slot as usize * size;
+            if page.verify_block(slot, &stored[at..at + size]).is_err() {
+                damaged.push(Part::Blocks(SlotRange {
+                    first: slot,
+                    count: 1,
+                }));
+            }
+        }
+    }
+    damaged
 }
 
 fn decode(stored: &[u8], manifest: &Manifest, capability: &[u8], length: u64) -> Option<Vec<u8>> {

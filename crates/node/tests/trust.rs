@@ -282,7 +282,7 @@ fn a_core_node_that_a_member_left_is_not_kept() {
     assert!(cores(&mut world).contains(&first), "Alice told of it");
     let core = first.to_string();
     assert!(matches!(
-        world.ask(alice, Command::CoreLeave { core }),
+        world.ask(alice, Command::CoreLeave { core, now: true }),
         Reply::Done
     ));
     use_core(&mut world, alice, two);

@@ -3,7 +3,7 @@
 use crate::event::Output;
 use crate::host::Local;
 use crate::limits::MAX_MISSING_FOR_RECEIPT;
-use crate::rows::{self, LACKS};
+use crate::rows::{self, LACKS, UNSHARED};
 use crate::state::Topic;
 use crate::topics::{Env, Topics};
 use identity::{EnvelopeId, PublicKey};
@@ -36,6 +36,36 @@ impl Topics {
         }
     }
 
+    /// A device has said that the blocks of an envelope may go. The envelope, if that device wrote it, it has
+    /// blocks, and this is the first time; whether its body is here.
+    pub fn unshared(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        topic: Local,
+        (device, id): (&PublicKey, &EnvelopeId),
+    ) -> Option<(Envelope, bool)> {
+        let (topic, shared) = self.get(env.cx, topic).ok()?;
+        let held = topic.lace.envelope(&mut env.cx.store, id)?;
+        let own = topic.device_of(&held.envelope) == Some(*device);
+        if !own || held.envelope.header.manifest.is_none() || topic.is_unshared(env, id) {
+            return None;
+        }
+        let key = rows::key_bytes(topic.local, &[id.as_bytes()]);
+        env.cx.store.put(UNSHARED, key.clone(), []);
+        if env.cx.store.has(LACKS, &key) {
+            // It is held with all that belongs to it now.
+            env.cx.store.delete(LACKS, key);
+            topic.issue_soon(shared, env.cx.now);
+        }
+        Some((held.envelope, matches!(held.body, Body::Here(_))))
+    }
+
+    /// Whether the author of an envelope has said that its blocks may go.
+    pub fn is_unshared(&mut self, env: &mut Env<'_, '_>, topic: Local, id: &EnvelopeId) -> bool {
+        let topic = self.get(env.cx, topic).ok();
+        topic.is_some_and(|(topic, _)| topic.is_unshared(env, id))
+    }
+
     /// The header of an envelope of a topic whose body is here.
     pub fn whole_header(
         &mut self,
@@ -55,6 +85,13 @@ impl Topic {
         if envelope.header.manifest.is_none() {
             return;
         }
+        if self.is_unshared(env, &envelope.id) {
+            env.out.push(Output::Unshared {
+                topic: self.local,
+                id: envelope.id,
+            });
+            return;
+        }
         if !self.is_member() {
             let key = rows::key_bytes(self.local, &[envelope.id.as_bytes()]);
             env.cx.store.put(LACKS, key, []);
@@ -63,6 +100,11 @@ impl Topic {
             topic: self.local,
             id: envelope.id,
         });
+    }
+
+    fn is_unshared(&self, env: &mut Env<'_, '_>, id: &EnvelopeId) -> bool {
+        let key = rows::key_bytes(self.local, &[id.as_bytes()]);
+        env.cx.store.has(UNSHARED, &key)
     }
 
     /// Envelopes that are held without all of their blocks, and had not expired at this time; nothing

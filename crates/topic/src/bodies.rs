@@ -157,6 +157,9 @@ impl Topic {
             self.misbehaved(env, link, Rule::TooMuch);
             return;
         }
+        if bodies.is_empty() {
+            self.audit_waits(shared, env, link);
+        }
         let mut bytes = 0_usize;
         let mut work = Vec::new();
         let mut gone = BTreeSet::new();
@@ -166,6 +169,10 @@ impl Topic {
             };
             peer.bodies.remove(&id);
             self.asked_bodies.remove(&id);
+            self.is_audited(env, link, (&id, body.as_deref()));
+            let Some(peer) = self.peers.get_mut(&link) else {
+                return;
+            };
             match body {
                 Some(body) => {
                     peer.gone.remove(&id);

@@ -353,7 +353,8 @@ impl Topic {
                 | Item::Act(_)
                 | Item::Epoch(_)
                 | Item::Boxes(_)
-                | Item::Countersign(_) => {}
+                | Item::Countersign(_)
+                | Item::Unshare(_) => {}
             }
         }
         self.tell(env, envelope, items);

@@ -138,6 +138,24 @@ pub enum Output {
         /// The envelope.
         id: EnvelopeId,
     },
+    /// What became of [`Topics::audit`](crate::Topics::audit). Nothing is said where the link went meanwhile.
+    Audited {
+        /// Whom it was asked of.
+        link: LinkId,
+        /// The topic.
+        topic: Local,
+        /// The envelope whose body it was asked for.
+        id: EnvelopeId,
+        /// What it did.
+        found: crate::audits::Found,
+    },
+    /// The body of an envelope came of which its device has said that its blocks may go.
+    Unshared {
+        /// The topic.
+        topic: Local,
+        /// The envelope.
+        id: EnvelopeId,
+    },
     /// Claims of invites, or answers to them, have come; or whoever may admit may be another.
     Claims {
         /// The topic.

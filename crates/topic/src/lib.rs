@@ -25,6 +25,7 @@
 
 mod allow;
 mod answers;
+mod audits;
 mod blocks;
 mod bodies;
 mod boxes;
@@ -65,6 +66,7 @@ mod want;
 mod welcomes;
 mod withdrawn;
 
+pub use audits::Found;
 pub use check::{Done, Job};
 pub use draft::{
     Draft, InviteBox, OpenClaim, Payload, PublishError, Published, PutAnswerError, PutBoxError,

@@ -69,6 +69,19 @@ pub const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// are asked, and this peer again only after [`ASK_AGAIN`].
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a custodian may keep silent that is asked for something only to see whether it holds it.
+pub const AUDIT_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often a custodian that is asked so may say that it may not give anything now, and gets as much time again.
+pub const AUDIT_WAITS: u8 = 3;
+
+/// How long, in milliseconds, an envelope and the promise to hold it must still last for a custodian to be asked,
+/// and blamed: more than the clocks of two nodes may differ.
+pub const AUDIT_MARGIN_MS: u64 = 3_600_000;
+
+/// Envelopes that are drawn to find one that may be asked for. If none of them may be, nothing is asked.
+pub const AUDIT_DRAWS: usize = 16;
+
 /// How often a peer that waits for what may not be given yet is told that the answer goes on: well
 /// within [`ANSWER_PATIENCE`].
 pub const PATIENCE_EVERY: Duration = Duration::from_secs(15);

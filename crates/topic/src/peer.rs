@@ -6,7 +6,7 @@ use crate::event::Peer;
 use crate::limits::{MAX_GONE, MAX_STRANGE_AUTHORS, MAX_WANTED};
 use crate::listing::Listing;
 use crate::passing::Due;
-use identity::{EnvelopeId, PublicKey};
+use identity::{EnvelopeId, NodeId, PublicKey};
 use lace::{Cursor, CutEntry, Lace};
 use machine::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,6 +44,17 @@ pub(crate) struct Wanted {
     pub(crate) to: u64,
     /// It looks for another branch of what is here, and is asked for as it is.
     pub(crate) hunt: bool,
+}
+
+/// A question for what a custodian says it holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Audit {
+    pub(crate) id: EnvelopeId,
+    pub(crate) node: NodeId,
+    /// When it has kept silent for too long.
+    pub(crate) at: Time,
+    /// How often it may still say that it may not give anything now.
+    pub(crate) waits: u8,
 }
 
 /// A peer in one topic.
@@ -103,6 +114,8 @@ pub(crate) struct PeerState {
     pub(crate) early: BTreeSet<EnvelopeId>,
     /// Bodies that it said are gone.
     pub(crate) gone: BTreeSet<EnvelopeId>,
+    /// What it was asked for to see whether it holds it.
+    pub(crate) audit: Option<Audit>,
     pub(crate) receipts: Due,
     /// Which receipts it has.
     pub(crate) has: Has,
@@ -148,6 +161,7 @@ impl PeerState {
             body_from: 0,
             early: BTreeSet::new(),
             gone: BTreeSet::new(),
+            audit: None,
             receipts: Due::default(),
             has: Has::default(),
             coming: Coming::default(),

@@ -19,6 +19,7 @@
 //! topic.device local ‖ device            0 here | 1 has left
 //!              either key ‖ 0            generation u64 ‖ envelope id: by which it is known
 //! topic.lacks  local ‖ envelope id       (nothing): held for others, and its blocks are not all here
+//! topic.unshared local ‖ envelope id    (nothing): its device has said that its blocks may go
 //! topic.void   local ‖ envelope id       who made void what was shown of it (Void)
 //! ```
 //!
@@ -66,17 +67,20 @@ pub const ANSWER: Table = Table::new(75, "topic.answer");
 pub const CLAIMED: Table = Table::new(76, "topic.claimed");
 /// Envelopes held for others whose blocks are not all here.
 pub const LACKS: Table = Table::new(77, "topic.lacks");
+/// Envelopes of which the device that wrote them has said that their blocks may go.
+pub const UNSHARED: Table = Table::new(78, "topic.unshared");
 
 /// All tables of topics.
-pub const TABLES: [Table; 18] = [
+pub const TABLES: [Table; 19] = [
     TOPIC, LINE, SHOWN, SLOT, BEST, ACK, REFUSED, BOX, BOXES, NAME, WAITS, DEVICE, VOID, CLAIM,
-    CLAIMS, ANSWER, CLAIMED, LACKS,
+    CLAIMS, ANSWER, CLAIMED, LACKS, UNSHARED,
 ];
 
 /// The tables whose keys begin with a topic's local number, but for the topic's own row, which goes
 /// last when it is forgotten.
-pub(crate) const BY_TOPIC: [Table; 14] = [
-    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE, VOID, CLAIMS, CLAIMED, LACKS,
+pub(crate) const BY_TOPIC: [Table; 15] = [
+    LINE, SHOWN, WAITS, SLOT, BEST, ACK, REFUSED, BOXES, NAME, DEVICE, VOID, CLAIMS, CLAIMED,
+    LACKS, UNSHARED,
 ];
 
 /// What this node is in a topic.

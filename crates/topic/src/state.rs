@@ -45,6 +45,8 @@ pub(crate) enum Timer {
     Answer(Local, LinkId),
     /// A peer that did not answer is asked again, or another cut may be sent.
     Again(Local, LinkId),
+    /// A custodian owes what it was asked for to see whether it holds it.
+    Audit(Local, LinkId),
     /// A time that somebody gave in a refusal.
     Retry(Local),
     /// A topic without peers may leave memory.

@@ -327,6 +327,7 @@ impl Topic {
         for timer in [
             Timer::Answer(self.local, link),
             Timer::Again(self.local, link),
+            Timer::Audit(self.local, link),
         ] {
             shared.timers.clear(timer);
         }

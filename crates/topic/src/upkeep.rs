@@ -87,6 +87,7 @@ impl Topics {
             | Timer::Patience(local)
             | Timer::Answer(local, _)
             | Timer::Again(local, _)
+            | Timer::Audit(local, _)
             | Timer::Retry(local) => local,
         };
         let Ok((topic, shared)) = self.get(env.cx, local) else {
@@ -100,6 +101,7 @@ impl Topics {
             Timer::Patience(_) => topic.waiting.look_again(),
             Timer::Answer(_, link) => topic.on_silence(shared, env, link),
             Timer::Again(_, link) => topic.on_again(link),
+            Timer::Audit(_, link) => topic.audit_over(env, link),
             Timer::Retry(_) => topic.on_retry(shared, env),
             Timer::Work(_) | Timer::Expire | Timer::Forget(_) | Timer::Idle(_) => {}
         }

@@ -449,7 +449,11 @@ impl Net {
             Output::OwnChainAhead { number, .. } => self.nodes[node].ahead.push(number),
             Output::Changed { topic, .. } => assert_eq!(topic, TOPIC),
             Output::Unproven { topic, .. } => assert_eq!(topic, TOPIC),
-            Output::Control { .. } | Output::Receipts { .. } | Output::Problem { .. } => {}
+            Output::Control { .. }
+            | Output::Receipts { .. }
+            | Output::Audited { .. }
+            | Output::Unshared { .. }
+            | Output::Problem { .. } => {}
         }
     }
 

@@ -315,7 +315,8 @@ fn items_of(envelope: &Envelope, body: Option<&[u8]>) -> Result<Option<Vec<Item>
             | Item::Close(_)
             | Item::Epoch(_)
             | Item::Boxes(_)
-            | Item::Countersign(_) => Ok(()),
+            | Item::Countersign(_)
+            | Item::Unshare(_) => Ok(()),
         }
         .map_err(|_| Refused::InnerSignature)?;
     }

@@ -82,6 +82,8 @@ pub enum Item {
     Boxes(Boxes),
     /// Kind 16: the author confirms an act of a composition that it may end.
     Countersign(ActId),
+    /// Kind 17: the blocks of an envelope that the author's device wrote before may go.
+    Unshare(EnvelopeId),
 }
 
 impl Certificate {
@@ -282,6 +284,7 @@ impl Item {
             Self::Epoch(_) => 12,
             Self::Boxes(_) => 13,
             Self::Countersign(_) => 16,
+            Self::Unshare(_) => 17,
         }
     }
 
@@ -373,13 +376,16 @@ impl Item {
             Self::Countersign(act) => {
                 w.map(1).key(0).bytes(act.as_bytes());
             }
+            Self::Unshare(envelope) => {
+                w.map(1).key(0).bytes(envelope.as_bytes());
+            }
         }
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.tuple(2, "item")?;
         let wrong = r.wrong("an item of unknown kind");
-        let kind = r.at_most(16, "an item of unknown kind")?;
+        let kind = r.at_most(17, "an item of unknown kind")?;
         let mut f = r.fields("fields of an item")?;
         let item = match kind {
             0 => Self::Certificate(Certificate::read(r, &mut f)?),
@@ -402,6 +408,10 @@ impl Item {
             16 => {
                 f.need(r, 0, "act")?;
                 Self::Countersign(ActId::from_bytes(r.array("act")?))
+            }
+            17 => {
+                f.need(r, 0, "envelope")?;
+                Self::Unshare(EnvelopeId::from_bytes(r.array("envelope")?))
             }
             _ => return Err(wrong),
         };

@@ -200,5 +200,6 @@ pub(crate) fn item() -> impl Strategy<Value = Item> {
         act().prop_map(Item::Act),
         next_epoch().prop_map(Item::Epoch),
         act_id().prop_map(Item::Countersign),
+        any::<Bytes>().prop_map(|id| Item::Unshare(identity::EnvelopeId::from_bytes(id))),
     ]
 }

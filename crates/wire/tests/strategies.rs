@@ -520,7 +520,7 @@ fn topic_frame() -> impl Strategy<Value = TopicFrame> {
             part,
             bytes
         }),
-        node().prop_map(|node| TopicFrame::Meet { node }),
+        any::<Bytes>().prop_map(|with| TopicFrame::Meet { with }),
         (node(), any::<IpAddr>(), 1..=u16::MAX).prop_map(|(node, ip, port)| {
             let address = (ip.to_canonical(), port).into();
             TopicFrame::Met { node, address }
@@ -655,14 +655,15 @@ fn core_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         (any::<[u8; 16]>(), any::<Bytes>())
             .prop_map(|(token, mac)| Frame::CoreClaim { token, mac }),
-        (any::<(u64, u64, u32)>(), time()).prop_map(|((quota, used, topics), max_hold)| {
-            Frame::CoreAgreed {
+        (any::<(u64, u64, u32)>(), time(), time()).prop_map(
+            |((quota, used, topics), max_hold, retires)| Frame::CoreAgreed {
                 quota,
                 used,
                 topics,
                 max_hold,
+                retires,
             }
-        }),
+        ),
         (code(), shown(limits::MAX_TEXT), time())
             .prop_map(|(code, text, retry)| Frame::CoreRefused { code, text, retry }),
         (topic(), bytes(900), any::<Bytes>(), any::<u64>()).prop_map(

@@ -1,13 +1,15 @@
 //! What is kept of contents: who names them, whether they are wanted, and when they go.
 
+use std::collections::BTreeSet;
+
 use identity::EnvelopeId;
 use machine::{ContentName, Cx};
 use thiserror::Error;
-use wire::{Manifest, SlotRange};
+use wire::{Manifest, Part, SlotRange};
 
 use super::bits::Bits;
-use super::limits::{EXPIRED_PER_TURN, MAX_FETCHES, MAX_USES};
-use super::row::{CONTENT, ContentRow, END, NAME, PAGE, USE, WANTED, id_of};
+use super::limits::{EXPIRED_PER_TURN, LOOKED_AT, MAX_FETCHES, MAX_USES};
+use super::row::{CONTENT, ContentRow, END, LIMIT, NAME, PAGE, TAKEN, USE, WANTED, id_of};
 use super::{Env, Key, Local, Output, Swap, Timer, Use};
 use crate::limits::PAGE_REFERENCES;
 use crate::manifest::{CheckedManifest, ManifestError};
@@ -25,6 +27,17 @@ pub struct Known {
     pub whole: bool,
     /// Links from which something of it can be had.
     pub sources: usize,
+}
+
+/// A content that is here, or was when it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// The topic.
+    pub topic: Local,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Where its pieces are.
+    pub name: ContentName,
 }
 
 /// A manifest that no content can have, or a content that nobody has named.
@@ -62,7 +75,35 @@ pub(super) fn row_of(cx: &mut Cx<'_>, key: &Key) -> Option<ContentRow> {
     ContentRow::decode(&cx.store.get(CONTENT, &key.bytes())?)
 }
 
+/// What a content takes on the disk, or will when it is whole.
+fn weight(key: &Key, row: Option<&ContentRow>) -> u64 {
+    let counts = row.is_some_and(|row| row.whole || row.wanted);
+    let manifest = CheckedManifest::of(&key.manifest).ok().filter(|_| counts);
+    manifest.map_or(0, |manifest| manifest.content_len())
+}
+
+/// A content takes as much as a new row of it says, no more as the old one did.
+fn weigh(cx: &mut Cx<'_>, key: &Key, row: Option<&ContentRow>) {
+    let before = row_of(cx, key);
+    let (was, is) = (weight(key, before.as_ref()), weight(key, row));
+    if was != is {
+        let taken = number(cx, TAKEN, key.local).unwrap_or(0);
+        let taken = taken.saturating_sub(was).saturating_add(is);
+        let at = key.local.to_be_bytes();
+        match taken {
+            0 => cx.store.delete(TAKEN, at),
+            taken => cx.store.put(TAKEN, at, taken.to_be_bytes()),
+        }
+    }
+}
+
+fn number(cx: &mut Cx<'_>, table: machine::Table, topic: Local) -> Option<u64> {
+    let bytes = cx.store.get(table, &topic.to_be_bytes())?;
+    Some(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
 pub(super) fn put_row(cx: &mut Cx<'_>, key: &Key, row: &ContentRow) {
+    weigh(cx, key, Some(row));
     cx.store.put(CONTENT, key.bytes(), row.encode());
     let wanted = row.wanted && !row.whole;
     if wanted {
@@ -256,6 +297,112 @@ impl Swap {
         })
     }
 
+    /// What the contents of a topic take on the disk, those that are being fetched as if they were whole; and
+    /// how much that may be, if somebody has said so. It is for the node to keep to it.
+    pub fn room(cx: &mut Cx<'_>, topic: Local) -> (u64, Option<u64>) {
+        let taken = number(cx, TAKEN, topic).unwrap_or(0);
+        (taken, number(cx, LIMIT, topic))
+    }
+
+    /// Says what the contents of a topic may take.
+    pub fn set_limit(cx: &mut Cx<'_>, topic: Local, bytes: Option<u64>) {
+        let at = topic.to_be_bytes();
+        match bytes {
+            Some(bytes) => cx.store.put(LIMIT, at, bytes.to_be_bytes()),
+            None => cx.store.delete(LIMIT, at),
+        }
+    }
+
+    /// The next content by its name that is whole, among the next [`LOOKED_AT`]; and where to go on, if there
+    /// are any beyond these.
+    pub fn next_whole(
+        cx: &mut Cx<'_>,
+        after: Option<ContentName>,
+    ) -> (Option<Whole>, Option<ContentName>) {
+        let from = after.map_or(Vec::new(), |after| [after.0.as_slice(), &[0]].concat());
+        let some = cx.store.scan(NAME, &from, &[0xff; 33], LOOKED_AT);
+        let found = some.iter().find_map(|(_, key)| {
+            let (key, _) = Key::read(key)?;
+            let row = row_of(cx, &key).filter(|row| row.whole)?;
+            Some(Whole {
+                topic: key.local,
+                manifest: key.manifest,
+                name: row.name,
+            })
+        });
+        let last = some.last().filter(|_| some.len() == LOOKED_AT);
+        let last = last.and_then(|(name, _)| name.as_slice().try_into().ok());
+        (found, last.map(ContentName))
+    }
+
+    /// Parts of a content have been found to be other than they should be: they are here no more, and are
+    /// fetched anew if the content was wanted. Nothing happens where the content has another name by now.
+    pub fn damaged(&mut self, env: &mut Env<'_, '_>, found: &Whole, parts: &[Part]) {
+        let key = Key {
+            local: found.topic,
+            manifest: found.manifest,
+        };
+        let row = row_of(env.cx, &key).filter(|row| row.name == found.name);
+        let (Some(mut row), Ok(manifest)) = (row, CheckedManifest::of(&key.manifest)) else {
+            return;
+        };
+        if parts.is_empty() {
+            return;
+        }
+        self.end_fetch(&key);
+        let (mut bits, pages) = bits_of(env.cx, &key, &row);
+        let mut pages: BTreeSet<u32> = match row.whole {
+            true => (0..manifest.pages()).collect(),
+            false => pages.into_iter().collect(),
+        };
+        for part in parts {
+            match part {
+                Part::List => row.listed = false,
+                // Which of its blocks are here is known with the page alone.
+                Part::Page(page) => _ = pages.remove(page),
+                Part::Blocks(range) => (range.first..range.end()).for_each(|slot| bits.clear(slot)),
+            }
+        }
+        for page in 0..manifest.pages() {
+            let slots = manifest.slots(page);
+            match pages.contains(&page) {
+                true => {
+                    let bits = bits.bytes(slots.start, slots.len() as u32);
+                    env.cx.store.put(PAGE, key.page(page), bits);
+                }
+                false => env.cx.store.delete(PAGE, key.page(page)),
+            }
+        }
+        row.whole = false;
+        put_row(env.cx, &key, &row);
+        let (topic, manifest) = (found.topic, found.manifest);
+        env.out.push(Output::Lost { topic, manifest });
+        if row.wanted && self.fetches.len() < MAX_FETCHES {
+            self.begin(env, key, &row);
+        }
+        self.look_around_later(env);
+    }
+
+    /// The disk has not got what a row says it has: what is here of the content is not believed any more,
+    /// and fetched anew if it was wanted.
+    pub fn lost(&mut self, env: &mut Env<'_, '_>, found: &Whole) {
+        let key = Key {
+            local: found.topic,
+            manifest: found.manifest,
+        };
+        // It may have been removed since it was looked for.
+        let Some(row) = row_of(env.cx, &key).filter(|row| row.name == found.name) else {
+            return;
+        };
+        let (topic, manifest) = (found.topic, found.manifest);
+        self.drop(env, topic, &manifest);
+        if row.wanted && self.want(env, topic, &manifest).is_err() {
+            // Its row has just been written.
+            return;
+        }
+        env.out.push(Output::Lost { topic, manifest });
+    }
+
     /// Envelopes that name a manifest, the first [`MAX_USES`] by id after one.
     pub fn uses(
         &self,
@@ -355,6 +502,7 @@ impl Swap {
             return;
         };
         self.remove_pieces(env, key, &row);
+        weigh(env.cx, &key, None);
         env.cx.store.delete(CONTENT, key.bytes());
         for link in self.links.values_mut() {
             link.told.remove(&key);

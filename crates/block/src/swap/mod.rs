@@ -33,7 +33,7 @@ use machine::{ContentDone, ContentEffect, ContentName, Cx, Outbox, Time, Timers}
 use wire::{Manifest, Part, TopicFrame};
 
 use fetch::Fetch;
-pub use hold::{Known, NotAContent};
+pub use hold::{Known, NotAContent, Whole};
 use limits::{DISK_RETRY, EXPIRE_EVERY, FORGET_PER_TURN, LOOK_AROUND};
 pub use row::TABLES;
 
@@ -424,7 +424,9 @@ impl Swap {
 
     fn forget_some(&mut self, env: &mut Env<'_, '_>, topic: Local) {
         let some = hold::contents_of(env.cx, topic, None, FORGET_PER_TURN);
-        if !some.is_empty() {
+        if some.is_empty() {
+            Self::set_limit(env.cx, topic, None);
+        } else {
             self.timers.set(Timer::Forget(topic), env.cx.now);
         }
         for key in some {

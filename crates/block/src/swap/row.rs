@@ -8,6 +8,8 @@
 //! block.end      expires u64 ‖ content key ‖ envelope id       (nothing)
 //! block.wanted   content key                     (nothing): wanted and not whole
 //! block.name     name of the content             content key
+//! block.taken    local u32                       bytes of what is whole or wanted, u64
+//! block.limit    local u32                       how many there may be, u64
 //! ```
 //!
 //! Of a content that is whole there are no rows of pages.
@@ -30,9 +32,13 @@ pub(super) const END: Table = Table::new(123, "block.end");
 pub(super) const WANTED: Table = Table::new(124, "block.wanted");
 /// Contents by name.
 pub(super) const NAME: Table = Table::new(125, "block.name");
+/// What the contents of a topic take.
+pub(super) const TAKEN: Table = Table::new(126, "block.taken");
+/// What they may take.
+pub(super) const LIMIT: Table = Table::new(127, "block.limit");
 
 /// All tables of contents.
-pub const TABLES: [Table; 6] = [CONTENT, PAGE, USE, END, WANTED, NAME];
+pub const TABLES: [Table; 8] = [CONTENT, PAGE, USE, END, WANTED, NAME, TAKEN, LIMIT];
 
 const VERSION: u8 = 1;
 const KEY: usize = 48;

@@ -3,7 +3,7 @@
 use machine::{ContentEffect, ContentName};
 use wire::{Part, TopicFrame};
 
-use super::hold::row_of;
+use super::hold::{Whole, row_of};
 use super::limits::{
     MAX_FRAMES_OUT, MAX_OWED, MAX_READ_FOR_PEERS, MAX_TOLD, PARTS_PER_TURN, TELL_EVERY,
 };
@@ -236,27 +236,17 @@ impl Swap {
                 state.out = state.out.saturating_sub(1);
                 self.not_here(env, link, key, part);
                 if read.is_ok() {
-                    self.lost(env, key, name);
+                    let (topic, manifest) = (key.local, key.manifest);
+                    let found = Whole {
+                        topic,
+                        manifest,
+                        name,
+                    };
+                    self.lost(env, &found);
                 }
             }
         }
         self.serve_all(env);
-    }
-
-    /// The disk has not got what a row says it has: what is here of the content is not believed any more,
-    /// and fetched anew if it was wanted.
-    fn lost(&mut self, env: &mut Env<'_, '_>, key: Key, name: ContentName) {
-        // It may have been removed since the read was asked for.
-        let Some(row) = row_of(env.cx, &key).filter(|row| row.name == name) else {
-            return;
-        };
-        let (topic, manifest) = (key.local, key.manifest);
-        self.drop(env, topic, &manifest);
-        if row.wanted && self.want(env, topic, &manifest).is_err() {
-            // Its row has just been written.
-            return;
-        }
-        env.out.push(Output::Lost { topic, manifest });
     }
 
     pub(super) fn serve_all(&mut self, env: &mut Env<'_, '_>) {

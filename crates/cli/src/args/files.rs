@@ -1,10 +1,12 @@
 //! `way share`, `way files`, `way get`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 
 use super::Wait;
+use crate::size::{NotASize, Size};
 use crate::when::{Patience, When};
 
 /// `way share`.
@@ -36,6 +38,38 @@ pub struct Files {
     /// Remove what is here of a file; it can be fetched again from others
     #[arg(long, value_name = "FILE")]
     pub drop: Option<String>,
+    /// How much the files of this topic may take on this disk, or none: what would take more is not fetched
+    #[arg(long, value_name = "SIZE", conflicts_with = "drop")]
+    pub limit: Option<Limit>,
+}
+
+/// `way unshare`.
+#[derive(Debug, Args)]
+pub struct Unshare {
+    /// A topic
+    pub topic: String,
+    /// A file of it that this device has shared: its number, its name, or its id
+    pub file: String,
+}
+
+/// What the files of a topic may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Whatever the disk has.
+    None,
+    /// So much.
+    To(Size),
+}
+
+impl FromStr for Limit {
+    type Err = NotASize;
+
+    fn from_str(text: &str) -> Result<Self, NotASize> {
+        match text {
+            "none" => Ok(Self::None),
+            text => text.parse().map(Self::To),
+        }
+    }
 }
 
 /// `way get`.

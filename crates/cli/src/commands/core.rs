@@ -4,13 +4,14 @@ use std::path::Path;
 
 use super::Context;
 use crate::args::Core;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Code, Exit, Failure};
 use crate::human;
 use crate::output::Outcome;
 use crate::psk;
 use crate::request::Ask;
 use crate::schema;
 use crate::size::Size;
+use crate::when::now_ms;
 
 /// `way core …`.
 ///
@@ -55,9 +56,23 @@ pub fn run(context: &mut Context, core: Core) -> Outcome {
                 format!("{} keeps up to {} for this node", used.id, Size(used.quota))
             })
         }
-        Core::Leave { node } => context.one(Ask::CoreLeave { core: node }, |_: &schema::Done| {
-            "left: it takes nothing new for this node and keeps what it promised".to_owned()
-        }),
+        Core::Retire { by, .. } => {
+            let by = by.map(|when| when.resolve(now_ms())).transpose();
+            let by = by.map_err(|why| Failure::new(Code::Usage, why.to_string(), ""))?;
+            context.one(Ask::CoreRetire { by }, human::core_retires)
+        }
+        Core::Leave { node, now } => {
+            let ask = Ask::CoreLeave { core: node, now };
+            context.one(ask, move |_: &schema::Done| {
+                let done = match now {
+                    true => "left: it takes nothing new for this node and keeps what it promised",
+                    false => {
+                        "it is left as soon as others hold what it does; `way core list` says when"
+                    }
+                };
+                done.to_owned()
+            })
+        }
         Core::List => context.many(Ask::CoreList, human::cores),
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Context;
 use super::send::Sender;
-use crate::args::files::{Files, Get, Share};
+use crate::args::files::{Files, Get, Limit, Share, Unshare};
 use crate::client::{Client, object};
 use crate::failure::{Code, Exit, Failure};
 use crate::output::{Outcome, note};
@@ -39,20 +39,38 @@ pub fn share(context: &mut Context, share: Share) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// `way unshare`.
+///
+/// # Errors
+/// The node's failure.
+pub fn unshare(context: &mut Context, unshare: Unshare) -> Outcome {
+    let Unshare { topic, file } = unshare;
+    context.one(Ask::Unshare { topic, file }, |_: &schema::Done| {
+        "taken back: whoever has it removes it when this is heard".to_owned()
+    })
+}
+
 /// `way files`.
 ///
 /// # Errors
 /// The node's failure.
 pub fn files(context: &mut Context, files: Files) -> Outcome {
-    match files.drop {
-        Some(file) => {
-            let topic = files.topic;
-            context.one(Ask::FilesDrop { topic, file }, |_: &schema::Done| {
-                "dropped".to_owned()
-            })
-        }
-        None => context.many(Ask::Files { topic: files.topic }, human::files::list),
+    let Files { topic, drop, limit } = files;
+    if let Some(file) = drop {
+        return context.one(Ask::FilesDrop { topic, file }, |_: &schema::Done| {
+            "dropped".to_owned()
+        });
     }
+    if let Some(limit) = limit {
+        let bytes = match limit {
+            Limit::None => None,
+            Limit::To(Size(bytes)) => Some(bytes),
+        };
+        return context.one(Ask::FilesLimit { topic, bytes }, |_: &schema::Done| {
+            "what is here stays; what would take more is not fetched".to_owned()
+        });
+    }
+    context.many(Ask::Files { topic }, human::files::list)
 }
 
 /// `way get`.

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use driver::Handle;
-use driver::files::{Opening, Progress, ShareFailed, UnpackFailed, share, unpack};
+use driver::files::{
+    Opening, Progress, ShareFailed, UnpackFailed, VerifyFailed, share, unpack, verify,
+};
+use node::limits::MAX_DAMAGED;
 use node::{FileDone, FileJob, Input};
 use store::Content;
 use wire::SharedFile;
@@ -88,9 +91,22 @@ fn carry_out(
             };
             match unpack(content, name, &opening, Path::new(&to), watch) {
                 Ok(_) => FileDone::Unpacked,
+                Err(UnpackFailed::Damaged(_)) => FileDone::Damaged,
+                Err(UnpackFailed::Missing) => FileDone::Gone,
                 Err(why) => failed(not_unpacked(&why)),
             }
         }
+        FileJob::Verify {
+            content: name,
+            manifest,
+        } => match verify(content, name, &manifest, watch) {
+            Ok(damaged) if damaged.len() > MAX_DAMAGED => FileDone::Gone,
+            Ok(damaged) => FileDone::Verified {
+                damaged: damaged.into_iter().map(Into::into).collect(),
+            },
+            Err(VerifyFailed::Missing) => FileDone::Gone,
+            Err(why) => failed((format!("not read through: {why}"), "")),
+        },
     }
 }
 
@@ -112,9 +128,6 @@ fn not_unpacked(why: &UnpackFailed) -> (String, &'static str) {
     let hint = match why {
         UnpackFailed::Stopped => "ask for it again when the node is up",
         UnpackFailed::Full(_) => "free some space on the disk",
-        UnpackFailed::Missing | UnpackFailed::Damaged(_) => {
-            "`way files TOPIC --drop FILE`, then get it again"
-        }
         _ => "",
     };
     (format!("not written: {why}"), hint)

@@ -26,5 +26,5 @@ objects! {
         to: Option<String>,
     }
     /// A file or folder, inside a line of `way read`.
-    LineFile { name: String, size: u64, have: u32, parts: u32, }
+    LineFile { name: String, size: u64, have: u32, parts: u32, unshared: bool, }
 }

@@ -33,6 +33,8 @@ pub(super) fn asked(ask: Ask) -> node::Command {
             timeout_ms,
         },
         Ask::FilesDrop { topic, file } => FilesCommand::Drop { topic, file },
+        Ask::FilesLimit { topic, bytes } => FilesCommand::Limit { topic, bytes },
+        Ask::Unshare { topic, file } => FilesCommand::Unshare { topic, file },
         Ask::Files { topic } => FilesCommand::List { topic },
         _ => FilesCommand::List {
             topic: String::new(),

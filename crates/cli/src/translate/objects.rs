@@ -166,12 +166,14 @@ pub(super) fn line(topic: TopicId, line: node::Line) -> schema::Line {
             size,
             have,
             parts,
+            unshared,
         } => {
             file = Some(schema::LineFile {
                 name,
                 size,
                 have,
                 parts,
+                unshared,
             });
             ("file", None)
         }
@@ -281,6 +283,14 @@ pub(super) fn client(client: node::Client) -> schema::Client {
     }
 }
 
+pub(super) fn core_retires(by: Option<u64>, promised_until: Option<u64>) -> schema::CoreRetires {
+    schema::CoreRetires {
+        v: Version,
+        by: by.map(rfc3339),
+        promised_until: promised_until.map(rfc3339),
+    }
+}
+
 pub(super) fn core(core: node::Core) -> schema::Core {
     schema::Core {
         v: Version,
@@ -299,6 +309,10 @@ pub(super) fn core(core: node::Core) -> schema::Core {
         refused_since: core.refused_since.map(rfc3339),
         held_until: core.held_until.map(rfc3339),
         hint: core.hint,
+        retires: core.retires.map(rfc3339),
+        broken_since: core.broken.as_ref().map(|(at, _)| rfc3339(*at)),
+        broken: core.broken.map(|(_, why)| why),
+        gone_since: core.gone.map(rfc3339),
     }
 }
 
@@ -349,6 +363,8 @@ pub(super) fn topic_info(info: node::TopicInfo) -> schema::TopicInfo {
         lines: info.row.lines,
         envelopes: info.envelopes,
         bytes: info.bytes,
+        files_bytes: info.files.0,
+        files_limit: info.files.1,
         peers: info.peers,
         devices: info.members.into_iter().map(device).collect(),
         cores: info.cores.into_iter().map(core).collect(),

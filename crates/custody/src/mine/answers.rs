@@ -3,7 +3,7 @@
 use identity::{NodeId, TopicId};
 use machine::{Cx, Outbox};
 
-use crate::limits::{MAX_MY_BOXES, RETRY_FIRST, RETRY_MAX};
+use crate::limits::{MAX_MY_BOXES, MAX_MY_TOPICS, RETRY_FIRST, RETRY_MAX};
 use crate::outcome::{Agreed, Code, Refusal};
 use crate::row::{
     self, MY_BOXES, MY_CORES, MY_PEERS, MY_SERVES, MY_TOPICS, MY_USAGE, MyBoxRow, MyServeRow,
@@ -14,12 +14,15 @@ use crate::serving::peers_of;
 use super::{
     AGREED, CORE_REFUSED, LEAVING, LEFT, MyCores, MyCoresOutput, REFUSED, SERVING, Wanted,
 };
-use super::{Retry, claim, core_row, serves};
+use super::{Retry, ask, claim, core_row, serves};
 
 impl MyCores {
     /// There is a link with this node; if it is a core node in use, the claim is made.
     pub fn up(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut Outbox<MyCoresOutput>) {
-        if let Some(row) = core_row(cx, &node) {
+        if let Some(mut row) = core_row(cx, &node) {
+            if row.gone_ms.take().is_some() {
+                row::put(&mut cx.store, MY_CORES, node.as_bytes(), &row);
+            }
             self.linked.insert(
                 node,
                 Retry {
@@ -32,9 +35,13 @@ impl MyCores {
     }
 
     /// The link with this node is gone.
-    pub fn down(&mut self, node: &NodeId) {
+    pub fn down(&mut self, cx: &mut Cx<'_>, node: &NodeId) {
         self.linked.remove(node);
         self.reports.remove(node);
+        if let Some(mut row) = core_row(cx, node) {
+            row.gone_ms = Some(cx.wall.as_millis());
+            row::put(&mut cx.store, MY_CORES, node.as_bytes(), &row);
+        }
     }
 
     /// A core node agreed: it is told everything that it has not confirmed.
@@ -48,9 +55,19 @@ impl MyCores {
         let Some(mut row) = core_row(cx, &core) else {
             return;
         };
-        if row.standing != LEAVING {
-            row.standing = AGREED;
+        row.retires_ms = agreed.retires_ms;
+        let ends = row.retires_ms.is_some() || row.unwanted == Some(true);
+        let begins = ends && row.standing != LEAVING;
+        let stays = !ends && row.standing == LEAVING;
+        if stays {
+            // It was asked for nothing new, and may have been told of some that they are held elsewhere.
+            for (key, _) in cx.store.prefix(MY_TOPICS, &[], MAX_MY_TOPICS) {
+                if let Some(topic) = row::part(&key, 0) {
+                    ask(cx, &core, &topic);
+                }
+            }
         }
+        row.standing = if ends { LEAVING } else { AGREED };
         row.quota = agreed.quota;
         row.used = agreed.used;
         row.topics = agreed.topics;
@@ -62,9 +79,12 @@ impl MyCores {
         row.refused_ms = None;
         row::put(&mut cx.store, MY_CORES, core.as_bytes(), &row);
         self.usage_agreed(cx, &core, agreed.quota, agreed.used);
+        if begins {
+            self.stop_what_is_not_served(cx, core, out);
+        }
         let leaving = row.standing == LEAVING;
         // A core node that reserves nothing may have lost its home.
-        let all = self.told.insert(core) || agreed.used == 0;
+        let all = self.told.insert(core) || agreed.used == 0 || stays;
         for (topic, serve) in serves(cx, &core) {
             match serve.standing {
                 LEFT => out.push(MyCoresOutput::Unserve { core, topic }),
@@ -160,6 +180,37 @@ impl MyCores {
                 self.finish_leaving(cx, core, out);
             }
         }
+    }
+
+    /// A core node that is being left is asked no more for what it does not serve yet.
+    pub(super) fn stop_what_is_not_served(
+        &self,
+        cx: &mut Cx<'_>,
+        core: NodeId,
+        out: &mut Outbox<MyCoresOutput>,
+    ) {
+        for (topic, serve) in serves(cx, &core) {
+            if serve.standing != SERVING {
+                self.stop(cx, core, topic, out);
+            }
+        }
+    }
+
+    /// A core node did not give what it says that it holds. Its word counts no more until it is
+    /// [used](MyCores::use_core) anew. Says whether that is news.
+    pub fn broke(&mut self, cx: &mut Cx<'_>, core: &NodeId, why: String) -> bool {
+        let Some(mut row) = core_row(cx, core).filter(|row| row.broken.is_none()) else {
+            return false;
+        };
+        row.broken = Some((cx.wall.as_millis(), why));
+        row::put(&mut cx.store, MY_CORES, core.as_bytes(), &row);
+        true
+    }
+
+    /// Whether a core node in use did not give what it says that it holds.
+    #[must_use]
+    pub fn is_broken(cx: &mut Cx<'_>, core: &NodeId) -> bool {
+        core_row(cx, core).is_some_and(|row| row.broken.is_some())
     }
 
     pub(super) fn tell_topic(

@@ -156,6 +156,11 @@ pub struct CoreState {
     pub refusal: Option<(Code, String)>,
     /// Since when it refuses for this reason, in milliseconds since 1970 by this node's clock.
     pub refused_ms: Option<u64>,
+    /// That it did not give what it says it holds: when that was seen, in milliseconds since 1970 by this
+    /// node's clock, and in words.
+    pub broken: Option<(u64, String)>,
+    /// Since when there is no link with it, in milliseconds since 1970 by this node's clock.
+    pub gone_ms: Option<u64>,
     /// What it last said that is used, and when, in milliseconds since 1970 by this node's clock.
     pub usage: Option<(Usage, u64)>,
     /// The topics asked of it.
@@ -242,7 +247,10 @@ impl MyCores {
                     topics: row.topics,
                     max_topics: row.max_topics,
                     max_hold_ms: row.max_hold_ms,
+                    retires_ms: row.retires_ms,
                 },
+                broken: row.broken,
+                gone_ms: row.gone_ms,
                 heard_ms: row.heard_ms,
                 refusal,
                 refused_ms: row.refused_ms,
@@ -266,6 +274,23 @@ impl MyCores {
         rows.iter()
             .filter_map(|(key, _)| row::node_at(key, 0))
             .collect()
+    }
+
+    /// The core nodes that are being left.
+    #[must_use]
+    pub fn leaving(&self, cx: &mut Cx<'_>) -> Vec<NodeId> {
+        self.cores_in(cx, LEAVING)
+    }
+
+    /// A life begins, in which no core node has been reached yet.
+    pub fn start(&mut self, cx: &mut Cx<'_>) {
+        for core in self.cores(cx) {
+            let row = core_row(cx, &core).filter(|row| row.gone_ms.is_none() && row.heard_ms > 0);
+            if let Some(mut row) = row {
+                row.gone_ms = Some(cx.wall.as_millis());
+                row::put(&mut cx.store, MY_CORES, core.as_bytes(), &row);
+            }
+        }
     }
 
     /// The core nodes that confirmed that they serve a topic.

@@ -42,6 +42,9 @@ impl MyCores {
             ));
         }
         let mut row = known.unwrap_or_default();
+        // Who uses it again believes it again.
+        row.broken = None;
+        row.unwanted = None;
         if !addresses.is_empty() {
             row.addresses = addresses;
         }
@@ -93,12 +96,12 @@ impl MyCores {
             ));
         };
         row.standing = LEAVING;
+        row.unwanted = Some(true);
         row::put(&mut cx.store, MY_CORES, core.as_bytes(), &row);
-        for (topic, serve) in serves(cx, &core) {
-            if at_once || serve.standing != SERVING {
+        self.stop_what_is_not_served(cx, core, out);
+        if at_once {
+            for (topic, _) in serves(cx, &core) {
                 self.stop(cx, core, topic, out);
-            }
-            if at_once {
                 cx.store
                     .delete(MY_SERVES, row::pair(core.as_bytes(), topic.as_bytes()));
             }
@@ -178,6 +181,12 @@ impl MyCores {
             self.tell_topic(cx, core, wanted.topic, out);
         }
         Ok(())
+    }
+
+    /// Whether core nodes are to serve a topic.
+    #[must_use]
+    pub fn wants(&self, cx: &mut Cx<'_>, topic: &TopicId) -> bool {
+        cx.store.has(MY_TOPICS, topic.as_bytes())
     }
 
     /// Tells every core node that a topic need not be served any more.

@@ -5,6 +5,7 @@ use block::manifest::{CheckedManifest, Page, PageList};
 use machine::ContentName;
 use std::fmt;
 use store::{Content, ContentReader};
+use wire::{Manifest, SlotRange};
 
 /// A part of a content that can be fetched by itself.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -15,6 +16,16 @@ pub enum Part {
     Page(u32),
     /// The block in a slot.
     Block(u32),
+}
+
+impl From<Part> for wire::Part {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::List => Self::List,
+            Part::Page(page) => Self::Page(page),
+            Part::Block(first) => Self::Blocks(SlotRange { first, count: 1 }),
+        }
+    }
 }
 
 impl fmt::Display for Part {
@@ -37,9 +48,11 @@ impl fmt::Display for Part {
 pub fn verify(
     content: &Content,
     name: ContentName,
-    manifest: &CheckedManifest,
+    manifest: &Manifest,
     watch: &mut Watch<'_>,
 ) -> Result<Vec<Part>, VerifyFailed> {
+    // A content that cannot be is not here.
+    let manifest = &CheckedManifest::of(manifest).map_err(|_| VerifyFailed::Missing)?;
     let mut course = Course::new(watch);
     course.progress.all = manifest.shape().bytes();
     let reader = content.reader(name)?.ok_or(VerifyFailed::Missing)?;

@@ -20,7 +20,13 @@ fn flip(world: &World, at: u64) {
 }
 
 fn damage(world: &World, opening: &Opening) -> Vec<Part> {
-    verify(&world.content, NAME, &opening.manifest, &mut on).expect("looked through")
+    verify(
+        &world.content,
+        NAME,
+        &opening.manifest.to_manifest(),
+        &mut on,
+    )
+    .expect("looked through")
 }
 
 #[test]
@@ -449,7 +455,12 @@ fn a_stop_anywhere_leaves_nothing() {
             assert!(!world.path("to").exists());
         }
         let mut never = |_| ControlFlow::Break(());
-        let stopped = verify(&world.content, NAME, &opening.manifest, &mut never);
+        let stopped = verify(
+            &world.content,
+            NAME,
+            &opening.manifest.to_manifest(),
+            &mut never,
+        );
         assert!(stopped.is_err());
     }
 }

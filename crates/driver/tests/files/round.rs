@@ -14,7 +14,8 @@ fn there_and_back(world: &World, name: &str) -> Unpacked {
     let shared = world.share(name).expect("shared");
     assert_eq!(shared.root, name);
     let manifest = &shared.opening.manifest;
-    let whole = verify(&world.content, NAME, manifest, &mut on).expect("looked through");
+    let whole =
+        verify(&world.content, NAME, &manifest.to_manifest(), &mut on).expect("looked through");
     assert_eq!(whole, []);
     let length = world.content_file().metadata().expect("known").len();
     assert_eq!(length, manifest.content_len());
@@ -155,7 +156,7 @@ fn equal_folders_make_equal_contents_under_equal_secrets_alone() {
     let first = verify(
         &world.content,
         ContentName([1; 32]),
-        &one.opening.manifest,
+        &one.opening.manifest.to_manifest(),
         &mut on,
     );
     assert_eq!(first.expect("looked through"), []);
@@ -174,7 +175,13 @@ fn progress_goes_up_to_all_of_it() {
     let shared = world.share_watched("folder", &mut watch).expect("shared");
     let unpacked = world.unpack_watched(&shared.opening, "back", &mut watch);
     unpacked.expect("unpacked");
-    verify(&world.content, NAME, &shared.opening.manifest, &mut watch).expect("verified");
+    verify(
+        &world.content,
+        NAME,
+        &shared.opening.manifest.to_manifest(),
+        &mut watch,
+    )
+    .expect("verified");
     let runs = told.chunk_by(|one, next| one.done <= next.done);
     let mut runs = runs.map(|run| *run.last().expect("not empty"));
     let (length, blocks) = (

@@ -40,6 +40,20 @@ pub enum FilesCommand {
         /// Which, as for [`FilesCommand::Get`].
         file: String,
     },
+    /// `way unshare TOPIC FILE`: says to everybody that its blocks may go. Answered when it is durable.
+    Unshare {
+        /// Where.
+        topic: String,
+        /// Which, as for [`FilesCommand::Get`]; one that this device has shared.
+        file: String,
+    },
+    /// `way files TOPIC --limit`: what the files of a topic may take here. What is here stays.
+    Limit {
+        /// Where.
+        topic: String,
+        /// Bytes; nothing stands for no limit.
+        bytes: Option<u64>,
+    },
 }
 
 /// What is answered.

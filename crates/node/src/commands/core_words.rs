@@ -5,8 +5,11 @@
 
 use crate::command::{Core, CoreShare, Problem};
 use crate::node::{Inner, Turn};
-use custody::{Code, CoreStanding, CoreState, Nearly, ServedBy, Short, TopicShare, Warning};
+use custody::{Code, CoreStanding, CoreState, Nearly, Quota, ServedBy, Short, TopicShare, Warning};
 use identity::TopicId;
+
+/// How long a core node is not reached before that is told, in milliseconds.
+const GONE_AFTER_MS: u64 = 3_600_000;
 
 const LARGER: &str =
     "ask its operator for a larger quota, or use a second core node (`way core use`)";
@@ -18,33 +21,116 @@ impl Inner {
         turn: &mut Turn<'_, '_>,
         topic: Option<&TopicId>,
     ) -> Vec<Problem> {
+        let mut problems = self.gone_cores(turn);
         let warnings = self.mine.warnings(turn.cx, topic);
         if warnings.is_empty() {
+            return problems;
+        }
+        let labels = self.node_labels(turn);
+        let warnings = warnings.into_iter().map(|Warning { core, why }| {
+            let core = labels.show(&core);
+            match why {
+                Short::Nearly(nearly, percent) => self.nearly_full(&core, nearly, percent),
+                Short::Ended(code, text) => Problem {
+                    code: "core-refused".to_owned(),
+                    text: format!("the core node {core} takes nothing of this node: {text}"),
+                    hint: refused_hint(code).to_owned(),
+                },
+                Short::NotServed(topic, text) => Problem {
+                    code: "core-not-serving".to_owned(),
+                    text: format!(
+                        "the core node {core} does not serve the topic {}: {text}",
+                        self.topic_name(&topic)
+                    ),
+                    hint: LARGER.to_owned(),
+                },
+            }
+        });
+        problems.extend(warnings);
+        problems
+    }
+
+    /// Core nodes that serve a topic and have no room for so many bytes of it, by what they have said.
+    pub(super) fn too_small(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &TopicId,
+        bytes: u64,
+    ) -> Vec<Problem> {
+        let labels = self.node_labels(turn);
+        let small = self.mine.list(turn.cx).into_iter().filter_map(|core| {
+            let serves = |(of, by): &(TopicId, ServedBy)| of == topic && *by == ServedBy::Serving;
+            core.topics.iter().find(|of| serves(of))?;
+            let told = core.usage.as_ref();
+            let told = told.and_then(|(usage, _)| usage.topics.iter().find(|of| of.topic == *topic));
+            let quota = Quota {
+                bytes: core.agreed.quota,
+                ..Quota::default()
+            };
+            let (share, used) = told.map_or((quota.default_share(), 0), |of| {
+                (of.share, of.own.saturating_add(of.guests))
+            });
+            // Of all topics together, and the mailbox.
+            let all = core.usage.as_ref().map_or(core.agreed.used, |(all, _)| {
+                all.used.saturating_sub(all.headers)
+            });
+            let bodies = core.usage.as_ref().map_or(quota, |(all, _)| Quota {
+                bytes: all.quota,
+                ..quota
+            });
+            let left = bodies.bodies().saturating_sub(all);
+            let left = left.min(share.saturating_sub(used));
+            let name = labels.show(&core.core);
+            (bytes > left).then(|| Problem {
+                code: "core-too-small".to_owned(),
+                text: format!(
+                    "the core node {name} will not hold this: it takes {bytes} bytes, and {left} are left there for the topic"
+                ),
+                hint: LARGER.to_owned(),
+            })
+        });
+        small.collect()
+    }
+
+    /// Core nodes that have not been reached for a while, and those that end.
+    fn gone_cores(&mut self, turn: &mut Turn<'_, '_>) -> Vec<Problem> {
+        let now = turn.cx.wall.as_millis();
+        let cores = self.mine.list(turn.cx);
+        let troubled = cores.into_iter().filter_map(|core| {
+            let gone = core.gone_ms.filter(|_| !core.linked);
+            let long = gone.is_some_and(|at| now.saturating_sub(at) >= GONE_AFTER_MS);
+            (long || core.agreed.retires_ms.is_some()).then_some((core, long))
+        });
+        let troubled: Vec<(CoreState, bool)> = troubled.collect();
+        if troubled.is_empty() {
             return Vec::new();
         }
         let labels = self.node_labels(turn);
-        warnings
-            .into_iter()
-            .map(|Warning { core, why }| {
-                let core = labels.show(&core);
-                match why {
-                    Short::Nearly(nearly, percent) => self.nearly_full(&core, nearly, percent),
-                    Short::Ended(code, text) => Problem {
-                        code: "core-refused".to_owned(),
-                        text: format!("the core node {core} takes nothing of this node: {text}"),
-                        hint: refused_hint(code).to_owned(),
-                    },
-                    Short::NotServed(topic, text) => Problem {
-                        code: "core-not-serving".to_owned(),
-                        text: format!(
-                            "the core node {core} does not serve the topic {}: {text}",
-                            self.topic_name(&topic)
-                        ),
-                        hint: LARGER.to_owned(),
-                    },
+        let told = troubled.into_iter().map(|(core, long)| {
+            let name = labels.show(&core.core);
+            let (code, text) = match long {
+                true => (
+                    "core-gone",
+                    format!("the core node {name} has not been reached for an hour"),
+                ),
+                false => (
+                    "core-retires",
+                    format!("the core node {name} ends soon, as its operator says"),
+                ),
+            };
+            let hint = match self.has_other_core(turn, &core.core) {
+                true => {
+                    "another one that is linked holds what it does, or is being given it; nothing is to be done"
                 }
-            })
-            .collect()
+                false => "use another one (`way core use`): it is given what this node has",
+            };
+            Problem {
+                code: code.to_owned(),
+                text,
+                hint: hint.to_owned(),
+            }
+        });
+        told.collect()
     }
 
     fn nearly_full(&self, core: &str, nearly: Nearly, percent: u64) -> Problem {
@@ -151,6 +237,9 @@ impl Inner {
                 .map(|(code, _)| refused_hint(*code).to_owned()),
             reason: refusal.map(|(_, text)| text),
             held_until,
+            retires: core.agreed.retires_ms,
+            broken: core.broken,
+            gone: core.gone_ms.filter(|_| !core.linked),
         }
     }
 }

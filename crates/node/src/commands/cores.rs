@@ -5,6 +5,7 @@ use crate::command::{Client, Code, Failure, Reply, RequestId};
 use crate::host::code_of;
 use crate::io::LinkId;
 use crate::node::{Inner, Turn};
+use crate::rows::{NODE, RETIRES};
 use crate::waiting::What;
 use custody::{Agreed, InviteTerms, Quota, Refusal, Usage};
 use identity::NodeId;
@@ -181,6 +182,7 @@ impl Inner {
             used: agreed.used,
             topics: agreed.max_topics,
             max_hold: agreed.max_hold_ms,
+            retires: agreed.retires_ms.unwrap_or(0),
         };
         turn.send(link, &frame);
     }
@@ -288,6 +290,7 @@ impl Inner {
         }
         if self.link_of(&at.node).is_some() {
             self.mine.up(turn.cx, at.node, &mut turn.mine);
+            self.core_link(turn, &at.node, true);
         }
         Ok(at.node)
     }
@@ -296,14 +299,59 @@ impl Inner {
         &mut self,
         turn: &mut Turn<'_, '_>,
         core: &str,
+        now: bool,
     ) -> Result<Reply, Failure> {
         let node = self.find_node(turn, core)?;
+        if !now && self.mine.uses(turn.cx, &node) && !self.has_other_core(turn, &node) {
+            return Err(Failure::new(
+                Code::Refused,
+                "no other core node could take over what it holds",
+                "use another one first (`way core use`), or leave at once with --now",
+            ));
+        }
         self.mine
-            .leave(turn.cx, node, true, &mut turn.mine)
+            .leave(turn.cx, node, now, &mut turn.mine)
             .map_err(from_refusal)?;
-        self.tell_router_cores(turn);
-        self.tell_soon(turn);
+        self.leaving_changed(turn);
         Ok(Reply::Done)
+    }
+
+    /// Says when this core node ends, or that it does not.
+    pub(super) fn core_retire(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        by: Option<u64>,
+    ) -> Result<Reply, Failure> {
+        self.operator()?;
+        if by.is_some_and(|by| by <= turn.cx.wall.as_millis()) {
+            let text = "a core node ends at a time that is to come";
+            return Err(Failure::new(
+                Code::Usage,
+                text,
+                "say a date, or how long from now",
+            ));
+        }
+        match by {
+            Some(by) => turn.cx.store.put(NODE, RETIRES, by.to_be_bytes()),
+            None => turn.cx.store.delete(NODE, RETIRES),
+        }
+        self.host.custody.set_retires(by);
+        for (link, node) in self.client_links(turn) {
+            if let Some(agreed) = self.host.custody.agreement(turn.cx, &node) {
+                self.tell_agreed(turn, link, &agreed);
+            }
+        }
+        Ok(Reply::CoreRetires {
+            by,
+            promised_until: self.host.custody.promised_until(turn.cx),
+        })
+    }
+
+    /// The links with clients.
+    fn client_links(&self, turn: &mut Turn<'_, '_>) -> Vec<(LinkId, NodeId)> {
+        let links = self.links.iter().map(|(link, state)| (*link, state.node));
+        let is_client = |(_, node): &(LinkId, NodeId)| self.host.custody.is_client(turn.cx, node);
+        links.filter(is_client).collect()
     }
 
     pub(super) fn core_list(&mut self, turn: &mut Turn<'_, '_>) -> Reply {

@@ -11,11 +11,12 @@ use crate::node::{Inner, Turn};
 use crate::waiting::What;
 use block::eris::BlockSize;
 use block::manifest::CheckedManifest;
+use block::swap::{Swap, Whole};
 use identity::{EnvelopeId, EpochId, PublicKey, Secret};
 use machine::ContentName;
 use topic::{Draft, LineKind, Payload, ReadFrom};
 use wire::plain::Message;
-use wire::{Manifest, SharedFile};
+use wire::{Item, Manifest, SharedFile};
 
 /// A file of a topic, with what reads it.
 struct Found {
@@ -47,6 +48,8 @@ impl Inner {
                 timeout_ms,
             } => self.get_file(turn, request, (&topic, &file), to, timeout_ms),
             FilesCommand::Drop { topic, file } => self.drop_file(turn, &topic, &file).map(Some),
+            FilesCommand::Unshare { topic, file } => self.unshare(turn, &topic, &file).map(Some),
+            FilesCommand::Limit { topic, bytes } => self.limit_files(turn, &topic, bytes).map(Some),
         };
         match answer {
             Ok(Some(reply)) => self.reply(turn, request, reply),
@@ -126,6 +129,10 @@ impl Inner {
             kind: Message::FILE,
             bytes: file.encode(),
         };
+        if let Err(failure) = self.has_room(turn, local, &manifest) {
+            turn.held(Held::Delete(content));
+            return self.reply(turn, request, Reply::Failed(failure));
+        }
         let draft = Draft {
             payload: Payload::Messages(vec![message]),
             lifespan: sharing.lifespan,
@@ -151,7 +158,13 @@ impl Inner {
         };
         self.note_sent(turn, Some(&id));
         let topic = self.host.keys.topic(local).map(|keys| keys.id);
-        let warnings = topic.map_or_else(Vec::new, |topic| self.core_problems(turn, Some(&topic)));
+        let mut warnings = Vec::new();
+        if let Some(topic) = topic {
+            let needed =
+                CheckedManifest::of(&manifest).map_or(0, |manifest| manifest.content_len());
+            warnings = self.core_problems(turn, Some(&topic));
+            warnings.extend(self.too_small(turn, &topic, needed));
+        }
         let ids = vec![id];
         self.reply(turn, request, Reply::Sent { ids, warnings });
     }
@@ -280,6 +293,9 @@ impl Inner {
         self.member(local)?;
         let found = self.find_file(turn, local, file)?;
         let manifest = found.manifest;
+        if !found.shown.wanted && found.shown.have < found.shown.parts {
+            self.has_room(turn, local, &manifest)?;
+        }
         let wanted = self.with_swap(turn, |swap, env| swap.want(env, local, &manifest));
         wanted.map_err(|why| Failure::new(Code::Failed, why.to_string(), ""))?;
         let unpacking = Unpacking {
@@ -294,6 +310,66 @@ impl Inner {
             self.wait(turn, request, What::File(unpacking), timeout_ms);
         }
         Ok(None)
+    }
+
+    /// Whether the files of a topic may take as much more.
+    fn has_room(
+        &self,
+        turn: &mut Turn<'_, '_>,
+        local: u32,
+        manifest: &Manifest,
+    ) -> Result<(), Failure> {
+        let (taken, limit) = Swap::room(turn.cx, local);
+        let needed = CheckedManifest::of(manifest).map_or(0, |manifest| manifest.content_len());
+        match limit {
+            Some(limit) if taken.saturating_add(needed) > limit => {
+                let text = format!(
+                    "the files of this topic may take {limit} bytes here: {taken} are taken, and it needs {needed}"
+                );
+                let hint = "`way files TOPIC --drop FILE` makes room, and `--limit` another limit";
+                Err(Failure::new(Code::Refused, text, hint))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn limit_files(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+        bytes: Option<u64>,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        self.member(local)?;
+        Swap::set_limit(turn.cx, local, bytes);
+        Ok(Reply::Done)
+    }
+
+    fn unshare(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        topic: &str,
+        file: &str,
+    ) -> Result<Reply, Failure> {
+        let local = self.find_topic(topic)?;
+        self.may_write(local)?;
+        let found = self.find_file(turn, local, file)?;
+        let (id, device) = (found.shown.id.envelope, found.device);
+        let own = self.member(local)?.device.as_ref();
+        if own.map(|own| own.public()) != Some(device) {
+            let text = "another device has shared that file";
+            let hint = "`way files TOPIC --drop FILE` removes what is here of it";
+            return Err(Failure::new(Code::Refused, text, hint));
+        }
+        let draft = Draft {
+            payload: Payload::Items(vec![Item::Unshare(id)]),
+            lifespan: None,
+            answers: vec![id],
+            manifest: None,
+        };
+        self.publish_own(turn, local, draft).map_err(from_publish)?;
+        self.unshared(turn, local, (&device, &id));
+        Ok(Reply::Done)
     }
 
     fn drop_file(
@@ -321,6 +397,46 @@ impl Inner {
                 self.reply(turn, request, Reply::Failed(failure));
             }
         }
+    }
+
+    /// A file is fetched no more: whoever waited for it is told.
+    pub(crate) fn unpack_none(&mut self, turn: &mut Turn<'_, '_>, local: u32, manifest: &Manifest) {
+        for (request, _) in self.waiting.for_blocks(local, manifest) {
+            let failure = Failure::new(
+                Code::NotFound,
+                "whoever shared the file has unshared it",
+                "",
+            );
+            self.reply(turn, request, Reply::Failed(failure));
+        }
+    }
+
+    /// What was to be written out is not all here: it is found out what is not, and that is fetched.
+    pub(crate) fn not_whole(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        unpacking: &Unpacking,
+    ) {
+        let (topic, manifest) = (unpacking.local, unpacking.manifest);
+        let known = self.with_swap(turn, |swap, env| swap.known(env.cx, topic, &manifest));
+        if let Some(known) = known.filter(|known| known.whole) {
+            let name = known.name;
+            let found = Whole {
+                topic,
+                manifest,
+                name,
+            };
+            self.verify(turn, found);
+        }
+        let text =
+            "some of the file was damaged on this disk, and is fetched again from who has it";
+        let hint = "ask for it again; look at the disk";
+        self.reply(
+            turn,
+            request,
+            Reply::Failed(Failure::new(Code::NotYet, text, hint)),
+        );
     }
 
     fn unpack(
@@ -379,11 +495,13 @@ impl Inner {
         let manifest = header?.header.manifest?;
         let file = shared_file(message, &manifest)?;
         let known = self.with_swap(turn, |swap, env| swap.known(env.cx, local, &manifest));
+        let unshared = self.with_topics(turn, |topics, env| topics.is_unshared(env, local, id));
         Some(crate::command::LineKind::File {
             name: file.name,
             size: file.size,
             have: known.map_or(0, |known| known.have),
             parts: manifest.count,
+            unshared,
         })
     }
 }

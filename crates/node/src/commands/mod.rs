@@ -136,7 +136,8 @@ impl Inner {
             }
             Command::CoreDenyPsk { psk } => self.core_deny_psk(turn, &psk),
             Command::CoreClients => Ok(self.core_clients(turn)),
-            Command::CoreLeave { core } => self.core_leave(turn, &core),
+            Command::CoreLeave { core, now } => self.core_leave(turn, &core, now),
+            Command::CoreRetire { by } => self.core_retire(turn, by),
             Command::CoreList => Ok(self.core_list(turn)),
             Command::TopicCreate { name, messages } => {
                 self.topic_create(turn, &name, (false, messages))
@@ -233,6 +234,9 @@ impl Inner {
             Timer::Closes => self.close_what_is_over(turn),
             Timer::Releases => self.make_releases(turn),
             Timer::Proposals => self.proposals_due(turn),
+            Timer::Scrub => self.scrub(turn),
+            Timer::HandOver => self.release_left(turn),
+            Timer::Audit => self.audit(turn),
         }
     }
 }

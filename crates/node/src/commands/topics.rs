@@ -9,6 +9,7 @@ use crate::look::look;
 use crate::node::{Inner, Turn};
 use crate::rows::{self, TopicRow};
 use crate::tidings::MAX_KEPT_MEMBERS;
+use block::swap::Swap;
 use identity::{GrantId, PublicKey};
 use lace::{Lace, Rule};
 use rights::found_with;
@@ -177,6 +178,7 @@ impl Inner {
             cores,
             envelopes: seen.envelopes,
             bytes: seen.bytes,
+            files: Swap::room(turn.cx, local),
             invites,
             forked: seen.forked,
             peers: u32::try_from(summary.links).unwrap_or(u32::MAX),

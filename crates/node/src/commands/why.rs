@@ -139,7 +139,7 @@ impl Inner {
             .collect();
         let names = self.device_names(turn, local, &devices);
         let labels = self.node_labels(turn);
-        let rows = states
+        let mut rows: Vec<State> = states
             .states
             .iter()
             .map(|state| {
@@ -161,6 +161,7 @@ impl Inner {
                 }
             })
             .collect();
+        rows.extend(self.disputed(turn, local));
         let waits_for: Vec<String> = states
             .waits_for
             .iter()
@@ -181,6 +182,28 @@ impl Inner {
             waits_for,
             hint,
         })))
+    }
+
+    /// The core nodes of this node that do not hold what they say.
+    fn disputed(&mut self, turn: &mut Turn<'_, '_>, local: u32) -> Vec<State> {
+        let topic = self.host.keys.topic(local).map(|keys| keys.id);
+        let serving = topic.map(|topic| self.mine.serving(turn.cx, &topic));
+        let serving = serving.unwrap_or_default();
+        let labels = self.node_labels(turn);
+        let cores = self.mine.list(turn.cx).into_iter();
+        let cores = cores.filter(|core| serving.contains(&core.core));
+        let disputed = cores.filter_map(|core| {
+            let (at, why) = core.broken?;
+            Some(State {
+                state: "disputed".to_owned(),
+                by: core.core.to_string(),
+                by_name: labels.show(&core.core),
+                at,
+                until: None,
+                reason: Some(why),
+            })
+        });
+        disputed.collect()
     }
 
     fn hint(&mut self, turn: &mut Turn<'_, '_>, local: u32, all: bool, held: u32) -> String {

@@ -23,7 +23,13 @@ pub(super) fn write(w: &mut Writer, command: &Command) {
         Command::CoreDeny { node } => one(w, 8, node),
         Command::CoreClients => bare(w, 9),
         Command::CoreUse { link } => one(w, 10, link),
-        Command::CoreLeave { core } => one(w, 11, core),
+        Command::CoreLeave { core, now } => {
+            w.array(3).uint(11_u8).text(core).bool(*now);
+        }
+        Command::CoreRetire { by } => {
+            w.array(2).uint(45_u8);
+            maybe(w, *by);
+        }
         Command::CoreList => bare(w, 12),
         Command::TopicCreate { name, messages } => {
             w.array(3).uint(13_u8).text(name);
@@ -180,7 +186,11 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<Command, Malformed> {
         (8, 2) => Command::CoreDeny { node: text(r)? },
         (9, 1) => Command::CoreClients,
         (10, 2) => Command::CoreUse { link: text(r)? },
-        (11, 2) => Command::CoreLeave { core: text(r)? },
+        (11, 3) => Command::CoreLeave {
+            core: text(r)?,
+            now: r.bool("now")?,
+        },
+        (45, 2) => Command::CoreRetire { by: read_maybe(r)? },
         (12, 1) => Command::CoreList,
         (13, 3) => Command::TopicCreate {
             name: text(r)?,

@@ -3,8 +3,9 @@
 use super::{maybe, read_maybe, text};
 use crate::command::files::FilesCommand;
 use crate::io::{FileDone, FileJob};
+use crate::limits::MAX_DAMAGED;
 use wire::cbor::{Reader, Writer};
-use wire::{Malformed, Manifest, SharedFile};
+use wire::{Malformed, Manifest, Part, SharedFile, SlotRange};
 
 pub(super) fn write_done(w: &mut Writer, done: &FileDone) {
     match done {
@@ -15,6 +16,18 @@ pub(super) fn write_done(w: &mut Writer, done: &FileDone) {
         }
         FileDone::Unpacked => {
             w.array(1).uint(1_u8);
+        }
+        FileDone::Damaged => {
+            w.array(1).uint(3_u8);
+        }
+        FileDone::Verified { damaged } => {
+            w.array(2).uint(4_u8).array(damaged.len());
+            for part in damaged {
+                write_part(w, *part);
+            }
+        }
+        FileDone::Gone => {
+            w.array(1).uint(5_u8);
         }
         FileDone::Failed { text, hint } => {
             w.array(3).uint(2_u8).text(text).text(hint);
@@ -34,12 +47,41 @@ pub(super) fn read_done(r: &mut Reader<'_>) -> Result<FileDone, Malformed> {
             file: SharedFile::decode(r.bytes(usize::MAX, "file")?)?,
         },
         (1, 1) => FileDone::Unpacked,
+        (3, 1) => FileDone::Damaged,
+        (4, 2) => {
+            let count = r.list(MAX_DAMAGED, "damaged parts")?;
+            let damaged = (0..count).map(|_| read_part(r));
+            FileDone::Verified {
+                damaged: damaged.collect::<Result<_, _>>()?,
+            }
+        }
+        (5, 1) => FileDone::Gone,
         (2, 3) => FileDone::Failed {
             text: text(r)?,
             hint: text(r)?,
         },
         _ => return Err(r.wrong("what became of a file")),
     })
+}
+
+fn write_part(w: &mut Writer, part: Part) {
+    let (kind, first, count) = match part {
+        Part::List => (0_u8, 0, 0),
+        Part::Page(page) => (1, page, 0),
+        Part::Blocks(range) => (2, range.first, range.count),
+    };
+    w.array(3).uint(kind).uint(first).uint(count);
+}
+
+fn read_part(r: &mut Reader<'_>) -> Result<Part, Malformed> {
+    r.tuple(3, "part")?;
+    let wrong = r.wrong("part");
+    match (r.u8("part")?, r.u32("part")?, r.u32("part")?) {
+        (0, 0, 0) => Ok(Part::List),
+        (1, page, 0) => Ok(Part::Page(page)),
+        (2, first, count) => Ok(Part::Blocks(SlotRange { first, count })),
+        _ => Err(wrong),
+    }
 }
 
 pub(super) fn write(w: &mut Writer, command: &FilesCommand) {
@@ -67,6 +109,13 @@ pub(super) fn write(w: &mut Writer, command: &FilesCommand) {
         FilesCommand::Drop { topic, file } => {
             w.array(3).uint(3_u8).text(topic).text(file);
         }
+        FilesCommand::Unshare { topic, file } => {
+            w.array(3).uint(4_u8).text(topic).text(file);
+        }
+        FilesCommand::Limit { topic, bytes } => {
+            w.array(3).uint(5_u8).text(topic);
+            maybe(w, *bytes);
+        }
     }
 }
 
@@ -88,6 +137,14 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<FilesCommand, Malformed> {
         (3, 3) => FilesCommand::Drop {
             topic: text(r)?,
             file: text(r)?,
+        },
+        (4, 3) => FilesCommand::Unshare {
+            topic: text(r)?,
+            file: text(r)?,
+        },
+        (5, 3) => FilesCommand::Limit {
+            topic: text(r)?,
+            bytes: read_maybe(r)?,
         },
         _ => return Err(r.wrong("command about files")),
     })
@@ -115,6 +172,11 @@ pub(super) fn digest(what: &FileJob, into: &mut dyn FnMut(&[u8])) {
             into(&content.0);
             into(&manifest.root);
             into(to.as_bytes());
+        }
+        FileJob::Verify { content, manifest } => {
+            into(&[2]);
+            into(&content.0);
+            into(&manifest.root);
         }
     }
 }

@@ -78,7 +78,11 @@ fn commands(w: &mut Whim) -> Vec<Command> {
         },
         Command::CoreDeny { node: w.text() },
         Command::CoreUse { link: w.text() },
-        Command::CoreLeave { core: w.text() },
+        Command::CoreLeave {
+            core: w.text(),
+            now: true,
+        },
+        Command::CoreRetire { by: Some(7) },
         Command::CoreAllowPsk {
             psk: CoreInviteSeed::from_bytes(w.0.array()),
             quota: w.number(),

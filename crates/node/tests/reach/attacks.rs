@@ -175,7 +175,10 @@ fn a_core_node_that_she_leaves_has_no_link_with_her_any_more() {
     world.pass(Duration::from_secs(10));
     // Bob's core node it is still, and so one of the topic.
     let core = world.id(CORE).to_string();
-    assert_eq!(world.ask(ALICE, Command::CoreLeave { core }), Reply::Done);
+    assert_eq!(
+        world.ask(ALICE, Command::CoreLeave { core, now: true }),
+        Reply::Done
+    );
     world.pass(Duration::from_secs(5));
     assert!(world.link(ALICE, CORE).is_none() && world.link(ALICE, other).is_some());
     let dials = world.dials.len();

@@ -238,7 +238,8 @@ impl<'a> Graph<'a> {
             | Item::Cores(_)
             | Item::Title(_)
             | Item::Epoch(_)
-            | Item::Boxes(_) => return None,
+            | Item::Boxes(_)
+            | Item::Unshare(_) => return None,
         })
     }
 }

@@ -131,6 +131,7 @@ fn is_judged(item: &Item) -> bool {
         | Item::Close(_)
         | Item::Act(_)
         | Item::Countersign(_)
+        | Item::Unshare(_)
         | Item::Epoch(_)
         | Item::Boxes(_) => true,
     }

@@ -209,6 +209,7 @@ pub(crate) fn rights_items() -> Vec<Item> {
         Item::Epoch(next_epoch()),
         Item::Boxes(boxes()),
         Item::Countersign(ActId::from_bytes([0x78; 32])),
+        Item::Unshare(identity::EnvelopeId::from_bytes([0x79; 32])),
     ];
     items.extend(invites().into_iter().skip(1).map(Item::Invite));
     items.extend(joint_items());

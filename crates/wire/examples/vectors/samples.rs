@@ -4,7 +4,7 @@ use identity::{
     EnvelopeId, EpochId, Form, GrantId, Id, Kind, PublicKey, Scheme, SealingKey, Secret, SecretKey,
     Signature, TopicId,
 };
-use wire::frame::{CorePeer, IdentifyStep, PairStep, Subject, TopicUsage};
+use wire::frame::{CorePeer, IdentifyStep, PairStep, Subject, TopicUsage, meeting_hash};
 use wire::limits::IDENTIFY_LEN;
 use wire::plain::{BoxContents, CoreEntry, CoreList, Message, Profile, Title};
 use wire::{
@@ -548,7 +548,7 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
             bytes: vec![],
         },
         TopicFrame::Meet {
-            node: node().node_id(),
+            with: meeting_hash(TopicId::from_bytes([7; 32]), node().node_id()),
         },
         TopicFrame::Met {
             node: node().node_id(),
@@ -716,6 +716,14 @@ fn core_frames() -> Vec<Frame> {
             used: 5,
             topics: 100,
             max_hold: limits::DAY_MS,
+            retires: 0,
+        },
+        Frame::CoreAgreed {
+            quota: 1,
+            used: 1,
+            topics: 1,
+            max_hold: limits::DAY_MS,
+            retires: 9 * limits::DAY_MS,
         },
         Frame::CoreRefused {
             code: Code::INVITE,

@@ -7,7 +7,7 @@ mod topic_codec;
 mod write;
 
 pub use code::Code;
-pub use topic::TopicFrame;
+pub use topic::{TopicFrame, meeting_hash};
 
 use identity::{EnvelopeId, GrantId, NodeId, PublicKey, Secret, Signature, TopicId};
 
@@ -169,6 +169,8 @@ pub enum Frame {
         topics: u32,
         /// Longest hold in milliseconds.
         max_hold: u64,
+        /// When the core node ends, milliseconds since 1970; 0 is not said.
+        retires: u64,
     },
     /// 16: it is not.
     CoreRefused {

@@ -218,11 +218,14 @@ impl Frame {
                 f.need(r, 2, "topics")?;
                 let topics = r.u32("topics")?;
                 f.need(r, 3, "longest hold")?;
+                let max_hold = r.time("longest hold")?;
+                let retires = if f.maybe(r, 4)? { read_end(r)? } else { 0 };
                 Self::CoreAgreed {
                     quota,
                     used,
                     topics,
-                    max_hold: r.time("longest hold")?,
+                    max_hold,
+                    retires,
                 }
             }
             16 => {
@@ -398,5 +401,14 @@ impl Subject {
             (2, 3) => Ok(Self::Mail(EnvelopeId::from_bytes(r.array("id")?))),
             _ => Err(wrong),
         }
+    }
+}
+
+/// A time that is said: not 0, which is left out.
+fn read_end(r: &mut Reader<'_>) -> Result<u64, Malformed> {
+    let wrong = r.wrong("end");
+    match r.time("end")? {
+        0 => Err(wrong),
+        end => Ok(end),
     }
 }

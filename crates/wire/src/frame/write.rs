@@ -145,9 +145,14 @@ impl Frame {
                 used,
                 topics,
                 max_hold,
+                retires,
             } => {
-                w.map(4).key(0).uint(*quota).key(1).uint(*used);
+                let fields = 4 + usize::from(*retires > 0);
+                w.map(fields).key(0).uint(*quota).key(1).uint(*used);
                 w.key(2).uint(*topics).key(3).uint(*max_hold);
+                if *retires > 0 {
+                    w.key(4).uint(*retires);
+                }
             }
             Self::CoreRefused { code, text, retry } => {
                 w.map(3)

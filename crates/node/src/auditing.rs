@@ -1,0 +1,125 @@
+//! Core nodes are asked, from time to time, for something that they say they hold.
+
+use crate::io::LinkId;
+use crate::limits::{AUDIT_EVERY, MAX_SILENCES, TOPICS_TRIED};
+use crate::node::{Inner, Turn};
+use crate::timer::Timer;
+use custody::CoreStanding;
+use identity::{EnvelopeId, NodeId};
+use machine::Time;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use topic::Found;
+
+/// What audits remember beside the store.
+#[derive(Debug, Default)]
+pub(crate) struct Auditing {
+    /// How often a core node has kept silent, one time after another.
+    silent: BTreeMap<NodeId, u32>,
+    /// Since when there is a link with a core node of this node.
+    pub(crate) up: BTreeMap<NodeId, Time>,
+}
+
+impl Inner {
+    /// As long as this node uses core nodes they are asked.
+    pub(crate) fn audit_later(&mut self, turn: &mut Turn<'_, '_>) {
+        if self.timers.get(Timer::Audit).is_none() && !self.mine.cores(turn.cx).is_empty() {
+            // When is not to be foreseen.
+            let half = AUDIT_EVERY.as_millis() / 2;
+            let half = u64::try_from(half).unwrap_or(u64::MAX);
+            let wait = half.saturating_add(turn.cx.rng.below(half.saturating_mul(2).max(1)));
+            let at = turn.cx.now.after(Duration::from_millis(wait));
+            self.timers.set(Timer::Audit, at);
+        }
+    }
+
+    /// One core node is asked, in one topic.
+    pub(crate) fn audit(&mut self, turn: &mut Turn<'_, '_>) {
+        let mut asked = Vec::new();
+        for core in self.mine.list(turn.cx) {
+            let agreed = matches!(core.standing, CoreStanding::Agreed | CoreStanding::Leaving);
+            let asks = agreed && core.broken.is_none() && core.refusal.is_none();
+            if let Some(link) = self.link_of(&core.core).filter(|_| asks) {
+                asked.push((core.core, link));
+            }
+        }
+        turn.cx.rng.shuffle(&mut asked);
+        let mut topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
+        turn.cx.rng.shuffle(&mut topics);
+        for (core, link) in asked {
+            let of = |local: &u32| self.host.keys.topic(*local).map(|keys| keys.id);
+            let held: Vec<u32> = topics
+                .iter()
+                .filter(|local| {
+                    let id = of(local);
+                    id.is_some_and(|id| self.mine.serving(turn.cx, &id).contains(&core))
+                })
+                .copied()
+                .collect();
+            let link = topic::LinkId(link.0);
+            let drawn = held.into_iter().take(TOPICS_TRIED).find_map(|local| {
+                self.with_topics(turn, |topics, env| topics.audit(env, local, (link, &core)))
+            });
+            if drawn.is_some() {
+                break;
+            }
+        }
+        self.audit_later(turn);
+    }
+
+    /// What a core node did that was asked.
+    pub(crate) fn audited(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        (link, local): (LinkId, u32),
+        (id, found): (EnvelopeId, Found),
+    ) {
+        let Some(core) = self.links.get(&link).map(|state| state.node) else {
+            return;
+        };
+        let what = match found {
+            Found::Kept => {
+                self.auditing.silent.remove(&core);
+                return;
+            }
+            Found::Silence => {
+                let silent = self.auditing.silent.entry(core).or_default();
+                *silent = silent.saturating_add(1);
+                if *silent < MAX_SILENCES {
+                    return;
+                }
+                "did not answer"
+            }
+            Found::Lacks => "said that it has not got it",
+            Found::Other => "gave something else",
+        };
+        self.auditing.silent.remove(&core);
+        let topic = self
+            .host
+            .keys
+            .topic(local)
+            .map(|keys| keys.row.name.clone());
+        let topic = topic.unwrap_or_default();
+        let why = format!("asked for message {id} of {topic}, which it says it holds, it {what}");
+        self.core_broke(turn, &core, why);
+    }
+
+    /// A core node's word counts no more: whatever it holds is not counted, nobody is told to go there, and other
+    /// core nodes hold what it should.
+    pub(crate) fn core_broke(&mut self, turn: &mut Turn<'_, '_>, core: &NodeId, why: String) {
+        if !self.mine.broke(turn.cx, core, why.clone()) {
+            return;
+        }
+        let name = self.node_labels(turn).show(core);
+        let text = format!("the core node {name} does not hold what it says: {why}");
+        let hint = match self.has_other_core(turn, core) {
+            true => {
+                "others hold what it should; `way core leave` it, or `way core use` it again when its \
+                     operator has mended it"
+            }
+            false => "no other core node holds anything: use one now (`way core use`)",
+        };
+        self.problems.note("core-broken", text, hint);
+        self.leaving_changed(turn);
+    }
+}
