@@ -235,6 +235,27 @@ fn an_operator_who_thinks_again_keeps_its_clients() {
     assert_eq!(cores(&mut world, alice)[0].topics, 2);
 }
 
+#[test]
+fn a_core_node_that_ends_keeps_the_mailbox_until_there_is_another() {
+    let (mut world, [one, two, ..]) = garden(62);
+    let carol = world.add("Carol", false);
+    use_core(&mut world, carol, one);
+    let by = world.wall().as_millis() + 86_400_000;
+    world.ask(one, Command::CoreRetire { by: Some(by) });
+    world.pass(MINUTE);
+    let list = cores(&mut world, carol);
+    assert_eq!(list.len(), 1, "she has no topic there, and is found by it");
+    assert_eq!((list[0].id, list[0].linked), (world.id(one), true));
+    use_core(&mut world, carol, two);
+    // It is let go when the link is made anew and it says again that it ends.
+    world.down(one);
+    world.up(one);
+    world.pass(MINUTE * 5);
+    let list = cores(&mut world, carol);
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert_eq!(list[0].id, world.id(two));
+}
+
 /// What is asked of a core node to see whether it holds it, answered in this way.
 fn answers(world: &mut World, core: usize, answer: impl Fn() -> Option<Option<Vec<u8>>> + 'static) {
     world.tamper = Some(Box::new(move |from, _, bytes| {

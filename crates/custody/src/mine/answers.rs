@@ -275,14 +275,17 @@ impl MyCores {
         }
     }
 
-    /// Drops a core node that is being left when it serves nothing any more and has confirmed it.
+    /// Drops a core node that is being left when it serves nothing any more and has confirmed it. One that
+    /// only ends some day, and that nobody wants to leave, keeps the mailbox as long as no other does.
     pub(super) fn finish_leaving(
         &self,
         cx: &mut Cx<'_>,
         core: NodeId,
         out: &mut Outbox<MyCoresOutput>,
     ) {
-        if serves(cx, &core).is_empty() {
+        let unwanted = core_row(cx, &core).is_none_or(|row| row.unwanted == Some(true));
+        let stays = !unwanted && self.cores_in(cx, AGREED).is_empty();
+        if !stays && serves(cx, &core).is_empty() {
             cx.store.delete(MY_CORES, *core.as_bytes());
             cx.store.delete(MY_USAGE, *core.as_bytes());
             out.push(MyCoresOutput::Release { core });
