@@ -53,7 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // Beside the real world, not above it: of the driver it takes the reader of records, of the
-    // transport its limits.
+    // transport its limits, of block contents in memory.
     (
         "sim",
         &[
@@ -65,6 +65,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "router",
             "topic",
             "custody",
+            "block",
             "node",
             "transport",
             "driver",

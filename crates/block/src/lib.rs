@@ -6,6 +6,7 @@
 //!   offset.
 //! - [`manifest`]: how somebody who cannot read a content counts, verifies and serves its blocks.
 //! - [`bundle`]: a file, or a folder with all that is in it, as one content.
+//! - [`memory`]: contents that are wholly in memory, for simulated worlds and for tests.
 //! - [`swap`]: which blocks are here, which are wanted, and how they travel between peers.
 //! - [`limits`]: every bound, with what happens when it is reached.
 //!
@@ -18,4 +19,5 @@ pub mod bundle;
 pub mod eris;
 pub mod limits;
 pub mod manifest;
+pub mod memory;
 pub mod swap;

@@ -64,7 +64,9 @@ fn every_limit_of_fetching_stands_in_the_table() {
         };
     }
     let mut all = numbers!(MAX_FETCHES MAX_IN_FLIGHT LINK_WINDOW MAX_PAGES_AT_WORK MAX_SOURCES LOOKED_AT MAX_OWED MAX_FRAMES_OUT MAX_READ_FOR_PEERS MAX_TOLD MAX_USES EXPIRED_PER_TURN FORGET_PER_TURN MAX_BAD PARTS_PER_TURN);
-    all.extend(times!(LOOK_AROUND PATIENCE ASK_AGAIN DISK_RETRY TELL_EVERY EXPIRE_EVERY REST));
+    all.extend(
+        times!(LOOK_AROUND PATIENCE ASK_AGAIN CHALLENGE_PATIENCE DISK_RETRY TELL_EVERY EXPIRE_EVERY REST REST_MAX),
+    );
     let source = read("src/swap/limits.rs");
     let declared = source.lines();
     let declared = declared.filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());

@@ -3,56 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use block::eris::{BlockSize, Encoder};
-use block::manifest::References;
-use block::swap::{Env, Input, LinkId, Output, Swap};
+use block::memory::Whole;
+use block::swap::{Env, Found, Input, LinkId, Output, Swap};
 use identity::{EnvelopeId, Secret};
 use machine::test::World;
-use machine::{ContentDone, ContentEffect, ContentName, MemoryBase, Outbox, Rng};
-use wire::{Manifest, TopicFrame};
+use machine::{ContentDone, ContentEffect, ContentName, MemoryBase, MemoryContents, Outbox, Rng};
+use wire::TopicFrame;
 
 pub(crate) const TOPIC: u32 = 7;
 pub(crate) const SECRET: [u8; 32] = [5; 32];
 
-/// A content with all that is stored of it, as it is laid out.
-#[derive(Clone)]
-pub(crate) struct Whole {
-    pub(crate) manifest: Manifest,
-    pub(crate) stored: Vec<u8>,
-}
-
+/// A content of bytes that are drawn.
 pub(crate) fn content(seed: u64, length: usize) -> Whole {
     let mut bytes = vec![0; length];
     rng(seed).fill(&mut bytes);
-    let size = BlockSize::for_length(length as u64);
-    let mut encoder =
-        Encoder::new(Secret::from_bytes(SECRET), length as u64, size).expect("not too large");
-    let shape = *encoder.shape();
-    let mut references = References::new(&shape).expect("a content");
-    let mut stored = vec![0; shape.bytes() as usize];
-    let mut put = |block: block::eris::EncodedBlock<'_>| {
-        let at = block.slot as usize * size.bytes();
-        stored[at..at + size.bytes()].copy_from_slice(block.bytes);
-        references
-            .set(block.slot, block.reference)
-            .expect("each slot once");
-        Ok::<(), block::eris::EncodeError>(())
-    };
-    encoder.push(&bytes, &mut put).expect("as long as said");
-    encoder.finish(&mut put).expect("all of it");
-    let listing = references.finish().expect("all slots");
-    let manifest = *listing.list.manifest();
-    for (number, page) in (0..).zip(&listing.pages) {
-        stored.resize(manifest.page_at(number) as usize, 0);
-        stored.extend(page.encode());
-    }
-    stored.resize(manifest.list_at() as usize, 0);
-    stored.extend(listing.list.encode());
-    assert_eq!(manifest.content_len(), stored.len() as u64);
-    Whole {
-        manifest: manifest.to_manifest(),
-        stored,
-    }
+    Whole::encode(&bytes, Secret::from_bytes(SECRET)).expect("not too large")
 }
 
 pub(crate) fn rng(seed: u64) -> Rng {
@@ -78,7 +43,7 @@ pub(crate) enum Manner {
 pub(crate) struct Peer {
     pub(crate) world: World,
     pub(crate) swap: Swap,
-    pub(crate) disk: BTreeMap<ContentName, Vec<u8>>,
+    pub(crate) disk: MemoryContents,
     pub(crate) work: VecDeque<ContentEffect>,
     pub(crate) full: bool,
     /// No piece can be read, for now.
@@ -86,6 +51,10 @@ pub(crate) struct Peer {
     pub(crate) manner: Manner,
     pub(crate) whole: usize,
     pub(crate) blamed: BTreeSet<usize>,
+    /// Bytes of blocks that it gave.
+    pub(crate) gave: u64,
+    /// What became of its questions for what others say they hold.
+    pub(crate) found: Vec<Found>,
 }
 
 /// A frame on its way: of which topic, and whether it has blocks.
@@ -97,6 +66,8 @@ pub(crate) struct Room {
     /// From, to; in order each.
     pub(crate) frames: BTreeMap<(usize, usize), VecDeque<Sent>>,
     pub(crate) cut: BTreeSet<(usize, usize)>,
+    /// Peers that are near to all others.
+    pub(crate) near: BTreeSet<usize>,
     pub(crate) rng: Rng,
     pub(crate) moved: u64,
 }
@@ -111,6 +82,7 @@ impl Room {
             peers: Vec::new(),
             frames: BTreeMap::new(),
             cut: BTreeSet::new(),
+            near: BTreeSet::new(),
             rng: rng(seed),
             moved: 0,
         };
@@ -121,13 +93,15 @@ impl Room {
             room.peers.push(Peer {
                 world,
                 swap,
-                disk: BTreeMap::new(),
+                disk: MemoryContents::default(),
                 work: VecDeque::new(),
                 full: false,
                 unreadable: false,
                 manner: Manner::Honest,
                 whole: 0,
                 blamed: BTreeSet::new(),
+                gave: 0,
+                found: Vec::new(),
             });
         }
         for a in 0..peers {
@@ -144,6 +118,7 @@ impl Room {
             let proven = Input::Proven {
                 link: link(to),
                 topic: TOPIC,
+                near: self.near.contains(&to),
             };
             self.give(at, proven);
         }
@@ -188,6 +163,7 @@ impl Room {
             Output::Misbehaved { link } => {
                 self.peers[at].blamed.insert(link.0 as usize);
             }
+            Output::Challenged { found, .. } => self.peers[at].found.push(found),
             Output::Failed { .. } | Output::Lost { .. } => {}
         }
     }
@@ -204,7 +180,10 @@ impl Room {
         }
         if let TopicFrame::Blocks { bytes, .. } = &mut frame {
             match self.peers[at].manner {
-                Manner::Honest => self.moved += bytes.len() as u64,
+                Manner::Honest => {
+                    self.moved += bytes.len() as u64;
+                    self.peers[at].gave += bytes.len() as u64;
+                }
                 Manner::Lies => bytes.iter_mut().for_each(|byte| *byte ^= 1),
                 Manner::Withholds => return,
             }
@@ -346,8 +325,8 @@ impl Room {
         let known = known.expect("named before");
         assert_eq!(known.whole, known.have == manifest.count);
         if known.whole {
-            let disk = &self.peers[at].disk[&known.name];
-            assert!(*disk == whole.stored, "every byte is right");
+            let stored = self.peers[at].disk.get(&known.name);
+            assert!(stored == Some(&whole.stored[..]), "every byte is right");
         }
         known.whole
     }
@@ -359,30 +338,10 @@ impl Peer {
             ContentEffect::Write { name, at, .. } if self.full => {
                 ContentDone::Failed(name, at, "the disk is full".to_owned())
             }
-            ContentEffect::Write { name, at, bytes } => {
-                let file = self.disk.entry(name).or_default();
-                let end = at as usize + bytes.len();
-                if file.len() < end {
-                    file.resize(end, 0);
-                }
-                file[at as usize..end].copy_from_slice(&bytes);
-                ContentDone::Written(name, at)
-            }
             ContentEffect::Read { name, at, .. } if self.unreadable => {
                 ContentDone::Failed(name, at, "too many open files".to_owned())
             }
-            ContentEffect::Read { name, at, len } => {
-                let piece = self.disk.get(&name).and_then(|file| {
-                    let end = at as usize + len as usize;
-                    file.get(at as usize..end).map(<[u8]>::to_vec)
-                });
-                ContentDone::Read(name, at, piece)
-            }
-            ContentEffect::Delete(name) => {
-                self.disk.remove(&name);
-                ContentDone::Deleted(name)
-            }
-            ContentEffect::List { .. } => unreachable!("nobody lists here"),
+            effect => self.disk.perform(effect),
         }
     }
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use block::eris::{BlockSize, Encoder, Reference};
 use block::manifest::{CheckedManifest, References};
-use block::swap::{Input, LinkId, NotAContent, Swap};
+use block::memory::Whole;
+use block::swap::limits::{CHALLENGE_PATIENCE, LINK_WINDOW};
+use block::swap::{Found, Input, LinkId, NotAContent, Swap};
 use identity::Secret;
-use machine::ContentName;
+use machine::{ContentName, MemoryContents};
 use wire::{Manifest, Part, SlotRange, TopicFrame};
 
-use crate::room::{Manner, Room, SECRET, TOPIC, Whole, content, id, link};
+use crate::room::{Manner, Room, SECRET, TOPIC, content, id, link};
 
 const MIB: usize = 1 << 20;
 
@@ -163,7 +165,7 @@ fn pages_with_which_nobody_can_help_give_way_to_others() {
     room.part(0, 1);
     let whole = Whole {
         manifest,
-        stored: Vec::new(),
+        ..content(15, 1)
     };
     room.wants(1, &whole);
     let run = |first, count| SlotRange { first, count };
@@ -172,7 +174,8 @@ fn pages_with_which_nobody_can_help_give_way_to_others() {
     let rest = vec![run(5 * 1_024, manifest.count - 5 * 1_024)];
     for (far, slots) in [(6, some), (7, rest)] {
         let (link, topic) = (LinkId(far), TOPIC);
-        room.give(1, Input::Proven { link, topic });
+        let near = false;
+        room.give(1, Input::Proven { link, topic, near });
         let frame = TopicFrame::BlocksHere { manifest, slots };
         room.give(1, Input::Frame { link, topic, frame });
         let way = (1, far as usize);
@@ -226,7 +229,7 @@ fn a_read_that_fails_once_loses_nothing_and_what_is_lost_is_fetched_again() {
     }
     assert!(room.is_whole(2, &whole), "it was asked again");
     // What is gone from a disk is noticed when it is asked for, and fetched again.
-    room.peers[1].disk.clear();
+    room.peers[1].disk = MemoryContents::default();
     let mut other = Room::new(17, 1);
     other.has(0, &whole);
     room.with(2, |swap, env| swap.drop(env, TOPIC, &whole.manifest));
@@ -246,13 +249,117 @@ fn a_read_that_fails_once_loses_nothing_and_what_is_lost_is_fetched_again() {
 }
 
 #[test]
+fn what_somebody_near_has_is_not_fetched_from_afar() {
+    let whole = content(31, 9 * MIB);
+    let mut room = Room::new(31, 4);
+    room.near.insert(1);
+    for (at, from) in [(2, 0), (2, 1), (3, 0), (3, 1)] {
+        room.part(at, from);
+    }
+    room.part(2, 3);
+    room.has(0, &whole);
+    room.has(1, &whole);
+    room.join(2, 0);
+    room.join(2, 1);
+    room.wants(2, &whole);
+    room.run();
+    assert!(room.is_whole(2, &whole));
+    // But for what was asked of it before the other one said that it has it.
+    let far = room.peers[0].gave;
+    assert!(far <= LINK_WINDOW as u64, "{far}");
+    // Whoever is near and does not answer is left for who does.
+    room.peers[1].manner = Manner::Withholds;
+    room.join(3, 0);
+    room.join(3, 1);
+    room.wants(3, &whole);
+    for _ in 0..8 {
+        room.pass(Duration::from_secs(11));
+    }
+    assert!(room.is_whole(3, &whole));
+    assert!(room.peers[0].gave > far);
+}
+
+#[test]
+fn who_says_that_it_holds_a_file_is_asked_for_a_part_of_it() {
+    let whole = content(33, 3 * MIB);
+    let mut room = Room::new(33, 2);
+    room.has(0, &whole);
+    // Whoever asks need not have anything of it.
+    room.name_it(1, &whole);
+    let ask = |room: &mut Room| {
+        let asked = room.with(1, |swap, env| {
+            let (manifest, id) = Swap::drawn(env, TOPIC).expect("there is a file");
+            assert_eq!((manifest, id), (whole.manifest, id));
+            swap.challenge(env, (link(0), TOPIC), (&manifest, id))
+        });
+        room.run();
+        asked
+    };
+    for _ in 0..20 {
+        assert!(ask(&mut room));
+    }
+    assert_eq!(room.peers[1].found, [Found::Kept; 20]);
+    let moved = room.moved;
+    assert!(
+        moved <= 20 * (64 << 10),
+        "{moved}: a page and a block each time"
+    );
+    room.peers[1].found.clear();
+    room.peers[0].manner = Manner::Lies;
+    assert!(ask(&mut room));
+    room.peers[0].manner = Manner::Withholds;
+    assert!(ask(&mut room));
+    // One question at a time.
+    assert!(!ask(&mut room));
+    room.pass(CHALLENGE_PATIENCE);
+    room.peers[0].manner = Manner::Honest;
+    room.peers[0].disk = MemoryContents::default();
+    assert!(ask(&mut room));
+    let found = [Found::Other, Found::Silence, Found::Lacks];
+    assert_eq!(room.peers[1].found, found);
+    // Of a link that ends nothing is said, nor of one that has proved nothing.
+    room.peers[0].manner = Manner::Withholds;
+    assert!(ask(&mut room));
+    room.part(0, 1);
+    room.pass(CHALLENGE_PATIENCE * 2);
+    assert_eq!(room.peers[1].found, found);
+    assert!(!ask(&mut room));
+}
+
+#[test]
+fn what_nobody_has_is_asked_for_ever_more_rarely() {
+    let whole = content(32, 50_000);
+    let mut room = Room::new(32, 2);
+    room.wants(1, &whole);
+    room.run();
+    let mut asked = Vec::new();
+    for minute in 0..600 {
+        room.peers[1].world.pass(Duration::from_secs(60));
+        room.with(1, Swap::on_deadline);
+        let way = room.frames.entry((1, 0)).or_default();
+        if !way.is_empty() {
+            asked.push(minute);
+        }
+        way.clear();
+    }
+    let (first, last) = (asked.first(), asked.last());
+    assert!(first.is_some_and(|first| *first <= 2), "{asked:?}");
+    assert!(asked.len() <= 18 && last >= Some(&500), "{asked:?}");
+    // What comes all the same is taken, and it is asked soon again.
+    room.has(0, &whole);
+    room.join(0, 1);
+    room.run();
+    assert!(room.is_whole(1, &whole));
+}
+
+#[test]
 fn an_author_whose_disk_loses_a_file_has_it_back_from_who_fetched_it() {
     let whole = content(21, 100_000);
     let mut room = Room::new(21, 2);
     room.has(0, &whole);
     room.wants(1, &whole);
     room.run();
-    room.peers[0].disk.clear();
+    room.peers[0].disk = MemoryContents::default();
     room.with(1, |swap, env| swap.drop(env, TOPIC, &whole.manifest));
     room.run();
     let name = ContentName(whole.manifest.root);
@@ -345,6 +452,7 @@ fn nothing_is_said_of_a_topic_to_who_has_not_proved_it() {
             Input::Proven {
                 link: link(1),
                 topic: 8,
+                near: false,
             },
         );
         let ask = |topic, from| Input::Frame {
@@ -499,7 +607,7 @@ fn a_forgotten_topic_leaves_nothing() {
         room.has(0, whole);
         room.wants(1, whole);
     }
-    room.peers[0].disk.clear();
+    room.peers[0].disk = MemoryContents::default();
     room.run();
     for at in 0..2 {
         room.with(at, |swap, env| swap.forget(env, TOPIC));

@@ -34,6 +34,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod contents;
 mod effect;
 mod kernel;
 mod limits;
@@ -44,6 +45,7 @@ pub mod test;
 mod time;
 mod timers;
 
+pub use contents::{MAX_IN_MEMORY, MemoryContents};
 pub use effect::{ContentDone, ContentEffect, ContentName, Credit, Effect, Outbox, Ports};
 pub use kernel::{Batch, Event, Exempt, Fault, Kernel, Machine, TurnUse};
 pub use limits::*;

@@ -216,11 +216,30 @@ pub enum Bug {
     /// owner ever wrote would go with it.
     /// **Shows:** a revocation by the holder itself is admitted that a sound law refuses.
     SelfRevokedAtZero,
+    /// Say that a file is held when its envelope is.
+    ///
+    /// **Where:** `Inner::blocks_named`: the envelope counts as whole whatever is here of its blocks.
+    /// **When:** somebody shares a file in a topic that a core node holds.
+    /// **Shows:** a receipt `held` leaves before the blocks are on the core node's disk.
+    HeldWithoutBlocks,
+    /// Take blocks as they come.
+    ///
+    /// **Where:** `Fetch::take` does not hold a block against the page that lists it.
+    /// **When:** somebody gives other bytes than it was asked for.
+    /// **Shows:** a core node says that it holds a content that is not as its manifest says; who fetches the
+    /// file never gets it.
+    BlocksUnchecked,
+    /// Remove the blocks of a file that is shared twice with the first of the two.
+    ///
+    /// **Where:** `Swap::end_use` does not look whether another envelope names the same blocks.
+    /// **When:** two have shared the same file in a topic, and one of them expires.
+    /// **Shows:** a core node removes blocks that it has promised to hold.
+    BlocksGoWithFirst,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 28] = [
         Self::EarlyRelease,
         Self::DuplicateEarly,
         Self::ForgetDependency,
@@ -246,6 +265,9 @@ impl Bug {
         Self::RevocationIgnored,
         Self::RevokedByNumber,
         Self::SelfRevokedAtZero,
+        Self::HeldWithoutBlocks,
+        Self::BlocksUnchecked,
+        Self::BlocksGoWithFirst,
     ];
 
     /// Its name in commands and reports; it does not change.
@@ -277,6 +299,9 @@ impl Bug {
             Self::RevocationIgnored => "revocation-ignored",
             Self::RevokedByNumber => "revoked-by-number",
             Self::SelfRevokedAtZero => "self-revoked-at-zero",
+            Self::HeldWithoutBlocks => "held-without-blocks",
+            Self::BlocksUnchecked => "blocks-unchecked",
+            Self::BlocksGoWithFirst => "blocks-go-with-first",
         }
     }
 

@@ -4,20 +4,28 @@ use crate::io::LinkId;
 use crate::limits::{AUDIT_EVERY, MAX_SILENCES, TOPICS_TRIED};
 use crate::node::{Inner, Turn};
 use crate::timer::Timer;
+use block::swap::Swap;
 use custody::CoreStanding;
 use identity::{EnvelopeId, NodeId};
 use machine::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use topic::Found;
+use topic::{Found, Topics};
 
 /// What audits remember beside the store.
 #[derive(Debug, Default)]
 pub(crate) struct Auditing {
-    /// How often a core node has kept silent, one time after another.
-    silent: BTreeMap<NodeId, u32>,
+    /// How often a core node has kept silent, one time after another, and about what.
+    silent: BTreeMap<(NodeId, Asked), u32>,
     /// Since when there is a link with a core node of this node.
     pub(crate) up: BTreeMap<NodeId, Time>,
+}
+
+/// What a core node is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    Body,
+    Block,
 }
 
 impl Inner {
@@ -33,7 +41,7 @@ impl Inner {
         }
     }
 
-    /// One core node is asked, in one topic.
+    /// One core node is asked for a message, in one topic, and one for a block of a file.
     pub(crate) fn audit(&mut self, turn: &mut Turn<'_, '_>) {
         let mut asked = Vec::new();
         for core in self.mine.list(turn.cx) {
@@ -46,44 +54,107 @@ impl Inner {
         turn.cx.rng.shuffle(&mut asked);
         let mut topics: Vec<u32> = self.host.keys.topics().map(|(local, _)| local).collect();
         turn.cx.rng.shuffle(&mut topics);
-        for (core, link) in asked {
-            let of = |local: &u32| self.host.keys.topic(*local).map(|keys| keys.id);
-            let held: Vec<u32> = topics
-                .iter()
-                .filter(|local| {
-                    let id = of(local);
-                    id.is_some_and(|id| self.mine.serving(turn.cx, &id).contains(&core))
-                })
-                .copied()
-                .collect();
-            let link = topic::LinkId(link.0);
-            let drawn = held.into_iter().take(TOPICS_TRIED).find_map(|local| {
-                self.with_topics(turn, |topics, env| topics.audit(env, local, (link, &core)))
+        for what in [Asked::Body, Asked::Block] {
+            let mut cores = asked.iter();
+            cores.find(|(core, link)| {
+                let held = self.held_by(turn, core, &topics);
+                let mut held = held.into_iter().take(TOPICS_TRIED);
+                held.any(|local| self.ask_core(turn, (*core, *link), (local, what)))
             });
-            if drawn.is_some() {
-                break;
-            }
         }
         self.audit_later(turn);
     }
 
-    /// What a core node did that was asked.
+    /// Those of these topics that a core node holds for this node.
+    fn held_by(&self, turn: &mut Turn<'_, '_>, core: &NodeId, topics: &[u32]) -> Vec<u32> {
+        let held = topics.iter().copied().filter(|local| {
+            let id = self.host.keys.topic(*local).map(|keys| keys.id);
+            id.is_some_and(|id| self.mine.serving(turn.cx, &id).contains(core))
+        });
+        held.collect()
+    }
+
+    /// Asks a core node for something of a topic; says whether there is something to ask for.
+    fn ask_core(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        (core, link): (NodeId, LinkId),
+        (local, what): (u32, Asked),
+    ) -> bool {
+        if what == Asked::Body {
+            let link = topic::LinkId(link.0);
+            let drawn =
+                self.with_topics(turn, |topics, env| topics.audit(env, local, (link, &core)));
+            return drawn.is_some();
+        }
+        let drawn = self.with_swap(turn, |_, env| Swap::drawn(env, local));
+        let Some((manifest, id)) = drawn else {
+            return false;
+        };
+        let must = |topics: &mut Topics, env: &mut topic::Env<'_, '_>| {
+            topics.must_hold(env, local, (&core, &id))
+        };
+        if !self.with_topics(turn, must) {
+            return false;
+        }
+        let link = block::swap::LinkId(link.0);
+        self.with_swap(turn, |swap, env| {
+            swap.challenge(env, (link, local), (&manifest, id))
+        })
+    }
+
+    /// What a core node did that was asked for blocks.
+    pub(crate) fn challenged(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        (link, local): (LinkId, u32),
+        (id, found): (EnvelopeId, block::swap::Found),
+    ) {
+        let Some(core) = self.links.get(&link).map(|state| state.node) else {
+            return;
+        };
+        let found = match found {
+            block::swap::Found::Kept => Found::Kept,
+            block::swap::Found::Other => Found::Other,
+            block::swap::Found::Silence => Found::Silence,
+            block::swap::Found::Lacks => {
+                let says = self.with_topics(turn, |topics, env| {
+                    topics.must_hold(env, local, (&core, &id))
+                });
+                // It has said so itself meanwhile: once is no lie.
+                if says { Found::Lacks } else { Found::Silence }
+            }
+        };
+        self.judge(turn, (core, local), (id, found), Asked::Block);
+    }
+
+    /// What a core node did that was asked for a message.
     pub(crate) fn audited(
         &mut self,
         turn: &mut Turn<'_, '_>,
         (link, local): (LinkId, u32),
         (id, found): (EnvelopeId, Found),
     ) {
-        let Some(core) = self.links.get(&link).map(|state| state.node) else {
-            return;
-        };
+        if let Some(core) = self.links.get(&link).map(|state| state.node) {
+            self.judge(turn, (core, local), (id, found), Asked::Body);
+        }
+    }
+
+    fn judge(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        (core, local): (NodeId, u32),
+        (id, found): (EnvelopeId, Found),
+        asked: Asked,
+    ) {
+        let key = (core, asked);
         let what = match found {
             Found::Kept => {
-                self.auditing.silent.remove(&core);
+                self.auditing.silent.remove(&key);
                 return;
             }
             Found::Silence => {
-                let silent = self.auditing.silent.entry(core).or_default();
+                let silent = self.auditing.silent.entry(key).or_default();
                 *silent = silent.saturating_add(1);
                 if *silent < MAX_SILENCES {
                     return;
@@ -93,14 +164,18 @@ impl Inner {
             Found::Lacks => "said that it has not got it",
             Found::Other => "gave something else",
         };
-        self.auditing.silent.remove(&core);
+        self.auditing.silent.remove(&key);
         let topic = self
             .host
             .keys
             .topic(local)
             .map(|keys| keys.row.name.clone());
         let topic = topic.unwrap_or_default();
-        let why = format!("asked for message {id} of {topic}, which it says it holds, it {what}");
+        let of = match asked {
+            Asked::Body => "message",
+            Asked::Block => "a part of the file of message",
+        };
+        let why = format!("asked for {of} {id} of {topic}, which it says it holds, it {what}");
         self.core_broke(turn, &core, why);
     }
 

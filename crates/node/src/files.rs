@@ -6,6 +6,7 @@ use crate::limits::MAX_FILE_JOBS;
 use crate::node::{Inner, Turn};
 use block::swap::{Env, Input, Output, Swap, Whole};
 use identity::{EnvelopeId, EpochId, PublicKey};
+use machine::planted::{Bug, is};
 use machine::{ContentDone, ContentEffect, ContentName, Effect};
 use router::acl::Way;
 use std::collections::BTreeMap;
@@ -134,6 +135,12 @@ impl Inner {
                 let hint = "free some space on the disk; what is wanted is fetched again by itself";
                 self.problems.note("blocks-unwritten", why, hint);
             }
+            Output::Challenged {
+                link,
+                topic,
+                id,
+                found,
+            } => self.challenged(turn, (LinkId(link.0), topic), (id, found)),
             Output::Misbehaved { link } => {
                 let code = u32::from(wire::Code::MISBEHAVED.0);
                 let text = "gave blocks that are not what was asked for".to_owned();
@@ -197,7 +204,7 @@ impl Inner {
             let known = swap.known(env.cx, local, &manifest);
             known.is_some_and(|known| known.whole)
         });
-        if holds && whole {
+        if holds && (whole || is(Bug::HeldWithoutBlocks)) {
             self.with_topics(turn, |topics, env| topics.has_blocks(env, local, &id));
         }
     }

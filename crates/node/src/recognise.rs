@@ -288,6 +288,7 @@ impl Inner {
         let proven = block::swap::Input::Proven {
             link: block::swap::LinkId(link.0),
             topic: local,
+            near: self.router.is_near(router::LinkId(link.0)),
         };
         self.swap(turn, proven);
         if !reads {

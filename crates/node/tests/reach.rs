@@ -226,7 +226,7 @@ fn found_anywhere(world: &mut World, said: &Said, from: usize) -> BTreeSet<Strin
             look(&format!("table {table} of {other}"), key);
             look(&format!("table {table} of {other}"), value);
         }
-        for content in world.nodes[other].outside.contents.values() {
+        for (_, content) in world.nodes[other].outside.contents.iter() {
             look(&format!("a content of {other}"), content);
         }
     }

@@ -8,7 +8,7 @@ use node::limits::{AUDIT_EVERY, MAX_SILENCES};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use wire::{Frame, TopicFrame};
+use wire::{Frame, Part, TopicFrame};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -317,6 +317,45 @@ fn a_core_node_that_has_not_what_it_says_is_found_and_not_counted() {
         use_core(&mut world, alice, one);
         world.pass(MINUTE);
         assert_eq!(why(&mut world, alice, &id).held, 2);
+    }
+}
+
+#[test]
+fn a_core_node_that_has_not_the_blocks_of_a_file_is_found() {
+    for (seed, answer) in [
+        (63, Some(Vec::new())),
+        (64, Some(vec![7; 32_768])),
+        (65, None),
+    ] {
+        let (mut world, [one, _, alice, _]) = garden(seed);
+        send(&mut world, alice, "tea", "kept");
+        let file = share(&mut world, alice, bytes(1 << 20), None);
+        is_held(&mut world, alice, &file);
+        world.pass(AUDIT_EVERY * 8);
+        assert!(cores(&mut world, alice)[0].broken.is_none());
+        let silent = answer.is_none();
+        // Messages it gives, and what lists the blocks.
+        world.tamper = Some(Box::new(move |from, _, raw| {
+            let Ok(Frame::Topic { topic, mut frame }) = Frame::decode(&raw) else {
+                return vec![raw];
+            };
+            match (&mut frame, &answer) {
+                (TopicFrame::Blocks { part, bytes, .. }, Some(answer))
+                    if from == one && matches!(part, Part::Blocks(_)) =>
+                {
+                    bytes.clone_from(answer);
+                }
+                (TopicFrame::Blocks { .. }, None) if from == one => return Vec::new(),
+                _ => return vec![raw],
+            }
+            vec![Frame::Topic { topic, frame }.encode()]
+        }));
+        world.pass(AUDIT_EVERY * 2 * (MAX_SILENCES + 1));
+        let list = cores(&mut world, alice);
+        let (_, what) = list[0].broken.clone().expect("it is found");
+        assert!(what.contains("a part of the file"), "{what}");
+        assert_eq!(what.contains("did not answer"), silent, "{what}");
+        assert_eq!(why(&mut world, alice, &file).held, 0);
     }
 }
 

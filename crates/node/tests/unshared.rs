@@ -35,8 +35,7 @@ fn taken(world: &mut World, node: usize) -> (u64, Option<u64>) {
 }
 
 fn stored(world: &World, node: usize) -> u64 {
-    let contents = world.nodes[node].outside.contents.values();
-    contents.map(|content| content.len() as u64).sum()
+    world.nodes[node].outside.contents.bytes()
 }
 
 fn has_failed(reply: &Reply, code: Code) {
@@ -203,8 +202,12 @@ fn files_take_no_more_than_they_may() {
 
 /// Flips a bit of each content of a node.
 fn damage(world: &mut World, node: usize) {
-    let contents = world.nodes[node].outside.contents.values_mut();
-    contents.for_each(|content| content[40_000] ^= 1);
+    let contents = &mut world.nodes[node].outside.contents;
+    for (name, content) in contents.clone().iter() {
+        let mut content = content.to_vec();
+        content[40_000] ^= 1;
+        contents.insert(*name, content);
+    }
 }
 
 #[test]

@@ -597,7 +597,7 @@ impl World {
     }
 
     fn content(&mut self, node: usize, effect: ContentEffect) {
-        let done = self.nodes[node].outside.perform(effect);
+        let done = self.nodes[node].outside.contents.perform(effect);
         self.soon(node, Input::Content(done));
     }
 

@@ -165,6 +165,22 @@ impl Router {
     }
 }
 
+/// Whether what is at a link's address is on a network of this node's own, by a private or link-local
+/// address. Nothing is known of what is on this very host: it may stand for somebody far away, as a proxy
+/// does.
+pub(crate) fn is_near(address: &str) -> bool {
+    let address = address.split_once("://").map_or(address, |(_, at)| at);
+    let Ok(socket) = address.parse::<SocketAddr>() else {
+        return false;
+    };
+    let ip = socket.ip().to_canonical();
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    link_local || reach(ip) == Some(Reach::Private)
+}
+
 /// How far a network reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
@@ -220,6 +236,32 @@ mod tests {
 
     fn plausible(address: &str, near: &str) -> bool {
         is_plausible(address.parse().unwrap(), near.parse().unwrap())
+    }
+
+    #[test]
+    fn who_is_near_has_an_address_of_an_own_network() {
+        for near in [
+            "quic://192.168.1.7:4433",
+            "tls://10.0.0.1:443",
+            "172.20.1.1:9",
+            "169.254.3.4:4433",
+            "tls://[fd00::7]:4433",
+            "quic://[fe80::1]:4433",
+            "quic://[::ffff:192.168.1.7]:4433",
+        ] {
+            assert!(is_near(near), "{near}");
+        }
+        for far in [
+            "quic://203.0.113.7:4433",
+            "tls://127.0.0.1:9050",
+            "[::1]:4433",
+            "tls://[2001:db8::2]:4433",
+            "tls://example.onion:443",
+            "quic://192.168.1.7",
+            "",
+        ] {
+            assert!(!is_near(far), "{far}");
+        }
     }
 
     #[test]

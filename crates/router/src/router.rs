@@ -126,6 +126,14 @@ impl Router {
         self.open.get(node).copied()
     }
 
+    /// Whether who is at the other end of a link is on a network of this node's own, as far as its address
+    /// tells.
+    #[must_use]
+    pub fn is_near(&self, link: LinkId) -> bool {
+        let link = self.links.get(&link);
+        link.is_some_and(|link| crate::meeting::is_near(&link.address))
+    }
+
     /// The rate rules in force. After a change [`Router::allowed_anew`] is due.
     pub const fn acl(&mut self) -> &mut Acl {
         &mut self.acl

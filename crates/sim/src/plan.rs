@@ -17,6 +17,7 @@ mod tests;
 
 use crate::scenario::limits::MAX_WRITTEN;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A number of a node in [`Plan::nodes`].
 pub type NodeNo = u32;
@@ -236,13 +237,13 @@ pub enum LieKind {
     Replay,
     /// Repeats a frame a hundred times.
     Flood,
-    /// Leaves bodies out.
+    /// Leaves bodies out, and gives no blocks.
     Withhold,
     /// Swallows the frame.
     Silent,
     /// Signs a receipt for what it does not have.
     FalseReceipt,
-    /// Sends a body or header that does not belong to the id.
+    /// Sends a body, header or block that does not belong to the id.
     PoisonedId,
     /// Flips a bit.
     Garble,
@@ -258,11 +259,13 @@ pub enum LieKind {
     InventedDep,
     /// Claims the invite by which it came for device after device that it makes up.
     LeakedLink,
+    /// Throws blocks of files away that it was given, and goes on as if it had them.
+    Drop,
 }
 
 impl LieKind {
     /// Every kind, with the word under which it is written.
-    pub const ALL: [(&'static str, Self); 14] = [
+    pub const ALL: [(&'static str, Self); 15] = [
         ("bad-signature", Self::BadSignature),
         ("fork", Self::Fork),
         ("replay", Self::Replay),
@@ -277,6 +280,7 @@ impl LieKind {
         ("fork-first", Self::ForkFirst),
         ("invented-dep", Self::InventedDep),
         ("leaked-link", Self::LeakedLink),
+        ("drop", Self::Drop),
     ];
 }
 
@@ -364,7 +368,8 @@ pub enum Act {
     /// Tried again until it succeeds.
     Join { node: NodeNo, topic: TopicNo },
     /// A person sends `count` messages of `bytes` bytes each to a topic in one command; they expire
-    /// after `expires_ms` unless that is 0.
+    /// after `expires_ms` unless that is 0. With `file` above 0 it is one file of so many bytes instead;
+    /// files of one length are the same, and a topic has one set of blocks for them.
     Send {
         node: NodeNo,
         topic: TopicNo,
@@ -372,6 +377,8 @@ pub enum Act {
         count: u32,
         #[serde(default)]
         expires_ms: u64,
+        #[serde(default)]
+        file: u32,
     },
     /// A person writes to another node.
     Mail {
@@ -407,6 +414,11 @@ pub enum Act {
     Pair { node: NodeNo, device: NodeNo },
     /// A person removes a device of theirs from all topics, if it is one. What the node declines is not done.
     Unpair { node: NodeNo, device: NodeNo },
+    /// A person begins to use a core node more, which lets them in. Tried again until it is agreed.
+    UseCore { node: NodeNo, core: NodeNo },
+    /// A person leaves a core node for others, which take its place first. Tried again for as long as there
+    /// is none.
+    LeaveCore { node: NodeNo, core: NodeNo },
     /// A node says goodbye and stops.
     Away { node: NodeNo },
     /// A node that is down starts.
@@ -472,9 +484,56 @@ impl Act {
                 | Self::Revoke { .. }
                 | Self::Pair { .. }
                 | Self::Unpair { .. }
+                | Self::UseCore { .. }
+                | Self::LeaveCore { .. }
                 | Self::Away { .. }
                 | Self::Back { .. }
         )
+    }
+}
+
+impl Plan {
+    /// Whether people share files in it.
+    #[must_use]
+    pub fn has_files(&self) -> bool {
+        let shares = |step: &Step| matches!(step.act, Act::Send { file: 1.., .. });
+        self.steps.iter().any(shares)
+    }
+
+    /// Whether people change their core nodes in it.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        let changes = |step: &Step| matches!(step.act, Act::UseCore { .. } | Act::LeaveCore { .. });
+        self.steps.iter().any(changes)
+    }
+
+    /// Who ever uses a core node.
+    #[must_use]
+    pub fn clients_of(&self, core: NodeNo) -> BTreeSet<NodeNo> {
+        let nodes = (0..).zip(&self.nodes);
+        let first = nodes.filter(|(_, node)| node.uses.contains(&core));
+        let later = self.steps.iter().filter_map(|step| match step.act {
+            Act::UseCore { node, core: no } if no == core => Some(node),
+            _ => None,
+        });
+        first.map(|(no, _)| no).chain(later).collect()
+    }
+
+    /// The core nodes that each node uses when the plan is over.
+    #[must_use]
+    pub fn uses_at_last(&self) -> Vec<Vec<NodeNo>> {
+        let uses = self.nodes.iter().map(|node| node.uses.clone());
+        let mut uses: Vec<Vec<NodeNo>> = uses.collect();
+        for step in &self.steps {
+            match step.act {
+                Act::UseCore { node, core } if !uses[node as usize].contains(&core) => {
+                    uses[node as usize].push(core);
+                }
+                Act::LeaveCore { node, core } => uses[node as usize].retain(|no| *no != core),
+                _ => {}
+            }
+        }
+        uses
     }
 }
 

@@ -128,6 +128,7 @@ mod tests {
                     bytes: 100,
                     count: 1,
                     expires_ms: 0,
+                    file: 0,
                 },
             });
         }

@@ -186,6 +186,11 @@ pub const fn ready() -> &'static [(&'static str, &'static str, &'static str)] {
             include_str!("../scenarios/leaked.toml"),
         ),
         (
+            "movers",
+            "twelve people who change their core nodes a thousand times, and write and share meanwhile",
+            include_str!("../scenarios/movers.toml"),
+        ),
+        (
             "city",
             "ten thousand nodes, fifty of them core nodes, a thousand topics, for a day",
             include_str!("../scenarios/city.toml"),

@@ -269,6 +269,10 @@ fn for_nodes(act: &mut Act, see: &mut dyn FnMut(&mut NodeNo)) {
             see(node);
             see(device);
         }
+        Act::UseCore { node, core } | Act::LeaveCore { node, core } => {
+            see(node);
+            see(core);
+        }
         Act::Clone { node, twin, .. } => {
             see(node);
             see(twin);

@@ -10,6 +10,7 @@
 //! - When everything is mended and the network of a site is as it was, the members of a topic can
 //!   reach a common node, or a traveller among them has visited everybody.
 //! - At most a third of the people lie. Who uses a core node that lies uses an honest one as well.
+//! - Who changes core nodes goes over to an honest one.
 //! - Whoever went away, crashed or was set back comes back before the end. Only in worlds that end
 //!   with people who are never there together (`apart`) most are away by then.
 //! - Disks that are small are large again before the end; quotas are small only where members reach
@@ -18,6 +19,7 @@
 
 mod apart;
 mod devices;
+mod files;
 mod rights;
 mod shape;
 #[cfg(test)]
@@ -162,6 +164,8 @@ pub fn plan(seed: u64) -> Plan {
     making.leaves();
     making.rights();
     making.messages();
+    making.files();
+    making.changes();
     making.mails();
     making.late_mails();
     making.around_set_backs();

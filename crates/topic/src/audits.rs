@@ -88,6 +88,29 @@ impl Topics {
         topic.say(shared, env, link, frame);
         Some(id)
     }
+
+    /// Whether a custodian says that it holds an envelope of this device's, for a while yet and with its blocks,
+    /// which are still wanted.
+    pub fn must_hold(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        topic: Local,
+        (node, id): (&NodeId, &EnvelopeId),
+    ) -> bool {
+        let Ok((topic, shared)) = self.get(env.cx, topic) else {
+            return false;
+        };
+        if !shared.clock_confirmed || topic.is_unshared(env, id) {
+            return false;
+        }
+        let own = env.host.device(topic.local);
+        let receipt = topic.held_receipt(env, node);
+        let envelope = topic.lace.header(&mut env.cx.store, id);
+        let (Some(own), Some(receipt), Some(envelope)) = (own, receipt, envelope) else {
+            return false;
+        };
+        topic.device_of(&envelope) == Some(own) && topic.should_hold(env, &receipt, &envelope)
+    }
 }
 
 impl Topic {

@@ -102,7 +102,7 @@ impl Topic {
         });
     }
 
-    fn is_unshared(&self, env: &mut Env<'_, '_>, id: &EnvelopeId) -> bool {
+    pub(crate) fn is_unshared(&self, env: &mut Env<'_, '_>, id: &EnvelopeId) -> bool {
         let key = rows::key_bytes(self.local, &[id.as_bytes()]);
         env.cx.store.has(UNSHARED, &key)
     }

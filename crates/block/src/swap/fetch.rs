@@ -1,7 +1,9 @@
 //! Getting: what is wanted and not here, from whoever has it.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
+use machine::planted::{Bug, is};
 use machine::{ContentEffect, ContentName, Time};
 use wire::limits::{MAX_PARTS, MAX_RUN};
 use wire::{Part, SlotRange, TopicFrame};
@@ -10,7 +12,7 @@ use super::bits::Bits;
 use super::hold::{bits_of, put_row, row_of};
 use super::limits::{
     ASK_AGAIN, LINK_WINDOW, LOOKED_AT, MAX_BAD, MAX_FETCHES, MAX_IN_FLIGHT, MAX_PAGES_AT_WORK,
-    MAX_SOURCES, PATIENCE, REST,
+    MAX_SOURCES, PATIENCE, REST, REST_MAX,
 };
 use super::row::{ContentRow, PAGE, WANTED};
 use super::serve::place;
@@ -41,6 +43,8 @@ pub(super) struct Fetch {
     bad: BTreeSet<LinkId>,
     /// When something of it was last written, or it began.
     moved: Time,
+    /// When others are asked whether they have it by now, and how long after that again.
+    others: (Time, Duration),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +99,11 @@ impl Source {
         let after = self.slots.partition_point(|range| range.first <= slot);
         let range = after.checked_sub(1).and_then(|at| self.slots.get(at));
         range.map_or(0, |range| range.end().saturating_sub(slot))
+    }
+
+    /// Whether it has all of so many slots.
+    fn is_whole(&self, count: u32) -> bool {
+        self.run(0) >= count
     }
 
     /// Whether it has any of these slots that is missing.
@@ -301,20 +310,25 @@ impl Swap {
         }
     }
 
-    /// Asks again whoever has not said that it has anything of what does not come.
-    fn ask_others(&self, env: &mut Env<'_, '_>) {
+    /// Asks again whoever has not said that it has anything of what does not come, ever more rarely: who was
+    /// asked tells by itself when it has more, unless it was asked about too much.
+    fn ask_others(&mut self, env: &mut Env<'_, '_>) {
         let now = env.cx.now;
-        for (key, fetch) in &self.fetches {
-            if fetch.moved.after(REST) > now {
+        let mut asks = Vec::new();
+        for (key, fetch) in &mut self.fetches {
+            if fetch.others.0 > now {
                 continue;
             }
+            let wait = fetch.others.1.saturating_mul(2).min(REST_MAX);
+            fetch.others = (now.after(wait), wait);
             let links = self.links.iter();
             let others = links.filter(|(link, state)| {
                 state.topics.contains(&key.local) && !fetch.sources.contains_key(link)
             });
-            for (link, _) in others {
-                self.ask_for(env, *link, *key);
-            }
+            asks.extend(others.map(|(link, _)| (*link, *key)));
+        }
+        for (link, key) in asks {
+            self.ask_for(env, link, key);
         }
     }
 
@@ -360,6 +374,7 @@ impl Swap {
             sources: BTreeMap::new(),
             bad: BTreeSet::new(),
             moved: env.cx.now,
+            others: (env.cx.now.after(REST), REST),
         };
         self.fetches.insert(key, fetch);
         self.look_around_later(env);
@@ -455,7 +470,24 @@ impl Swap {
         }
     }
 
+    /// Whether a peer that is near, and answers, has all of what is asked for: no other is asked then.
+    fn is_near_by(&self, key: &Key, link: LinkId) -> bool {
+        let Some(fetch) = self.fetches.get(key) else {
+            return false;
+        };
+        let near = |link: &LinkId| {
+            let state = self.links.get(link);
+            state.is_some_and(|state| state.near && !state.muted)
+        };
+        let whole = |source: &Source| source.is_whole(key.manifest.count);
+        let mut sources = fetch.sources.iter();
+        !near(&link) && sources.any(|(other, source)| near(other) && whole(source))
+    }
+
     fn ask_link(&mut self, env: &mut Env<'_, '_>, key: Key, link: LinkId) {
+        if self.is_near_by(&key, link) {
+            return;
+        }
         let mut parts = Vec::new();
         while parts.len() < MAX_PARTS && self.in_flight < MAX_IN_FLIGHT {
             let Some(fetch) = self.fetches.get_mut(&key) else {
@@ -532,6 +564,9 @@ impl Swap {
         (key, part): (Key, Part),
         bytes: Vec<u8>,
     ) {
+        if self.is_challenged(env, link, (key, part), &bytes) {
+            return;
+        }
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -629,6 +664,7 @@ impl Swap {
         let len = place(&fetch.manifest, part).map_or(0, |(_, len)| len);
         fetch.free(part, Busy::Writing);
         fetch.moved = env.cx.now;
+        fetch.others = (env.cx.now.after(REST), REST);
         self.in_flight = self.in_flight.saturating_sub(len);
         match part {
             Part::List => {
@@ -750,7 +786,7 @@ impl Fetch {
                 let Some(page) = work.and_then(|work| work.page.as_ref()) else {
                     return Taken::Unknown;
                 };
-                page.verify_run(range, bytes).is_ok()
+                page.verify_run(range, bytes).is_ok() || is(Bug::BlocksUnchecked)
             }
         };
         if good { Taken::Good } else { Taken::Bad }

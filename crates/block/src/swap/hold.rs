@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use identity::EnvelopeId;
+use machine::planted::{Bug, is};
 use machine::{ContentName, Cx};
 use thiserror::Error;
 use wire::{Manifest, Part, SlotRange};
@@ -188,7 +189,7 @@ impl Swap {
         if let Ok(expires) = expires.try_into().map(u64::from_be_bytes) {
             env.cx.store.delete(END, key.ends(expires, id));
         }
-        if env.cx.store.prefix(USE, &key.bytes(), 1).is_empty() {
+        if env.cx.store.prefix(USE, &key.bytes(), 1).is_empty() || is(Bug::BlocksGoWithFirst) {
             self.remove(env, key);
         }
     }

@@ -35,6 +35,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a peer that did not answer is left alone.
 pub const ASK_AGAIN: Duration = Duration::from_secs(60);
 
+/// How long a peer may keep silent that was asked for a part of what it says it holds, before that counts.
+pub const CHALLENGE_PATIENCE: Duration = Duration::from_secs(120);
+
 /// How long fetching rests after the disk has failed, or was full.
 pub const DISK_RETRY: Duration = Duration::from_secs(30);
 
@@ -72,6 +75,10 @@ pub const MAX_BAD: u32 = 2;
 /// How long nothing may come of a content before other peers are asked whether they have it by now, and before it
 /// makes room for others that are wanted.
 pub const REST: Duration = Duration::from_secs(60);
+
+/// The longest time after which other peers are asked again: the wait doubles each time, and is [`REST`] again
+/// when something has come.
+pub const REST_MAX: Duration = Duration::from_secs(3_600);
 
 /// Parts that one link is given, or told are not here, in one turn. More follow in the next.
 pub const PARTS_PER_TURN: usize = 64;

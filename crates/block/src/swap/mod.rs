@@ -20,6 +20,7 @@
 //! quota, and makes no connection.
 
 mod bits;
+mod challenge;
 mod fetch;
 mod hold;
 pub mod limits;
@@ -32,6 +33,8 @@ use identity::EnvelopeId;
 use machine::{ContentDone, ContentEffect, ContentName, Cx, Outbox, Time, Timers};
 use wire::{Manifest, Part, TopicFrame};
 
+use challenge::Challenge;
+pub use challenge::Found;
 use fetch::Fetch;
 pub use hold::{Known, NotAContent, Whole};
 use limits::{DISK_RETRY, EXPIRE_EVERY, FORGET_PER_TURN, LOOK_AROUND};
@@ -53,6 +56,8 @@ pub enum Input {
         link: LinkId,
         /// The topic.
         topic: Local,
+        /// Whether the peer is on a network of this node's own: what it has is not fetched from afar.
+        near: bool,
     },
     /// A link has proved a topic no longer.
     Unproven {
@@ -141,6 +146,17 @@ pub enum Output {
         /// In words.
         why: String,
     },
+    /// What became of [`Swap::challenge`].
+    Challenged {
+        /// Who was asked.
+        link: LinkId,
+        /// The topic.
+        topic: Local,
+        /// The envelope whose blocks it says it holds.
+        id: Use,
+        /// What it did.
+        found: Found,
+    },
     /// A peer gave what is not what was asked for.
     Misbehaved {
         /// The link.
@@ -162,6 +178,8 @@ enum Timer {
     Patience(LinkId),
     /// A link that did not answer is asked again.
     Again(LinkId),
+    /// A link was asked for something that it says it holds.
+    Challenge(LinkId),
     /// Peers are to be told what is here by now.
     Tell,
     /// Peers wait for parts that one turn had no time for.
@@ -180,6 +198,7 @@ enum Timer {
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     topics: BTreeSet<Local>,
+    near: bool,
     /// What it was asked for, and has not answered.
     asks: Vec<(Key, Part)>,
     /// Bytes of that.
@@ -212,6 +231,7 @@ struct Reading {
 pub struct Swap {
     fetches: BTreeMap<Key, Fetch>,
     links: BTreeMap<LinkId, Link>,
+    challenges: BTreeMap<LinkId, Challenge>,
     /// By content and place, in the order in which they were asked for.
     reading: BTreeMap<(ContentName, u64), VecDeque<Reading>>,
     /// Contents by name, of those that are being written.
@@ -250,8 +270,10 @@ impl Swap {
     /// Takes one input.
     pub fn handle(&mut self, env: &mut Env<'_, '_>, input: Input) {
         match input {
-            Input::Proven { link, topic } => {
-                self.links.entry(link).or_default().topics.insert(topic);
+            Input::Proven { link, topic, near } => {
+                let state = self.links.entry(link).or_default();
+                state.topics.insert(topic);
+                state.near = near;
                 self.ask_about(env, link, topic);
             }
             Input::Unproven { link, topic } => self.unproven(env, link, topic),
@@ -348,6 +370,7 @@ impl Swap {
                 Timer::Serve => self.serve_all(env),
                 Timer::Patience(link) => self.out_of_patience(env, link),
                 Timer::Again(link) => self.ask_again(env, link),
+                Timer::Challenge(link) => self.challenged(env, link, Found::Silence),
                 Timer::Tell => self.tell(env),
                 Timer::Around => self.look_around(env),
                 Timer::Expire => self.expire(env),
@@ -366,6 +389,7 @@ impl Swap {
         for timer in [Timer::Patience(link), Timer::Again(link)] {
             self.timers.clear(timer);
         }
+        self.no_challenge(link, None);
         let Some(gone) = self.links.remove(&link) else {
             return;
         };
@@ -390,6 +414,7 @@ impl Swap {
         state.asks = kept;
         state.asked = fetch::len_of(&state.asks);
         self.give_up(link, gone);
+        self.no_challenge(link, Some(topic));
         for (key, fetch) in &mut self.fetches {
             if key.local == topic {
                 fetch.no_source(link);

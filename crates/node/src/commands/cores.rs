@@ -311,7 +311,7 @@ impl Inner {
         }
         self.mine
             .leave(turn.cx, node, now, &mut turn.mine)
-            .map_err(from_refusal)?;
+            .map_err(|refusal| Failure::new(Code::NotFound, refusal.text, SEE_CORES))?;
         self.leaving_changed(turn);
         Ok(Reply::Done)
     }
@@ -358,6 +358,8 @@ impl Inner {
         Reply::Cores(self.own_cores(turn))
     }
 }
+
+const SEE_CORES: &str = "`way core list` shows those that are";
 
 /// Where a core node is, and the seed where an operator's invite says it.
 fn parse_core(text: &str) -> Result<(NodeAddress, Option<CoreInviteSeed>), Failure> {

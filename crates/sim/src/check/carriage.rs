@@ -130,7 +130,11 @@ pub(crate) fn may_carry(plan: &Plan, facts: &Facts, no: NodeNo, topic: TopicNo) 
     if is_invited(plan, facts, no, topic) || reads(plan, no, topic) {
         return true;
     }
-    let uses = |client: &NodeNo| plan.nodes[*client as usize].uses.contains(&no);
+    let uses = |client: &NodeNo| {
+        let later = facts.later_clients.get(&no);
+        plan.nodes[*client as usize].uses.contains(&no)
+            || later.is_some_and(|clients| clients.contains(client))
+    };
     uses(&plan.topics[topic as usize].founder)
         || plan.topics[topic as usize].readers.iter().any(uses)
         || facts.topic(topic, |topic| {

@@ -3,8 +3,8 @@
 
 use super::replicas::Overview;
 use super::{
-    Broken, Everybody, agreement, ended, joining, liveness, members, messages, model, readers,
-    secrets, several,
+    Broken, Everybody, agreement, ended, files, joining, liveness, members, messages, model,
+    readers, secrets, several,
 };
 
 /// Everything that is wrong. Of many broken promises the first are enough.
@@ -23,6 +23,7 @@ pub(crate) fn check(everybody: &Everybody<'_>) -> Vec<Broken> {
         broken.extend(several::check(&overview, topic));
         broken.extend(liveness::check(&overview, topic));
         broken.extend(messages::check(&overview, topic));
+        broken.extend(files::check(&overview, topic));
         broken.extend(agreement::compare(&overview, topic));
         broken.extend(members::check(&overview, topic));
         broken.extend(ended::check(&overview, topic));

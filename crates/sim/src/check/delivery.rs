@@ -122,7 +122,7 @@ impl Delivery {
                     screen.order(scene, (id, disk), line);
                 }
             }
-            if line.kind == LineKind::Text {
+            if matches!(line.kind, LineKind::Text | LineKind::File { .. }) {
                 self.fresh.extend(screen.text(scene, line, again));
             }
         }
@@ -271,6 +271,7 @@ fn writer(plan: &Plan, message: Message) -> Option<crate::plan::NodeNo> {
 /// Whether a text is, to its end, what the person wrote.
 fn is_text(plan: &Plan, message: Message, text: &str) -> bool {
     let bytes = match plan.steps.get(message.step as usize).map(|step| &step.act) {
+        Some(Act::Send { file: 1.., .. }) => return text == message.name(),
         Some(Act::Send { bytes, .. } | Act::Mail { bytes, .. }) => *bytes,
         _ => return false,
     };

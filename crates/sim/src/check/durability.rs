@@ -38,6 +38,8 @@ pub(crate) struct Durability {
     said: BTreeMap<(u64, u64), u64>,
     /// Mails of clients for which a receipt has left, and until when they are promised.
     mails: BTreeMap<EnvelopeId, u64>,
+    /// Envelopes that a receipt has just said to be held, and until when, in worlds with files.
+    pub(crate) promised: Vec<(Spot, u64)>,
 }
 
 /// An envelope that a batch brings.
@@ -101,6 +103,9 @@ impl Durability {
             let Some(receipt) = read(head.statement) else {
                 continue;
             };
+            if receipt.kind == ReceiptKind::Held && scene.facts.has_files {
+                self.promised.extend(newly_held(mirror, &receipt));
+            }
             if let Err(what) = promise(mirror, scene, &receipt, disk) {
                 receipt_broken(scene, what);
             }
@@ -291,6 +296,36 @@ fn is_own(mirror: &mut Mirror, scene: &Scene<'_>, id: &TopicId, head: &ReceiptHe
     }
     let topic = mirror.topic(id);
     topic.is_some_and(|(_, topic)| topic.is_own(scene.facts, scene.no, &head.holder))
+}
+
+/// The envelopes that a receipt covers, and none did before.
+fn newly_held(mirror: &mut Mirror, receipt: &Receipt) -> Vec<(Spot, u64)> {
+    let mut held = Vec::new();
+    let Some((local, topic)) = mirror.topic(&receipt.topic) else {
+        return held;
+    };
+    for (place, entry) in (0_u16..).zip(&receipt.cut) {
+        let Some(author) = topic.author_no(entry.author.as_bytes()) else {
+            continue;
+        };
+        let last = narrow(entry.number).min(topic.author(author).top);
+        let filled = topic.holes.range((author, 0)..=(author, last));
+        let filled: Vec<u32> = filled.map(|(_, number)| *number).collect();
+        let fresh = topic.author(author).promised.min(last) + 1..=last;
+        let excepted = receipt.exceptions.iter().filter(|(at, _)| *at == place);
+        let excepted: Vec<u32> = excepted.map(|(_, number)| narrow(*number)).collect();
+        let numbers = fresh.chain(filled);
+        let numbers = numbers.filter(|number| !excepted.contains(number));
+        held.extend(numbers.map(|number| {
+            let spot = Spot {
+                local,
+                author,
+                number,
+            };
+            (spot, receipt.until)
+        }));
+    }
+    held
 }
 
 /// Notes what a receipt says, or says what of it is not on the disk.

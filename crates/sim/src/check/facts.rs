@@ -74,13 +74,19 @@ pub(crate) struct Message {
 impl Message {
     /// The text, padded to `bytes` where that is longer.
     pub(crate) fn text(self, bytes: u32) -> String {
-        let mut text = format!("m{}.{} ", self.step, self.index);
+        let mut text = self.name();
+        text.push(' ');
         let wanted = bytes as usize;
         text.extend(std::iter::repeat_n('x', wanted.saturating_sub(text.len())));
         text
     }
 
-    /// Reads the text back.
+    /// What a file is called that is shared in place of a text.
+    pub(crate) fn name(self) -> String {
+        format!("m{}.{}", self.step, self.index)
+    }
+
+    /// Reads the text or the name back.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let word = text.split(' ').next()?.strip_prefix('m')?;
         let (step, index) = word.split_once('.')?;
@@ -116,6 +122,10 @@ pub(crate) struct Facts {
     lasts: Vec<AtomicU64>,
     /// What was written, by numbers.
     pub(crate) written: Written,
+    /// Whether people share files.
+    pub(crate) has_files: bool,
+    /// Who begins to use a core node while the plan lasts, by the core node.
+    pub(crate) later_clients: BTreeMap<NodeNo, BTreeSet<NodeNo>>,
 }
 
 impl Facts {
@@ -411,6 +421,7 @@ pub(crate) mod tests {
                 bytes: 20,
                 count: *count,
                 expires_ms: 0,
+                file: 0,
             },
         };
         Plan {

@@ -3,7 +3,7 @@
 use super::bounds::{Bounds, Rest};
 use super::delivery::Delivery;
 use super::durability::Durability;
-use super::mirror::Mirror;
+use super::mirror::{Mirror, Spot};
 use super::peek::{Outline, outline, short};
 use super::release::Release;
 use super::written::Mailed;
@@ -65,6 +65,11 @@ impl Home {
             }
             None => {}
         }
+    }
+
+    /// The envelopes that the node has just said it holds, and until when (ms).
+    pub(crate) fn take_promised(&mut self) -> Vec<(Spot, u64)> {
+        std::mem::take(&mut self.durability.promised)
     }
 
     pub(crate) fn answered(&mut self, scene: &mut Scene<'_>, reply: &Reply, disk: &Disk) {

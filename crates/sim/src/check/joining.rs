@@ -139,7 +139,10 @@ fn door(overview: &Overview<'_>, topic: TopicNo, (at, invite): (usize, &Invite))
         let known = there.is_some_and(|there| there.address == *address);
         known && (overview.everybody.reaches)(node.no, *no) || node.linked.contains(no)
     });
-    let own = node.plan.uses.iter().filter(|no| node.linked.contains(no));
+    let own = overview
+        .uses(node.no)
+        .iter()
+        .filter(|no| node.linked.contains(no));
     let mut ways = named.map(|(no, _)| *no).chain(own.copied());
     let founder = overview.everybody.plan.topics[topic as usize].founder;
     ways.find_map(|no| {

@@ -24,7 +24,7 @@ const AHEAD_MS: u64 = 24 * 3600 * 1000;
 
 /// Steps of a plan in which something was sent to a topic that outlasts the plan, by the date that its
 /// writer's clock gave it: the number of the step, by whom, how many messages.
-type Sends = Vec<(u32, NodeNo, u32)>;
+pub(crate) type Sends = Vec<(u32, NodeNo, u32)>;
 
 fn sends(overview: &Overview<'_>, topic: TopicNo) -> Sends {
     let plan = overview.everybody.plan;
@@ -45,29 +45,39 @@ fn sends(overview: &Overview<'_>, topic: TopicNo) -> Sends {
     sends.collect()
 }
 
-/// Whether all members and readers who can reach one another have been shown the same messages.
-pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
+/// The members and readers of a topic who can reach one another, each group with what all of them must be
+/// shown.
+pub(crate) fn expected(overview: &Overview<'_>, topic: TopicNo) -> Vec<(Vec<usize>, Sends)> {
     let everybody = overview.everybody;
-    let sends = sends(overview, topic);
+    let mut sends = sends(overview, topic);
+    let shaken = shaken(everybody.plan, everybody.facts, topic);
+    // What a forked author wrote may have been withdrawn, and so may what was written under rights that
+    // have been taken back.
+    sends.retain(|(_, from, _)| {
+        !is_shaky(everybody.plan, everybody.facts, *from) && !shaken.contains(from)
+    });
     if sends.is_empty() {
         return Vec::new();
     }
-    let (lost, shaken) = (
+    let (lost, public) = (
         overview.lost(topic),
-        shaken(overview.everybody.plan, overview.everybody.facts, topic),
+        everybody.plan.topics[topic as usize].public,
     );
+    let mut groups = overview.groups_or_all(topic);
+    for group in &mut groups {
+        group.retain(|at| public || !lost.lacks(overview.node(*at).no, Right::Read));
+    }
+    let with = |group| (group, sends.clone());
+    groups.into_iter().map(with).collect()
+}
+
+/// Whether all members and readers who can reach one another have been shown the same messages.
+pub(crate) fn check(overview: &Overview<'_>, topic: TopicNo) -> Vec<Broken> {
+    let everybody = overview.everybody;
     let mut broken = Vec::new();
-    for mut group in overview.groups_or_all(topic) {
-        let public = everybody.plan.topics[topic as usize].public;
-        let reads = |at: &usize| public || !lost.lacks(overview.node(*at).no, Right::Read);
-        group.retain(reads);
+    for (group, sends) in expected(overview, topic) {
         let mut missing: Vec<(usize, Message, NodeNo)> = Vec::new();
         for (step, from, count) in &sends {
-            // What a forked author wrote may have been withdrawn, and so may what was written under
-            // rights that have been taken back.
-            if is_shaky(everybody.plan, everybody.facts, *from) || shaken.contains(from) {
-                continue;
-            }
             for index in 0..*count {
                 let message = Message { step: *step, index };
                 let lack = lack(overview, (topic, &group), (message, *from));
@@ -232,9 +242,8 @@ fn can_mail(overview: &Overview<'_>, from: usize, to: usize) -> bool {
     (!(cores && has_moved) && (overview.everybody.reaches)(one.no, two.no))
         || (!cores && (overview.everybody.reaches)(two.no, one.no))
         || one.linked.contains(&two.no)
-        || two
-            .plan
-            .uses
+        || overview
+            .uses(two.no)
             .iter()
             .any(|core| by_core(overview, (from, to), *core, &shared))
 }
@@ -254,7 +263,7 @@ fn by_core(
     let (one, two, node) = (overview.node(from), overview.node(to), overview.node(at));
     let sound = node.up && node.plan.is_honest() && !node.watch.holdings.was_set_back;
     let has_room = node.plan.quota == 0 && node.plan.disk == 0;
-    let known = one.plan.uses.contains(&core)
+    let known = overview.uses(one.no).contains(&core)
         || shared
             .iter()
             .any(|topic| overview.replica(*topic, at).is_some());

@@ -165,7 +165,7 @@ impl Spot {
     }
 
     /// The keys of everything with this number: from, to.
-    fn range(self) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn range(self) -> (Vec<u8>, Vec<u8>) {
         let key = |number: u64| {
             let (local, author) = (self.local.to_be_bytes(), self.author.to_be_bytes());
             [&local[..], &author, &number.to_be_bytes()].concat()

@@ -18,6 +18,7 @@ pub(crate) mod durability;
 mod ended;
 pub(crate) mod excuse;
 pub(crate) mod facts;
+pub(crate) mod files;
 pub(crate) mod graph;
 pub(crate) mod guests;
 pub(crate) mod holdings;
@@ -47,7 +48,7 @@ pub(crate) use facts::{Facts, Message};
 use crate::disk::Disk;
 use crate::plan::{NodeNo, NodePlan, Plan};
 use crate::world::Links;
-use machine::{Batch, Time, TurnUse, WallTime};
+use machine::{Batch, ContentName, Time, TurnUse, WallTime};
 use node::Figures;
 use node::command::Reply;
 use std::collections::BTreeSet;
@@ -117,6 +118,10 @@ pub const PROMISES: &[(&str, &str)] = &[
     (
         liveness::PROMISE,
         "when faults have stopped, everybody who can reach one another has and is shown the same",
+    ),
+    (
+        files::PROMISE,
+        "what is fetched is what was shared, and whoever can reach somebody who has it gets it",
     ),
     (
         joining::PROMISE,
@@ -190,6 +195,7 @@ const LONGEST_WORK: usize = 600;
 pub(crate) struct Watch {
     pub(crate) holdings: holdings::Holdings,
     pub(crate) home: home::Home,
+    pub(crate) files: files::Files,
     carriage: carriage::Carriage,
     silence: silence::Silence,
 }
@@ -248,6 +254,8 @@ impl Watch {
     /// A frame leaves this node for another.
     pub(crate) fn leaves(&mut self, scene: &mut Scene<'_>, to: NodeNo, frame: &[u8], disk: &Disk) {
         self.home.leaves(scene, frame, disk);
+        let promised = self.home.take_promised();
+        self.files.promised(scene, &promised, disk);
         self.silence.leaves(scene.now, to, frame);
         self.carriage.leaves(scene, &mut self.holdings, (to, frame));
         rights::leaves(scene, frame);
@@ -266,6 +274,16 @@ impl Watch {
         self.home.delivery.newly_shown()
     }
 
+    /// A file of this step was fetched, and every byte was right.
+    pub(crate) fn fetched(&mut self, step: u32) {
+        self.files.fetched(step);
+    }
+
+    /// A content is removed from the disk.
+    pub(crate) fn content_gone(&mut self, scene: &mut Scene<'_>, name: &ContentName) {
+        self.files.gone(scene, name);
+    }
+
     /// From now on nothing but keep-alives may be said, but to and by those who still ask.
     pub(crate) fn expect_silence(&mut self, asking: &Arc<BTreeSet<NodeNo>>) {
         self.silence.expect(asking);
@@ -276,6 +294,7 @@ impl Watch {
         self.home.ended(how);
         if let Ended::SetBack { .. } = how {
             self.holdings.set_back();
+            self.files.set_back();
         }
     }
 }
@@ -322,6 +341,10 @@ pub(crate) fn meanwhile(everybody: &Everybody<'_>) -> Vec<Broken> {
 
 /// What is wrong when nothing has happened for long, though perhaps few are there: for small worlds.
 pub(crate) fn settled(everybody: &Everybody<'_>, known: &mut apart::Acquainted) -> Vec<Broken> {
+    // Who is whose core node is looked at in the end where that changes.
+    if everybody.plan.has_changes() {
+        return Vec::new();
+    }
     apart::check(everybody, known)
 }
 
@@ -344,7 +367,9 @@ pub(crate) fn removed(everybody: &Everybody<'_>) -> BTreeSet<NodeNo> {
 
 /// What is wrong when nobody has had anything to say for long.
 pub(crate) fn at_rest(everybody: &Everybody<'_>) -> Vec<Broken> {
-    silence::check(everybody)
+    let mut broken = silence::check(everybody);
+    broken.extend(files::strays(everybody));
+    broken
 }
 
 #[cfg(test)]

@@ -48,6 +48,8 @@ pub(crate) struct Overview<'a> {
     joins: Vec<Vec<NodeNo>>,
     /// What the members of each topic have lost.
     lost: Vec<Lost>,
+    /// The core nodes that each node of the plan uses in the end.
+    uses: Vec<Vec<NodeNo>>,
 }
 
 impl<'a> Overview<'a> {
@@ -83,6 +85,7 @@ impl<'a> Overview<'a> {
             sends,
             joins,
             lost: vec![Lost::default(); count],
+            uses: everybody.plan.uses_at_last(),
             everybody,
             places: nodes.map(|(at, node)| (node.no, at)).collect(),
             topics,
@@ -90,6 +93,11 @@ impl<'a> Overview<'a> {
         let lost = overview.topics().map(|no| lost(&overview, no));
         overview.lost = lost.collect();
         overview
+    }
+
+    /// The core nodes that somebody uses in the end.
+    pub(crate) fn uses(&self, no: NodeNo) -> &[NodeNo] {
+        &self.uses[no as usize]
     }
 
     /// All topics of the plan.
@@ -282,10 +290,9 @@ impl<'a> Overview<'a> {
             let all = t.members.keys().chain(&t.readers);
             all.copied().collect()
         });
-        clients.into_iter().any(|no| {
-            let uses = &self.everybody.plan.nodes[no as usize].uses;
-            !lost.is_out(no) && uses.contains(&core)
-        })
+        clients
+            .into_iter()
+            .any(|no| !lost.is_out(no) && self.uses(no).contains(&core))
     }
 
     /// What a node has refused of a topic since faults have stopped: of whom, and from which number

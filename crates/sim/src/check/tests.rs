@@ -436,6 +436,7 @@ fn what_one_member_was_shown_all_are() {
         bytes: 20,
         count: 1,
         expires_ms: 0,
+        file: 0,
     };
     town.plan.steps.push(Step { at_ms: 1, act });
     assert_eq!(town.everybody(check).1, [], "it was never sent");
@@ -499,6 +500,7 @@ fn who_cannot_write_at_the_end_is_found() {
             bytes: 0,
             count: 1,
             expires_ms: 0,
+            file: 0,
         };
         town.plan.steps.push(Step { at_ms: 1_500, act });
     }

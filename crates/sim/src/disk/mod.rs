@@ -22,7 +22,7 @@ mod pool;
 pub use pool::Pool;
 
 use edge::Edge;
-use machine::{Base, Batch, ReadFailed, Row, Table};
+use machine::{Base, Batch, MemoryContents, ReadFailed, Row, Table};
 use page::{HEAD, Page, Value};
 use std::fmt;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ struct Entry {
     page: Arc<Page>,
 }
 
-/// The committed rows of one node, in memory.
+/// The committed rows of one node, and its contents, in memory.
 #[derive(Clone)]
 pub struct Disk {
     pool: Arc<Pool>,
@@ -56,6 +56,7 @@ pub struct Disk {
     commits: u64,
     live: u64,
     bytes: u64,
+    contents: MemoryContents,
 }
 
 impl Disk {
@@ -68,6 +69,7 @@ impl Disk {
             commits: 0,
             live: 0,
             bytes: 0,
+            contents: MemoryContents::default(),
         }
     }
 
@@ -99,10 +101,27 @@ impl Disk {
         self.live == 0
     }
 
-    /// The bytes of all keys and values: what a real disk would have to hold.
+    /// The bytes of all keys and values.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The bytes of all rows and contents.
+    #[must_use]
+    pub const fn used(&self) -> u64 {
+        self.bytes + self.contents.bytes()
+    }
+
+    /// What is too large for rows.
+    #[must_use]
+    pub const fn contents(&self) -> &MemoryContents {
+        &self.contents
+    }
+
+    /// The same, to be changed.
+    pub const fn contents_mut(&mut self) -> &mut MemoryContents {
+        &mut self.contents
     }
 
     /// Bytes of memory that it costs, about: pages that a clone shares are counted by both, the

@@ -3,7 +3,7 @@
 use crate::plan::Role;
 
 /// The number of a frame that is not about a topic, beyond which no frame has one.
-const FRAMES: [&str; 30] = [
+const FRAMES: [&str; 31] = [
     "hello",
     "bye",
     "ping",
@@ -30,14 +30,15 @@ const FRAMES: [&str; 30] = [
     "mail-receipt",
     "refused",
     "identify",
-    "reserved-26",
-    "reserved-27",
-    "reserved-28",
+    "claim-put",
+    "claim-answer",
+    "claim-ask",
     "core-usage",
+    "pair",
 ];
 
 /// The frames about a topic, by their own numbers.
-const TOPIC_FRAMES: [&str; 17] = [
+const TOPIC_FRAMES: [&str; 27] = [
     "topic-hello",
     "topic-cut",
     "topic-want",
@@ -55,6 +56,16 @@ const TOPIC_FRAMES: [&str; 17] = [
     "topic-receipt-ask",
     "topic-keys-ask",
     "topic-keys",
+    "topic-claim",
+    "topic-answer",
+    "topic-reserved-19",
+    "topic-proposal",
+    "topic-blocks-ask",
+    "topic-blocks-here",
+    "topic-block-want",
+    "topic-blocks",
+    "topic-meet",
+    "topic-met",
 ];
 
 /// Where the numbers of frames about a topic begin.
@@ -65,20 +76,23 @@ const UNKNOWN: u8 = TOPIC_BASE + TOPIC_FRAMES.len() as u8;
 pub(crate) const KINDS: usize = UNKNOWN as usize + 1;
 
 /// The kind of an encoded frame, from a look at its first bytes alone: the number of its type; for
-/// a frame about a topic 32 and the number of that type; 49 for what is no frame.
+/// a frame about a topic 32 and the number of that type; the last of all for what is no frame.
 #[must_use]
 pub fn frame_kind(frame: &[u8]) -> u8 {
     // What every encoder writes: an array of two, the number, and then for a topic a map of two
     // with 32 bytes under 0 and again an array of two, beginning with a number, under 1.
     match frame {
         [0x82, 21, 0xa2, 0x00, 0x58, 0x20, rest @ ..] => match rest.get(32..) {
-            Some([0x01, 0x82, kind, ..]) if usize::from(*kind) < TOPIC_FRAMES.len() => {
+            // As CBOR writes numbers: from 24 on in a byte more.
+            Some([0x01, 0x82, kind @ 0..24, ..] | [0x01, 0x82, 0x18, kind @ 24..=255, ..])
+                if usize::from(*kind) < TOPIC_FRAMES.len() =>
+            {
                 TOPIC_BASE + kind
             }
             _ => UNKNOWN,
         },
         [0x82, kind @ 0..=20, ..] | [0x82, kind @ 22..=23, ..] => *kind,
-        [0x82, 0x18, kind @ (24 | 25 | 29), ..] => *kind,
+        [0x82, 0x18, kind @ 24..=30, ..] => *kind,
         _ => UNKNOWN,
     }
 }
@@ -203,6 +217,11 @@ mod tests {
             assert_eq!(frame_kind(&frame.encode()), frame.kind());
             assert_eq!(frame_name(frame.kind()), name);
         }
+        let manifest = wire::Manifest {
+            root: [1; 32],
+            count: 1,
+            bytes: 1_024,
+        };
         let topic = [
             (TopicFrame::GenesisAsk, "topic-genesis-ask"),
             (TopicFrame::BodyWant { ids: Vec::new() }, "topic-body-want"),
@@ -217,6 +236,14 @@ mod tests {
             (
                 TopicFrame::ReceiptAsk { slots: Vec::new() },
                 "topic-receipt-ask",
+            ),
+            (
+                TopicFrame::Blocks {
+                    manifest,
+                    part: wire::Part::List,
+                    bytes: Vec::new(),
+                },
+                "topic-blocks",
             ),
         ];
         for (frame, name) in topic {

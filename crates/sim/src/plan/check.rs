@@ -5,9 +5,10 @@ use super::{
     Act, NodeNo, NodePlan, Path, Place, Plan, Right, Role, SiteNo, Step, TopicNo, TopicPlan,
 };
 use crate::scenario::limits::{
-    MAX_BATCH, MAX_BYTES, MAX_COMMIT_US, MAX_CORES_USED, MAX_DISK, MAX_DRIFT_PPM, MAX_KBIT,
-    MAX_LATENCY_US, MAX_LENGTH_MS, MAX_LIES, MAX_LOSS_PPM, MAX_MEMBERS, MAX_NAME, MAX_NODES,
-    MAX_RAID_FRAMES, MAX_RAID_LINKS, MAX_SITES, MAX_SKEW_MS, MAX_STEPS, MAX_TOPICS, MAX_WRITTEN,
+    MAX_BATCH, MAX_BYTES, MAX_COMMIT_US, MAX_CORES_USED, MAX_DISK, MAX_DRIFT_PPM, MAX_FILE,
+    MAX_KBIT, MAX_LATENCY_US, MAX_LENGTH_MS, MAX_LIES, MAX_LOSS_PPM, MAX_MEMBERS, MAX_NAME,
+    MAX_NODES, MAX_RAID_FRAMES, MAX_RAID_LINKS, MAX_SITES, MAX_SKEW_MS, MAX_STEPS, MAX_TOPICS,
+    MAX_WRITTEN,
 };
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -260,12 +261,17 @@ impl Plan {
                 bytes,
                 count,
                 expires_ms,
+                file,
             } => {
                 node(no)?;
                 self.topic(*topic, what)?;
                 let number = |of: &str| format!("{of} of {what}");
                 within(number("the size"), u64::from(*bytes), (0, MAX_BYTES))?;
                 within(number("the count"), u64::from(*count), (1, MAX_BATCH))?;
+                within(number("the file"), u64::from(*file), (0, MAX_FILE))?;
+                if *file > 0 && *count > 1 {
+                    return Err(format!("{what} shares several files at once"));
+                }
                 within(number("`expires_ms`"), *expires_ms, (0, MAX_LENGTH_MS))
             }
             Act::Mail {
@@ -296,6 +302,13 @@ impl Plan {
                     return Err(format!(
                         "{what} is about {device}, which is no device of {no}"
                     ));
+                }
+                Ok(())
+            }
+            Act::UseCore { node: no, core } | Act::LeaveCore { node: no, core } => {
+                node(no)?;
+                if self.node(*core, what)?.role != Role::Core || core == no {
+                    return Err(format!("{what} is about {core}, which is no core node"));
                 }
                 Ok(())
             }

@@ -39,6 +39,7 @@ fn steps() -> Vec<Step> {
                 bytes: 200,
                 count: 1_200,
                 expires_ms: 0,
+                file: 0,
             },
         ),
         (

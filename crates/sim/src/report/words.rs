@@ -236,6 +236,16 @@ fn people_words(plan: &Plan, act: &Act) -> (&'static str, String) {
             format!("{} joins {}", name(node), topic_name(plan, *topic)),
         ),
         Act::Send {
+            node, topic, file, ..
+        } if *file > 0 => (
+            "share",
+            format!(
+                "{} shares a file of {file} bytes in {}",
+                name(node),
+                topic_name(plan, *topic)
+            ),
+        ),
+        Act::Send {
             node, topic, count, ..
         } => {
             let messages = nouns(u64::from(*count), "message");
@@ -287,6 +297,11 @@ fn people_words(plan: &Plan, act: &Act) -> (&'static str, String) {
             "unpair",
             format!("{} removes its device {}", name(node), name(device)),
         ),
+        Act::UseCore { node, core } => (
+            "use",
+            format!("{} uses {} from now on", name(node), name(core)),
+        ),
+        Act::LeaveCore { node, core } => ("part", format!("{} leaves {}", name(node), name(core))),
         Act::Away { node } => ("away", name(node)),
         Act::Back { node } => ("back", name(node)),
         _ => ("other", String::new()),

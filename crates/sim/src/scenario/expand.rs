@@ -67,6 +67,7 @@ pub(super) fn plan(name: &str, form: &Form, sizes: Sizes, seed: u64) -> Result<P
     making.devices()?;
     making.giving()?;
     making.messages()?;
+    making.changes()?;
     making.mails()?;
     making.trouble()?;
     let mut plan = making.plan;

@@ -3,9 +3,9 @@
 
 use super::giving::GivingForm;
 use super::limits::{
-    BURST_GAP_MS, MAX_BATCH, MAX_BYTES, MAX_COMMIT_US, MAX_CORES_USED, MAX_DISK, MAX_LATENCY_US,
-    MAX_LENGTH_MS, MAX_MEMBERS, MAX_NODES, MAX_PER_DAY, MAX_SITES, MAX_TOPICS, MAX_WINDOWS,
-    MIN_DISK,
+    BURST_GAP_MS, MAX_BATCH, MAX_BYTES, MAX_COMMIT_US, MAX_CORES_USED, MAX_DISK, MAX_FILE,
+    MAX_LATENCY_US, MAX_LENGTH_MS, MAX_MEMBERS, MAX_NODES, MAX_PER_DAY, MAX_SITES, MAX_TOPICS,
+    MAX_WINDOWS, MIN_DISK, MIN_REPEAT_MS,
 };
 use super::quantity::{self, Moment, Span, Wrong};
 use super::source::{Named, Section};
@@ -24,8 +24,10 @@ pub(crate) struct Form {
     pub(crate) people: Vec<PeopleForm>,
     pub(crate) topics: Vec<TopicForm>,
     pub(crate) messages: Vec<MessagesForm>,
+    pub(crate) files: Vec<MessagesForm>,
     pub(crate) mails: Vec<MailForm>,
     pub(crate) leaves: Vec<LeaveForm>,
+    pub(crate) changes: Vec<ChangeForm>,
     pub(crate) devices: Vec<DeviceForm>,
     pub(crate) giving: Vec<GivingForm>,
     pub(crate) trouble: Trouble,
@@ -116,7 +118,7 @@ pub(crate) enum Pace {
     Every(u64),
 }
 
-/// `[[messages]]`.
+/// `[[messages]]` and `[[files]]`.
 #[derive(Clone, Debug)]
 pub(crate) struct MessagesForm {
     pub(crate) who: Vec<Named>,
@@ -148,6 +150,17 @@ pub(crate) struct LeaveForm {
     pub(crate) who: Vec<Named>,
     pub(crate) topic: Named,
     pub(crate) at: Moment,
+    pub(crate) line: u32,
+}
+
+/// `[[change]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct ChangeForm {
+    pub(crate) who: Vec<Named>,
+    pub(crate) to: Vec<Named>,
+    pub(crate) every: u64,
+    /// How long the old core node is used beside the new one.
+    pub(crate) both: u64,
     pub(crate) line: u32,
 }
 
@@ -192,8 +205,10 @@ const KEYS: &[&str] = &[
     "people",
     "topic",
     "messages",
+    "files",
     "mail",
     "leave",
+    "change",
     "device",
     "grant",
     "revoke",
@@ -243,8 +258,10 @@ impl Form {
             people: each("people").iter().map(PeopleForm::read).collect(),
             topics: each("topic").iter().map(TopicForm::read).collect(),
             messages: each("messages").iter().map(MessagesForm::read).collect(),
+            files: each("files").iter().map(MessagesForm::read_files).collect(),
             mails: each("mail").iter().map(MailForm::read).collect(),
             leaves: each("leave").iter().map(LeaveForm::read).collect(),
+            changes: each("change").iter().map(ChangeForm::read).collect(),
             devices: each("device").iter().map(DeviceForm::read).collect(),
             giving: GivingForm::read_all(all),
             trouble: Trouble::read(all),
@@ -473,13 +490,25 @@ impl MessagesForm {
             "who", "topics", "per-day", "every", "bytes", "batch", "burst", "expires", "from",
             "until",
         ]);
+        Self::read_rest(section, (MAX_BYTES, Span { low: 20, high: 400 }))
+    }
+
+    fn read_files(section: &Section<'_>) -> Self {
+        section.known(&[
+            "who", "topics", "per-day", "every", "bytes", "expires", "from", "until",
+        ]);
+        let (low, high) = (1 << 10, 1 << 20);
+        Self::read_rest(section, (MAX_FILE, Span { low, high }))
+    }
+
+    fn read_rest(section: &Section<'_>, (most, usual): (u64, Span)) -> Self {
         Self {
             who: section.names("who"),
             topics: section.names("topics"),
             pace: Pace::read(section),
             bytes: section
-                .maybe("bytes", within(1, MAX_BYTES, quantity::bytes_span))
-                .unwrap_or(Span { low: 20, high: 400 }),
+                .maybe("bytes", within(1, most, quantity::bytes_span))
+                .unwrap_or(usual),
             batch: section
                 .maybe("batch", within(1, MAX_BATCH, quantity::count_span))
                 .unwrap_or(Span::one(1)),
@@ -524,6 +553,32 @@ impl DeviceForm {
             removed: section.maybe("removed", |text| section.moment(text)),
             line: section.line(),
         }
+    }
+}
+
+impl ChangeForm {
+    fn read(section: &Section<'_>) -> Self {
+        section.known(&["who", "to", "every", "both"]);
+        let form = Self {
+            who: section.must_names("who"),
+            to: section.must_names("to"),
+            every: section.must(
+                "every",
+                1,
+                quantity::millis_within(MIN_REPEAT_MS, MAX_LENGTH_MS),
+            ),
+            both: section
+                .maybe("both", quantity::millis_within(0, MAX_LENGTH_MS))
+                .unwrap_or(600_000),
+            line: section.line(),
+        };
+        if form.both >= form.every {
+            section.wrong(
+                "`both` is as long as `every`",
+                "leave the old core node before the next change",
+            );
+        }
+        form
     }
 }
 

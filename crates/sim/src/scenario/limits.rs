@@ -99,6 +99,8 @@ pub const MAX_RAID_FRAMES: u32 = 1_000;
 
 /// Longest message, in bytes: what fits into an envelope of a topic and of mail.
 pub const MAX_BYTES: u64 = 60_000;
+/// Bytes of a file that somebody shares; a larger one is refused. All of it is in memory at everybody who has it.
+pub const MAX_FILE: u64 = 64 << 20;
 
 /// Messages in one command of an application.
 pub const MAX_BATCH: u64 = 1_024;

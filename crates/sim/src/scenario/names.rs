@@ -355,13 +355,17 @@ fn references(form: &Form) -> Vec<(Kind, &Named)> {
         let people = people.chain(&topic.readers);
         all.extend(people.map(|named| (Kind::Person, named)));
     }
-    for messages in &form.messages {
+    for messages in form.messages.iter().chain(&form.files) {
         all.extend(messages.who.iter().map(|named| (Kind::Person, named)));
         all.extend(messages.topics.iter().map(|named| (Kind::Topic, named)));
     }
     for mail in &form.mails {
         let people = mail.who.iter().chain(&mail.to);
         all.extend(people.map(|named| (Kind::Person, named)));
+    }
+    for change in &form.changes {
+        all.extend(change.who.iter().map(|named| (Kind::Person, named)));
+        all.extend(change.to.iter().map(|named| (Kind::Core, named)));
     }
     for device in &form.devices {
         all.extend(device.who.iter().map(|named| (Kind::Person, named)));

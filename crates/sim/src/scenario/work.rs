@@ -73,10 +73,14 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// What people say in topics.
+    /// What people say and share in topics.
     pub(super) fn messages(&mut self) -> Result<(), Mistake> {
         let form = self.form;
-        for (at, messages) in form.messages.iter().enumerate() {
+        let all = form.messages.iter().enumerate();
+        let all = all.map(|(no, messages)| (format!("messages {no}"), messages, false));
+        let files = form.files.iter().enumerate();
+        let files = files.map(|(no, files)| (format!("files {no}"), files, true));
+        for (purpose, messages, file) in all.chain(files) {
             let who = if messages.who.is_empty() {
                 let people = super::source::Named {
                     name: "people".to_owned(),
@@ -88,7 +92,7 @@ impl Making<'_> {
             };
             let topics = self.names.all(Kind::Topic, &messages.topics)?;
             for node in who {
-                self.messages_of(node, at, messages, &topics)?;
+                self.messages_of(node, (&purpose, file), messages, &topics)?;
             }
         }
         Ok(())
@@ -97,7 +101,7 @@ impl Making<'_> {
     fn messages_of(
         &mut self,
         node: NodeNo,
-        number: usize,
+        (purpose, file): (&str, bool),
         form: &MessagesForm,
         topics: &[TopicNo],
     ) -> Result<(), Mistake> {
@@ -108,7 +112,7 @@ impl Making<'_> {
             return Ok(());
         };
         let name = &self.plan.nodes[node as usize].name;
-        let mut draw = self.draw(&format!("messages {number} {name}"));
+        let mut draw = self.draw(&format!("{purpose} {name}"));
         let begins = self.form.begins;
         let end = form
             .until
@@ -127,14 +131,46 @@ impl Making<'_> {
                 let (Some(topic), Some(_)) = (draw.pick(&open), self.session_end(node, at)) else {
                     continue;
                 };
+                let size = small(draw.skewed(form.bytes.low, form.bytes.high));
                 let act = Act::Send {
                     node,
                     topic,
-                    bytes: small(draw.skewed(form.bytes.low, form.bytes.high)),
+                    bytes: if file { 0 } else { size },
+                    file: if file { size } else { 0 },
                     count: small(draw.between(form.batch.low, form.batch.high)),
                     expires_ms: draw.between(form.expires.low, form.expires.high),
                 };
                 self.step(form.line, at, act)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Who changes core nodes: one after the other is begun with, and the one before left.
+    pub(super) fn changes(&mut self) -> Result<(), Mistake> {
+        let form = self.form;
+        for (number, change) in form.changes.iter().enumerate() {
+            let to = self.names.all(Kind::Core, &change.to)?;
+            for node in self.names.all(Kind::Person, &change.who)? {
+                let own = &self.plan.nodes[node as usize];
+                let mut draw = self.draw(&format!("change {number} {}", own.name));
+                let mut now = own.uses.clone();
+                let parts = self.online[node as usize].clone();
+                let pace = Pace::Every(change.every);
+                for at in times(pace, &parts, (0, form.length), 2, &mut draw) {
+                    let others: Vec<NodeNo> =
+                        to.iter().copied().filter(|no| !now.contains(no)).collect();
+                    let Some(core) = draw.pick(&others) else {
+                        continue;
+                    };
+                    self.step(change.line, at, Act::UseCore { node, core })?;
+                    for core in std::mem::replace(&mut now, vec![core]) {
+                        let left = at + change.both;
+                        if let Some(left) = self.online_from(node, left) {
+                            self.step(change.line, left, Act::LeaveCore { node, core })?;
+                        }
+                    }
+                }
             }
         }
         Ok(())

@@ -167,6 +167,7 @@ impl Making {
                 bytes: draw.small(8, 300),
                 count: 1,
                 expires_ms: 0,
+                file: 0,
             };
             self.step(from + draw.below(30 * SECOND), send);
         }

@@ -60,6 +60,7 @@ impl Making {
                     bytes: draw.small(8, 2_000),
                     count: 1,
                     expires_ms: 0,
+                    file: 0,
                 };
                 self.step(draw.between(at, length - 1), act);
             }

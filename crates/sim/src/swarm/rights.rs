@@ -296,6 +296,7 @@ impl Making {
                 bytes: draw.small(8, 300),
                 count: 1,
                 expires_ms: 0,
+                file: 0,
             };
             let at = at + draw.below(20 * SECOND);
             if self.is_up(node, at) && at < self.plan.length_ms {

@@ -73,6 +73,10 @@ fn names(plan: &Plan, act: &Act) {
         Act::Pair { node: no, device } | Act::Unpair { node: no, device } => {
             assert_eq!(plan.nodes[device as usize].device_of, Some(no));
         }
+        Act::UseCore { node: no, core } | Act::LeaveCore { node: no, core } => {
+            node(no);
+            assert_eq!(plan.nodes[core as usize].role, Role::Core);
+        }
         Act::Clone { node: no, twin, .. } => {
             assert_eq!(plan.nodes[twin as usize].twin_of, Some(no));
         }
@@ -308,14 +312,14 @@ fn everything_that_can_happen_happens_in_a_good_share_of_worlds() {
             *lies.entry(lie).or_default() += 1;
         }
     }
-    assert_eq!(acts.len(), 23, "{acts:?}");
+    assert_eq!(acts.len(), 25, "{acts:?}");
     assert!(
         acts.values().all(|worlds| *worlds >= SEEDS / 10),
         "{acts:?}"
     );
     assert!(public >= SEEDS / 10, "{public}");
     assert!(read >= SEEDS / 10, "{read} are read");
-    assert_eq!(lies.len(), 14, "{lies:?}");
+    assert_eq!(lies.len(), 15, "{lies:?}");
     assert!(
         lies.values().all(|worlds| *worlds >= SEEDS / 20),
         "{lies:?}"

@@ -187,6 +187,7 @@ impl Making {
                 bytes: draw.small(8, 300),
                 count: 1,
                 expires_ms: 0,
+                file: 0,
             };
             self.step(at + draw.below(100), send);
             if let Some(to) = to {

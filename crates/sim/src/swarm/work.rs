@@ -116,6 +116,7 @@ impl Making {
                         bytes: size(&SIZES, &mut draw),
                         count: 1,
                         expires_ms: 0,
+                        file: 0,
                     };
                     self.step(at, act);
                 }
@@ -156,7 +157,7 @@ impl Making {
     }
 
     /// Who can write where at that time.
-    fn writers(&self, at: u64) -> Vec<(NodeNo, TopicNo)> {
+    pub(super) fn writers(&self, at: u64) -> Vec<(NodeNo, TopicNo)> {
         let belongs = self.belongs.iter();
         let now = belongs.filter(|one| one.2 <= at && at < one.3 && self.is_up(one.0, at));
         now.map(|one| (one.0, one.1)).collect()
@@ -211,6 +212,7 @@ impl Making {
                         bytes,
                         count,
                         expires_ms,
+                        file: 0,
                     },
                 );
                 written += u64::from(count);
@@ -220,7 +222,7 @@ impl Making {
     }
 
     /// After how long a message expires: while the world lasts, or after it.
-    fn expires(&self, share: u32, draw: &mut Draw) -> u64 {
+    pub(super) fn expires(&self, share: u32, draw: &mut Draw) -> u64 {
         if !draw.percent(share) {
             return 0;
         }

@@ -20,6 +20,9 @@ impl Host {
             Happening::Content { life, effect } if now(life, self) => {
                 self.content_done(around, *effect);
             }
+            Happening::File { life, job, what } if now(life, self) => {
+                self.file_done(around, job, *what);
+            }
             Happening::Input { life, input } if now(life, self) => {
                 let kind = match *input {
                     node::Input::Checked(_) => TurnKind::Checked,
@@ -33,6 +36,7 @@ impl Host {
             Happening::Deadline { .. }
             | Happening::Durable { .. }
             | Happening::Content { .. }
+            | Happening::File { .. }
             | Happening::Input { .. }
             | Happening::Person { .. }
             | Happening::Read { .. }
@@ -66,7 +70,9 @@ impl Host {
             | Act::Grant { .. }
             | Act::Revoke { .. }
             | Act::Pair { .. }
-            | Act::Unpair { .. } => {
+            | Act::Unpair { .. }
+            | Act::UseCore { .. }
+            | Act::LeaveCore { .. } => {
                 self.person_step(around, step);
             }
             Act::Away { .. } => self.close(around),
@@ -192,6 +198,8 @@ impl World {
             | Act::Revoke { node, .. }
             | Act::Pair { node, .. }
             | Act::Unpair { node, .. }
+            | Act::UseCore { node, .. }
+            | Act::LeaveCore { node, .. }
             | Act::Away { node }
             | Act::Back { node }
             | Act::Crash { node, .. }
@@ -296,6 +304,7 @@ impl World {
                     host.start(around);
                 }
                 host.look_at_paths(around);
+                host.hopes_again(around);
             });
         }
     }
@@ -320,5 +329,6 @@ const fn tag(what: &Happening) -> u8 {
         Happening::Stop { .. } => 13,
         Happening::Act(_) => 14,
         Happening::Content { .. } => 15,
+        Happening::File { .. } => 16,
     }
 }

@@ -1,16 +1,21 @@
 //! The person before a node, or the operator of a core node: what they ask their node, and what they
 //! have seen.
 
+mod changing;
 mod devices;
+mod fetching;
 mod reading;
 
+use super::contents::shared_path;
 use super::host::{Around, Happening, Host, Note};
 use crate::check::facts::Message;
 use crate::check::holdings::genesis;
 use crate::plan::{Act, NodeNo, Plan, Right, Role, TopicNo};
 use devices::Pairing;
+use fetching::Wishes;
 use identity::TopicId;
 use machine::Time;
+use node::command::files::FilesCommand;
 use node::command::public::PublicCommand;
 use node::command::{
     AskedRight, Code, Command, ReadFrom, Reply, RequestId, Right as NamedRight, UNWELCOMED,
@@ -32,6 +37,8 @@ enum Asked {
     Join(usize),
     Leave,
     Send { step: u32 },
+    Part { step: u32 },
+    Get { step: u32 },
     Mail { step: u32 },
     Rights { step: u32 },
     Read(usize),
@@ -83,6 +90,7 @@ pub(crate) struct App {
     cores: Vec<(NodeNo, Stage)>,
     allowed: bool,
     pairing: Pairing,
+    wishes: Wishes,
     /// Steps of the plan that wait until they can be done.
     waiting: VecDeque<u32>,
     inbox: u64,
@@ -128,6 +136,7 @@ impl App {
             cores: uses.iter().map(|core| (*core, Stage::Wanted)).collect(),
             allowed: false,
             pairing: Pairing::new(no, plan),
+            wishes: Wishes::default(),
             waiting: VecDeque::new(),
             inbox: 0,
             looking: false,
@@ -141,6 +150,7 @@ impl App {
         self.requests.clear();
         self.trying = false;
         self.pairing.forget_life();
+        self.wishes.forget_life();
         self.mail_missed |= std::mem::take(&mut self.looking);
         let back = |stage: &mut Stage| {
             if *stage == Stage::Asked {
@@ -163,6 +173,7 @@ impl App {
         self.allowed = false;
         self.inbox = 0;
         self.mail_missed = true;
+        self.wishes.was_set_back();
         for (_, stage) in &mut self.cores {
             *stage = Stage::Wanted;
         }
@@ -253,11 +264,12 @@ impl Host {
                 self.take_seats(around);
                 self.read_seats(around);
                 self.pair_devices(around);
+                self.fetch_files(around);
             }
         }
         self.do_steps(around);
         self.look_again(around);
-        if self.is_waiting() || self.pairs(around) {
+        if self.is_waiting() || self.pairs(around) || self.wishes() {
             self.try_again(around, TRY_AGAIN);
         }
     }
@@ -285,11 +297,9 @@ impl Host {
             0 => custody::limits::DEFAULT_QUOTA,
             quota => quota.max(custody::limits::MIN_QUOTA),
         };
-        for client in 0..NodeNo::try_from(around.plan.nodes.len()).unwrap_or(NodeNo::MAX) {
-            if around.plan.nodes[client as usize].uses.contains(&self.no) {
-                let node = around.net.id(client).to_string();
-                self.give(around, Asked::Allow, Command::CoreAllow { node, quota });
-            }
+        for client in around.plan.clients_of(self.no) {
+            let node = around.net.id(client).to_string();
+            self.give(around, Asked::Allow, Command::CoreAllow { node, quota });
         }
     }
 
@@ -387,6 +397,7 @@ impl Host {
                 bytes,
                 count,
                 expires_ms,
+                file,
                 ..
             } => {
                 let Some(id) = self.topic_id(*topic) else {
@@ -394,11 +405,19 @@ impl Host {
                 };
                 let text = |index| Message { step, index }.text(*bytes).into_bytes();
                 let expires = (*expires_ms > 0).then(|| around.wall().as_millis() + expires_ms);
-                let send = Command::Send {
-                    to: id.to_string(),
-                    messages: (0..*count).map(text).collect(),
-                    expires,
-                    best_effort: false,
+                let send = if *file > 0 {
+                    Command::Files(FilesCommand::Share {
+                        topic: id.to_string(),
+                        path: shared_path(Message { step, index: 0 }),
+                        expires,
+                    })
+                } else {
+                    Command::Send {
+                        to: id.to_string(),
+                        messages: (0..*count).map(text).collect(),
+                        expires,
+                        best_effort: false,
+                    }
                 };
                 self.give(around, Asked::Send { step }, send);
                 true
@@ -433,6 +452,8 @@ impl Host {
                 true
             }
             Act::Unpair { device, .. } => self.remove_device(around, step, *device),
+            Act::UseCore { core, .. } => self.begins_with(around, *core),
+            Act::LeaveCore { core, .. } => self.parts_with(around, step, *core),
             Act::Grant {
                 topic, to: other, ..
             }
@@ -511,6 +532,8 @@ impl Host {
             (Asked::Device(device), reply) => self.tells_device(around, device, reply),
             (Asked::Pair, _) => self.is_paired(around, done),
             (Asked::Unpair { step }, Reply::Failed(_)) => self.keeps_device(around, step),
+            (Asked::Part { step }, reply) => self.has_parted(around, step, &reply),
+            (Asked::Get { step }, _) => self.has_fetched(around, step, done),
             (Asked::Link(at), reply) => {
                 self.app.seats[at].link = stage;
                 self.tells_all(around, at, reply);
@@ -543,8 +566,14 @@ impl Host {
             }
             (Asked::Rights { step }, Reply::Failed(_)) => self.declined(around, step),
             (Asked::Rights { step }, Reply::Revoked { .. }) => self.has_revoked(around, step),
-            (Asked::Read(at), Reply::Lines { last, more, .. }) => {
-                self.has_read(around, at, last, more)
+            (
+                Asked::Read(at),
+                Reply::Lines {
+                    last, more, lines, ..
+                },
+            ) => {
+                self.has_read(around, at, last, more);
+                self.reads_of_files(around, at, &lines);
             }
             (Asked::Read(at), _) => self.app.seats[at].looking = false,
             (Asked::Inbox, Reply::Inbox { last, more, .. }) => {

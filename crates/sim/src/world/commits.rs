@@ -9,12 +9,12 @@ use std::time::Duration;
 
 impl Host {
     pub(super) fn is_full(&self, disk: &Disk) -> bool {
-        self.capacity > 0 && disk.bytes() >= self.capacity
+        self.capacity > 0 && disk.used() >= self.capacity
     }
 
     /// Tells the node how its disk is.
     pub(crate) fn tell_space(&mut self, around: &mut Around<'_>) {
-        let (bytes, capacity) = (self.disk().bytes(), self.capacity);
+        let (bytes, capacity) = (self.disk().used(), self.capacity);
         let free = if capacity == 0 {
             u64::MAX >> 1
         } else {
@@ -64,7 +64,7 @@ impl Host {
             return self.fail(around, "the disk failed");
         }
         let bytes: u64 = batch.writes.iter().map(written).sum();
-        let used = life.kernel.base().bytes();
+        let used = life.kernel.base().used();
         // A batch that only removes, or fits into what was set aside, always goes through.
         let reserve = if life.full { RESERVE } else { 0 };
         if self.capacity > 0 && bytes > 0 && used + bytes > self.capacity + reserve {

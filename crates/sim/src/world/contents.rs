@@ -1,57 +1,48 @@
-//! What a machine's disk does with contents: one piece after the other, each durable when it is done.
+//! What a machine's disk does with contents, one piece after the other, each durable when it is done; and with
+//! the files that people share and fetch.
+//!
+//! Files have no bytes before they are shared: those of one length are the same, and nothing is kept of what
+//! was fetched but that every byte was right.
 
 use super::host::{Around, Happening, Host};
+use crate::check::{Message, files};
 use crate::metrics::TurnKind;
-use machine::{ContentDone, ContentEffect, ContentName, MAX_LISTED};
-use node::Input;
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use crate::plan::Act;
+use block::memory::{Whole, damaged, decode};
+use identity::Secret;
+use machine::{ContentDone, ContentEffect, ContentName, Rng};
+use node::{FileDone, FileJob, Input};
 use std::time::Duration;
+use wire::{Manifest, SharedFile};
 
-/// The contents on a disk.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Contents(BTreeMap<ContentName, Vec<u8>>);
+/// Bytes of a file that are dealt with in a microsecond, beside a commit.
+const FILE_SPEED: u64 = 100;
+/// Where shared files are, and where fetched ones go; the name follows.
+const SHARED: &str = "/shared/";
+const FETCHED: &str = "/fetched/";
 
-/// Longest content in a simulated world.
-const MAX_LEN: usize = 64 << 20;
+/// The path of a file that somebody shares.
+pub(super) fn shared_path(message: Message) -> String {
+    format!("{SHARED}{}", message.name())
+}
 
-impl Contents {
-    fn perform(&mut self, effect: ContentEffect) -> ContentDone {
-        let place = |at: u64, len: usize| {
-            let at = usize::try_from(at).ok()?;
-            let end = at.checked_add(len)?;
-            (end <= MAX_LEN).then_some((at, end))
-        };
-        match effect {
-            ContentEffect::Write { name, at, bytes } => {
-                let Some((from, to)) = place(at, bytes.len()) else {
-                    return ContentDone::Failed(name, at, "too long for this world".to_owned());
-                };
-                let content = self.0.entry(name).or_default();
-                if content.len() < to {
-                    content.resize(to, 0);
-                }
-                content[from..to].copy_from_slice(&bytes);
-                ContentDone::Written(name, at)
-            }
-            ContentEffect::Read { name, at, len } => {
-                let place = place(at, len as usize);
-                let content = self.0.get(&name);
-                let piece = place.and_then(|(from, to)| content?.get(from..to));
-                ContentDone::Read(name, at, piece.map(<[u8]>::to_vec))
-            }
-            ContentEffect::Delete(name) => {
-                self.0.remove(&name);
-                ContentDone::Deleted(name)
-            }
-            ContentEffect::List { after } => {
-                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-                let names = self.0.range((from, Bound::Unbounded));
-                let names = names.map(|(name, _)| *name).take(MAX_LISTED);
-                ContentDone::Listed(names.collect())
-            }
-        }
-    }
+/// The path to which somebody fetches a file.
+pub(super) fn fetched_path(message: Message) -> String {
+    format!("{FETCHED}{}", message.name())
+}
+
+/// The bytes of all files of this length.
+fn bytes(length: u32) -> Vec<u8> {
+    let mut seed = [7; 32];
+    seed[..4].copy_from_slice(&length.to_be_bytes());
+    let mut bytes = vec![0; length as usize];
+    Rng::from_seed(seed).fill(&mut bytes);
+    bytes
+}
+
+fn failed(text: &str) -> FileDone {
+    let (text, hint) = (text.to_owned(), String::new());
+    FileDone::Failed { text, hint }
 }
 
 impl Host {
@@ -77,7 +68,129 @@ impl Host {
 
     /// The disk has done a piece of work. What a crash interrupts is not done at all.
     pub(crate) fn content_done(&mut self, around: &mut Around<'_>, effect: ContentEffect) {
-        let done = self.contents.perform(effect);
+        let capacity = self.capacity;
+        let drops = self.drops(around);
+        if let ContentEffect::Delete(name) = &effect {
+            let mut scene = Self::scene(self.no, around);
+            self.watch.content_gone(&mut scene, name);
+        }
+        let Some(life) = &mut self.life else { return };
+        let disk = life.kernel.base_mut();
+        let done = match effect {
+            ContentEffect::Write { name, at, bytes }
+                if capacity > 0 && disk.used() + bytes.len() as u64 > capacity =>
+            {
+                ContentDone::Failed(name, at, "the disk is full".to_owned())
+            }
+            ContentEffect::Write { name, at, .. } if drops => ContentDone::Written(name, at),
+            effect => disk.contents_mut().perform(effect),
+        };
         self.input(around, Input::Content(done), TurnKind::Other);
+    }
+
+    /// Work on files is handed to the disk.
+    pub(super) fn file(&mut self, around: &mut Around<'_>, job: u64, what: FileJob) {
+        let length = match &what {
+            FileJob::Share { path, .. } => u64::from(length(around, path).unwrap_or(0)),
+            FileJob::Unpack { manifest, .. } | FileJob::Verify { manifest, .. } => manifest.bytes,
+        };
+        let takes = self.plan(around.plan).commit_us + length / FILE_SPEED;
+        let (life, what) = (self.lives, Box::new(what));
+        let happens = Happening::File { life, job, what };
+        self.soon(around, Duration::from_micros(takes.max(1)), happens);
+    }
+
+    /// The disk has done work on files.
+    pub(crate) fn file_done(&mut self, around: &mut Around<'_>, job: u64, what: FileJob) {
+        let done = match what {
+            FileJob::Share {
+                path,
+                secret,
+                content,
+            } => self.share(around, &path, (secret, content)),
+            FileJob::Unpack {
+                content,
+                manifest,
+                capability,
+                length,
+                to,
+            } => {
+                let stored = self.disk().contents().get(&content);
+                let read = stored.and_then(|of| decode(of, &manifest, &capability, length));
+                self.fetched(around, &to, read)
+            }
+            FileJob::Verify { content, manifest } => self.verify(&content, &manifest),
+        };
+        self.input(around, Input::Filed { job, done }, TurnKind::Other);
+    }
+
+    fn share(
+        &mut self,
+        around: &Around<'_>,
+        path: &str,
+        (secret, content): (Secret, ContentName),
+    ) -> FileDone {
+        let Some(length) = length(around, path) else {
+            return failed("there is no such file");
+        };
+        let Some(whole) = Whole::encode(&bytes(length), secret) else {
+            return failed("it cannot be shared");
+        };
+        let capacity = self.capacity;
+        let Some(life) = &mut self.life else {
+            return failed("the machine is off");
+        };
+        let disk = life.kernel.base_mut();
+        if capacity > 0 && disk.used() + whole.stored.len() as u64 > capacity {
+            return failed("the disk is full");
+        }
+        disk.contents_mut().insert(content, whole.stored);
+        let file = SharedFile {
+            capability: whole.capability.to_bytes(),
+            length: length.into(),
+            name: path.trim_start_matches(SHARED).to_owned(),
+            size: length.into(),
+            entries: 1,
+            folder: false,
+        };
+        let manifest = whole.manifest;
+        FileDone::Shared { manifest, file }
+    }
+
+    /// A file was read, and is compared with what was shared.
+    fn fetched(&mut self, around: &mut Around<'_>, to: &str, read: Option<Vec<u8>>) -> FileDone {
+        let Some(read) = read else {
+            return FileDone::Damaged;
+        };
+        let message = to.strip_prefix(FETCHED).and_then(Message::read);
+        let right = length(around, to).is_some_and(|length| read == bytes(length));
+        match message.filter(|_| right) {
+            Some(message) => self.watch.fetched(message.step),
+            None => {
+                let what = format!("{to} was fetched, and is not what was shared");
+                Self::scene(self.no, around).broken(files::PROMISE, what);
+            }
+        }
+        FileDone::Unpacked
+    }
+
+    fn verify(&self, content: &ContentName, manifest: &Manifest) -> FileDone {
+        let stored = self.disk().contents().get(content);
+        match stored.and_then(|stored| damaged(stored, manifest)) {
+            Some(parts) if parts.len() <= node::limits::MAX_DAMAGED => {
+                FileDone::Verified { damaged: parts }
+            }
+            _ => FileDone::Gone,
+        }
+    }
+}
+
+/// How long the file at a path is, by the step of the plan that shares it.
+fn length(around: &Around<'_>, path: &str) -> Option<u32> {
+    let (_, name) = path.rsplit_once('/')?;
+    let step = around.plan.steps.get(Message::read(name)?.step as usize)?;
+    match step.act {
+        Act::Send { file, .. } if file > 0 => Some(file),
+        _ => None,
     }
 }

@@ -1,7 +1,6 @@
 //! One simulated machine: a node, its disk, its clock, and the person before it.
 
 use super::app::App;
-use super::contents::Contents;
 use super::ends::Ends;
 use super::lies::Liar;
 use super::net::Net;
@@ -14,7 +13,7 @@ use crate::metrics::{Metrics, TurnKind};
 use crate::plan::{NodeNo, NodePlan, Plan, Role, START_MS, TopicNo};
 use machine::{Batch, ContentEffect, Event, Exempt, Fault, Kernel, Rng, Time, WallTime};
 use node::command::{Command, RequestId};
-use node::{Advisory, Config, FileDone, Held, Input, LinkId, Node, Out};
+use node::{Advisory, Config, FileJob, Held, Input, LinkId, Node, Out};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +29,12 @@ pub(crate) enum Happening {
     Content {
         life: u32,
         effect: Box<ContentEffect>,
+    },
+    /// The disk has done this with files.
+    File {
+        life: u32,
+        job: u64,
+        what: Box<FileJob>,
     },
     /// The result of a check, or another input of its own.
     Input { life: u32, input: Box<Input> },
@@ -138,7 +143,6 @@ pub(crate) struct Host {
     /// What is on the disk while the machine is off.
     pub(super) home: Option<Disk>,
     pub(crate) marker: u64,
-    pub(super) contents: Contents,
     pub(crate) life: Option<Box<Life>>,
     pub(crate) lives: u32,
     /// Whether it is meant to be on: a machine that failed starts again by itself.
@@ -196,7 +200,6 @@ impl Host {
             config,
             home: Some(disk),
             marker: 0,
-            contents: Contents::default(),
             life: None,
             lives: 0,
             wanted: false,
@@ -515,6 +518,10 @@ impl Host {
             Some(0) => {
                 self.trace(around, || "stops dead".to_owned());
                 self.crash(around);
+                if self.wanted {
+                    // It took so long that it was to be back by now.
+                    self.soon(around, CLOSE_LINGER, Happening::Start);
+                }
                 true
             }
             Some(left) => {
@@ -607,15 +614,7 @@ impl Host {
             Exempt::Advisory(Advisory::Log { event, text }) => {
                 self.trace(around, || format!("notes {event}: {text}"));
             }
-            Exempt::Advisory(Advisory::File { job, .. }) => {
-                // Nothing lies outside the homes of this world.
-                let text = "there is no such file".to_owned();
-                let hint = String::new();
-                let done = FileDone::Failed { text, hint };
-                let input = Box::new(Input::Filed { job, done });
-                let life = self.lives;
-                self.soon(around, CHECK_TIME, Happening::Input { life, input });
-            }
+            Exempt::Advisory(Advisory::File { job, what }) => self.file(around, job, what),
             Exempt::Content(effect) => self.content(around, effect),
         }
     }

@@ -27,6 +27,16 @@ const MAX_SAID: usize = 64;
 /// How often a flood repeats one frame.
 const FLOOD: usize = 100;
 
+impl Host {
+    /// Whether this machine throws away what it is given now.
+    pub(super) fn drops(&mut self, around: &Around<'_>) -> bool {
+        let lies = self.liar.as_ref().filter(|_| around.net.lies);
+        let mut lies = lies.into_iter().flat_map(|liar| &liar.lies);
+        let lie = lies.find(|lie| lie.kind == LieKind::Drop).copied();
+        lie.is_some_and(|lie| self.rng.below(u64::from(lie.one_in.max(1))) == 0)
+    }
+}
+
 impl Liar {
     pub(crate) fn new(plan: &NodePlan) -> Option<Box<Self>> {
         (!plan.is_honest()).then(|| {
@@ -71,7 +81,10 @@ impl Liar {
             return said;
         };
         match kind {
+            // It is no frame that it lies about.
+            LieKind::Drop => {}
             LieKind::Silent => said.clear(),
+            LieKind::Withhold if has_blocks(&bytes) => said.clear(),
             LieKind::Garble => {
                 let garbled = garble(&bytes, &mut host.rng);
                 said[0].1 = garbled;
@@ -178,9 +191,24 @@ fn change(kind: LieKind, bytes: &[u8], rng: &mut Rng) -> Option<Vec<u8>> {
                 *body = body.as_ref().map(|body| garble(body, rng));
             }
         }
+        (TopicFrame::Blocks { bytes, .. }, LieKind::PoisonedId) if !bytes.is_empty() => {
+            *bytes = garble(bytes, rng);
+        }
         _ => return None,
     }
     Some(Frame::Topic { topic, frame }.encode())
+}
+
+/// Whether a frame carries blocks of a file.
+fn has_blocks(bytes: &[u8]) -> bool {
+    let frame = Frame::decode(bytes);
+    matches!(
+        frame,
+        Ok(Frame::Topic {
+            frame: TopicFrame::Blocks { .. },
+            ..
+        })
+    )
 }
 
 fn spoil(signature: Signature, rng: &mut Rng) -> Signature {

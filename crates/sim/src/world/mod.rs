@@ -105,7 +105,13 @@ impl World {
             .map(|config| config.node_key.node_id())
             .collect();
         let net = Net::new(&plan, ids);
-        let facts = Facts::new(plan.topics.len(), plan.steps.len());
+        let mut facts = Facts::new(plan.topics.len(), plan.steps.len());
+        facts.has_files = plan.has_files();
+        for step in &plan.steps {
+            if let Act::UseCore { node, core } = step.act {
+                facts.later_clients.entry(core).or_default().insert(node);
+            }
+        }
         let torn = plan.steps.iter().filter_map(|step| match step.act {
             Act::TearTail { node, .. } => Some(node),
             _ => None,

@@ -89,6 +89,7 @@ impl World {
                         bytes: 0,
                         count: 1,
                         expires_ms: 0,
+                        file: 0,
                     };
                     plan.steps.push(Step { at_ms, act });
                 }

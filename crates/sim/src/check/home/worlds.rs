@@ -37,6 +37,7 @@ fn busy(seed: u64) -> Plan {
                 bytes: 100,
                 count: 2,
                 expires_ms: 0,
+                file: 0,
             },
         );
         then(
@@ -47,6 +48,7 @@ fn busy(seed: u64) -> Plan {
                 bytes: 50,
                 count: 1,
                 expires_ms: 60_000,
+                file: 0,
             },
         );
         then(
@@ -134,6 +136,7 @@ fn rough(seed: u64) -> Plan {
             bytes: 9_000,
             count: 1,
             expires_ms: 0,
+            file: 0,
         };
         for late in 0..4 {
             then(at + 300 * late, send(node));

@@ -1,0 +1,47 @@
+//! People change their core nodes: they begin to use one, and leave another for it.
+
+use super::super::host::{Around, Host};
+use super::{Asked, Stage};
+use crate::plan::{Act, NodeNo};
+use node::command::{Code, Command, Reply};
+
+impl Host {
+    /// The person begins to use a core node.
+    pub(super) fn begins_with(&mut self, around: &mut Around<'_>, core: NodeNo) -> bool {
+        let cores = &mut self.app.cores;
+        match cores.iter_mut().find(|(no, _)| *no == core) {
+            Some((_, stage)) => *stage = Stage::Wanted,
+            None => cores.push((core, Stage::Wanted)),
+        }
+        self.use_cores(around);
+        true
+    }
+
+    /// The person leaves a core node, once another has agreed.
+    pub(super) fn parts_with(&mut self, around: &mut Around<'_>, step: u32, core: NodeNo) -> bool {
+        let others = || self.app.cores.iter().filter(|(no, _)| *no != core);
+        if !others().any(|(_, stage)| *stage == Stage::Done) {
+            return false;
+        }
+        let core = around.net.id(core).to_string();
+        let leave = Command::CoreLeave { core, now: false };
+        self.give(around, Asked::Part { step }, leave);
+        true
+    }
+
+    /// The core node is being left; or not yet, for want of another that is there.
+    pub(super) fn has_parted(&mut self, around: &mut Around<'_>, step: u32, reply: &Reply) {
+        let act = around.plan.steps.get(step as usize).map(|step| &step.act);
+        let Some(Act::LeaveCore { core, .. }) = act else {
+            return;
+        };
+        // One that never agreed is not in use, and there is nothing to leave.
+        if matches!(reply, Reply::Failed(failure) if failure.code != Code::NotFound) {
+            self.app.waiting.push_back(step);
+            return self.try_again(around, super::TRY_AGAIN);
+        }
+        self.app.cores.retain(|(no, _)| no != core);
+        // Invites name the core nodes of who gives them.
+        self.invite_again(around);
+    }
+}
