@@ -450,7 +450,8 @@ pub struct Send {
     /// Do not return before the message is there
     #[arg(long, value_name = "STATE")]
     pub wait: Option<Wait>,
-    /// With --wait: how many custodians or members it takes [default: 1 custodian; all members]
+    /// With --wait: how many custodians or members it takes; core nodes of one operator are one
+    /// custodian [default: 1 custodian; all members]
     #[arg(long, value_name = "N", requires = "wait")]
     pub of: Option<u32>,
     /// With --wait: how long; then exit code 4, and the message is safe

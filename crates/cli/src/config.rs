@@ -16,6 +16,10 @@ use crate::size::Size;
 /// Longest name of a node, in bytes; the advert has the same limit.
 pub const MAX_NAME: usize = 64;
 
+/// Longest text of an operator, in bytes: room for a domain name or a long random word. Nothing but
+/// a hash of it is kept or sent.
+pub const MAX_OPERATOR: usize = 256;
+
 /// The settings of a home.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -62,6 +66,9 @@ pub struct Core {
     pub topics_max: u32,
     /// Links a client and its guests may have at a time.
     pub links_max: u32,
+    /// What all core nodes of one operator have in common; empty: an operator of its own.
+    #[serde(deserialize_with = "operator")]
+    pub operator: String,
 }
 
 /// `[limits]`: what this node may use.
@@ -173,6 +180,7 @@ impl Default for Core {
             hold_days_max: 30,
             topics_max: 1_024,
             links_max: 64,
+            operator: String::new(),
         }
     }
 }
@@ -206,6 +214,12 @@ fn name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::
     let name = String::deserialize(deserializer)?;
     check_name(&name).map_err(serde::de::Error::custom)?;
     Ok(name)
+}
+
+fn operator<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    check_operator(&text).map_err(serde::de::Error::custom)?;
+    Ok(text)
 }
 
 fn host_port<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -243,6 +257,26 @@ pub fn check_name(name: &str) -> Result<(), String> {
     }
     if name.chars().any(crate::plain::acts_on_terminal) {
         return Err("a name may not have control characters".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether this can be an operator's text. What looks the same has to be the same on all its core
+/// nodes, so blanks at the ends and control characters are refused.
+///
+/// # Errors
+/// Says why not.
+pub fn check_operator(text: &str) -> Result<(), String> {
+    if text.len() > MAX_OPERATOR {
+        return Err(format!(
+            "an operator's text may have at most {MAX_OPERATOR} bytes"
+        ));
+    }
+    if text.trim() != text || text.chars().any(crate::plain::acts_on_terminal) {
+        return Err(
+            "an operator's text may have no blanks at its ends and no control characters"
+                .to_owned(),
+        );
     }
     Ok(())
 }
@@ -325,6 +359,7 @@ impl Config {
             hold_days_max,
             topics_max,
             links_max,
+            operator,
         } = self.core.clone();
         // One pass: a name that looks like a placeholder stays a name.
         format!(
@@ -376,6 +411,10 @@ hold_days_max = {hold_days_max}
 topics_max = {topics_max}
 # Links that one client and its guests may have at a time.
 links_max = {links_max}
+# Who runs this core node: a text that all core nodes of one operator, or over one store, have in
+# common, such as "example.org". Clients count what these hold as held once. A hash of it goes to
+# everybody who gets receipts, never the text. Empty: this core node is an operator of its own.
+operator = {operator}
 
 [limits]
 # Bytes of the store; "0 B": as much as the disk has, above the floor.
@@ -392,6 +431,7 @@ free_space_floor = {floor}
             trust_clock = self.trust_clock,
             log = quoted(self.log.as_str()),
             quota = size(quota),
+            operator = quoted(&operator),
             store = size(self.limits.store),
             floor = size(self.limits.free_space_floor),
             rules = acl::EXAMPLE,
@@ -471,6 +511,7 @@ mod tests {
             ..Config::default()
         };
         config.core.serve = true;
+        config.core.operator = "Zoë's \"own\"".into();
         assert_eq!(parse(&config.text()).unwrap(), config);
         assert_eq!(parse(&Config::default().text()).unwrap(), Config::default());
         assert_eq!(parse("").unwrap(), Config::default());
@@ -500,6 +541,12 @@ mod tests {
             ("listen = [\"here\"]\n", 1, "listen", "socket address"),
             ("log = \"loud\"\n", 1, "log", "unknown variant"),
             ("[core]\nlinks_max = -1\n", 2, "links_max", "-1"),
+            (
+                "[core]\noperator = \"example.org \"\n",
+                2,
+                "operator",
+                "no blanks",
+            ),
             ("name = \"unclosed\n", 1, "name", "string"),
         ] {
             let failure = parse(text).unwrap_err();
@@ -515,6 +562,9 @@ mod tests {
         assert!(check_name(&"é".repeat(32)).is_ok());
         assert!(check_name(&"é".repeat(33)).is_err());
         assert!(check_name("a\x1b[2Jb").is_err());
+        assert!(check_operator(&"é".repeat(128)).is_ok());
+        assert!(check_operator(&"é".repeat(129)).is_err());
+        assert!(check_operator("a\nb").is_err());
         for good in [
             "core.example.org:4433",
             "[2001:db8::1]:1",

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use driver::record::Recorder;
 use driver::{Contents, End, Ending, Node, Opened, Options};
-use identity::SecretKey;
+use identity::{OperatorTag, SecretKey};
 use node::command::{Command, Reply};
 use node::{Input, Out};
 use rights::DeviceSecret;
@@ -323,6 +323,9 @@ fn settings(keys: &Keys, config: &Config) -> node::Config {
             },
             longest_hold: day * config.core.hold_days_max,
             free_floor: config.limits.free_space_floor.0,
+            operator: Some(config.core.operator.as_str())
+                .filter(|text| !text.is_empty())
+                .map(OperatorTag::of),
         },
         store_limit: config.limits.store.0,
         software: software(),

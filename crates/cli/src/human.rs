@@ -7,6 +7,8 @@ pub mod files;
 pub mod members;
 pub mod owners;
 
+use std::collections::BTreeMap;
+
 use crate::plain::{block, line};
 use crate::schema;
 use crate::size::Size;
@@ -306,9 +308,18 @@ pub fn cores(cores: &[schema::Core]) -> String {
         },
     );
     for core in cores {
-        text.push_str(&about_core(core));
+        text.push_str(&about_core(core, cores));
     }
     text
+}
+
+/// Hexadecimal digits of an operator's tag that people are shown: enough to tell apart those whom one
+/// person uses.
+const OPERATOR_DIGITS: usize = 8;
+
+/// The beginning of an operator's tag.
+fn operator(tag: &str) -> String {
+    line(tag.get(..OPERATOR_DIGITS).unwrap_or(tag))
 }
 
 /// What headers use, once a core node has said it.
@@ -320,7 +331,7 @@ fn headers(used: u64, quota: u64) -> String {
 }
 
 /// What is to be known of a core node beside its line in a list.
-fn about_core(core: &schema::Core) -> String {
+fn about_core(core: &schema::Core, all: &[schema::Core]) -> String {
     let mut text = String::new();
     let mut add = |more: String| text.push_str(&format!("\n  {more}"));
     if core.header_quota > 0 {
@@ -337,6 +348,16 @@ fn about_core(core: &schema::Core) -> String {
     }
     if let Some(said) = core.said.as_ref().filter(|_| core.header_quota > 0) {
         add(format!("said {}", minutes(said)));
+    }
+    if let Some(tag) = &core.operator {
+        let others = all.iter().filter(|other| other.id != core.id);
+        let same = others.filter(|other| other.operator.as_ref() == Some(tag));
+        let same: Vec<String> = same.map(|other| short(&other.id)).collect();
+        let more = match same.is_empty() {
+            true => String::new(),
+            false => format!(", as {}: what they hold counts once", same.join(" and ")),
+        };
+        add(format!("operator {}{more}", operator(tag)));
     }
     if let Some(reason) = &core.reason {
         let since = core.refused_since.as_deref();
@@ -600,6 +621,9 @@ pub fn why(why: &schema::Why) -> String {
         if let Some(until) = &state.until {
             about.push(format!("until {}", minutes(until)));
         }
+        if let Some(tag) = &state.operator {
+            about.push(format!("operator {}", operator(tag)));
+        }
         if let Some(reason) = &state.reason {
             about.push(line(reason));
         }
@@ -617,6 +641,12 @@ pub fn why(why: &schema::Why) -> String {
         why.members,
         plural(why.held.into(), "custodian", "custodians")
     ));
+    for names in together(&why.states) {
+        text.push_str(&format!(
+            "\none operator, counted once: {}",
+            names.join(", ")
+        ));
+    }
     for waits_for in &why.waits_for {
         text.push_str(&format!("\nwaits for {}", line(waits_for)));
     }
@@ -626,10 +656,64 @@ pub fn why(why: &schema::Why) -> String {
     text
 }
 
+/// Core nodes whose promises count as one custodian's, by name.
+fn together(states: &[schema::State]) -> Vec<Vec<String>> {
+    let mut operators: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for state in states.iter().filter(|state| state.state == "held") {
+        if let Some(tag) = &state.operator {
+            let names = operators.entry(tag).or_default();
+            names.push(named(&state.by_name, &state.by));
+        }
+    }
+    let several = operators.into_values().filter(|names| names.len() > 1);
+    several.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::schema::Version;
+
+    #[test]
+    fn core_nodes_of_one_operator_are_named_as_one() {
+        let tag = identity::OperatorTag::of("example.org").to_string();
+        let held = |by: &str, operator: Option<&String>| schema::State {
+            state: "held".into(),
+            by: by.into(),
+            by_name: by.into(),
+            at: "2027-01-15T08:00:00.000Z".into(),
+            operator: operator.cloned(),
+            until: None,
+            reason: None,
+        };
+        let states = [
+            held("a", Some(&tag)),
+            held("b", None),
+            held("c", Some(&tag)),
+        ];
+        let told = schema::Why {
+            v: Version,
+            id: "ab".into(),
+            to: "topic1x".into(),
+            states: states.to_vec(),
+            delivered: 0,
+            members: 1,
+            held: 2,
+            waits_for: Vec::new(),
+            hint: String::new(),
+        };
+        let shown = why(&told);
+        assert!(
+            shown.contains(&format!("operator {}", &tag[..8])),
+            "{shown}"
+        );
+        assert!(!shown.contains(&tag), "{shown}");
+        assert!(
+            shown.ends_with("\none operator, counted once: a, c"),
+            "{shown}"
+        );
+        assert!(together(&states[..2]).is_empty());
+    }
 
     #[test]
     fn a_hostile_member_cannot_fake_a_line_or_drive_the_terminal() {

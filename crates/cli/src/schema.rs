@@ -202,6 +202,8 @@ objects! {
         broken_since: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gone_since: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<String>,
     }
     /// `way topic create` and `way join`.
     TopicId { v: Version, id: String, name: String, }
@@ -446,6 +448,8 @@ objects! {
         by: String,
         by_name: String,
         at: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ mod giving;
 mod life;
 mod member;
 mod nat;
+mod operators;
 mod owners;
 mod party;
 mod people;

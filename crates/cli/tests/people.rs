@@ -332,6 +332,19 @@ impl Person {
         self.object("Down", &["down"]);
     }
 
+    /// Writes into the settings of a core node that is down who runs it.
+    pub(crate) fn is_run_by(&self, operator: &str) {
+        let file = self.home.join("config.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let line = "operator = \"\"";
+        assert!(text.contains(line), "{text}");
+        std::fs::write(
+            &file,
+            text.replace(line, &format!("operator = {operator:?}")),
+        )
+        .unwrap();
+    }
+
     /// Becomes a client of a core node.
     pub(crate) fn uses(&self, core: &Self) {
         self.uses_up_to(core, "64MiB");

@@ -248,6 +248,7 @@ fn core(full: bool) -> node::Core {
         retires: full.then_some(1),
         broken: full.then(|| (1, "b".into())),
         gone: full.then_some(1),
+        operator: full.then(|| identity::OperatorTag::of("o")),
     }
 }
 
@@ -279,6 +280,7 @@ fn why() -> node::Why {
         by: node_id().to_string(),
         by_name: String::new(),
         at: 1,
+        operator: full.then(|| identity::OperatorTag::of("o")),
         until: full.then_some(2),
         reason: full.then(|| "because".into()),
     };

@@ -24,6 +24,8 @@ const TEXTS: [&str; 4] = [
 ];
 /// What the one says who may only write.
 const REPORT: &str = "Cloud cover nine tenths, wind from the sea.";
+/// What the core node's operator has written into its settings.
+const OPERATOR: &str = "the observatory's board";
 const MAIL: &str = "Nobody but you knows where the key is.";
 
 /// A line of the table: what it is about, and whether a member who reads, one who may only write, a core
@@ -59,7 +61,12 @@ fn bytes_of(id: &Value) -> [u8; 32] {
 
 /// A node that runs as a child of the test, so that the test may look at its memory.
 fn serve(world: &World, name: &str, words: &[&str]) -> (Person, Running) {
-    let person = world.person(name);
+    run(world.person(name), words)
+}
+
+fn run(person: Person, words: &[&str]) -> (Person, Running) {
+    let name = person.name.clone();
+    let name = name.as_str();
     let listen = ["--name", name, "--listen", "127.0.0.1:0"];
     let mut node = person.serve(&[&listen, words].concat());
     node.line();
@@ -132,7 +139,10 @@ fn held(person: &Person, node: &Running, needles: &[Needle]) -> Vec<String> {
 #[test]
 fn everybody_holds_what_the_table_says_and_no_more() {
     let world = World::new();
-    let (core, core_runs) = serve(&world, "core", &["--core"]);
+    let core = world.core("core");
+    core.down();
+    core.is_run_by(OPERATOR);
+    let (core, core_runs) = run(core, &["--core"]);
     let (alice, alice_runs) = serve(&world, "alice", &[]);
     let (bob, cleo) = (world.up("bob"), world.up("cleo"));
     for (person, name) in [&alice, &bob, &cleo].into_iter().zip(NAMES) {
@@ -232,6 +242,16 @@ fn everybody_holds_what_the_table_says_and_no_more() {
             READERS,
         ),
         line("what a message to a node says", MAIL.as_bytes(), READERS),
+        line(
+            "the tag of the core node's operator",
+            identity::OperatorTag::of(OPERATOR).as_bytes(),
+            ALL_OF_IT,
+        ),
+        line(
+            "what the operator has written",
+            OPERATOR.as_bytes(),
+            [false, false, true, false],
+        ),
     ];
     let needles: Vec<Needle> = table.iter().map(|line| line.needle.clone()).collect();
     let nodes = [

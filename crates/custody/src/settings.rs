@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use identity::OperatorTag;
+
 use crate::limits::{DEFAULT_FREE_FLOOR, DEFAULT_HOLD, MAX_HOLD};
 use crate::quota::Quota;
 
@@ -14,6 +16,8 @@ pub struct Settings {
     pub longest_hold: Duration,
     /// Free bytes on the disk below which new custody is refused.
     pub free_floor: u64,
+    /// Whose core node this is, as its receipts say; nothing: an operator of its own.
+    pub operator: Option<OperatorTag>,
 }
 
 impl Settings {
@@ -29,6 +33,7 @@ impl Default for Settings {
             quota: Quota::default(),
             longest_hold: DEFAULT_HOLD,
             free_floor: DEFAULT_FREE_FLOOR,
+            operator: None,
         }
     }
 }

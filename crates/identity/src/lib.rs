@@ -3,6 +3,8 @@
 //! - [`Id`] and the newtypes ([`NodeId`], [`TopicId`], [`EnvelopeId`], …): closed 32-byte names with
 //!   one text form each (docs/spec/wire.md, "Ids").
 //! - [`Form`]: a composition of devices that act as one, how many of them it takes, and its id.
+//! - [`OperatorTag`]: what core nodes of one operator have in common; [`Custodian`]: who counts as
+//!   one by it.
 //! - [`SecretKey`], [`PublicKey`], [`Signature`], [`Context`]: Ed25519 under one strict rule, every
 //!   signature bound to what it is about.
 //! - [`seal`]: the few constructions that everything secret is built of (key derivation, keyed
@@ -17,6 +19,7 @@ mod composition;
 mod id;
 pub mod limits;
 mod names;
+mod operator;
 #[cfg(feature = "remember")]
 mod remember;
 pub mod seal;
@@ -30,6 +33,7 @@ pub use names::{
     ActId, EngineId, EnvelopeId, EpochId, GrantId, NodeId, ProposalId, PublicKey, SealingKey,
     TopicId,
 };
+pub use operator::{Custodian, OperatorTag};
 #[cfg(feature = "remember")]
 pub use remember::{MAX_REMEMBERED, checked, remember, remembered};
 pub use secret::Secret;

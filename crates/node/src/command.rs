@@ -9,7 +9,7 @@
     reason = "the fields of variants are described with their variant"
 )]
 
-use identity::{EnvelopeId, NodeId, TopicId};
+use identity::{EnvelopeId, NodeId, OperatorTag, TopicId};
 use rights::CoreInviteSeed;
 use router::Reach;
 
@@ -825,7 +825,7 @@ pub struct Why {
     pub delivered: u32,
     /// Of how many.
     pub members: u32,
-    /// Held by how many custodians.
+    /// Held by how many custodians; core nodes of one operator are one.
     pub held: u32,
     /// Whom it waits for, in words.
     pub waits_for: Vec<String>,
@@ -844,6 +844,9 @@ pub struct State {
     pub by_name: String,
     /// When they said so (ms).
     pub at: u64,
+    /// Of `held`, whose core node it is, as far as it says so: those with the same tag are one
+    /// custodian.
+    pub operator: Option<OperatorTag>,
     /// Until when they promise (ms).
     pub until: Option<u64>,
     /// Why, for what is refused, expired or withdrawn.

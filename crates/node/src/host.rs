@@ -5,7 +5,7 @@ use crate::keychain::Keychain;
 use crate::rows::{BORNE, NODE};
 use block::manifest::CheckedManifest;
 use custody::{Custody, Deposit};
-use identity::{GrantId, NodeId, PublicKey};
+use identity::{GrantId, NodeId, OperatorTag, PublicKey};
 use machine::Cx;
 use router::Acl;
 use router::acl::{No, Way};
@@ -222,6 +222,10 @@ impl Policy for Host {
     fn hold_until(&mut self, cx: &mut Cx<'_>, topic: u32) -> Option<u64> {
         let id = self.keys.topic(topic).filter(|keys| keys.row.custodian)?.id;
         self.custody.held_until(cx, &id)
+    }
+
+    fn operator(&self) -> Option<OperatorTag> {
+        self.custody.settings().operator
     }
 }
 

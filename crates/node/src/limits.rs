@@ -341,6 +341,10 @@ pub const SCRUB_BYTES_PER_SECOND: u64 = 12_000_000;
 /// The least pause between two contents that are read through.
 pub const SCRUB_PAUSE: Duration = Duration::from_secs(10);
 
+/// Topics whose receipts are looked at for what a core node says of its operator, when core nodes are
+/// listed. It says the same in all of them; in others it may have said something else before.
+pub const MAX_OPERATOR_LOOKS: usize = 64;
+
 /// How long it rests after all contents have been read through.
 pub const SCRUB_ROUND: Duration = Duration::from_secs(7 * 86_400);
 

@@ -249,6 +249,7 @@ impl Inner {
             } else {
                 config.reach
             },
+            operator: config.custody.operator,
             ..router::Config::new(config.node_key.clone(), &config.name, &config.software)
         };
         let router = Router::open(turn.cx, settings, &mut turn.router);

@@ -17,7 +17,7 @@ use crate::command::RequestId;
 use crate::config::Config;
 use crate::io::{Advisory, Check, Held, Input, LinkId, Verbatim};
 use core::time::Duration;
-use identity::{EnvelopeId, NodeId, SecretKey};
+use identity::{EnvelopeId, NodeId, OperatorTag, SecretKey};
 use machine::{ContentDone, ContentName, MAX_LISTED};
 use rights::DeviceSecret;
 use router::Reach;
@@ -263,9 +263,10 @@ pub fn encode_config(config: &Config) -> Zeroizing<Vec<u8>> {
         quota,
         longest_hold,
         free_floor,
+        operator,
     } = custody;
     let mut w = Writer::new();
-    w.array(16)
+    w.array(17)
         .bytes(node_key.to_seed().as_slice())
         .bytes(device.as_bytes())
         .bool(*stale)
@@ -280,6 +281,7 @@ pub fn encode_config(config: &Config) -> Zeroizing<Vec<u8>> {
         .uint(longest_hold.as_secs())
         .uint(longest_hold.subsec_nanos())
         .uint(*free_floor)
+        .bytes_or_null(operator.as_ref().map(|tag| tag.as_bytes().as_slice()))
         .uint(*store_limit)
         .text(software);
     Zeroizing::new(w.into_bytes())
@@ -291,7 +293,7 @@ pub fn encode_config(config: &Config) -> Zeroizing<Vec<u8>> {
 /// [`Malformed`] when these bytes are none.
 pub fn decode_config(bytes: &[u8]) -> Result<Config, Malformed> {
     let mut r = Reader::new(bytes, bytes.len())?;
-    r.tuple(16, "configuration")?;
+    r.tuple(17, "configuration")?;
     let seed = Zeroizing::new(r.array("node key")?);
     let device = Zeroizing::new(r.array("device secret")?);
     Ok(Config {
@@ -318,6 +320,14 @@ pub fn decode_config(bytes: &[u8]) -> Result<Config, Malformed> {
                 seconds.saturating_add(Duration::from_nanos(r.u32("hold")?.into()))
             },
             free_floor: r.u64("floor")?,
+            operator: {
+                let tag = r.bytes_or_null(OperatorTag::LEN, "operator")?;
+                let wrong = r.wrong("operator");
+                let tag = tag
+                    .map(|tag| tag.try_into().map_err(|_| wrong))
+                    .transpose()?;
+                tag.map(OperatorTag::from_bytes)
+            },
         },
         store_limit: r.u64("limit")?,
         software: text(&mut r)?,

@@ -28,7 +28,11 @@ pub(crate) enum What {
         of: Option<u32>,
     },
     /// A state of a unicast message.
-    Mail { id: EnvelopeId, state: WaitFor },
+    Mail {
+        id: EnvelopeId,
+        state: WaitFor,
+        of: Option<u32>,
+    },
     /// An answer of the echo engine of a node.
     Echo { token: u64, path: String },
     /// The answer of a core node to a claim.
@@ -326,10 +330,13 @@ impl Inner {
         }
     }
 
-    /// The state that a waiting command about unicast is to reach.
-    pub(crate) fn mail_wait(&self, request: RequestId) -> Option<(EnvelopeId, WaitFor)> {
+    /// The state that a waiting command about unicast is to reach, and at how many custodians.
+    pub(crate) fn mail_wait(
+        &self,
+        request: RequestId,
+    ) -> Option<(EnvelopeId, WaitFor, Option<u32>)> {
         match self.waiting.waits.get(&request)? {
-            What::Mail { id, state } => Some((*id, *state)),
+            What::Mail { id, state, of } => Some((*id, *state, *of)),
             _ => None,
         }
     }

@@ -20,6 +20,7 @@ mod liars;
 mod mailed;
 mod meetings;
 mod newcomers;
+mod operators;
 mod outside;
 mod owners;
 mod paired;

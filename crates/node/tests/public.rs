@@ -463,6 +463,7 @@ fn what_a_reader_says_counts_as_far_as_others_have_signed_it() {
             exceptions: Vec::new(),
             until: if n % 2 == 0 { 1 << 41 } else { 0 },
             time: 1,
+            operator: None,
         };
         let Ok(signed) = wire::sign_receipt(receipt, &stranger) else {
             continue;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use identity::SecretKey;
+use identity::{OperatorTag, SecretKey};
 
 use crate::Reach;
 use crate::limits::MAX_STRANGERS;
@@ -36,6 +36,8 @@ pub struct Config {
     pub restored: bool,
     /// By whom this node is within reach.
     pub reach: Reach,
+    /// Whose core node this is, as its receipts for mail say; nothing: an operator of its own.
+    pub operator: Option<OperatorTag>,
 }
 
 impl Config {
@@ -51,6 +53,7 @@ impl Config {
             max_strangers: MAX_STRANGERS,
             restored: false,
             reach: Reach::Any,
+            operator: None,
         }
     }
 }

@@ -53,7 +53,7 @@ pub use acl::{Acl, Rule, Rules};
 pub use config::{Address, Config};
 pub use event::{EchoResult, Input, LinkId, Output, Problem, Standing, Why};
 pub use figures::Figures;
-pub use mail::{Class, InboxMail, MailError, MailRefusal, MailState, Send};
+pub use mail::{Class, InboxMail, MailError, MailHeld, MailRefusal, MailState, Send};
 pub use names::{Labels, LookAlikes, label};
 pub use peers::{PeerError, PeerState};
 pub use reach::{NotDialled, Reach};

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use identity::OperatorTag;
 use machine::{Staged, Table};
 use minicbor::{Decode, Encode};
 
@@ -124,6 +125,9 @@ pub(crate) struct HeldRow {
     pub(crate) until_ms: u64,
     #[n(2)]
     pub(crate) at_ms: u64,
+    /// The tag of its operator, as its receipt says.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub(crate) operator: Option<[u8; OperatorTag::LEN]>,
 }
 
 #[derive(Clone, Debug, Encode, Decode)]

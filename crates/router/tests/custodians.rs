@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use identity::seal::hpke::HpkeSecret;
-use identity::{EnvelopeId, NodeId, SecretKey};
+use identity::{EnvelopeId, NodeId, OperatorTag, SecretKey};
 use machine::Outbox;
 use router::limits::MAX_HELD;
 use router::{Class, LinkId, MailState, Output, Send};
@@ -86,12 +86,17 @@ fn scene() -> Scene {
 
 impl Scene {
     fn held(&mut self, by: &SecretKey, over: LinkId) {
+        self.held_of(by, over, None);
+    }
+
+    fn held_of(&mut self, by: &SecretKey, over: LinkId, operator: Option<OperatorTag>) {
         let receipt = MailReceipt {
             holder: by.node_id(),
             kind: ReceiptKind::Held,
             ids: vec![self.envelope],
             until: 4_000_000_000_000,
             time: 1,
+            operator,
         };
         let raw = sign_mail_receipt(receipt, by)
             .expect("legal")
@@ -154,7 +159,7 @@ fn a_core_node_of_the_recipient_speaks_for_itself_over_its_own_link() {
     scene.held(&core, over);
     let held = scene.state().held;
     assert_eq!(held.len(), 1);
-    assert_eq!(held[0].0, core.node_id());
+    assert_eq!(held[0].node, core.node_id());
     // It no longer has it: the mail is without a custodian again.
     let refused = Frame::Refused {
         subject: Subject::Mail(scene.envelope),
@@ -186,5 +191,29 @@ fn custodians_without_end_are_forgotten() {
     }
     let held = scene.state().held;
     assert_eq!(held.len(), MAX_HELD);
-    assert_eq!(held[MAX_HELD - 1].0, custodian(39).node_id());
+    assert_eq!(held[MAX_HELD - 1].node, custodian(39).node_id());
+}
+
+/// Of core nodes that are one operator's, all are shown, and they count for one.
+#[test]
+fn core_nodes_of_one_operator_hold_a_mail_once() {
+    let mut scene = scene();
+    let tag = Some(OperatorTag::of("example.org"));
+    let cores = [(1, tag), (2, tag), (3, None)];
+    let nodes: Vec<NodeId> = cores.iter().map(|(n, _)| custodian(*n).node_id()).collect();
+    let raw = advert(&scene.recipient, 2, &nodes);
+    let link = scene.link;
+    scene.bench.frame(link, Frame::Advert(raw));
+    for ((n, operator), count) in cores.into_iter().zip([1, 1, 2]) {
+        let over = scene.linked(custodian(n).node_id());
+        scene.held_of(&custodian(n), over, operator);
+        assert_eq!(scene.state().custodians(), count, "{n}");
+    }
+    let state = scene.state();
+    let said: Vec<_> = state.held.iter().map(|held| held.operator).collect();
+    assert_eq!(said, [tag, tag, None]);
+    // Its newest word counts, whatever it said before.
+    let over = scene.linked(custodian(2).node_id());
+    scene.held_of(&custodian(2), over, None);
+    assert_eq!(scene.state().custodians(), 3);
 }

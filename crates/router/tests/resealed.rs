@@ -117,6 +117,7 @@ impl Scene {
             ids: vec![envelope],
             until: 4_000_000_000_000,
             time: 1,
+            operator: None,
         };
         let raw = sign_mail_receipt(receipt, by).expect("legal");
         self.frame(over, Frame::MailReceipt(raw.get().to_raw()));
@@ -216,6 +217,7 @@ fn nobody_but_the_recipient_ends_a_mail_by_an_earlier_envelope() {
         ids: vec![first],
         until: 0,
         time: 1,
+        operator: None,
     };
     let bytes = receipt.encode();
     let signature = mallory.sign(identity::Context::MailReceipt, &bytes);

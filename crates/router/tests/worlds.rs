@@ -185,7 +185,7 @@ fn a_core_node_holds_mail_for_a_client_that_is_away() {
     net.secs(60);
     let state = net.state(alice, id);
     assert_eq!(state.held.len(), 1);
-    assert_eq!(state.held[0].0, net.id(core));
+    assert_eq!(state.held[0].node, net.id(core));
     assert!(state.waits_for.is_some_and(|w| w.contains("must fetch it")));
     // The sender leaves; only the core node is there when the recipient comes back.
     net.kill(alice);

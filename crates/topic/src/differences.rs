@@ -14,7 +14,7 @@ use crate::limits::{MAX_GONE_AUTHORS, MAX_RECEIPT_ASKS};
 use crate::receipts::SlotKey;
 use crate::state::{Shared, Topic};
 use crate::topics::Env;
-use identity::PublicKey;
+use identity::{OperatorTag, PublicKey};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::{Difference, RawStatement, Receipt, SignedReceipt, Slot, TopicFrame};
 
@@ -34,6 +34,7 @@ struct Brief {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Said {
     counter: u64,
+    operator: Option<OperatorTag>,
     /// Differences from receipts before this counter are not known.
     floor: u64,
     /// Sorted.
@@ -98,6 +99,7 @@ impl Said {
         briefs.sort_unstable();
         Self {
             counter: receipt.counter,
+            operator: receipt.operator,
             floor,
             briefs,
             gone,
@@ -127,6 +129,10 @@ impl Said {
                     news.insert(*author);
                 }
             }
+        }
+        if self.operator != receipt.operator {
+            // For how many it counts is news to each author that it names.
+            news.extend(briefs.iter().map(|(author, _)| *author));
         }
         let named = |author: &PublicKey| {
             let found = briefs.binary_search_by(|(other, _)| other.cmp(author));

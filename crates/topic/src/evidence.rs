@@ -3,6 +3,7 @@
 
 use crate::intervals::Intervals;
 use crate::rows::Bytes;
+use identity::OperatorTag;
 use wire::ReceiptKind;
 
 /// How many points in time are remembered for one holder. Beyond, neighbouring ones are joined to
@@ -17,6 +18,11 @@ const MAX_LATE: usize = 64;
 /// are joined, and what lies between counts as lacking too: evidence is lost, none is made up.
 const MAX_EXCEPTIONS: usize = 512;
 
+/// Set in a row's number of marks, which is far below it, where the tag of an operator follows.
+/// Rows of before there were tags are read as they are.
+const WITH_OPERATOR: u16 = 1 << 15;
+const _: () = assert!(MAX_MARKS < WITH_OPERATOR as usize);
+
 /// What one holder has shown about one chain of this home.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Best {
@@ -24,6 +30,8 @@ pub(crate) struct Best {
     pub(crate) number: u64,
     /// Until when it promises to hold, or 0.
     pub(crate) until: u64,
+    /// Whose core node it is, by its newest promise.
+    pub(crate) operator: Option<OperatorTag>,
     /// Numbers up to there whose bodies it lacks.
     pub(crate) exceptions: Intervals,
     /// (number, time): at that time it had all up to that number, less the exceptions. Ascending in
@@ -39,6 +47,7 @@ pub(crate) struct Word {
     pub(crate) kind: ReceiptKind,
     pub(crate) number: u64,
     pub(crate) until: u64,
+    pub(crate) operator: Option<OperatorTag>,
     pub(crate) at: u64,
     pub(crate) exceptions: Intervals,
 }
@@ -52,6 +61,7 @@ impl Best {
             self.marks.retain(|(number, _)| *number < word.number);
             self.number = word.number;
             self.until = word.until;
+            self.operator = word.operator;
             self.exceptions = word.exceptions.clone();
         } else {
             // What lay beyond the old number is as the new receipt says; what did not lacks a body
@@ -118,8 +128,14 @@ impl Best {
         let mut row = Vec::new();
         row.extend_from_slice(&self.number.to_be_bytes());
         row.extend_from_slice(&self.until.to_be_bytes());
-        let count = u16::try_from(self.marks.len()).unwrap_or(u16::MAX);
-        row.extend_from_slice(&count.to_be_bytes());
+        let count = u16::try_from(self.marks.len()).unwrap_or(WITH_OPERATOR - 1);
+        match &self.operator {
+            Some(operator) => {
+                row.extend_from_slice(&(count | WITH_OPERATOR).to_be_bytes());
+                row.extend_from_slice(operator.as_bytes());
+            }
+            None => row.extend_from_slice(&count.to_be_bytes()),
+        }
         for (number, at) in &self.marks {
             row.extend_from_slice(&number.to_be_bytes());
             row.extend_from_slice(&at.to_be_bytes());
@@ -141,8 +157,13 @@ impl Best {
     pub(crate) fn decode(row: &[u8]) -> Option<Self> {
         let mut bytes = Bytes(row);
         let (number, until) = (bytes.u64()?, bytes.u64()?);
+        let count = bytes.u16()?;
+        let operator = match count & WITH_OPERATOR {
+            0 => None,
+            _ => Some(OperatorTag::from_bytes(bytes.array()?)),
+        };
         let mut marks = Vec::new();
-        for _ in 0..bytes.u16()? {
+        for _ in 0..count & !WITH_OPERATOR {
             marks.push((bytes.u64()?, bytes.u64()?));
         }
         let mut late = Vec::new();
@@ -157,6 +178,7 @@ impl Best {
         Some(Self {
             number,
             until,
+            operator,
             exceptions,
             marks,
             late,
@@ -207,6 +229,7 @@ impl RefusedRow {
 #[cfg(test)]
 mod tests {
     use super::{Best, MAX_EXCEPTIONS, MAX_MARKS, RefusedRow, Word};
+    use identity::OperatorTag;
     use wire::ReceiptKind;
 
     fn word(kind: ReceiptKind, number: u64, at: u64, lacks: &[(u64, u64)]) -> Word {
@@ -214,6 +237,7 @@ mod tests {
             kind,
             number,
             until: 0,
+            operator: None,
             at,
             exceptions: lacks.iter().copied().collect(),
         }
@@ -244,6 +268,24 @@ mod tests {
         assert_eq!(best.covers(9, 1_000), None);
         assert_eq!(best.covers(1, 1_000), None);
         assert_eq!(best.covers(5, 1_000), Some(200));
+    }
+
+    #[test]
+    fn whose_core_node_it_is_is_its_newest_word_and_kept() {
+        let (one, two) = (OperatorTag::of("one"), OperatorTag::of("two"));
+        let mut best = Best::default();
+        for operator in [None, Some(one), Some(two), None] {
+            let held = Word {
+                operator,
+                ..word(ReceiptKind::Held, 5, 100, &[(2, 3)])
+            };
+            best.take(&held);
+            assert_eq!(best.operator, operator);
+            assert_eq!(Best::decode(&best.encode()).as_ref(), Some(&best));
+            assert!(!best.take(&held), "it says nothing new");
+        }
+        // A row is as long as it was before where nothing is said.
+        assert_eq!(best.encode().len(), 8 + 8 + 2 + 16 + 2 + 16);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What topics ask the node for: keys, and what it wants to hold.
 
 use crate::event::LinkId;
-use identity::{EnvelopeId, GrantId, NodeId, PublicKey};
+use identity::{EnvelopeId, GrantId, NodeId, OperatorTag, PublicKey};
 use machine::Cx;
 use thiserror::Error;
 use wire::plain::Message;
@@ -227,6 +227,12 @@ pub trait Policy {
     /// Until when (milliseconds since 1970) a custodian promises to hold what it holds now, or
     /// nothing when it promises nothing.
     fn hold_until(&mut self, cx: &mut Cx<'_>, topic: Local) -> Option<u64>;
+
+    /// Whose core node this is, as its receipts say: core nodes of one operator count as one
+    /// custodian. Nothing: it is an operator of its own.
+    fn operator(&self) -> Option<OperatorTag> {
+        None
+    }
 }
 
 /// All that topics ask the node for.

@@ -3,6 +3,7 @@
 use crate::differences::Said;
 use crate::event::{LinkId, Rule};
 use crate::evidence::{Best, RefusedRow, Word};
+use crate::host::Local;
 use crate::intervals::Intervals;
 use crate::limits::{
     MAX_MISSING_FOR_RECEIPT, MAX_RECEIPT_AUTHORS, MAX_RECEIPTS_PER_FRAME, MAX_SLOTS,
@@ -140,9 +141,26 @@ struct Batch {
 /// Bytes of receipts and differences that go together, unless one is larger.
 const MAX_BYTES_OF_RECEIPTS: usize = 64 * 1024;
 
+fn slot_key(topic: Local, (holder, kind): &SlotKey) -> Vec<u8> {
+    rows::key_bytes(topic, &[holder.as_bytes(), &[*kind as u8]])
+}
+
+/// The receipt in a slot of a topic, as it came; the topic need not be in memory.
+fn slot_raw(cx: &mut Cx<'_>, topic: Local, slot: &SlotKey) -> Option<RawStatement> {
+    let row = cx.store.get(rows::SLOT, &slot_key(topic, slot))?;
+    let mut bytes = Bytes(&row);
+    bytes.u64()?;
+    RawStatement::decode(bytes.rest()).ok()
+}
+
+/// The receipt in a slot of a topic.
+pub(crate) fn slot_of(cx: &mut Cx<'_>, topic: Local, slot: &SlotKey) -> Option<SignedReceipt> {
+    Signed::<Receipt>::from_stored(slot_raw(cx, topic, slot)?).ok()
+}
+
 impl Topic {
-    fn slot_key(&self, (holder, kind): &SlotKey) -> Vec<u8> {
-        rows::key_bytes(self.local, &[holder.as_bytes(), &[*kind as u8]])
+    fn slot_key(&self, slot: &SlotKey) -> Vec<u8> {
+        slot_key(self.local, slot)
     }
 
     pub(crate) fn load_slots(&mut self, cx: &mut Cx<'_>) {
@@ -162,15 +180,12 @@ impl Topic {
 
     /// The receipt in a slot, as it came.
     fn slot_raw(&self, cx: &mut Cx<'_>, slot: &SlotKey) -> Option<RawStatement> {
-        let row = cx.store.get(rows::SLOT, &self.slot_key(slot))?;
-        let mut bytes = Bytes(&row);
-        bytes.u64()?;
-        RawStatement::decode(bytes.rest()).ok()
+        slot_raw(cx, self.local, slot)
     }
 
     /// The receipt in a slot.
     pub(crate) fn slot(&self, cx: &mut Cx<'_>, slot: &SlotKey) -> Option<SignedReceipt> {
-        Signed::<Receipt>::from_stored(self.slot_raw(cx, slot)?).ok()
+        slot_of(cx, self.local, slot)
     }
 
     /// Takes a verified receipt of a peer, or this home's own.
@@ -335,6 +350,7 @@ impl Topic {
                 kind: receipt.kind,
                 number: entry.number,
                 until: receipt.until,
+                operator: receipt.operator,
                 at: receipt.time,
                 exceptions: lacks.map(|(_, number)| (*number, *number)).collect(),
             };
@@ -378,11 +394,11 @@ impl Topic {
             return;
         }
         let wall = env.cx.wall.as_millis();
-        let (kind, until) = if member {
-            (ReceiptKind::Delivered, 0)
+        let (kind, until, operator) = if member {
+            (ReceiptKind::Delivered, 0, None)
         } else {
             match env.host.hold_until(env.cx, self.local) {
-                Some(until) => (ReceiptKind::Held, until),
+                Some(until) => (ReceiptKind::Held, until, env.host.operator()),
                 None => return,
             }
         };
@@ -399,7 +415,10 @@ impl Topic {
             return;
         };
         let same = before.as_ref().is_some_and(|before| {
-            before.cut == cut && before.exceptions == exceptions && !renews(before, until, wall)
+            before.cut == cut
+                && before.exceptions == exceptions
+                && before.operator == operator
+                && !renews(before, until, wall)
         });
         self.renew_later(shared, env, before.as_ref().filter(|_| same), until);
         if same || cut.is_empty() {
@@ -418,6 +437,7 @@ impl Topic {
             exceptions,
             until,
             time,
+            operator,
         };
         if let Some(signed) = env.host.sign_receipt(self.local, receipt) {
             self.issued = Some(env.cx.now);

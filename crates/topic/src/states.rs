@@ -1,11 +1,13 @@
 //! Where an envelope of this home stands, on evidence.
 
+use crate::evidence::Best;
+use crate::host::Local;
 use crate::limits::MAX_SLOTS;
-use crate::receipts::node_of;
+use crate::receipts::{node_of, slot_of};
 use crate::rows::{self, Bytes};
 use crate::state::{Shared, Topic};
-use crate::topics::Env;
-use identity::{EnvelopeId, Form, Id, NodeId, PublicKey};
+use crate::topics::{Env, Topics};
+use identity::{Custodian, EnvelopeId, Form, Id, NodeId, OperatorTag, PublicKey};
 use machine::Cx;
 use machine::planted::{Bug, is};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +53,8 @@ pub struct State {
     pub by: By,
     /// When, in milliseconds since 1970, as they claim.
     pub at: u64,
+    /// Whose core node it is, for `held`, as far as it says so.
+    pub operator: Option<OperatorTag>,
     /// Until when, for `held`; when it may be offered again, for `refused`.
     pub until: Option<u64>,
     /// Why, for `refused`.
@@ -64,7 +68,7 @@ pub struct States {
     pub id: EnvelopeId,
     /// The evidence, in the order of kinds.
     pub states: Vec<State>,
-    /// Custodians whose promise stands.
+    /// Custodians whose promise stands; core nodes of one operator are one.
     pub held: usize,
     /// Members, without the sender, of whom a device has it.
     pub delivered: usize,
@@ -72,6 +76,21 @@ pub struct States {
     pub members: usize,
     /// A device of each member of whom none has it, as far as is known.
     pub waits_for: Vec<(PublicKey, Option<String>)>,
+}
+
+impl Topics {
+    /// What a core node says of its operator in its newest `held` receipt about a topic, and when it
+    /// made that (milliseconds since 1970, as it claims). Nothing where there is no such receipt.
+    #[must_use]
+    pub fn operator_of(
+        cx: &mut Cx<'_>,
+        topic: Local,
+        node: &NodeId,
+    ) -> Option<(u64, Option<OperatorTag>)> {
+        let slot = (node.public_key(), ReceiptKind::Held);
+        let receipt = slot_of(cx, topic, &slot)?.value;
+        Some((receipt.time, receipt.operator))
+    }
 }
 
 impl Topic {
@@ -107,8 +126,7 @@ impl Topic {
                 }
                 ReceiptKind::Held if env.host.is_core(self.local, &node_of(who)) => {
                     if !Self::is_over(shared, env.cx, best.until) {
-                        found.held += 1;
-                        found.held(node_of(who), at, best.until);
+                        found.held(node_of(who), at, &best);
                     }
                 }
                 ReceiptKind::Held | ReceiptKind::Carried => {}
@@ -149,6 +167,7 @@ impl Topic {
                 kind: StateKind::Withdrawn,
                 by,
                 at: void.at,
+                operator: None,
                 until: None,
                 reason: Some(self.why_void(env.cx, id).to_owned()),
             });
@@ -157,7 +176,7 @@ impl Topic {
         Some(States {
             id: *id,
             states: found.states,
-            held: found.held,
+            held: found.custodians.len(),
             delivered: had,
             members: members.len(),
             waits_for,
@@ -225,6 +244,7 @@ impl Topic {
                 kind: StateKind::Refused,
                 by,
                 at: refused.at,
+                operator: None,
                 until: (refused.retry > 0).then_some(refused.retry),
                 reason: Some(format!("{}: {}", wire::Code(refused.code), refused.text)),
             });
@@ -296,7 +316,7 @@ impl Topic {
 #[derive(Default)]
 struct Found {
     states: Vec<State>,
-    held: usize,
+    custodians: BTreeSet<Custodian>,
 }
 
 impl Found {
@@ -305,18 +325,21 @@ impl Found {
             kind,
             by,
             at,
+            operator: None,
             until: None,
             reason: None,
         });
     }
 
-    fn held(&mut self, node: NodeId, at: u64, until: u64) {
+    fn held(&mut self, node: NodeId, at: u64, best: &Best) {
         let (kind, by) = (StateKind::Held, By::Node(node));
+        self.custodians.insert(Custodian::of(node, best.operator));
         self.states.push(State {
             kind,
             by,
             at,
-            until: Some(until),
+            operator: best.operator,
+            until: Some(best.until),
             reason: None,
         });
     }

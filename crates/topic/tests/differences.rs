@@ -29,6 +29,7 @@ fn receipt(net: &Net, key: &SecretKey, counter: u64, numbers: &[u64]) -> SignedR
         exceptions: vec![(0, 1)],
         until: net.wall() + DAY,
         time: net.wall(),
+        operator: None,
     };
     sign_receipt(receipt, key).unwrap().into_inner()
 }

@@ -5,6 +5,7 @@ mod boxes;
 mod delivery;
 mod differences;
 mod net;
+mod operators;
 mod quotas;
 mod receipts;
 mod swarm;

@@ -1,7 +1,9 @@
 //! A world of engines: stores in memory, links that can be cut, a clock that is set by hand.
 
 use core::time::Duration;
-use identity::{EnvelopeId, Form, GrantId, NodeId, PublicKey, SealingKey, SecretKey, TopicId};
+use identity::{
+    EnvelopeId, Form, GrantId, NodeId, OperatorTag, PublicKey, SealingKey, SecretKey, TopicId,
+};
 use machine::test::World;
 use machine::{Cx, Outbox, Rng};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,6 +32,8 @@ pub(crate) struct TestHost {
     pub(crate) refuse: Option<(RefusedPart, u64)>,
     /// Authors whose bodies are counted against `refuse`; all when empty.
     pub(crate) hold: u64,
+    /// What its receipts say of its operator.
+    pub(crate) operator: Option<OperatorTag>,
     /// What was charged: headers with their proofs, and bodies.
     pub(crate) charged: u64,
     /// Most bytes that there is room for, and on whose account they were charged.
@@ -48,6 +52,7 @@ impl TestHost {
             cores: BTreeSet::new(),
             refuse: None,
             hold: 30 * DAY,
+            operator: None,
             charged: 0,
             quota: None,
             accounts: BTreeMap::new(),
@@ -168,6 +173,10 @@ impl Policy for TestHost {
 
     fn hold_until(&mut self, cx: &mut Cx<'_>, _: Local) -> Option<u64> {
         (self.role == Role::Custodian).then(|| cx.wall.as_millis() + self.hold)
+    }
+
+    fn operator(&self) -> Option<OperatorTag> {
+        self.operator
     }
 }
 

@@ -313,6 +313,7 @@ fn receipt(net: &Net, key: &SecretKey, counter: u64, kind: ReceiptKind) -> wire:
             0
         },
         time: net.wall(),
+        operator: None,
     };
     wire::sign_receipt(receipt, key)
         .unwrap()

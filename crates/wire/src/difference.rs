@@ -3,12 +3,15 @@
 //! A difference is no statement of its own. Whoever has the earlier receipt rebuilds the bytes that
 //! the holder has signed, and the signature over them decides, whoever made the difference.
 
-use identity::{PublicKey, Signature, TopicId};
+use identity::{OperatorTag, PublicKey, Signature, TopicId};
 
 use crate::cbor::{Malformed, Reader, Writer};
 use crate::cut::CutEntry;
 use crate::limits::{MAX_DIFFERENCE, MAX_RECEIPT_CUT, MAX_RECEIPT_EXCEPTIONS};
-use crate::receipt::{Receipt, ReceiptKind, Said, read_said, read_until, write_until};
+use crate::receipt::{
+    Receipt, ReceiptKind, Said, has_operator, read_operator, read_said, read_until, write_operator,
+    write_until,
+};
 use crate::signed::RawStatement;
 
 /// A signed receipt as what has changed since an earlier one of the same topic, holder and kind.
@@ -36,6 +39,8 @@ pub struct Difference {
     pub time: u64,
     /// 9: the holder's, over the bytes of the receipt.
     pub signature: Signature,
+    /// 10: as in the receipt; left out is nothing, and not what the base says.
+    pub operator: Option<OperatorTag>,
 }
 
 /// The exceptions of one entry, in order.
@@ -77,6 +82,7 @@ impl Difference {
             until: receipt.until,
             time: receipt.time,
             signature,
+            operator: receipt.operator,
         }
     }
 
@@ -91,6 +97,7 @@ impl Difference {
             exceptions: self.exceptions.clone(),
             until: self.until,
             time: self.time,
+            operator: self.operator,
         }
     }
 
@@ -149,7 +156,8 @@ impl Difference {
             + Writer::present(&self.gone)
             + Writer::present(&self.cut)
             + Writer::present(&self.exceptions)
-            + usize::from(self.kind == ReceiptKind::Held);
+            + usize::from(self.kind == ReceiptKind::Held)
+            + has_operator(self.kind, self.operator.as_ref());
         w.map(fields).key(0).bytes(self.holder.as_bytes());
         w.key(1).uint(self.kind as u8).key(2).uint(self.counter);
         w.key(3).uint(self.counter.saturating_sub(self.base));
@@ -163,6 +171,7 @@ impl Difference {
         write_until(w, 7, self.kind, self.until);
         w.key(8).uint(self.time);
         w.key(9).bytes(self.signature.as_bytes());
+        write_operator(w, 10, self.kind, self.operator.as_ref());
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -193,6 +202,7 @@ impl Difference {
         let time = r.time("time")?;
         f.need(r, 9, "signature")?;
         let signature = Signature::from_bytes(r.array("signature")?);
+        let operator = read_operator(r, &mut f, 10, kind)?;
         f.end(r)?;
         Ok(Self {
             holder,
@@ -205,6 +215,7 @@ impl Difference {
             until,
             time,
             signature,
+            operator,
         })
     }
 }

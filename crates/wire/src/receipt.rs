@@ -1,6 +1,6 @@
 //! Receipts: signed statements of what happened to envelopes.
 
-use identity::{Context, EnvelopeId, NodeId, PublicKey, SecretKey, TopicId};
+use identity::{Context, EnvelopeId, NodeId, OperatorTag, PublicKey, SecretKey, TopicId};
 
 use crate::cbor::{Fields, Malformed, Reader, Writer};
 use crate::checked::{Checked, Refused};
@@ -46,6 +46,9 @@ pub struct Receipt {
     pub until: u64,
     /// 8: when it was made, milliseconds since 1970, as the holder claims.
     pub time: u64,
+    /// 9: for held, whose core node the holder is, if its operator has said so; nothing for the
+    /// other kinds.
+    pub operator: Option<OperatorTag>,
 }
 
 /// Which receipt somebody has of a holder: an entry in a list of receipts.
@@ -75,6 +78,9 @@ pub struct MailReceipt {
     pub until: u64,
     /// 5: when it was made, milliseconds since 1970, as the holder claims.
     pub time: u64,
+    /// 6: for held, whose core node the holder is, if its operator has said so; nothing for the
+    /// other kinds.
+    pub operator: Option<OperatorTag>,
 }
 
 /// A signed [`MailReceipt`].
@@ -98,7 +104,8 @@ impl Receipt {
         let fields = 6
             + Writer::present(&self.cut)
             + Writer::present(&self.exceptions)
-            + usize::from(self.kind == ReceiptKind::Held);
+            + usize::from(self.kind == ReceiptKind::Held)
+            + has_operator(self.kind, self.operator.as_ref());
         let mut w = Writer::new();
         w.map(fields)
             .key(0)
@@ -116,6 +123,7 @@ impl Receipt {
         });
         write_until(&mut w, 7, self.kind, self.until);
         w.key(8).uint(self.time);
+        write_operator(&mut w, 9, self.kind, self.operator.as_ref());
         w.into_bytes()
     }
 
@@ -138,6 +146,7 @@ impl Receipt {
         let until = read_until(r, &mut f, 7, kind)?;
         f.need(r, 8, "time")?;
         let time = r.time("time")?;
+        let operator = read_operator(r, &mut f, 9, kind)?;
         f.end(r)?;
         Ok(Self {
             topic,
@@ -148,6 +157,7 @@ impl Receipt {
             exceptions,
             until,
             time,
+            operator,
         })
     }
 }
@@ -229,10 +239,44 @@ pub(crate) fn read_until(
     r.time("until")
 }
 
+/// How many fields an operator's tag takes.
+pub(crate) fn has_operator(kind: ReceiptKind, operator: Option<&OperatorTag>) -> usize {
+    usize::from(kind == ReceiptKind::Held && operator.is_some())
+}
+
+/// A held receipt may say whose core node the holder is; no other does, since nothing is counted by
+/// it there.
+pub(crate) fn write_operator(
+    w: &mut Writer,
+    key: u64,
+    kind: ReceiptKind,
+    operator: Option<&OperatorTag>,
+) {
+    if let Some(operator) = operator.filter(|_| kind == ReceiptKind::Held) {
+        w.key(key).bytes(operator.as_bytes());
+    }
+}
+
+/// Where the kind has none the field is unknown, and refused as such.
+pub(crate) fn read_operator(
+    r: &mut Reader<'_>,
+    f: &mut Fields,
+    key: u64,
+    kind: ReceiptKind,
+) -> Result<Option<OperatorTag>, Malformed> {
+    if kind != ReceiptKind::Held || !f.maybe(r, key)? {
+        return Ok(None);
+    }
+    Ok(Some(OperatorTag::from_bytes(r.array("operator")?)))
+}
+
 impl MailReceipt {
     /// The bytes that are signed.
     pub fn encode(&self) -> Vec<u8> {
-        let fields = 4 + Writer::present(&self.ids) + usize::from(self.kind == ReceiptKind::Held);
+        let fields = 4
+            + Writer::present(&self.ids)
+            + usize::from(self.kind == ReceiptKind::Held)
+            + has_operator(self.kind, self.operator.as_ref());
         let mut w = Writer::new();
         w.map(fields)
             .key(0)
@@ -245,6 +289,7 @@ impl MailReceipt {
         });
         write_until(&mut w, 4, self.kind, self.until);
         w.key(5).uint(self.time);
+        write_operator(&mut w, 6, self.kind, self.operator.as_ref());
         w.into_bytes()
     }
 
@@ -272,6 +317,7 @@ impl MailReceipt {
         let until = read_until(r, &mut f, 4, kind)?;
         f.need(r, 5, "time")?;
         let time = r.time("time")?;
+        let operator = read_operator(r, &mut f, 6, kind)?;
         f.end(r)?;
         Ok(Self {
             holder,
@@ -279,6 +325,7 @@ impl MailReceipt {
             ids,
             until,
             time,
+            operator,
         })
     }
 }

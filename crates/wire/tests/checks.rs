@@ -1,11 +1,12 @@
 //! What the checks let through and what not: forged, replaced and misplaced signatures.
 
-use identity::{BadSignature, GrantId, Signature, TopicId};
+use identity::{BadSignature, GrantId, OperatorTag, Signature, TopicId};
 use wire::{
-    Answer, Certificate, Claim, Class, Envelope, Header, InviteKind, Item, Raw, RawHeader,
-    RawStatement, ReceiptKind, Refused, Ticket, TopicBox, check, check_advert, check_answer,
-    check_body, check_box, check_claim, check_evidence, check_header, check_mail_receipt,
-    check_receipt, encode_items, limits, sign_advert, sign_envelope, sign_receipt,
+    Answer, Certificate, Claim, Class, Difference, Envelope, Header, InviteKind, Item, MailReceipt,
+    Raw, RawHeader, RawStatement, Receipt, ReceiptKind, Refused, Ticket, TopicBox, check,
+    check_advert, check_answer, check_body, check_box, check_claim, check_evidence, check_header,
+    check_mail_receipt, check_receipt, encode_items, limits, sign_advert, sign_envelope,
+    sign_receipt,
 };
 
 use crate::samples::{
@@ -487,6 +488,64 @@ fn receipts_out_of_order_or_beyond_the_cut_are_refused() {
             sign_receipt(receipt, &author()),
             Err(Refused::Malformed(_))
         ));
+    }
+}
+
+/// The bytes of a map in which a field more follows, with this value.
+fn with_field(map: &[u8], key: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = map.to_vec();
+    assert_eq!(bytes[0] >> 5, 5, "a map of few fields");
+    bytes[0] += 1;
+    bytes.push(key);
+    bytes.extend_from_slice(value);
+    bytes
+}
+
+#[test]
+fn an_operators_tag_is_sixteen_bytes_and_stands_in_promises_alone() {
+    let of = |len: u8| [&[0x40 + len], vec![7; len.into()].as_slice()].concat();
+    let tag = Some(OperatorTag::from_bytes([7; 16]));
+    let held = receipt(ReceiptKind::Held);
+    let mail = samples::mail_receipt_of_operator();
+    let mail = MailReceipt {
+        operator: None,
+        ..mail
+    };
+    let difference = samples::difference(ReceiptKind::Held);
+    // What stands there is what is read, and what is written.
+    let whole = with_field(&held.encode(), 9, &of(16));
+    let found = Receipt::decode(&whole).unwrap();
+    assert_eq!((found.operator, found.encode()), (tag, whole));
+    let whole = with_field(&mail.encode(), 6, &of(16));
+    let found = MailReceipt::decode(&whole).unwrap();
+    assert_eq!((found.operator, found.encode()), (tag, whole));
+    let whole = with_field(&difference.encode(), 10, &of(16));
+    let found = Difference::decode(&whole).unwrap();
+    assert_eq!((found.operator, found.encode()), (tag, whole));
+    // Nothing shorter or longer, no text, no null, no number.
+    let null = vec![0xf6];
+    let text = [&[0x70][..], &[b'a'; 16]].concat();
+    for value in [of(0), of(15), of(17), null, text, vec![7]] {
+        assert!(Receipt::decode(&with_field(&held.encode(), 9, &value)).is_err());
+        assert!(MailReceipt::decode(&with_field(&mail.encode(), 6, &value)).is_err());
+        assert!(Difference::decode(&with_field(&difference.encode(), 10, &value)).is_err());
+    }
+    // Where nothing is promised it means nothing, and is refused.
+    for kind in [
+        ReceiptKind::Carried,
+        ReceiptKind::Delivered,
+        ReceiptKind::Read,
+    ] {
+        let other = receipt(kind);
+        assert!(Receipt::decode(&with_field(&other.encode(), 9, &of(16))).is_err());
+        let other = MailReceipt {
+            kind,
+            until: 0,
+            ..mail.clone()
+        };
+        assert!(MailReceipt::decode(&with_field(&other.encode(), 6, &of(16))).is_err());
+        let other = samples::difference(kind);
+        assert!(Difference::decode(&with_field(&other.encode(), 10, &of(16))).is_err());
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn all() -> Vec<Entry> {
             vec![
                 samples::receipt(ReceiptKind::Held).encode(),
                 samples::receipt(ReceiptKind::Read).encode(),
+                samples::receipt_of_operator().encode(),
             ],
         ),
         (
@@ -87,12 +88,16 @@ pub(crate) fn all() -> Vec<Entry> {
             vec![
                 samples::difference(ReceiptKind::Held).encode(),
                 samples::difference(ReceiptKind::Read).encode(),
+                samples::difference_of(&samples::receipt_of_operator()).encode(),
             ],
         ),
         (
             "mail receipt",
             |b| MailReceipt::decode(b).ok().map(|v| v.encode()),
-            vec![samples::mail_receipt().encode()],
+            vec![
+                samples::mail_receipt().encode(),
+                samples::mail_receipt_of_operator().encode(),
+            ],
         ),
         (
             "advert",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use identity::{EnvelopeId, PublicKey, SecretKey, Signature, TopicId};
+use identity::{EnvelopeId, OperatorTag, PublicKey, SecretKey, Signature, TopicId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::{CutEntry, Difference, Receipt, ReceiptKind, check_receipt, limits, sign_receipt};
@@ -48,6 +48,11 @@ fn receipt(of: &BTreeMap<PublicKey, Word>, counter: u64) -> Receipt {
         exceptions,
         until: 7_000 + counter,
         time: 5_000,
+        // It comes, changes and goes, as an operator may write and take back.
+        operator: match counter / 10 % 3 {
+            0 => None,
+            n => Some(OperatorTag::from_bytes([n as u8; 16])),
+        },
     }
 }
 

@@ -3,8 +3,8 @@
 use core::net::IpAddr;
 
 use identity::{
-    EnvelopeId, EpochId, Form, GrantId, Id, Kind, NodeId, PublicKey, Scheme, SealingKey, Secret,
-    Signature, TopicId,
+    EnvelopeId, EpochId, Form, GrantId, Id, Kind, NodeId, OperatorTag, PublicKey, Scheme,
+    SealingKey, Secret, Signature, TopicId,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -310,9 +310,10 @@ pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
         cut(20),
         marks,
         time(),
-        time(),
+        (time(), operator()),
     )
-        .prop_map(|(topic, holder, counter, kind, cut, marks, until, time)| {
+        .prop_map(|(topic, holder, counter, kind, cut, marks, until, rest)| {
+            let (time, operator) = rest;
             let exceptions: std::collections::BTreeSet<(u16, u64)> = marks
                 .into_iter()
                 .filter(|_| !cut.is_empty())
@@ -321,7 +322,9 @@ pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
                     (index as u16, 1 + number % cut[index].number)
                 })
                 .collect();
-            let until = if kind == ReceiptKind::Held { until } else { 0 };
+            let held = kind == ReceiptKind::Held;
+            let until = if held { until } else { 0 };
+            let operator = operator.filter(|_| held);
             let exceptions = exceptions.into_iter().collect();
             Receipt {
                 topic,
@@ -332,8 +335,13 @@ pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
                 exceptions,
                 until,
                 time,
+                operator,
             }
         })
+}
+
+fn operator() -> impl Strategy<Value = Option<OperatorTag>> {
+    prop::option::of(any::<[u8; 16]>().prop_map(OperatorTag::from_bytes))
 }
 
 pub(crate) fn advert() -> impl Strategy<Value = NodeAdvert> {

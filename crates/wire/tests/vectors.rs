@@ -1,7 +1,7 @@
 //! `vectors/*.json` are what the generator makes, and every byte string in them does what it says.
 
 use data_encoding::HEXLOWER;
-use identity::Signature;
+use identity::{OperatorTag, Signature};
 use serde_json::Value;
 use wire::plain::{BoxContents, CoreList, Profile, Title, decode_messages};
 use wire::{
@@ -121,10 +121,14 @@ fn items_genesis_statements_and_frames_are_read() {
         };
         let passed = match vector["name"].as_str().unwrap() {
             "advert" => check_advert(raw).is_ok(),
-            "mail receipt" => check_mail_receipt(raw).is_ok(),
+            "mail receipt" | "mail receipt of an operator" => check_mail_receipt(raw).is_ok(),
             _ => check_receipt(raw).is_ok(),
         };
         assert!(passed, "{vector}");
+    }
+    for vector in each(&all, "operators") {
+        let tag = OperatorTag::of(vector["text"].as_str().unwrap());
+        assert_eq!(tag.to_string(), vector["tag"].as_str().unwrap());
     }
     for vector in each(&all, "frames") {
         let frame = Frame::decode(&bytes(&vector["bytes"])).unwrap();

@@ -200,4 +200,35 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         to: "let room = true;",
         tests: &["-p router --test main -- meetings::"],
     },
+    Mutation {
+        what: "core nodes of one operator count each for itself",
+        file: "crates/identity/src/operator.rs",
+        from: "operator.map_or(Self::Node(node), Self::Operator)",
+        to: "operator.filter(|_| false).map_or(Self::Node(node), Self::Operator)",
+        tests: &[
+            "-p topic --test main -- operators::",
+            "-p router --test main -- custodians::",
+        ],
+    },
+    Mutation {
+        what: "an operator's tag stands in receipts that promise nothing",
+        file: "crates/wire/src/receipt.rs",
+        from: "if kind != ReceiptKind::Held || !f.maybe(r, key)? {",
+        to: "if false && kind != ReceiptKind::Held || !f.maybe(r, key)? {",
+        tests: &["-p wire --test main -- checks::"],
+    },
+    Mutation {
+        what: "what an operator writes anew is not said before something else is",
+        file: "crates/topic/src/receipts.rs",
+        from: "&& before.operator == operator",
+        to: "&& (true || before.operator == operator)",
+        tests: &["-p topic --test main -- operators::"],
+    },
+    Mutation {
+        what: "whoever has said whose core node it is says so for ever",
+        file: "crates/topic/src/evidence.rs",
+        from: "self.operator = word.operator;",
+        to: "self.operator = self.operator.or(word.operator);",
+        tests: &["-p topic --test main -- operators::"],
+    },
 ];

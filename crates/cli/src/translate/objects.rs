@@ -313,6 +313,7 @@ pub(super) fn core(core: node::Core) -> schema::Core {
         broken_since: core.broken.as_ref().map(|(at, _)| rfc3339(*at)),
         broken: core.broken.map(|(_, why)| why),
         gone_since: core.gone.map(rfc3339),
+        operator: core.operator.map(|tag| tag.to_string()),
     }
 }
 
@@ -406,6 +407,7 @@ pub(super) fn why(why: node::Why) -> schema::Why {
         by: state.by,
         by_name: state.by_name,
         at: rfc3339(state.at),
+        operator: state.operator.map(|tag| tag.to_string()),
         until: state.until.map(rfc3339),
         reason: state.reason,
     };

@@ -1,6 +1,6 @@
 //! Core nodes, and their clients.
 
-use identity::{NodeId, TopicId};
+use identity::{NodeId, OperatorTag, TopicId};
 
 /// A client of this core.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Core {
     pub broken: Option<(u64, String)>,
     /// Since when there is no link with it (ms).
     pub gone: Option<u64>,
+    /// Whose it is, as far as its newest receipt says so.
+    pub operator: Option<OperatorTag>,
 }
 
 /// What a topic uses at a core, as the core last said.

@@ -4,9 +4,11 @@
 //! The figures are a core node's word. They are shown and decide nothing.
 
 use crate::command::{Core, CoreShare, Problem};
+use crate::limits::MAX_OPERATOR_LOOKS;
 use crate::node::{Inner, Turn};
 use custody::{Code, CoreStanding, CoreState, Nearly, Quota, ServedBy, Short, TopicShare, Warning};
-use identity::TopicId;
+use identity::{OperatorTag, TopicId};
+use topic::Topics;
 
 /// How long a core node is not reached before that is told, in milliseconds.
 const GONE_AFTER_MS: u64 = 3_600_000;
@@ -185,7 +187,24 @@ impl Inner {
     /// This node's core nodes, each with what it uses there and how things stand.
     pub(super) fn own_cores(&mut self, turn: &mut Turn<'_, '_>) -> Vec<Core> {
         let cores = self.mine.list(turn.cx);
-        cores.into_iter().map(|core| self.own_core(core)).collect()
+        let cores = cores.into_iter().map(|core| {
+            let operator = self.operator_of(turn, &core);
+            Core {
+                operator,
+                ..self.own_core(core)
+            }
+        });
+        cores.collect()
+    }
+
+    /// What a core node says of its operator in the newest of its receipts that are looked at.
+    fn operator_of(&self, turn: &mut Turn<'_, '_>, core: &CoreState) -> Option<OperatorTag> {
+        let topics = core.topics.iter().map(|(topic, _)| topic);
+        let locals = topics.filter_map(|topic| self.host.keys.local(topic));
+        let said = locals
+            .take(MAX_OPERATOR_LOOKS)
+            .filter_map(|local| Topics::operator_of(turn.cx, local, &core.core));
+        said.max_by_key(|(at, _)| *at)?.1
     }
 
     fn own_core(&self, core: CoreState) -> Core {
@@ -240,6 +259,7 @@ impl Inner {
             retires: core.agreed.retires_ms,
             broken: core.broken,
             gone: core.gone_ms.filter(|_| !core.linked),
+            operator: None,
         }
     }
 }

@@ -382,7 +382,7 @@ impl Inner {
                 self.check_wait(turn, request);
             }
             Ok((MessageId { envelope: id, .. }, None)) => {
-                self.wait(turn, request, What::Mail { id, state }, timeout_ms);
+                self.wait(turn, request, What::Mail { id, state, of }, timeout_ms);
                 self.check_mail_wait(turn, request);
             }
             Err(failure) => self.reply(turn, request, Reply::Failed(failure)),
@@ -391,24 +391,25 @@ impl Inner {
 
     /// Answers a command that waits for a state of a unicast message, if it has come.
     pub(crate) fn check_mail_wait(&mut self, turn: &mut Turn<'_, '_>, request: RequestId) {
-        let Some((id, state)) = self.mail_wait(request) else {
+        let Some((id, state, of)) = self.mail_wait(request) else {
             return;
         };
         let Some(mail) = self.router.state_of(turn.cx, &id) else {
             return;
         };
-        let held = u32::try_from(mail.held.len()).unwrap_or(u32::MAX);
+        let of = match state {
+            WaitFor::Held => of.unwrap_or(1),
+            WaitFor::Stored | WaitFor::Delivered => 1,
+        };
+        let held = u32::try_from(mail.custodians()).unwrap_or(u32::MAX);
         let (reached, count) = match state {
             WaitFor::Stored => (true, 1),
-            WaitFor::Held => (held > 0 || mail.delivered_ms.is_some(), held.max(1)),
+            // Who has it needs no custodian any more.
+            WaitFor::Held => (held >= of || mail.delivered_ms.is_some(), held.max(1)),
             WaitFor::Delivered => (mail.delivered_ms.is_some(), 1),
         };
         let reply = if reached {
-            Reply::Reached {
-                state,
-                count,
-                of: 1,
-            }
+            Reply::Reached { state, count, of }
         } else if mail.expired_ms.is_some() || mail.failed_ms.is_some() {
             let why = mail
                 .refusal

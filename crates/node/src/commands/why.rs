@@ -156,6 +156,7 @@ impl Inner {
                     by,
                     by_name,
                     at: state.at,
+                    operator: state.operator,
                     until: state.until,
                     reason: state.reason.clone(),
                 }
@@ -199,6 +200,7 @@ impl Inner {
                 by: core.core.to_string(),
                 by_name: labels.show(&core.core),
                 at,
+                operator: None,
                 until: None,
                 reason: Some(why),
             })
@@ -236,6 +238,7 @@ impl Inner {
             by,
             by_name,
             at,
+            operator: None,
             until: None,
             reason: None,
         };
@@ -246,11 +249,12 @@ impl Inner {
             self.router.name().to_owned(),
             mail.stored_ms,
         )];
-        for (node, until, at) in &mail.held {
-            let held = state("held", node.to_string(), labels.show(node), *at);
+        for by in &mail.held {
+            let (node, name) = (by.node.to_string(), labels.show(&by.node));
             states.push(State {
-                until: Some(*until),
-                ..held
+                operator: by.operator,
+                until: Some(by.until_ms),
+                ..state("held", node, name, by.at_ms)
             });
         }
         if let Some(at) = mail.delivered_ms {
@@ -277,7 +281,7 @@ impl Inner {
             states,
             delivered: u32::from(mail.delivered_ms.is_some()),
             members: 1,
-            held: u32::try_from(mail.held.len()).unwrap_or(u32::MAX),
+            held: u32::try_from(mail.custodians()).unwrap_or(u32::MAX),
             waits_for: mail.waits_for.into_iter().collect(),
             hint: mail.hint,
         })))

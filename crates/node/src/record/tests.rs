@@ -370,6 +370,7 @@ fn keys_and_settings_come_back() {
                 },
                 longest_hold: Duration::from_micros(w.number()),
                 free_floor: w.number(),
+                operator: w.bool().then(|| OperatorTag::of(&w.text())),
             },
             store_limit: w.number(),
             software: w.text(),

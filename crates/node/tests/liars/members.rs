@@ -42,6 +42,7 @@ fn a_member_cannot_speak_for_another() {
                 0
             },
             time: alices.created + 1,
+            operator: None,
         };
         let signed = wire::sign_receipt(receipt.clone(), &bobs).expect("it signs");
         let mut raw = signed.get().to_raw();

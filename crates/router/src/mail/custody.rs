@@ -41,6 +41,7 @@ impl Router {
             ids: vec![id],
             until: until_ms.min(wire::limits::MAX_TIME_MS),
             time: self.clock.guess(cx).min(wire::limits::MAX_TIME_MS),
+            operator: self.config.operator,
         };
         if let Ok(signed) = sign_mail_receipt(receipt, &self.config.secret) {
             let raw = signed.get().to_raw();

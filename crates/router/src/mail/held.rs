@@ -102,6 +102,7 @@ fn remember(held: &mut Vec<HeldRow>, receipt: &MailReceipt, at_ms: u64) {
         core,
         until_ms: receipt.until,
         at_ms,
+        operator: receipt.operator.map(|operator| *operator.as_bytes()),
     });
     let over = held.len().saturating_sub(MAX_HELD);
     held.drain(..over);
@@ -124,6 +125,7 @@ mod tests {
             ids: Vec::new(),
             until: u64::from(n),
             time: 1,
+            operator: None,
         }
     }
 
@@ -139,6 +141,35 @@ mod tests {
         assert_eq!(until, (12..20).collect::<Vec<u64>>());
     }
 
+    #[test]
+    fn a_custodian_of_before_there_were_operators_is_read_as_one_of_its_own() {
+        #[derive(minicbor::Encode)]
+        #[cbor(array)]
+        struct Before {
+            #[cbor(n(0), with = "minicbor::bytes")]
+            core: [u8; 32],
+            #[n(1)]
+            until_ms: u64,
+            #[n(2)]
+            at_ms: u64,
+        }
+        let core = [7; 32];
+        let before = minicbor::to_vec(Before {
+            core,
+            until_ms: 5,
+            at_ms: 6,
+        });
+        let read: HeldRow = row::decode(&before.unwrap()).expect("it decodes");
+        assert_eq!((read.core, read.until_ms, read.at_ms), (core, 5, 6));
+        assert_eq!(read.operator, None);
+        let tagged = HeldRow {
+            operator: Some([9; 16]),
+            ..read
+        };
+        let again: HeldRow = row::decode(&minicbor::to_vec(&tagged).unwrap()).expect("it decodes");
+        assert_eq!(again.operator, tagged.operator);
+    }
+
     /// What an earlier version wrote is read within the limit, so that writing it again cannot
     /// exceed what a record may have.
     #[test]
@@ -151,6 +182,7 @@ mod tests {
                 core: *by(n).holder.as_bytes(),
                 until_ms: u64::MAX,
                 at_ms: 1,
+                operator: None,
             });
         }
         let queued = QueueRow {

@@ -29,7 +29,7 @@ use crate::row::{COUNTS, number_at};
 pub use custody::MailRefusal;
 pub use inbox::InboxMail;
 pub use queue::{Class, MailError, Send};
-pub use state::MailState;
+pub use state::{MailHeld, MailState};
 
 pub(crate) use lanes::{Destination, Lane};
 pub(crate) use live::{BestEffort, Echoes};

@@ -370,6 +370,7 @@ impl Router {
                     ids: ids.to_vec(),
                     until: 0,
                     time,
+                    operator: None,
                 };
                 if let Ok(signed) = sign_mail_receipt(receipt, &self.config.secret) {
                     let raw = signed.get().to_raw();

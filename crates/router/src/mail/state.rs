@@ -1,6 +1,8 @@
 //! Where a mail of ours stands, on whose evidence.
 
-use identity::{EnvelopeId, NodeId};
+use std::collections::BTreeSet;
+
+use identity::{Custodian, EnvelopeId, NodeId, OperatorTag};
 use machine::Cx;
 use wire::{Code, SignedMailReceipt};
 
@@ -8,6 +10,19 @@ use super::queue::{DELIVERED, EXPIRED, FAILED, WAITING, queue_row};
 use crate::reach::{NotDialled, Reach};
 use crate::router::Router;
 use crate::row::{self, QUEUE_ALL, QUEUE_ENVELOPES, QueueRow};
+
+/// The promise of a core node to hold a mail of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MailHeld {
+    /// Whose.
+    pub node: NodeId,
+    /// Until when, in milliseconds since 1970.
+    pub until_ms: u64,
+    /// Since when.
+    pub at_ms: u64,
+    /// Whose core node it is, as far as it says so.
+    pub operator: Option<OperatorTag>,
+}
 
 /// What is known of a mail of ours, for `way why`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +39,8 @@ pub struct MailState {
     pub expires_ms: u64,
     /// The envelope it travels in; nothing while the recipient's sealing key is not known.
     pub envelope: Option<EnvelopeId>,
-    /// Core nodes that promised to hold it: which, until when, since when.
-    pub held: Vec<(NodeId, u64, u64)>,
+    /// Core nodes that promised to hold it.
+    pub held: Vec<MailHeld>,
     /// When the recipient's receipt came.
     pub delivered_ms: Option<u64>,
     /// The recipient's receipt.
@@ -40,6 +55,16 @@ pub struct MailState {
     pub waits_for: Option<String>,
     /// What would help, in words; may be empty.
     pub hint: String,
+}
+
+impl MailState {
+    /// By how many custodians it is held; core nodes of one operator are one.
+    #[must_use]
+    pub fn custodians(&self) -> usize {
+        let held = self.held.iter();
+        let custodians = held.map(|held| Custodian::of(held.node, held.operator));
+        custodians.collect::<BTreeSet<Custodian>>().len()
+    }
 }
 
 impl Router {
@@ -70,7 +95,12 @@ impl Router {
             held: queued
                 .held
                 .iter()
-                .map(|held| (NodeId::from_bytes(held.core), held.until_ms, held.at_ms))
+                .map(|held| MailHeld {
+                    node: NodeId::from_bytes(held.core),
+                    until_ms: held.until_ms,
+                    at_ms: held.at_ms,
+                    operator: held.operator.map(OperatorTag::from_bytes),
+                })
                 .collect(),
             delivered_ms: ended(DELIVERED),
             receipt: receipt.and_then(|raw| SignedMailReceipt::from_stored(raw).ok()),

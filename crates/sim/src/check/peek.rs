@@ -294,7 +294,7 @@ pub(crate) fn part(bytes: &[u8], at: usize) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::{Outline, author_of, difference_of, entry_of, outline, receipt_of};
-    use identity::{EnvelopeId, PublicKey, SecretKey, TopicId};
+    use identity::{EnvelopeId, OperatorTag, PublicKey, SecretKey, TopicId};
     use wire::{
         CutEntry, Difference, Frame, MailReceipt, Raw, Receipt, ReceiptKind, TopicFrame,
         sign_mail_receipt, sign_receipt,
@@ -322,6 +322,7 @@ mod tests {
             exceptions: Vec::new(),
             until: 5,
             time: 4,
+            operator: Some(OperatorTag::of("example.org")),
         };
         let signed = sign_receipt(receipt, &key).expect("well formed");
         let receipts = vec![signed.get().to_raw()];
@@ -394,6 +395,7 @@ mod tests {
             ids: vec![EnvelopeId::from_bytes([5; 32])],
             until: 0,
             time: 4,
+            operator: None,
         };
         let signed = sign_mail_receipt(receipt, &key).expect("well formed");
         let bytes = Frame::MailReceipt(signed.get().to_raw()).encode();

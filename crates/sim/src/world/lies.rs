@@ -315,6 +315,7 @@ fn false_receipt(
         exceptions: Vec::new(),
         until: now + 3_600_000,
         time: now,
+        operator: None,
     };
     let signed = wire::sign_receipt(receipt, &host.config.node_key).ok()?;
     Some(signed.get().to_raw())

@@ -1,8 +1,8 @@
 //! One legal value of every format, from fixed seeds.
 
 use identity::{
-    EnvelopeId, EpochId, Form, GrantId, Id, Kind, PublicKey, Scheme, SealingKey, Secret, SecretKey,
-    Signature, TopicId,
+    EnvelopeId, EpochId, Form, GrantId, Id, Kind, OperatorTag, PublicKey, Scheme, SealingKey,
+    Secret, SecretKey, Signature, TopicId,
 };
 use wire::frame::{CorePeer, IdentifyStep, PairStep, Subject, TopicUsage, meeting_hash};
 use wire::limits::IDENTIFY_LEN;
@@ -263,17 +263,32 @@ pub(crate) fn receipt(kind: ReceiptKind) -> Receipt {
             0
         },
         time: NOW,
+        operator: None,
+    }
+}
+
+/// What operators write.
+pub(crate) const OPERATORS: [&str; 3] = ["example.org", "Ærøskøbing 🛟", "a"];
+
+/// A held receipt that says whose core node the holder is.
+pub(crate) fn receipt_of_operator() -> Receipt {
+    Receipt {
+        operator: Some(OperatorTag::of(OPERATORS[0])),
+        ..receipt(ReceiptKind::Held)
     }
 }
 
 /// What a receipt says about the last author that it names, and that another is gone.
 pub(crate) fn difference(kind: ReceiptKind) -> Difference {
-    let receipt = receipt(kind);
+    difference_of(&receipt(kind))
+}
+
+pub(crate) fn difference_of(receipt: &Receipt) -> Difference {
     let last = receipt.cut.last().map(|entry| entry.author);
     let signature = Signature::from_bytes([9; 64]);
     let gone = vec![PublicKey::from_bytes([1; 32])];
     let chosen = |author: &PublicKey| Some(*author) == last;
-    Difference::of(&receipt, signature, receipt.counter - 9, gone, chosen)
+    Difference::of(receipt, signature, receipt.counter - 9, gone, chosen)
 }
 
 pub(crate) fn mail_receipt() -> MailReceipt {
@@ -283,6 +298,17 @@ pub(crate) fn mail_receipt() -> MailReceipt {
         ids: vec![id(1), id(2)],
         until: 0,
         time: NOW,
+        operator: None,
+    }
+}
+
+/// Of a core node that says whose it is.
+pub(crate) fn mail_receipt_of_operator() -> MailReceipt {
+    MailReceipt {
+        kind: ReceiptKind::Held,
+        until: NOW + limits::DAY_MS,
+        operator: Some(OperatorTag::of(OPERATORS[0])),
+        ..mail_receipt()
     }
 }
 
@@ -492,7 +518,11 @@ pub(crate) fn topic_frames() -> Vec<TopicFrame> {
             last: true,
         },
         TopicFrame::Differences {
-            receipts: vec![difference(ReceiptKind::Held), difference(ReceiptKind::Read)],
+            receipts: vec![
+                difference(ReceiptKind::Held),
+                difference(ReceiptKind::Read),
+                difference_of(&receipt_of_operator()),
+            ],
         },
         TopicFrame::ReceiptAsk {
             slots: vec![Slot {
@@ -769,10 +799,17 @@ pub(crate) fn statements() -> Vec<(&'static str, RawStatement)> {
     let delivered = sign_receipt(receipt(ReceiptKind::Delivered), &author()).expect("legal");
     let mail = sign_mail_receipt(mail_receipt(), &node()).expect("legal");
     let advert = sign_advert(advert(), &node()).expect("legal");
+    let of_operator = sign_receipt(receipt_of_operator(), &node()).expect("legal");
+    let mail_of_operator = sign_mail_receipt(mail_receipt_of_operator(), &node()).expect("legal");
     vec![
         ("held receipt", held.get().to_raw()),
         ("delivered receipt", delivered.get().to_raw()),
         ("mail receipt", mail.get().to_raw()),
         ("advert", advert.get().to_raw()),
+        ("held receipt of an operator", of_operator.get().to_raw()),
+        (
+            "mail receipt of an operator",
+            mail_of_operator.get().to_raw(),
+        ),
     ]
 }

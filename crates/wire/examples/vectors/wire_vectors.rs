@@ -1,6 +1,7 @@
 //! Vectors of every format, good and refused.
 
 use data_encoding::HEXLOWER;
+use identity::OperatorTag;
 use serde_json::{Value, json};
 use wire::cbor::validate;
 use wire::plain::encode_messages;
@@ -23,6 +24,7 @@ pub(crate) fn make() -> String {
         "items_bad": items_bad(),
         "genesis": genesis(&samples::genesis()),
         "genesis_of_several": genesis(&rights_samples::other_genesis()),
+        "operators": operators(),
         "statements": statements(),
         "ticket": hex(&samples::ticket().encode()),
         "frames": frames(),
@@ -34,6 +36,12 @@ pub(crate) fn make() -> String {
 
 fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
+}
+
+/// What operators write, and the tags that stand in their core nodes' receipts.
+fn operators() -> Vec<Value> {
+    let vector = |text| json!({ "text": text, "tag": OperatorTag::of(text).to_string() });
+    samples::OPERATORS.into_iter().map(vector).collect()
 }
 
 fn keys() -> Value {

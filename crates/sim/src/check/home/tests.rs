@@ -118,6 +118,7 @@ impl<'t> One<'t> {
             exceptions: lacks.to_vec(),
             until: 0,
             time: START_MS,
+            operator: None,
         };
         let signed = sign_receipt(receipt, self.town.author_key(self.no)).expect("well formed");
         let receipts = vec![signed.get().to_raw()];
@@ -185,6 +186,7 @@ fn a_true_receipt_is_believed_and_an_early_one_is_not() {
             exceptions: Vec::new(),
             until: START_MS + 86_400_000,
             time: START_MS,
+            operator: None,
         };
         let signed = sign_receipt(receipt, town.author_key(CORE)).expect("well formed");
         let receipts = vec![signed.get().to_raw()];
@@ -713,6 +715,7 @@ fn receipts_for_mail_rest_on_the_disk() {
                 0
             },
             time: START_MS,
+            operator: None,
         };
         let signed = sign_mail_receipt(receipt, &key).expect("well formed");
         Frame::MailReceipt(signed.get().to_raw())

@@ -141,6 +141,7 @@ fn given(town: &Town, kind: ReceiptKind, key: &SecretKey) -> Vec<Broken> {
             0
         },
         time: 1,
+        operator: None,
     };
     let receipts = vec![sign_receipt(receipt, key).expect("sound").get().to_raw()];
     let (topic, frame) = (town.topic, TopicFrame::Receipts { receipts });
