@@ -38,6 +38,8 @@ pub(crate) enum Manner {
     Lies,
     /// Gives nothing, and says nothing.
     Withholds,
+    /// Gives one part each time that time passes.
+    Drips,
 }
 
 pub(crate) struct Peer {
@@ -68,6 +70,8 @@ pub(crate) struct Room {
     pub(crate) cut: BTreeSet<(usize, usize)>,
     /// Peers that are near to all others.
     pub(crate) near: BTreeSet<usize>,
+    /// From, to: what is given one by one.
+    pub(crate) drips: VecDeque<(usize, usize, Sent)>,
     pub(crate) rng: Rng,
     pub(crate) moved: u64,
 }
@@ -83,6 +87,7 @@ impl Room {
             frames: BTreeMap::new(),
             cut: BTreeSet::new(),
             near: BTreeSet::new(),
+            drips: VecDeque::new(),
             rng: rng(seed),
             moved: 0,
         };
@@ -185,7 +190,12 @@ impl Room {
                     self.peers[at].gave += bytes.len() as u64;
                 }
                 Manner::Lies => bytes.iter_mut().for_each(|byte| *byte ^= 1),
-                Manner::Withholds => return,
+                Manner::Withholds => {
+                    // Its own node goes on as if it had given it.
+                    let (link, frames) = (link(to), usize::from(blocks));
+                    return self.give(at, Input::Sent { link, frames });
+                }
+                Manner::Drips => return self.drips.push_back((at, to, (topic, frame, blocks))),
             }
         }
         let bytes = wire::Frame::Topic {
@@ -255,6 +265,9 @@ impl Room {
 
     /// Time passes, for all.
     pub(crate) fn pass(&mut self, time: Duration) {
+        if let Some((at, to, sent)) = self.drips.pop_front() {
+            self.frames.entry((at, to)).or_default().push_back(sent);
+        }
         for at in 0..self.peers.len() {
             self.peers[at].world.pass(time);
             let (now, due) = (self.peers[at].world.now, self.peers[at].swap.deadline());

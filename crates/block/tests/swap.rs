@@ -6,7 +6,7 @@ use std::time::Duration;
 use block::eris::{BlockSize, Encoder, Reference};
 use block::manifest::{CheckedManifest, References};
 use block::memory::Whole;
-use block::swap::limits::{CHALLENGE_PATIENCE, LINK_WINDOW};
+use block::swap::limits::{CHALLENGE_PATIENCE, CHALLENGE_TRIES, LINK_WINDOW, NEAR_SPELL};
 use block::swap::{Found, Input, LinkId, NotAContent, Swap};
 use identity::Secret;
 use machine::{ContentName, MemoryContents};
@@ -280,6 +280,47 @@ fn what_somebody_near_has_is_not_fetched_from_afar() {
 }
 
 #[test]
+fn who_is_near_and_slow_keeps_nobody_from_others() {
+    // One part every few seconds: it is not silent, and too slow.
+    let whole = content(34, 9 * MIB);
+    let mut room = Room::new(34, 3);
+    room.near.insert(1);
+    room.part(2, 0);
+    room.part(2, 1);
+    room.has(0, &whole);
+    room.has(1, &whole);
+    room.peers[1].manner = Manner::Drips;
+    room.join(2, 1);
+    room.wants(2, &whole);
+    room.run();
+    room.join(2, 0);
+    for _ in 0..12 {
+        room.pass(NEAR_SPELL * 2);
+    }
+    assert!(room.peers[0].gave > 6 << 20, "{}", room.peers[0].gave);
+}
+
+#[test]
+fn what_is_asked_of_nobody_is_asked_when_who_is_near_has_lost_something_else() {
+    let (one, two) = (content(35, 3 * MIB), content(36, 3 * MIB));
+    let mut room = Room::new(35, 3);
+    room.near.insert(1);
+    room.part(2, 0);
+    room.part(2, 1);
+    for whole in [&one, &two] {
+        room.has(1, whole);
+        room.has(0, whole);
+        room.wants(2, whole);
+    }
+    // What is near has nothing left, and says so of each part that it is asked for.
+    room.peers[1].disk = MemoryContents::default();
+    room.join(2, 1);
+    room.join(2, 0);
+    room.run();
+    assert!(room.is_whole(2, &one) && room.is_whole(2, &two));
+}
+
+#[test]
 fn who_says_that_it_holds_a_file_is_asked_for_a_part_of_it() {
     let whole = content(33, 3 * MIB);
     let mut room = Room::new(33, 2);
@@ -288,9 +329,10 @@ fn who_says_that_it_holds_a_file_is_asked_for_a_part_of_it() {
     room.name_it(1, &whole);
     let ask = |room: &mut Room| {
         let asked = room.with(1, |swap, env| {
-            let (manifest, id) = Swap::drawn(env, TOPIC).expect("there is a file");
-            assert_eq!((manifest, id), (whole.manifest, id));
-            swap.challenge(env, (link(0), TOPIC), (&manifest, id))
+            let drawn = Swap::drawn(env, TOPIC);
+            let (manifest, id) = drawn.first().expect("there is a file");
+            assert_eq!(*manifest, whole.manifest);
+            swap.challenge(env, (link(0), TOPIC), (manifest, *id))
         });
         room.run();
         asked
@@ -311,6 +353,11 @@ fn who_says_that_it_holds_a_file_is_asked_for_a_part_of_it() {
     assert!(ask(&mut room));
     // One question at a time.
     assert!(!ask(&mut room));
+    // It is asked several times before its silence counts.
+    for _ in 1..CHALLENGE_TRIES {
+        room.pass(CHALLENGE_PATIENCE);
+        assert_eq!(room.peers[1].found.len(), 1);
+    }
     room.pass(CHALLENGE_PATIENCE);
     room.peers[0].manner = Manner::Honest;
     room.peers[0].disk = MemoryContents::default();
@@ -321,7 +368,9 @@ fn who_says_that_it_holds_a_file_is_asked_for_a_part_of_it() {
     room.peers[0].manner = Manner::Withholds;
     assert!(ask(&mut room));
     room.part(0, 1);
-    room.pass(CHALLENGE_PATIENCE * 2);
+    for _ in 0..CHALLENGE_TRIES * 2 {
+        room.pass(CHALLENGE_PATIENCE);
+    }
     assert_eq!(room.peers[1].found, found);
     assert!(!ask(&mut room));
 }

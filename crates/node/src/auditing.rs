@@ -1,7 +1,7 @@
 //! Core nodes are asked, from time to time, for something that they say they hold.
 
 use crate::io::LinkId;
-use crate::limits::{AUDIT_EVERY, MAX_SILENCES, TOPICS_TRIED};
+use crate::limits::{AUDIT_EVERY, AUDIT_MEMORY, MAX_SILENCES, SETTLED, TOPICS_TRIED};
 use crate::node::{Inner, Turn};
 use crate::timer::Timer;
 use block::swap::Swap;
@@ -11,12 +11,16 @@ use machine::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use topic::{Found, Topics};
+use wire::Manifest;
 
 /// What audits remember beside the store.
 #[derive(Debug, Default)]
 pub(crate) struct Auditing {
     /// How often a core node has kept silent, one time after another, and about what.
     silent: BTreeMap<(NodeId, Asked), u32>,
+    /// When a core node last gave something else than a block that it says it holds, or nothing: once it may be its
+    /// disk, which it mends.
+    failed: BTreeMap<NodeId, Time>,
     /// Since when there is a link with a core node of this node.
     pub(crate) up: BTreeMap<NodeId, Time>,
 }
@@ -87,16 +91,19 @@ impl Inner {
                 self.with_topics(turn, |topics, env| topics.audit(env, local, (link, &core)));
             return drawn.is_some();
         }
-        let drawn = self.with_swap(turn, |_, env| Swap::drawn(env, local));
-        let Some((manifest, id)) = drawn else {
-            return false;
-        };
-        let must = |topics: &mut Topics, env: &mut topic::Env<'_, '_>| {
-            topics.must_hold(env, local, (&core, &id))
-        };
-        if !self.with_topics(turn, must) {
+        // What it has just said of a file that was taken back, or lost, is to be here.
+        let up = self.auditing.up.get(&core);
+        if up.is_none_or(|up| up.after(SETTLED) > turn.cx.now) {
             return false;
         }
+        let drawn = self.with_swap(turn, |_, env| Swap::drawn(env, local));
+        let held = self.with_topics(turn, |topics, env| {
+            let must = |(_, id): &(Manifest, EnvelopeId)| topics.must_hold(env, local, (&core, id));
+            drawn.into_iter().find(must)
+        });
+        let Some((manifest, id)) = held else {
+            return false;
+        };
         let link = block::swap::LinkId(link.0);
         self.with_swap(turn, |swap, env| {
             swap.challenge(env, (link, local), (&manifest, id))
@@ -117,14 +124,27 @@ impl Inner {
             block::swap::Found::Kept => Found::Kept,
             block::swap::Found::Other => Found::Other,
             block::swap::Found::Silence => Found::Silence,
-            block::swap::Found::Lacks => {
-                let says = self.with_topics(turn, |topics, env| {
-                    topics.must_hold(env, local, (&core, &id))
-                });
-                // It has said so itself meanwhile: once is no lie.
-                if says { Found::Lacks } else { Found::Silence }
-            }
+            block::swap::Found::Lacks => Found::Lacks,
         };
+        let says = |topics: &mut Topics, env: &mut topic::Env<'_, '_>| {
+            topics.must_hold(env, local, (&core, &id))
+        };
+        if !self.with_topics(turn, says) {
+            // It has said so itself meanwhile, or need not hold it any more.
+            return;
+        }
+        let at = topic::LinkId(link.0);
+        if found == Found::Silence
+            && !self.with_topics(turn, |topics, env| topics.is_heard(env, local, at))
+        {
+            return;
+        }
+        if matches!(found, Found::Lacks | Found::Other) {
+            let before = self.auditing.failed.insert(core, turn.cx.now);
+            if before.is_none_or(|at| at.after(AUDIT_MEMORY) < turn.cx.now) {
+                return;
+            }
+        }
         self.judge(turn, (core, local), (id, found), Asked::Block);
     }
 

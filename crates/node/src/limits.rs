@@ -329,6 +329,10 @@ pub const TOPICS_TRIED: usize = 8;
 /// no more.
 pub const MAX_SILENCES: u32 = 3;
 
+/// How long it is remembered that a core node did not give a block that it says it holds, or gave another. Within
+/// this time a second one means that it is believed no more.
+pub const AUDIT_MEMORY: Duration = Duration::from_secs(7 * 86_400);
+
 /// Damaged parts of a content that are told one by one. With more of them all of it is fetched anew.
 pub const MAX_DAMAGED: usize = 4_096;
 

@@ -256,6 +256,33 @@ fn a_core_node_that_ends_keeps_the_mailbox_until_there_is_another() {
     assert_eq!(list[0].id, world.id(two));
 }
 
+#[test]
+fn a_core_node_that_serves_a_topic_again_takes_at_once_what_it_refused() {
+    let (mut world, [one, two, alice, bob]) = garden(66);
+    use_core(&mut world, alice, two);
+    assert_eq!(leave(&mut world, alice, one, false), Reply::Done);
+    world.pass(MINUTE * 5);
+    assert_eq!(cores(&mut world, alice).len(), 1);
+    // Nobody has it hold the topic any more, and it says so to whoever writes.
+    for n in 0..3 {
+        send(&mut world, bob, "tea", &format!("refused {n}"));
+        send(&mut world, alice, "tea", &format!("refused too {n}"));
+        world.pass(MINUTE);
+    }
+    use_core(&mut world, alice, one);
+    assert_eq!(leave(&mut world, alice, two, false), Reply::Done);
+    world.pass(MINUTE * 5);
+    assert_eq!(cores(&mut world, alice).len(), 1);
+    world.down(two);
+    // It has got what it refused by now, from whomever; what comes next it is given all the same.
+    for (from, text) in [(alice, "Alice's"), (bob, "Bob's")] {
+        let id = send(&mut world, from, "tea", text);
+        world.pass(Duration::from_secs(20));
+        let held = why(&mut world, from, &id).held;
+        assert_eq!(held, 1, "{text}");
+    }
+}
+
 /// What is asked of a core node to see whether it holds it, answered in this way.
 fn answers(world: &mut World, core: usize, answer: impl Fn() -> Option<Option<Vec<u8>>> + 'static) {
     world.tamper = Some(Box::new(move |from, _, bytes| {
@@ -280,6 +307,33 @@ fn answers(world: &mut World, core: usize, answer: impl Fn() -> Option<Option<Ve
     }));
 }
 
+/// Time passes, in which somebody writes now and then.
+fn talks(world: &mut World, node: usize, time: Duration) {
+    for n in 0..time.as_secs() / 300 {
+        send(world, node, "tea", &format!("meanwhile {n}"));
+        world.pass(Duration::from_secs(300));
+    }
+}
+
+#[test]
+fn a_core_node_that_serves_somebody_no_longer_is_no_liar_to_them() {
+    let (mut world, [one, _, alice, bob]) = garden(67);
+    use_core(&mut world, bob, one);
+    let id = send(&mut world, bob, "tea", "kept");
+    is_held(&mut world, bob, &id);
+    let revoke = Command::Revoke {
+        topic: "tea".to_owned(),
+        member: "Bob".to_owned(),
+        only: Vec::new(),
+        cut: None,
+        cascade: false,
+    };
+    let revoked = world.ask(alice, revoke);
+    assert!(matches!(revoked, Reply::Revoked { .. }), "{revoked:?}");
+    talks(&mut world, alice, AUDIT_EVERY * 2 * (MAX_SILENCES + 4));
+    assert!(cores(&mut world, bob)[0].broken.is_none());
+}
+
 #[test]
 fn a_core_node_that_has_not_what_it_says_is_found_and_not_counted() {
     for (seed, answer) in [
@@ -287,7 +341,7 @@ fn a_core_node_that_has_not_what_it_says_is_found_and_not_counted() {
         (56, Some(Some(b"something else".to_vec()))),
         (57, None),
     ] {
-        let (mut world, [one, two, alice, _]) = garden(seed);
+        let (mut world, [one, two, alice, bob]) = garden(seed);
         let id = send(&mut world, alice, "tea", "kept?");
         is_held(&mut world, alice, &id);
         // Asked again and again, an honest one stays believed.
@@ -296,7 +350,7 @@ fn a_core_node_that_has_not_what_it_says_is_found_and_not_counted() {
         assert_eq!(why(&mut world, alice, &id).held, 1);
         let silent = answer.is_none();
         answers(&mut world, one, move || answer.clone());
-        world.pass(AUDIT_EVERY * 2 * (MAX_SILENCES + 1));
+        talks(&mut world, bob, AUDIT_EVERY * 2 * (MAX_SILENCES + 1));
         let list = cores(&mut world, alice);
         let (_, what) = list[0].broken.clone().expect("it is found");
         assert_eq!(what.contains("did not answer"), silent, "{what}");
@@ -327,7 +381,7 @@ fn a_core_node_that_has_not_the_blocks_of_a_file_is_found() {
         (64, Some(vec![7; 32_768])),
         (65, None),
     ] {
-        let (mut world, [one, _, alice, _]) = garden(seed);
+        let (mut world, [one, _, alice, bob]) = garden(seed);
         send(&mut world, alice, "tea", "kept");
         let file = share(&mut world, alice, bytes(1 << 20), None);
         is_held(&mut world, alice, &file);
@@ -350,7 +404,7 @@ fn a_core_node_that_has_not_the_blocks_of_a_file_is_found() {
             }
             vec![Frame::Topic { topic, frame }.encode()]
         }));
-        world.pass(AUDIT_EVERY * 2 * (MAX_SILENCES + 1));
+        talks(&mut world, bob, AUDIT_EVERY * 2 * (MAX_SILENCES + 1));
         let list = cores(&mut world, alice);
         let (_, what) = list[0].broken.clone().expect("it is found");
         assert!(what.contains("a part of the file"), "{what}");

@@ -178,7 +178,8 @@ pub(crate) fn is_near(address: &str) -> bool {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     };
-    link_local || reach(ip) == Some(Reach::Private)
+    let shared = matches!(ip, IpAddr::V4(ip) if is_shared(ip));
+    link_local || (reach(ip) == Some(Reach::Private) && !shared)
 }
 
 /// How far a network reaches.
@@ -207,9 +208,13 @@ fn reach(ip: IpAddr) -> Option<Reach> {
     }
 }
 
+/// RFC 6598: between a carrier and its customers.
+const fn is_shared(ip: Ipv4Addr) -> bool {
+    ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64
+}
+
 fn reach_v4(ip: Ipv4Addr) -> Option<Reach> {
-    // RFC 6598: between a carrier and its customers.
-    let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+    let shared = is_shared(ip);
     match ip.octets()[0] {
         0 | 224.. => None,
         _ if ip.is_link_local() => None,
@@ -253,6 +258,7 @@ mod tests {
         }
         for far in [
             "quic://203.0.113.7:4433",
+            "quic://100.64.1.2:4433",
             "tls://127.0.0.1:9050",
             "[::1]:4433",
             "tls://[2001:db8::2]:4433",

@@ -126,12 +126,12 @@ impl Router {
         self.open.get(node).copied()
     }
 
-    /// Whether who is at the other end of a link is on a network of this node's own, as far as its address
-    /// tells.
+    /// Whether who is at the other end of a link is on a network of this node's own, as far as the address tells
+    /// at which it was dialled. Of who dialled it tells nothing: it may be that of a translator.
     #[must_use]
     pub fn is_near(&self, link: LinkId) -> bool {
         let link = self.links.get(&link);
-        link.is_some_and(|link| crate::meeting::is_near(&link.address))
+        link.is_some_and(|link| link.dialled && crate::meeting::is_near(&link.address))
     }
 
     /// The rate rules in force. After a change [`Router::allowed_anew`] is due.

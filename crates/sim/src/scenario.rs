@@ -186,6 +186,11 @@ pub const fn ready() -> &'static [(&'static str, &'static str, &'static str)] {
             include_str!("../scenarios/leaked.toml"),
         ),
         (
+            "faithless",
+            "three people who are never online together, and two core nodes of which one lies",
+            include_str!("../scenarios/faithless.toml"),
+        ),
+        (
             "movers",
             "twelve people who change their core nodes a thousand times, and write and share meanwhile",
             include_str!("../scenarios/movers.toml"),

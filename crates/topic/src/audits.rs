@@ -4,7 +4,7 @@
 use crate::event::{LinkId, Output};
 use crate::host::Local;
 use crate::limits::{
-    AUDIT_DRAWS, AUDIT_MARGIN_MS, AUDIT_PATIENCE, AUDIT_WAITS, MAX_RECEIPT_AUTHORS,
+    AUDIT_DRAWS, AUDIT_HEARD, AUDIT_MARGIN_MS, AUDIT_PATIENCE, AUDIT_WAITS, MAX_RECEIPT_AUTHORS,
 };
 use crate::peer::Audit;
 use crate::state::{Shared, Timer, Topic};
@@ -110,6 +110,12 @@ impl Topics {
             return false;
         };
         topic.device_of(&envelope) == Some(own) && topic.should_hold(env, &receipt, &envelope)
+    }
+
+    /// Whether silence on a link says something: a peer serves this node in the topic still, and has of late.
+    pub fn is_heard(&mut self, env: &mut Env<'_, '_>, topic: Local, link: LinkId) -> bool {
+        let topic = self.get(env.cx, topic).ok().map(|(topic, _)| &*topic);
+        topic.is_some_and(|topic| topic.is_heard(env, link))
     }
 }
 
@@ -266,9 +272,17 @@ impl Topic {
         let now = env.cx.now;
         let asked = self.peers.get_mut(&link);
         let asked = asked.and_then(|peer| peer.audit.take_if(|audit| audit.at <= now));
-        if let Some(audit) = asked {
+        if let Some(audit) = asked
+            && self.is_heard(env, link)
+        {
             self.audited(env, link, &audit.id, Found::Silence);
         }
+    }
+
+    /// Whether a peer has said something in the topic of late: whom it serves no longer it says nothing.
+    fn is_heard(&self, env: &Env<'_, '_>, link: LinkId) -> bool {
+        let heard = self.peers.get(&link).and_then(|peer| peer.heard);
+        heard.is_some_and(|at| at.after(AUDIT_HEARD) > env.cx.now)
     }
 
     /// It may not give anything now: it has more time, but not without end.

@@ -393,6 +393,7 @@ impl Topic {
             }
             let from = self.tip(&author).saturating_add(1);
             if let Some(peer) = self.peers.get_mut(&link) {
+                peer.turned_away = true;
                 peer.learn(&self.lace, &author, number);
                 peer.want(
                     author,

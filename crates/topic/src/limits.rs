@@ -72,6 +72,10 @@ pub const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a custodian may keep silent that is asked for something only to see whether it holds it.
 pub const AUDIT_PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long before a custodian keeps silent about what it was asked it must have said something else in the topic for
+/// that to count: nobody serves who was removed, and nobody tells them.
+pub const AUDIT_HEARD: Duration = Duration::from_secs(900);
+
 /// How often a custodian that is asked so may say that it may not give anything now, and gets as much time again.
 pub const AUDIT_WAITS: u8 = 3;
 

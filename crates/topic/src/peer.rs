@@ -57,6 +57,15 @@ pub(crate) struct Audit {
     pub(crate) waits: u8,
 }
 
+/// Of a chain that a peer does not take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refuses {
+    /// Until when (milliseconds since 1970).
+    pub(crate) until: u64,
+    /// What it offered breaks a rule: room changes nothing.
+    pub(crate) by_rule: bool,
+}
+
 /// A peer in one topic.
 #[derive(Debug)]
 pub(crate) struct PeerState {
@@ -100,8 +109,12 @@ pub(crate) struct PeerState {
     pub(crate) patience: Option<Time>,
     /// Nothing is taken of it until then (milliseconds since 1970); 0: it is.
     pub(crate) declined: u64,
-    /// Chains that it does not take, and until when (milliseconds since 1970).
-    pub(crate) refuses: BTreeMap<PublicKey, u64>,
+    /// Chains that it does not take.
+    pub(crate) refuses: BTreeMap<PublicKey, Refuses>,
+    /// When it last said something in the topic.
+    pub(crate) heard: Option<Time>,
+    /// It was told of some chain that this node does not take it now: it is to hear when that is over.
+    pub(crate) turned_away: bool,
     /// Bodies that it has asked for.
     pub(crate) owed: VecDeque<EnvelopeId>,
     /// Bodies that it was told are not here.
@@ -155,6 +168,8 @@ impl PeerState {
             patience: None,
             declined: 0,
             refuses: BTreeMap::new(),
+            heard: None,
+            turned_away: false,
             owed: VecDeque::new(),
             told_gone: BTreeSet::new(),
             bodies: BTreeSet::new(),

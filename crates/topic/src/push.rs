@@ -4,7 +4,7 @@ use crate::cost::cost;
 use crate::event::{Forward, LinkId, Output, Peer};
 use crate::host::{Allowance, NEVER};
 use crate::limits::{HOLD_BACK, MAX_ENVELOPES_PER_FRAME, MAX_GONE, MIN_RETRY_MS, MIN_ROOM};
-use crate::peer::PeerState;
+use crate::peer::{PeerState, Refuses};
 use crate::state::{Shared, Timer, Topic};
 use crate::topics::Env;
 use core::time::Duration;
@@ -350,7 +350,8 @@ impl Topic {
         };
         let stops = refused.retry > 0 || by_rule;
         if stops {
-            peer.refuses.insert(author, retry);
+            let until = retry;
+            peer.refuses.insert(author, Refuses { until, by_rule });
             peer.due.remove(&author);
             peer.held_back.remove(&author);
             let known = peer.knows_to(&author).min(refused.number.saturating_sub(1));
@@ -404,14 +405,15 @@ impl Topic {
             let over: Vec<PublicKey> = peer
                 .refuses
                 .iter()
-                .filter(|(_, until)| **until <= wall)
+                .filter(|(_, refuses)| refuses.until <= wall)
                 .map(|(author, _)| *author)
                 .collect();
             for author in over {
                 peer.refuses.remove(&author);
                 peer.announce.insert(author);
             }
-            peer.refuses.values().copied().for_each(&mut note);
+            let until = peer.refuses.values().map(|refuses| refuses.until);
+            until.for_each(&mut note);
             peer.body_from = 0;
         }
         if let Some(next) = next {

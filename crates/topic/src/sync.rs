@@ -66,6 +66,15 @@ impl Topic {
         }
     }
 
+    /// There is room again: whoever was told that something is not taken is greeted anew, and offers it.
+    pub(crate) fn welcome_anew(&mut self) {
+        for peer in self.peers.values_mut() {
+            if std::mem::take(&mut peer.turned_away) {
+                peer.hello_due = true;
+            }
+        }
+    }
+
     pub(crate) fn on_hello(&mut self, now: Time, link: LinkId, theirs: Hashes) {
         let mine = self.hashes();
         let evidence: Vec<PublicKey> = self.lace.forks().map(|(author, _)| *author).collect();
@@ -73,6 +82,12 @@ impl Topic {
             return;
         };
         let again = std::mem::replace(&mut peer.greeted, true);
+        // Whoever has room again greets anew: what it did not take it may take now.
+        let over = peer.refuses.iter().filter(|(_, refuses)| !refuses.by_rule);
+        for author in over.map(|(author, _)| *author).collect::<Vec<_>>() {
+            peer.refuses.remove(&author);
+            peer.announce.insert(author);
+        }
         if theirs.cut == mine.cut {
             peer.knows_all(&self.lace);
             // Whoever says hello again may have begun anew, and has not got this side's hello then.

@@ -26,6 +26,9 @@ impl Topic {
         if self.is_not_for_readers(link, &frame) {
             return;
         }
+        if let Some(peer) = self.peers.get_mut(&link) {
+            peer.heard = Some(env.cx.now);
+        }
         match frame {
             TopicFrame::Hello {
                 cut,

@@ -38,6 +38,7 @@ impl Topics {
             {
                 topic.declined.clear();
                 topic.bodies_declined = 0;
+                topic.welcome_anew();
                 self.shared.soon(Timer::Retry(*local), now, Duration::ZERO);
             }
         }
@@ -52,6 +53,7 @@ impl Topics {
             };
             topic.declined.clear();
             topic.bodies_declined = 0;
+            topic.welcome_anew();
             for peer in topic.peers.values_mut().filter(|peer| peer.declined > 0) {
                 // Over since long.
                 peer.declined = 1;

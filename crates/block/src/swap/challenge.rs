@@ -1,14 +1,12 @@
 //! Asking a peer for a part of what it says it holds, to see whether it does.
 
-use core::time::Duration;
-
 use identity::EnvelopeId;
 use machine::Time;
 use wire::{Manifest, Part, SlotRange, TopicFrame};
 
-use super::limits::CHALLENGE_PATIENCE;
+use super::limits::{CHALLENGE_LOOKS, CHALLENGE_PATIENCE, CHALLENGE_TRIES};
 use super::row::{USE, id_of};
-use super::{Env, Key, LinkId, Local, Output, Swap, Timer};
+use super::{Env, Key, Link, LinkId, Local, Output, Swap, Timer};
 use crate::limits::PAGE_REFERENCES;
 use crate::manifest::{CheckedManifest, Page, PageList};
 
@@ -35,6 +33,8 @@ pub(super) struct Challenge {
     slot: u32,
     list: Option<PageList>,
     page: Option<Page>,
+    /// How often it may still be said again.
+    tries: u32,
 }
 
 impl Challenge {
@@ -45,6 +45,14 @@ impl Challenge {
             (Some(_), None) => Part::Page(self.slot / PAGE_REFERENCES),
             (Some(_), Some(_)) => Part::Blocks(self.run()),
         }
+    }
+
+    /// What is still to come.
+    fn parts(&self) -> Vec<Part> {
+        let page = Part::Page(self.slot / PAGE_REFERENCES);
+        let all = [Part::List, page, Part::Blocks(self.run())];
+        let next = self.next();
+        all.into_iter().skip_while(|part| *part != next).collect()
     }
 
     const fn run(&self) -> SlotRange {
@@ -75,22 +83,29 @@ impl Challenge {
 }
 
 impl Swap {
-    /// Some content that an envelope of a topic names, drawn at random.
+    /// Some contents of a topic, from one that is drawn at random on, with the envelopes that name them, in an
+    /// order that is drawn too.
     #[must_use]
-    pub fn drawn(env: &mut Env<'_, '_>, topic: Local) -> Option<(Manifest, EnvelopeId)> {
+    pub fn drawn(env: &mut Env<'_, '_>, topic: Local) -> Vec<(Manifest, EnvelopeId)> {
         let prefix = topic.to_be_bytes();
         let from: [u8; 32] = env.cx.rng.array();
         let to = [&prefix[..], &[0xff; 77]].concat();
         let begins = [[&prefix[..], &from].concat(), prefix.to_vec()];
-        let row = begins
-            .iter()
-            .find_map(|from| env.cx.store.scan(USE, from, &to, 1).pop())?;
-        let (key, id) = Key::read(&row.0)?;
-        Some((key.manifest, id_of(id)?))
+        let mut drawn = Vec::new();
+        for from in &begins {
+            let left = CHALLENGE_LOOKS.saturating_sub(drawn.len());
+            for (at, _) in env.cx.store.scan(USE, from, &to, left) {
+                let named = Key::read(&at).and_then(|(key, id)| Some((key.manifest, id_of(id)?)));
+                drawn.extend(named);
+            }
+        }
+        env.cx.rng.shuffle(&mut drawn);
+        drawn
     }
 
     /// Asks a peer that says it holds an envelope with its blocks for one of these. [`Output::Challenged`] says
-    /// what came of it. False where it is asked already, has not proved the topic, or is being fetched from.
+    /// what came of it. False where it is asked already, has not proved the topic, or owes something else, which
+    /// may take long: nobody is to seem silent who is at work.
     pub fn challenge(
         &mut self,
         env: &mut Env<'_, '_>,
@@ -101,13 +116,12 @@ impl Swap {
             local: topic,
             manifest: *manifest,
         };
-        let proven = self.links.get(&link);
-        let proven = proven.is_some_and(|state| state.topics.contains(&topic));
+        let idle =
+            |state: &Link| state.topics.contains(&topic) && state.asks.is_empty() && !state.muted;
+        let idle = self.links.get(&link).is_some_and(idle);
         let busy = self.challenges.contains_key(&link) || self.fetches.contains_key(&key);
-        let Some(manifest) = CheckedManifest::of(manifest)
-            .ok()
-            .filter(|_| proven && !busy)
-        else {
+        let manifest = CheckedManifest::of(manifest).ok();
+        let Some(manifest) = manifest.filter(|_| idle && !busy) else {
             return false;
         };
         let slot = env.cx.rng.below(u64::from(key.manifest.count.max(1)));
@@ -119,27 +133,39 @@ impl Swap {
             slot,
             list: None,
             page: None,
+            tries: CHALLENGE_TRIES,
         };
-        let parts = vec![
-            Part::List,
-            Part::Page(slot / PAGE_REFERENCES),
-            Part::Blocks(challenge.run()),
-        ];
         self.challenges.insert(link, challenge);
-        self.challenge_until(env.cx.now, link, CHALLENGE_PATIENCE);
-        env.out.push(Output::Send {
-            link,
-            topic,
-            frame: TopicFrame::BlockWant {
-                manifest: key.manifest,
-                parts,
-            },
-        });
+        self.say_challenge(env, link);
         true
     }
 
-    fn challenge_until(&mut self, now: Time, link: LinkId, patience: Duration) {
-        self.timers.set(Timer::Challenge(link), now.after(patience));
+    /// Asks for what is still to come. A peer whose rules let it give nothing now says nothing, so it is asked
+    /// more than once.
+    pub(super) fn say_challenge(&mut self, env: &mut Env<'_, '_>, link: LinkId) {
+        let Some(challenge) = self.challenges.get_mut(&link) else {
+            return;
+        };
+        let Some(left) = challenge.tries.checked_sub(1) else {
+            return self.challenged(env, link, Found::Silence);
+        };
+        challenge.tries = left;
+        let (key, parts) = (challenge.key, challenge.parts());
+        let manifest = key.manifest;
+        env.out.push(Output::Send {
+            link,
+            topic: key.local,
+            frame: TopicFrame::BlockWant { manifest, parts },
+        });
+        self.challenge_waits(env.cx.now, link);
+    }
+
+    /// Something came of a link: it is at work, and has more time for what it was asked.
+    pub(super) fn challenge_waits(&mut self, now: Time, link: LinkId) {
+        if self.challenges.contains_key(&link) {
+            let at = now.after(CHALLENGE_PATIENCE);
+            self.timers.set(Timer::Challenge(link), at);
+        }
     }
 
     /// A part has come; says whether it is the answer to a question of this kind.
@@ -156,9 +182,8 @@ impl Swap {
         if challenge.key != key || challenge.next() != part {
             return false;
         }
-        match challenge.take(bytes) {
-            Some(found) => self.challenged(env, link, found),
-            None => self.challenge_until(env.cx.now, link, CHALLENGE_PATIENCE),
+        if let Some(found) = challenge.take(bytes) {
+            self.challenged(env, link, found);
         }
         true
     }

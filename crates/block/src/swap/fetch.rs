@@ -305,6 +305,7 @@ impl Swap {
         }
         self.fill(env);
         self.ask_others(env);
+        self.pump_all(env);
         if !self.fetches.is_empty() {
             self.look_around_later(env);
         }
@@ -424,6 +425,19 @@ impl Swap {
             return;
         };
         let known = fetch.sources.contains_key(&link);
+        let whole = |slots: &[SlotRange]| {
+            let first = slots.first();
+            first.is_some_and(|range| range.first == 0 && range.count >= key.manifest.count)
+        };
+        if !known && fetch.sources.len() >= MAX_SOURCES && whole(&slots) {
+            // Who has all of it takes the place of one who has a part.
+            let part = fetch
+                .sources
+                .iter()
+                .find(|(_, it)| !it.is_whole(key.manifest.count));
+            let part = part.map(|(link, _)| *link);
+            part.into_iter().for_each(|link| fetch.no_source(link));
+        }
         let room = known || fetch.sources.len() < MAX_SOURCES;
         if room && !slots.is_empty() && !fetch.bad.contains(&link) {
             let source = Source::new(slots, &fetch.here);
@@ -470,14 +484,14 @@ impl Swap {
         }
     }
 
-    /// Whether a peer that is near, and answers, has all of what is asked for: no other is asked then.
-    fn is_near_by(&self, key: &Key, link: LinkId) -> bool {
+    /// Whether a peer that is near, and gives enough, has all of what is asked for: no other is asked then.
+    fn is_near_by(&self, now: Time, key: &Key, link: LinkId) -> bool {
         let Some(fetch) = self.fetches.get(key) else {
             return false;
         };
         let near = |link: &LinkId| {
             let state = self.links.get(link);
-            state.is_some_and(|state| state.near && !state.muted)
+            state.is_some_and(|state| state.near && !state.muted && !state.spell.is_slow(now))
         };
         let whole = |source: &Source| source.is_whole(key.manifest.count);
         let mut sources = fetch.sources.iter();
@@ -485,7 +499,7 @@ impl Swap {
     }
 
     fn ask_link(&mut self, env: &mut Env<'_, '_>, key: Key, link: LinkId) {
-        if self.is_near_by(&key, link) {
+        if self.is_near_by(env.cx.now, &key, link) {
             return;
         }
         let mut parts = Vec::new();
@@ -502,6 +516,11 @@ impl Swap {
             };
             let len = place(&fetch.manifest, part).map_or(0, |(_, len)| len);
             fetch.occupy(part, Busy::Asked(link));
+            if state.asks.is_empty() {
+                // What it did not give while nothing was asked of it does not count.
+                state.spell.since = Some(env.cx.now);
+                state.spell.bytes = 0;
+            }
             state.asks.push((key, part));
             state.asked = state.asked.saturating_add(len);
             self.in_flight = self.in_flight.saturating_add(len);
@@ -541,6 +560,8 @@ impl Swap {
             return;
         }
         state.muted = true;
+        // Who is near and does not answer is one among others from now on.
+        state.near = false;
         state.asked = 0;
         let asks = std::mem::take(&mut state.asks);
         self.give_up(link, asks);
@@ -564,6 +585,7 @@ impl Swap {
         (key, part): (Key, Part),
         bytes: Vec<u8>,
     ) {
+        self.challenge_waits(env.cx.now, link);
         if self.is_challenged(env, link, (key, part), &bytes) {
             return;
         }
@@ -576,6 +598,10 @@ impl Swap {
             return;
         };
         state.asks.remove(asked);
+        state.spell.counts(env.cx.now, bytes.len());
+        if state.asks.is_empty() {
+            state.spell.since = None;
+        }
         let manifest = CheckedManifest::of(&key.manifest).ok();
         let place = manifest.and_then(|manifest| place(&manifest, part));
         let (at, len) = place.unwrap_or((0, 0));
@@ -620,7 +646,12 @@ impl Swap {
                 }
             }
         }
-        self.pump(env, key);
+        if taken == Taken::Good {
+            self.pump(env, key);
+        } else {
+            // It has room for other contents now, which nobody else may have been asked for.
+            self.pump_all(env);
+        }
     }
 
     /// A piece that was read for a fetch itself.

@@ -38,6 +38,18 @@ pub const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// How long a peer may keep silent that was asked for a part of what it says it holds, before that counts.
 pub const CHALLENGE_PATIENCE: Duration = Duration::from_secs(120);
 
+/// How often a peer is asked for a part of what it says it holds, before its silence counts.
+pub const CHALLENGE_TRIES: u32 = 4;
+
+/// Contents among which one is drawn that a peer is asked for a part of.
+pub const CHALLENGE_LOOKS: usize = 64;
+
+/// How fast a near peer has to give, in bytes a second, for others not to be asked as well.
+pub const NEAR_RATE: u64 = 1 << 20;
+
+/// How long it is counted how much a near peer gives.
+pub const NEAR_SPELL: Duration = Duration::from_secs(4);
+
 /// How long fetching rests after the disk has failed, or was full.
 pub const DISK_RETRY: Duration = Duration::from_secs(30);
 

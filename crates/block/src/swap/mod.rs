@@ -37,7 +37,7 @@ use challenge::Challenge;
 pub use challenge::Found;
 use fetch::Fetch;
 pub use hold::{Known, NotAContent, Whole};
-use limits::{DISK_RETRY, EXPIRE_EVERY, FORGET_PER_TURN, LOOK_AROUND};
+use limits::{DISK_RETRY, EXPIRE_EVERY, FORGET_PER_TURN, LOOK_AROUND, NEAR_RATE, NEAR_SPELL};
 pub use row::TABLES;
 
 /// The node's own short number of a topic. Never on the wire.
@@ -194,11 +194,46 @@ enum Timer {
     Disk,
 }
 
+/// How much a near peer gives.
+#[derive(Debug, Default)]
+struct Spell {
+    since: Option<Time>,
+    bytes: u64,
+    slow: bool,
+}
+
+impl Spell {
+    /// It is asked for something, or has given so much.
+    fn counts(&mut self, now: Time, bytes: usize) {
+        let since = *self.since.get_or_insert(now);
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        let passed = now.since(since);
+        if passed >= NEAR_SPELL {
+            let ms = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+            let due = NEAR_RATE.saturating_mul(ms) / 1_000;
+            *self = Self {
+                since: Some(now),
+                bytes: 0,
+                slow: self.bytes < due,
+            };
+        }
+    }
+
+    /// Whether it gives too little for others not to be asked.
+    fn is_slow(&self, now: Time) -> bool {
+        let late = |since: Time| now.since(since) >= NEAR_SPELL;
+        self.slow || self.since.is_some_and(late)
+    }
+}
+
 /// A link, as far as blocks are concerned.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     topics: BTreeSet<Local>,
+    /// It is on a network of this node's own, and has answered so far.
     near: bool,
+    /// What it gave since then: see [`limits::NEAR_RATE`].
+    spell: Spell,
     /// What it was asked for, and has not answered.
     asks: Vec<(Key, Part)>,
     /// Bytes of that.
@@ -272,8 +307,10 @@ impl Swap {
         match input {
             Input::Proven { link, topic, near } => {
                 let state = self.links.entry(link).or_default();
+                if state.topics.is_empty() {
+                    state.near = near;
+                }
                 state.topics.insert(topic);
-                state.near = near;
                 self.ask_about(env, link, topic);
             }
             Input::Unproven { link, topic } => self.unproven(env, link, topic),
@@ -370,7 +407,7 @@ impl Swap {
                 Timer::Serve => self.serve_all(env),
                 Timer::Patience(link) => self.out_of_patience(env, link),
                 Timer::Again(link) => self.ask_again(env, link),
-                Timer::Challenge(link) => self.challenged(env, link, Found::Silence),
+                Timer::Challenge(link) => self.say_challenge(env, link),
                 Timer::Tell => self.tell(env),
                 Timer::Around => self.look_around(env),
                 Timer::Expire => self.expire(env),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::people::{Person, World};
+use crate::people::{Person, World, until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const MIB: u64 = 1024 * 1024;
@@ -301,4 +301,77 @@ fn a_home_that_cannot_be_written_is_a_clear_error_and_stays_whole() {
     disk.remount("rw");
     alice.up(&[]);
     assert_eq!(alice.texts("garden"), ["one"]);
+}
+
+#[test]
+fn a_file_that_fills_the_disk_goes_on_when_there_is_room_again() {
+    let world = World::new();
+    let Some(disk) = Disk::mounted(&world.path().join("disk"), 400 * MIB) else {
+        return;
+    };
+    let alice = world.up("alice");
+    let bob = on(&world, &disk, "bob", &[]);
+    alice.creates("garden");
+    bob.joins(&alice.invites("garden", "1"));
+    let mut photograph = vec![0; 60 << 20];
+    machine::Rng::from_seed([3; 32]).fill(&mut photograph);
+    let from = world.path().join("photograph.raw");
+    std::fs::write(&from, &photograph).unwrap();
+    alice.way(&["share", "garden", from.to_str().unwrap()]);
+    until("Bob has read of it", || {
+        !bob.json("File", &["files", "garden"]).is_empty()
+    });
+    // There is room for a part of it.
+    disk.fill(64 * MIB + 20 * MIB);
+    let to = world.path().join("got.raw");
+    let get = [
+        "get",
+        "garden",
+        "photograph.raw",
+        "--to",
+        to.to_str().unwrap(),
+    ];
+    let stops = bob.tries(&[&get[..], &["--timeout", "20s"]].concat());
+    assert_ne!(stops.code, 0, "{stops:?}");
+    assert!(!to.exists());
+    let until = Instant::now() + PATIENCE;
+    while !["\"full\"", "blocks-unwritten"]
+        .iter()
+        .any(|code| bob.tries(&["--json", "status"]).out.contains(code))
+    {
+        assert!(Instant::now() < until, "{}", bob.log());
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    let have = |file: &serde_json::Value| (file["have"].as_u64(), file["parts"].as_u64());
+    let (some, all) = have(&bob.object("File", &["files", "garden"]));
+    assert!(some < all, "{some:?} of {all:?}");
+    // A restart changes nothing of that.
+    bob.killed();
+    bob.up(&[]);
+    disk.empty();
+    knows(&bob, false);
+    bob.way(&[&get[..], &["--timeout", "60s"]].concat());
+    assert!(std::fs::read(&to).unwrap() == photograph, "every byte");
+    // What is here as blocks is not written where there is no room for it, and nothing is left of the attempt.
+    disk.fill(30 * MIB);
+    let folder = disk.place.join("out");
+    std::fs::create_dir(&folder).unwrap();
+    let out = folder.join("again.raw");
+    let again = [
+        "get",
+        "garden",
+        "photograph.raw",
+        "--to",
+        out.to_str().unwrap(),
+    ];
+    let ended = bob.tries(&again);
+    assert_ne!(ended.code, 0, "{ended:?}");
+    assert!(
+        ended.err.contains("room") || ended.err.contains("full"),
+        "{ended:?}"
+    );
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    disk.empty();
+    bob.way(&again);
+    assert!(std::fs::read(&out).unwrap() == photograph, "every byte");
 }

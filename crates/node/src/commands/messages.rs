@@ -19,6 +19,9 @@ use wire::plain::{Message, message_len};
 /// Envelopes that one turn makes of pending messages; the rest follows in the next turn.
 const ENVELOPES_PER_TURN: usize = 32;
 
+/// Custodians of mail that can be waited for: it is brought to no more.
+const MOST_FOR_MAIL: u32 = router::limits::MAX_HOLDERS as u32;
+
 /// The engine that people read.
 const INBOX: &str = "inbox";
 
@@ -381,6 +384,11 @@ impl Inner {
                 );
                 self.check_wait(turn, request);
             }
+            Ok((_, None)) if state == WaitFor::Held && of.is_some_and(|of| of > MOST_FOR_MAIL) => {
+                let text = format!("mail is held by {MOST_FOR_MAIL} custodians at most");
+                let failure = Failure::new(Code::Usage, text, "wait for fewer");
+                self.reply(turn, request, Reply::Failed(failure));
+            }
             Ok((MessageId { envelope: id, .. }, None)) => {
                 self.wait(turn, request, What::Mail { id, state, of }, timeout_ms);
                 self.check_mail_wait(turn, request);
@@ -401,7 +409,7 @@ impl Inner {
             WaitFor::Held => of.unwrap_or(1),
             WaitFor::Stored | WaitFor::Delivered => 1,
         };
-        let held = u32::try_from(mail.custodians()).unwrap_or(u32::MAX);
+        let held = u32::try_from(mail.custodians(turn.cx.wall.as_millis())).unwrap_or(u32::MAX);
         let (reached, count) = match state {
             WaitFor::Stored => (true, 1),
             // Who has it needs no custodian any more.

@@ -281,7 +281,7 @@ impl Inner {
             states,
             delivered: u32::from(mail.delivered_ms.is_some()),
             members: 1,
-            held: u32::try_from(mail.custodians()).unwrap_or(u32::MAX),
+            held: u32::try_from(mail.custodians(turn.cx.wall.as_millis())).unwrap_or(u32::MAX),
             waits_for: mail.waits_for.into_iter().collect(),
             hint: mail.hint,
         })))

@@ -58,10 +58,11 @@ pub struct MailState {
 }
 
 impl MailState {
-    /// By how many custodians it is held; core nodes of one operator are one.
+    /// By how many custodians it is held at a time, in milliseconds since 1970; core nodes of one operator are
+    /// one.
     #[must_use]
-    pub fn custodians(&self) -> usize {
-        let held = self.held.iter();
+    pub fn custodians(&self, at_ms: u64) -> usize {
+        let held = self.held.iter().filter(|held| held.until_ms > at_ms);
         let custodians = held.map(|held| Custodian::of(held.node, held.operator));
         custodians.collect::<BTreeSet<Custodian>>().len()
     }

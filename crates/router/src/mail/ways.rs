@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use identity::NodeId;
+use identity::{Custodian, NodeId, OperatorTag};
 use machine::{Cx, Outbox, Time};
 
 use super::lanes::Destination;
@@ -11,7 +11,7 @@ use crate::event::{Output, Why};
 use crate::limits::{BACKOFF_LONGEST, MAX_HOLDERS, STRANGER_TIME};
 use crate::links::Link;
 use crate::router::{Router, Timer};
-use crate::row::QueueRow;
+use crate::row::{HeldRow, QueueRow};
 use crate::targets::{Cores, Pace, Phase, Target, backoff};
 
 /// How long after its beginning a link shows, by its being there, that the peer takes this node for
@@ -180,7 +180,11 @@ impl Router {
         let cores = self.cores_of_recipient(cx, &NodeId::from_bytes(queued.to));
         let held = queued.held.iter();
         let held = held.filter(|held| cores.iter().any(|(core, _)| *core.as_bytes() == held.core));
-        held.count() >= MAX_HOLDERS
+        let custodian = |held: &HeldRow| {
+            let operator = held.operator.map(OperatorTag::from_bytes);
+            Custodian::of(NodeId::from_bytes(held.core), operator)
+        };
+        held.map(custodian).collect::<BTreeSet<Custodian>>().len() >= MAX_HOLDERS
     }
 
     /// When a core node that is linked may be brought mail for a client of its: nothing for now. Of a

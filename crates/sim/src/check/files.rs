@@ -48,6 +48,8 @@ impl Files {
     /// The disk is an older one.
     pub(crate) fn set_back(&mut self) {
         self.held.clear();
+        // What it had got may be gone with its rows.
+        self.fetched.clear();
     }
 
     /// The node says until when it holds these envelopes: if there are files among them, all of them is there.

@@ -35,6 +35,17 @@ const MADE_ANEW: u64 = 8;
 /// offered and refused again when the time has come, which is once an hour, for each chain. What it
 /// says about other chains is counted.
 const OFFERED_AGAIN: u64 = 16;
+/// Frames that it may say on each link because somebody looks whether a core node has what it says it
+/// holds: one question for a body and one for blocks in the time that is listened to, with the answers, of which
+/// that about blocks has three parts.
+const LOOKED_AFTER: u64 = 4;
+/// The kinds of these frames.
+const LOOKS: [&str; 4] = [
+    "topic-body-want",
+    "topic-bodies",
+    "topic-block-want",
+    "topic-blocks",
+];
 /// Links that a node may make anew meanwhile, beside as many as it has. More is churn.
 const LINKS_ANEW: u64 = 16;
 /// Frames about chains that are remembered of one node. Those beyond are excused by nothing.
@@ -153,6 +164,15 @@ impl Silence {
         heard.map_or(0, |heard| u64::from(heard.frames[kind]))
     }
 
+    /// How many frames of kinds with these names.
+    fn of_kinds(&self, names: &[&str]) -> u64 {
+        let frames = self.heard.iter().flat_map(|heard| heard.frames);
+        let of = frames
+            .zip(0..)
+            .filter(|(_, kind)| names.contains(&frame_name(*kind)));
+        of.map(|(count, _)| u64::from(count)).sum()
+    }
+
     /// What it has said, the most frequent first.
     fn kinds(&self) -> String {
         let frames = self.heard.iter().flat_map(|heard| heard.frames);
@@ -170,7 +190,8 @@ fn allowed(everybody: &Everybody<'_>, late: &Late, node: &Glance<'_>) -> u64 {
     let topics = node.watch.holdings.iter().count() as u64;
     let anew = said.of_kind(HELLO).min(links + LINKS_ANEW);
     let excused = excused(everybody, late, node).min(OFFERED_AGAIN * links);
-    RENEWED * topics * links + MADE_ANEW * anew + excused
+    let looks = said.of_kinds(&LOOKS).min(LOOKED_AFTER * links);
+    RENEWED * topics * links + MADE_ANEW * anew + excused + looks
 }
 
 /// How many frames of a node are about nothing but what was refused since faults have stopped, by it

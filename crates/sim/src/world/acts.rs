@@ -305,6 +305,7 @@ impl World {
                 }
                 host.look_at_paths(around);
                 host.hopes_again(around);
+                host.looks_at_cores(around);
             });
         }
     }

@@ -39,6 +39,7 @@ enum Asked {
     Send { step: u32 },
     Part { step: u32 },
     Get { step: u32 },
+    Cores,
     Mail { step: u32 },
     Rights { step: u32 },
     Read(usize),
@@ -534,6 +535,7 @@ impl Host {
             (Asked::Unpair { step }, Reply::Failed(_)) => self.keeps_device(around, step),
             (Asked::Part { step }, reply) => self.has_parted(around, step, &reply),
             (Asked::Get { step }, _) => self.has_fetched(around, step, done),
+            (Asked::Cores, reply) => self.judges_cores(around, &reply),
             (Asked::Link(at), reply) => {
                 self.app.seats[at].link = stage;
                 self.tells_all(around, at, reply);

@@ -83,6 +83,9 @@ impl Links {
     }
 }
 
+/// How addresses in open sites begin.
+const WORLD: &str = "20";
+
 impl Net {
     pub(crate) fn new(plan: &Plan, ids: Vec<NodeId>) -> Self {
         let raiders = plan.steps.iter().filter_map(|step| match step.act {
@@ -112,12 +115,16 @@ impl Net {
     /// The address at which a node listens now: its site is part of it.
     pub(crate) fn address(&self, no: NodeNo) -> String {
         let site = self.at[no as usize];
-        format!("10.{site}.{}.{}:4433", no / 250, no % 250 + 1)
+        // What is open has an address of the world, and what is not one of its own network.
+        let open = self.sites[site as usize].open;
+        let first = if open { WORLD } else { "10" };
+        format!("{first}.{site}.{}.{}:4433", no / 250, no % 250 + 1)
     }
 
     /// The node that listens at an address.
     pub(crate) fn at_address(&self, address: &str) -> Option<NodeNo> {
-        let host = address.strip_suffix(":4433")?.strip_prefix("10.")?;
+        let host = address.strip_suffix(":4433")?;
+        let (_, host) = host.split_once('.')?;
         let mut parts = host.split('.').map(str::parse::<u32>);
         let mut next = || parts.next().and_then(Result::ok);
         let (site, high, low) = (next()?, next()?, next()?);
