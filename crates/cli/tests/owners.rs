@@ -135,6 +135,8 @@ fn two_of_three_go_on_without_the_founder() {
     until("bob knows that dan writes under it", || {
         rights(&bob, "dan").contains(&"admit".to_owned())
     });
+    // What Dan gave ends with Dan's rights, but for whom Cleo knows: they get grants of their own.
+    until("cleo knows eve", || !rights(&cleo, "eve").is_empty());
     cleo.object("Proposal", &["revoke", "garden", "dan"]);
     assert_eq!(signs(&bob)["done"], true);
     until("dan hears it", || {

@@ -231,4 +231,25 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         to: "self.operator = self.operator.or(word.operator);",
         tests: &["-p topic --test main -- operators::"],
     },
+    Mutation {
+        what: "who serves a topic again says so to nobody",
+        file: "crates/topic/src/sync.rs",
+        from: "if std::mem::take(&mut peer.turned_away) {",
+        to: "if false && std::mem::take(&mut peer.turned_away) {",
+        tests: &["-p node --test main -- several::"],
+    },
+    Mutation {
+        what: "silence counts for a lie where nothing else is said",
+        file: "crates/topic/src/audits.rs",
+        from: "heard.is_some_and(|at| at.after(AUDIT_HEARD) > env.cx.now)",
+        to: "true || heard.is_some_and(|at| at.after(AUDIT_HEARD) > env.cx.now)",
+        tests: &["-p node --test main -- several::"],
+    },
+    Mutation {
+        what: "core nodes are asked for messages alone",
+        file: "crates/node/src/auditing.rs",
+        from: "for what in [Asked::Body, Asked::Block] {",
+        to: "for what in [Asked::Body] {",
+        tests: &["-p node --test main -- several::"],
+    },
 ];

@@ -160,7 +160,7 @@ impl Swap {
         self.challenge_waits(env.cx.now, link);
     }
 
-    /// Something came of a link: it is at work, and has more time for what it was asked.
+    /// Something that was asked for came of a link: it is at work, and has more time.
     pub(super) fn challenge_waits(&mut self, now: Time, link: LinkId) {
         if self.challenges.contains_key(&link) {
             let at = now.after(CHALLENGE_PATIENCE);
@@ -182,8 +182,9 @@ impl Swap {
         if challenge.key != key || challenge.next() != part {
             return false;
         }
-        if let Some(found) = challenge.take(bytes) {
-            self.challenged(env, link, found);
+        match challenge.take(bytes) {
+            Some(found) => self.challenged(env, link, found),
+            None => self.challenge_waits(env.cx.now, link),
         }
         true
     }

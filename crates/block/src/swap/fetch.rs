@@ -585,7 +585,6 @@ impl Swap {
         (key, part): (Key, Part),
         bytes: Vec<u8>,
     ) {
-        self.challenge_waits(env.cx.now, link);
         if self.is_challenged(env, link, (key, part), &bytes) {
             return;
         }
@@ -612,6 +611,7 @@ impl Swap {
             let patience = env.cx.now.after(PATIENCE);
             self.timers.set(Timer::Patience(link), patience);
         }
+        self.challenge_waits(env.cx.now, link);
         let fetch = self.fetches.get_mut(&key);
         // Of a fetch that has ended and begun anew it may be an answer to the one before.
         let Some(fetch) = fetch.filter(|fetch| fetch.busy.get(&part) == Some(&Busy::Asked(link)))

@@ -313,7 +313,7 @@ fn a_file_that_fills_the_disk_goes_on_when_there_is_room_again() {
     let bob = on(&world, &disk, "bob", &[]);
     alice.creates("garden");
     bob.joins(&alice.invites("garden", "1"));
-    let mut photograph = vec![0; 60 << 20];
+    let mut photograph = vec![0; 120 << 20];
     machine::Rng::from_seed([3; 32]).fill(&mut photograph);
     let from = world.path().join("photograph.raw");
     std::fs::write(&from, &photograph).unwrap();
