@@ -259,14 +259,18 @@ fn a_core_node_that_ends_keeps_the_mailbox_until_there_is_another() {
 #[test]
 fn a_core_node_that_serves_a_topic_again_takes_at_once_what_it_refused() {
     let (mut world, [one, two, alice, bob]) = garden(66);
+    let carol = world.add("Carol", false);
+    let link = invite(&mut world, alice, "tea", 1);
+    join(&mut world, carol, &link);
+    world.pass(MINUTE);
     use_core(&mut world, alice, two);
     assert_eq!(leave(&mut world, alice, one, false), Reply::Done);
     world.pass(MINUTE * 5);
     assert_eq!(cores(&mut world, alice).len(), 1);
-    // Nobody has it hold the topic any more, and it says so to whoever writes.
+    // Nobody has it hold the topic any more, and it says so to whoever writes, and is offered it by others too.
     for n in 0..3 {
         send(&mut world, bob, "tea", &format!("refused {n}"));
-        send(&mut world, alice, "tea", &format!("refused too {n}"));
+        send(&mut world, carol, "tea", &format!("refused too {n}"));
         world.pass(MINUTE);
     }
     use_core(&mut world, alice, one);
@@ -274,8 +278,12 @@ fn a_core_node_that_serves_a_topic_again_takes_at_once_what_it_refused() {
     world.pass(MINUTE * 5);
     assert_eq!(cores(&mut world, alice).len(), 1);
     world.down(two);
-    // It has got what it refused by now, from whomever; what comes next it is given all the same.
-    for (from, text) in [(alice, "Alice's"), (bob, "Bob's")] {
+    // It has got what it refused by now, from one of them. What comes next it is given all the same, by those who
+    // write it themselves.
+    for (a, b) in [(alice, bob), (alice, carol), (bob, carol)] {
+        world.cut_off(a, b);
+    }
+    for (from, text) in [(bob, "Bob's"), (carol, "Carol's")] {
         let id = send(&mut world, from, "tea", text);
         world.pass(Duration::from_secs(20));
         let held = why(&mut world, from, &id).held;

@@ -236,7 +236,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/topic/src/sync.rs",
         from: "if std::mem::take(&mut peer.turned_away) {",
         to: "if false && std::mem::take(&mut peer.turned_away) {",
-        tests: &["-p node --test main -- several::"],
+        tests: &["-p sim --test main -- ready_made_scenarios_hold"],
     },
     Mutation {
         what: "silence counts for a lie where nothing else is said",
