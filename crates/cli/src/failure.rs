@@ -86,6 +86,8 @@ codes! {
     Usage = "usage", Usage;
     /// No node is running in this home.
     NoNode = "no-node", NoNode;
+    /// The node began anew, after a fault or with a disk that has room again, before it answered.
+    Anew = "anew", NoNode;
     /// A wait ran out.
     NotYet = "not-yet", NotYet;
     /// Somebody said no.

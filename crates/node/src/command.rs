@@ -181,6 +181,37 @@ pub enum Command {
     Why { id: Option<String> },
 }
 
+impl Command {
+    /// Whether a node that was asked twice has done no more than one that was asked once: then it may be
+    /// asked again when a life of it ends before its answer. What waits waits as long again.
+    #[must_use]
+    pub const fn only_asks(&self) -> bool {
+        use devices::DeviceCommand;
+        use files::FilesCommand;
+        use owners::OwnersCommand;
+        matches!(
+            self,
+            Self::Status
+                | Self::Identity
+                | Self::Peers
+                | Self::CoreClients
+                | Self::CoreList
+                | Self::Topics
+                | Self::TopicInfo { .. }
+                | Self::Members { .. }
+                | Self::JoinLook { .. }
+                | Self::Wait { .. }
+                | Self::Read { .. }
+                | Self::Inbox { .. }
+                | Self::PingNode { .. }
+                | Self::Why { .. }
+                | Self::Device(DeviceCommand::List)
+                | Self::Owners(OwnersCommand::List { .. })
+                | Self::Files(FilesCommand::List { .. })
+        )
+    }
+}
+
 /// Where reading begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFrom {

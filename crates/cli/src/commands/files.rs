@@ -104,6 +104,8 @@ pub fn get(context: &mut Context, get: Get) -> Outcome {
                     shown.now(&file);
                 }
             }
+            // It fetches on; what it wrote out of the file is written from the beginning.
+            Err(failure) if failure.code == Code::Anew => {}
             Err(failure) => {
                 shown.end();
                 return Err(failure.into());
