@@ -4,7 +4,7 @@
 use crate::eris::{BlockSize, EncodeError, EncodedBlock, Encoder, Fed, ReadCapability};
 use crate::manifest::{CheckedManifest, Page, PageList, References};
 use identity::Secret;
-use wire::{Manifest, Part, SlotRange};
+use wire::{Manifest, Part, SharedFile, SlotRange};
 
 /// A content with all that is stored of it.
 #[derive(Clone, Debug)]
@@ -49,6 +49,19 @@ impl Whole {
             capability,
             stored,
         })
+    }
+
+    /// What is said of it to others: one file of this name and of so many bytes, which are the content's.
+    #[must_use]
+    pub fn as_file(&self, name: &str, length: u64) -> SharedFile {
+        SharedFile {
+            capability: self.capability.to_bytes(),
+            length,
+            name: name.to_owned(),
+            size: length,
+            entries: 1,
+            folder: false,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use block::eris::{BlockSize, Encoder, Reference};
 use block::manifest::{CheckedManifest, References};
 use block::memory::Whole;
-use block::swap::limits::{CHALLENGE_PATIENCE, CHALLENGE_TRIES, LINK_WINDOW, NEAR_SPELL};
+use block::swap::limits::{
+    CHALLENGE_PATIENCE, CHALLENGE_TRIES, LINK_WINDOW, MAX_IN_FLIGHT, NEAR_SPELL,
+};
 use block::swap::{Found, Input, LinkId, NotAContent, Swap};
 use identity::Secret;
 use machine::{ContentName, MemoryContents};
@@ -30,6 +32,43 @@ fn contents_of_all_sizes_come_whole_and_hardly_a_byte_twice() {
         assert!(room.is_whole(1, &whole), "{length} bytes");
         assert_eq!(room.peers[1].whole, 1);
         assert!(room.moved <= whole.stored.len() as u64);
+    }
+}
+
+#[test]
+fn a_long_file_keeps_no_short_one_waiting() {
+    // With a disk that does one thing after everything that a link brings, what is under way waits for the disk.
+    for (seed, slow) in (0..8).flat_map(|seed| [(seed, false), (seed, true)]) {
+        let (film, note) = (content(seed, 40 * MIB), content(seed + 100, 200_000));
+        let mut room = Room::new(seed, 2);
+        room.has(0, &film);
+        room.has(0, &note);
+        room.wants(1, &film);
+        let one = |room: &mut Room| {
+            let mut stepped = slow;
+            while stepped {
+                let mut work = std::mem::take(&mut room.peers[1].work);
+                stepped = room.step();
+                work.append(&mut room.peers[1].work);
+                room.peers[1].work = work;
+            }
+            room.step()
+        };
+        for _ in 0..200 {
+            one(&mut room);
+        }
+        room.wants(1, &note);
+        let moved = room.moved;
+        while !room.is_whole(1, &note) {
+            assert!(one(&mut room), "it comes");
+        }
+        let moved = room.moved - moved;
+        // What was asked for before it came first, and then each had its turn.
+        let most = 3 * LINK_WINDOW + if slow { MAX_IN_FLIGHT } else { 0 };
+        assert!(moved <= most as u64, "{moved} bytes came first, {slow}");
+        assert!(!room.is_whole(1, &film));
+        room.run();
+        assert!(room.is_whole(1, &film));
     }
 }
 

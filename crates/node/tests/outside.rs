@@ -4,7 +4,6 @@ use super::tested::{FileDone, FileJob};
 use block::memory::{Whole, damaged, decode};
 use machine::MemoryContents;
 use std::collections::BTreeMap;
-use wire::SharedFile;
 
 /// The contents of a node, and the files beside its home, by path.
 #[derive(Debug, Default)]
@@ -33,16 +32,9 @@ impl Outside {
                 let Some(whole) = Whole::encode(bytes, secret) else {
                     return failed("it is empty or too long");
                 };
-                self.contents.insert(content, whole.stored);
-                let file = SharedFile {
-                    capability: whole.capability.to_bytes(),
-                    length,
-                    name: path.rsplit('/').next().unwrap_or_default().to_owned(),
-                    size: length,
-                    entries: 1,
-                    folder: false,
-                };
+                let file = whole.as_file(path.rsplit('/').next().unwrap_or_default(), length);
                 let manifest = whole.manifest;
+                self.contents.insert(content, whole.stored);
                 FileDone::Shared { manifest, file }
             }
             FileJob::Unpack {

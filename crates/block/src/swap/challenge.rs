@@ -33,7 +33,7 @@ pub(super) struct Challenge {
     slot: u32,
     list: Option<PageList>,
     page: Option<Page>,
-    /// How often it may still be said again.
+    /// How often it may still be said.
     tries: u32,
 }
 

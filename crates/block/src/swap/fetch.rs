@@ -11,8 +11,8 @@ use wire::{Part, SlotRange, TopicFrame};
 use super::bits::Bits;
 use super::hold::{bits_of, put_row, row_of};
 use super::limits::{
-    ASK_AGAIN, LINK_WINDOW, LOOKED_AT, MAX_BAD, MAX_FETCHES, MAX_IN_FLIGHT, MAX_PAGES_AT_WORK,
-    MAX_SOURCES, PATIENCE, REST, REST_MAX,
+    ASK_AGAIN, ASK_BELOW, LINK_WINDOW, LOOKED_AT, MAX_BAD, MAX_FETCHES, MAX_IN_FLIGHT,
+    MAX_PAGES_AT_WORK, MAX_SOURCES, PATIENCE, REST, REST_MAX,
 };
 use super::row::{ContentRow, PAGE, WANTED};
 use super::serve::place;
@@ -447,9 +447,17 @@ impl Swap {
     }
 
     pub(super) fn pump_all(&mut self, env: &mut Env<'_, '_>) {
+        if self.disk_failed || self.full {
+            return;
+        }
+        let sources = self.fetches.values().flat_map(|fetch| fetch.sources.keys());
+        let links: BTreeSet<LinkId> = sources.copied().collect();
+        for link in links {
+            self.pump_link(env, link);
+        }
         let keys: Vec<Key> = self.fetches.keys().copied().collect();
         for key in keys {
-            self.pump(env, key);
+            self.read_own(env, key);
         }
     }
 
@@ -463,7 +471,10 @@ impl Swap {
             None => return,
         };
         for link in links {
-            self.ask_link(env, key, link);
+            let state = self.links.get(&link);
+            if state.is_some_and(|state| state.asked <= ASK_BELOW) {
+                self.ask_link(env, key, link, LINK_WINDOW);
+            }
         }
         self.read_own(env, key);
     }
@@ -498,12 +509,41 @@ impl Swap {
         !near(&link) && sources.any(|(other, source)| near(other) && whole(source))
     }
 
-    fn ask_link(&mut self, env: &mut Env<'_, '_>, key: Key, link: LinkId) {
+    /// A link has room: the contents that are fetched of it take turns, so that a long one keeps none waiting.
+    fn pump_link(&mut self, env: &mut Env<'_, '_>, link: LinkId) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        if state.asked > ASK_BELOW || self.disk_failed || self.full {
+            return;
+        }
+        let fetches = self.fetches.iter();
+        let mut keys: Vec<Key> = fetches
+            .filter(|(_, fetch)| fetch.sources.contains_key(&link))
+            .map(|(key, _)| *key)
+            .collect();
+        let next = keys.partition_point(|key| Some(*key) <= state.turn);
+        keys.rotate_left(next);
+        let share = (LINK_WINDOW - ASK_BELOW) / keys.len().max(1);
+        // What some leave over goes to the others.
+        for share in [share, LINK_WINDOW] {
+            for key in &keys {
+                self.ask_link(env, *key, link, share);
+            }
+        }
+        for key in keys {
+            self.read_own(env, key);
+        }
+    }
+
+    /// Asks a link for so many bytes of a content, and a part more.
+    fn ask_link(&mut self, env: &mut Env<'_, '_>, key: Key, link: LinkId, share: usize) {
         if self.is_near_by(env.cx.now, &key, link) {
             return;
         }
         let mut parts = Vec::new();
-        while parts.len() < MAX_PARTS && self.in_flight < MAX_IN_FLIGHT {
+        let mut bytes = 0_usize;
+        while parts.len() < MAX_PARTS && self.in_flight < MAX_IN_FLIGHT && bytes < share {
             let Some(fetch) = self.fetches.get_mut(&key) else {
                 return;
             };
@@ -517,13 +557,13 @@ impl Swap {
             let len = place(&fetch.manifest, part).map_or(0, |(_, len)| len);
             fetch.occupy(part, Busy::Asked(link));
             if state.asks.is_empty() {
-                // What it did not give while nothing was asked of it does not count.
-                state.spell.since = Some(env.cx.now);
-                state.spell.bytes = 0;
+                state.spell.begin(env.cx.now);
             }
             state.asks.push((key, part));
             state.asked = state.asked.saturating_add(len);
+            state.turn = Some(key);
             self.in_flight = self.in_flight.saturating_add(len);
+            bytes = bytes.saturating_add(len);
             parts.push(part);
         }
         if parts.is_empty() {
@@ -599,7 +639,7 @@ impl Swap {
         state.asks.remove(asked);
         state.spell.counts(env.cx.now, bytes.len());
         if state.asks.is_empty() {
-            state.spell.since = None;
+            state.spell.rest();
         }
         let manifest = CheckedManifest::of(&key.manifest).ok();
         let place = manifest.and_then(|manifest| place(&manifest, part));
@@ -646,10 +686,10 @@ impl Swap {
                 }
             }
         }
-        if taken == Taken::Good {
-            self.pump(env, key);
+        if taken == Taken::Good && matches!(part, Part::Blocks(_)) {
+            self.pump_link(env, link);
         } else {
-            // It has room for other contents now, which nobody else may have been asked for.
+            // By a page others can be asked for its blocks; and what did not come leaves room for other contents.
             self.pump_all(env);
         }
     }

@@ -14,6 +14,10 @@ pub const MAX_IN_FLIGHT: usize = 12 << 20;
 /// back. More is asked for as answers come.
 pub const LINK_WINDOW: usize = 2 << 20;
 
+/// Bytes that a link is asked for, beyond which it is asked for no more until some have come: so that it is asked
+/// for several parts at a time, and not for one whenever one has come.
+pub const ASK_BELOW: usize = LINK_WINDOW / 4 * 3;
+
 /// Pages of a content whose blocks are being fetched at a time, each 32 KiB in memory. Others wait.
 pub const MAX_PAGES_AT_WORK: usize = 4;
 

@@ -194,16 +194,29 @@ enum Timer {
     Disk,
 }
 
-/// How much a near peer gives.
+/// How much a near peer gives of what is asked of it: see [`limits::NEAR_RATE`].
 #[derive(Debug, Default)]
 struct Spell {
+    /// Nothing while nothing is asked of it.
     since: Option<Time>,
+    /// What it gave since then.
     bytes: u64,
     slow: bool,
 }
 
 impl Spell {
-    /// It is asked for something, or has given so much.
+    /// Something is asked of it, and nothing was before: what it did not give until now does not count.
+    fn begin(&mut self, now: Time) {
+        self.since = Some(now);
+        self.bytes = 0;
+    }
+
+    /// Nothing is asked of it any more.
+    fn rest(&mut self) {
+        self.since = None;
+    }
+
+    /// It has given so much.
     fn counts(&mut self, now: Time, bytes: usize) {
         let since = *self.since.get_or_insert(now);
         self.bytes = self.bytes.saturating_add(bytes as u64);
@@ -211,11 +224,8 @@ impl Spell {
         if passed >= NEAR_SPELL {
             let ms = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
             let due = NEAR_RATE.saturating_mul(ms) / 1_000;
-            *self = Self {
-                since: Some(now),
-                bytes: 0,
-                slow: self.bytes < due,
-            };
+            self.slow = self.bytes < due;
+            self.begin(now);
         }
     }
 
@@ -232,12 +242,14 @@ pub(crate) struct Link {
     topics: BTreeSet<Local>,
     /// It is on a network of this node's own, and has answered so far.
     near: bool,
-    /// What it gave since then: see [`limits::NEAR_RATE`].
+    /// Whether it gives enough.
     spell: Spell,
     /// What it was asked for, and has not answered.
     asks: Vec<(Key, Part)>,
     /// Bytes of that.
     asked: usize,
+    /// The content of which something was last asked for.
+    turn: Option<Key>,
     /// It did not answer for too long: nothing is asked of it.
     muted: bool,
     /// Contents of which it gave something else than was asked for.

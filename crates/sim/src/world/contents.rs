@@ -13,7 +13,7 @@ use identity::Secret;
 use machine::{ContentDone, ContentEffect, ContentName, Rng};
 use node::{FileDone, FileJob, Input};
 use std::time::Duration;
-use wire::{Manifest, SharedFile};
+use wire::Manifest;
 
 /// Bytes of a file that are dealt with in a microsecond, beside a commit.
 const FILE_SPEED: u64 = 100;
@@ -144,16 +144,9 @@ impl Host {
         if capacity > 0 && disk.used() + whole.stored.len() as u64 > capacity {
             return failed("the disk is full");
         }
-        disk.contents_mut().insert(content, whole.stored);
-        let file = SharedFile {
-            capability: whole.capability.to_bytes(),
-            length: length.into(),
-            name: path.trim_start_matches(SHARED).to_owned(),
-            size: length.into(),
-            entries: 1,
-            folder: false,
-        };
+        let file = whole.as_file(path.trim_start_matches(SHARED), length.into());
         let manifest = whole.manifest;
+        disk.contents_mut().insert(content, whole.stored);
         FileDone::Shared { manifest, file }
     }
 
