@@ -2,17 +2,18 @@
 
 use crate::Handle;
 use crate::fault::panic_text;
-use crate::limits::{MAX_CONTENT_AT_ONCE, MAX_CONTENT_BYTES_AT_ONCE};
+use crate::limits::{CONTENT_GATHERING, MAX_CONTENT_AT_ONCE, MAX_CONTENT_BYTES_AT_ONCE};
 use machine::{ContentDone, ContentEffect};
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use store::Content;
 
 /// Carries out effects on contents, one after the other in the order in which it is given them, on the
-/// blocking threads of a runtime, and sends the node what came of them. What waits while the disk is busy is
-/// written together and synced once.
+/// blocking threads of a runtime, and sends the node what came of them. Pieces that come while the disk is busy, or
+/// shortly after one another, are written together and synced once.
 pub struct Contents<I> {
     shared: Arc<Shared<I>>,
     runtime: tokio::runtime::Handle,
@@ -24,6 +25,8 @@ struct Shared<I> {
     /// Makes an input of a completion.
     input: fn(ContentDone) -> I,
     queue: Mutex<Queue>,
+    /// Something came that is no write.
+    urgent: Condvar,
 }
 
 #[derive(Default)]
@@ -50,6 +53,7 @@ impl<I: Send + 'static> Contents<I> {
                 handle,
                 input,
                 queue,
+                urgent: Condvar::new(),
             }),
             runtime,
         }
@@ -59,6 +63,7 @@ impl<I: Send + 'static> Contents<I> {
     /// be under way is for the node to say.
     pub fn take(&self, effect: ContentEffect) {
         let life = self.shared.handle.inbox.life();
+        let waits = !matches!(effect, ContentEffect::Write { .. });
         let mut queue = self.shared.lock();
         queue.effects.push_back((life, effect));
         let rests = !std::mem::replace(&mut queue.busy, true);
@@ -66,6 +71,8 @@ impl<I: Send + 'static> Contents<I> {
         if rests {
             let shared = Arc::clone(&self.shared);
             self.runtime.spawn_blocking(move || shared.work());
+        } else if waits {
+            self.shared.urgent.notify_one();
         }
     }
 }
@@ -95,15 +102,25 @@ impl<I: Send + 'static> Shared<I> {
     fn next(&self) -> Option<(Vec<u64>, Vec<ContentEffect>)> {
         let mut queue = self.lock();
         let (mut lives, mut effects, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
+        let until = Instant::now() + CONTENT_GATHERING;
+        // Whoever waits for anything else than a write waits for no further ones.
+        let mut gathers = true;
         while effects.len() < MAX_CONTENT_AT_ONCE && bytes < MAX_CONTENT_BYTES_AT_ONCE {
             let Some((life, effect)) = queue.effects.pop_front() else {
-                break;
+                let left = until.saturating_duration_since(Instant::now());
+                if effects.is_empty() || !gathers || left.is_zero() {
+                    break;
+                }
+                let waited = self.urgent.wait_timeout(queue, left);
+                queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
             };
             let more = match &effect {
                 ContentEffect::Write { bytes, .. } => bytes.len(),
                 ContentEffect::Read { len, .. } => usize::try_from(*len).unwrap_or(usize::MAX),
                 ContentEffect::Delete(_) | ContentEffect::List { .. } => 0,
             };
+            gathers &= matches!(effect, ContentEffect::Write { .. });
             bytes = bytes.saturating_add(more);
             lives.push(life);
             effects.push(effect);

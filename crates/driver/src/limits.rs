@@ -51,6 +51,10 @@ pub const MAX_CONTENT_AT_ONCE: usize = 128;
 /// more piece, what is in memory for contents while the disk is busy, beside what waits.
 pub const MAX_CONTENT_BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
 
+/// How long a piece that is to be written waits for others, to be synced with them: a sync costs as much for one
+/// piece as for many. What that delays is that the piece is said to be here, and not that more is asked for.
+pub const CONTENT_GATHERING: Duration = Duration::from_millis(8);
+
 /// Bytes of a file that are read or written at once while it is shared or unpacked; between two pieces whoever
 /// watches may stop it. A few times what is encoded at once (a guess).
 pub const FILE_PIECE: usize = 256 * 1024;

@@ -4,11 +4,15 @@ use crate::error::io;
 use crate::home::{hex, make_folder, sync_folder, unhex};
 use crate::{MAX_CONTENT, MAX_PIECE, OpenFailed};
 use machine::{ContentDone, ContentEffect, ContentName, MAX_LISTED};
-use std::collections::{BTreeMap, btree_map};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{Advice, fadvise};
+use rustix::io::{pread, retry_on_intr};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The contents of a home, in `content/<first byte>/<name>`, a file each. A file has holes where no piece
 /// has been written. Only records say which pieces are here: what a file has beside them, the writes that
@@ -16,7 +20,16 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Content {
     dir: PathBuf,
+    named: Arc<Mutex<BTreeSet<ContentName>>>,
 }
+
+/// What lies further behind in a content that is fetched is not kept in the system's cache once it is on the disk: a
+/// long file takes the room of nothing that the machine works with. Whoever reads it soon reads from the disk.
+const CACHED: u64 = 32 << 20;
+
+/// Contents of which is remembered that their names are on the disk. Of others the folder is synced with each
+/// write: beyond this many all are forgotten.
+const MAX_NAMED: usize = 1_024;
 
 impl Content {
     /// The contents of the home at `home`.
@@ -33,6 +46,7 @@ impl Content {
     pub(crate) fn existing(home: &Path) -> Self {
         Self {
             dir: home.join("content"),
+            named: Arc::default(),
         }
     }
 
@@ -47,10 +61,9 @@ impl Content {
             .map(|effect| self.carry_out(effect, &mut written))
             .collect();
         let unsafe_files = written.into_iter().filter_map(|(name, file)| {
-            let synced = file.sync_data().and_then(|()| {
-                // The file may be new, and its name not on the disk yet.
-                sync_folder(&self.folder_of(name)).map_err(Error::other)
-            });
+            let synced = file.sync_data().and_then(|()| self.sync_name(name));
+            // A hint, and no harm where it is not taken.
+            let _ = fadvise(&file, CACHED, None, Advice::DontNeed);
             Some((name, synced.err()?.to_string()))
         });
         let unsafe_files: BTreeMap<ContentName, String> = unsafe_files.collect();
@@ -107,6 +120,25 @@ impl Content {
         }
     }
 
+    /// The file may be new, and its name not on the disk yet: also if an earlier process made it.
+    fn sync_name(&self, name: ContentName) -> std::io::Result<()> {
+        if self.named().contains(&name) {
+            return Ok(());
+        }
+        sync_folder(&self.folder_of(name)).map_err(Error::other)?;
+        let mut named = self.named();
+        if named.len() >= MAX_NAMED {
+            named.clear();
+        }
+        named.insert(name);
+        Ok(())
+    }
+
+    fn named(&self) -> MutexGuard<'_, BTreeSet<ContentName>> {
+        // Nothing panics while this lock is held.
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn create(&self, name: ContentName) -> Result<File, OpenFailed> {
         make_folder(&self.folder_of(name))?;
         let path = self.path(name);
@@ -147,7 +179,11 @@ impl Content {
     pub fn reader(&self, name: ContentName) -> Result<Option<ContentReader>, OpenFailed> {
         let path = self.path(name);
         match File::open(&path) {
-            Ok(file) => Ok(Some(ContentReader { file, path })),
+            Ok(file) => {
+                // A hint: it is read from its beginning to its end.
+                let _ = fadvise(&file, 0, None, Advice::Sequential);
+                Ok(Some(ContentReader { file, path }))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io("opening", &path)(error)),
         }
@@ -174,8 +210,16 @@ impl Content {
         let wrong = io("reading", &path);
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let piece = within(at, len).and_then(|()| {
-            let mut piece = vec![0; len];
-            File::open(&path)?.read_exact_at(&mut piece, at)?;
+            let file = File::open(&path)?;
+            let mut piece = Vec::with_capacity(len);
+            while piece.len() < len {
+                let from = at.saturating_add(piece.len() as u64);
+                let read = || pread(&file, spare_capacity(&mut piece), from);
+                if retry_on_intr(read)? == 0 {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+            }
+            piece.truncate(len);
             Ok(piece)
         });
         match piece {
@@ -191,6 +235,7 @@ impl Content {
     /// # Errors
     /// When the file is there and cannot be removed.
     pub fn delete(&self, name: ContentName) -> Result<(), OpenFailed> {
+        self.named().remove(&name);
         let path = self.path(name);
         match fs::remove_file(&path) {
             Ok(()) => Ok(()),

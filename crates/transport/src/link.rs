@@ -51,6 +51,19 @@ pub(crate) trait Wire: Send + Sync + 'static {
     /// Waits until the connection is gone, and says why.
     fn closed(&self) -> impl Future<Output = DownReason> + Send;
 
+    /// Writes these bytes, one after the other.
+    fn write(
+        writer: &mut Self::Writer,
+        bytes: Vec<Vec<u8>>,
+    ) -> impl Future<Output = std::io::Result<()>> + Send {
+        async move {
+            for bytes in &bytes {
+                writer.write_all(bytes).await?;
+            }
+            writer.flush().await
+        }
+    }
+
     /// After the writer was shut down: waits until the peer has everything.
     fn delivered(writer: &mut Self::Writer) -> impl Future<Output = ()> + Send;
 
@@ -131,7 +144,7 @@ pub(crate) async fn run<W: Wire>(
         .await;
     let ended = tokio::select! {
         ended = read::frames(&teller, &place, &wire, &mut reader) => ended,
-        ended = write::frames(&teller, &place, &mut writer) => ended,
+        ended = write::frames::<W>(&teller, &place, &mut writer) => ended,
     };
     let reason = finish(&wire, &mut writer, ended).await;
     // The place is given up first, so that who sees `Down` finds it free.

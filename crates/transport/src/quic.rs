@@ -11,6 +11,7 @@ mod dial;
 
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
+use bytes::Bytes;
 use identity::NodeId;
 use iroh::{
     Endpoint,
@@ -122,6 +123,12 @@ impl link::Wire for Connection {
 
     async fn closed(&self) -> DownReason {
         down_reason(Self::closed(self).await)
+    }
+
+    /// Without a copy: QUIC keeps what is not acknowledged.
+    async fn write(writer: &mut SendStream, bytes: Vec<Vec<u8>>) -> std::io::Result<()> {
+        let mut bytes: Vec<Bytes> = bytes.into_iter().map(Bytes::from).collect();
+        Ok(writer.write_all_chunks(&mut bytes).await?)
     }
 
     async fn delivered(writer: &mut SendStream) {

@@ -52,6 +52,13 @@ pub fn up(context: &mut Context, up: Up) -> Outcome {
     run(context, up)
 }
 
+/// Threads for links and sockets. The node itself has one of its own, and so have its store and its contents: on two
+/// cores a second one here costs more than it brings.
+fn workers() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).clamp(1, 2)
+}
+
 fn run(context: &mut Context, up: Up) -> Outcome {
     let home = context.home.clone();
     home.create_folder()?;
@@ -61,7 +68,7 @@ fn run(context: &mut Context, up: Up) -> Outcome {
     allow_files();
     logs::start(config.log, up.detached_child.then(|| home.log()).as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(workers())
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Code::Failed, format!("cannot start: {error}"), ""))?;

@@ -81,8 +81,8 @@ pub(crate) enum Ending {
 /// What the writer has to do next.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// These bytes hold whole frames; the credit comes back once they are written.
-    Write { bytes: Vec<u8>, cost: u64 },
+    /// These bytes, one after the other, hold whole frames; the credit comes back once they are written.
+    Write { bytes: Vec<Vec<u8>>, cost: u64 },
     /// Nothing is queued and the link is to end.
     End(Ending),
 }
@@ -341,17 +341,24 @@ impl Place {
             return outgoing.ending.clone().map(Work::End);
         }
         let mut bytes = Vec::new();
-        let mut cost = 0_u64;
-        while let Some(frame) = outgoing.frames.front() {
-            if !bytes.is_empty() && bytes.len() + frame.len() > WRITE_BATCH {
-                break;
-            }
-            let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-            bytes.extend_from_slice(&length.to_be_bytes());
-            bytes.extend_from_slice(frame);
+        let mut short = Vec::new();
+        let (mut cost, mut written) = (0_u64, 0_usize);
+        while let Some(frame) = outgoing
+            .frames
+            .pop_front_if(|frame| written == 0 || written + frame.len() <= WRITE_BATCH)
+        {
+            written = written.saturating_add(frame.len());
             cost = cost.saturating_add(frame_cost(frame.len()));
-            outgoing.frames.pop_front();
+            let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+            short.extend_from_slice(&length.to_be_bytes());
+            if frame.len() < WRITE_BATCH {
+                short.extend_from_slice(&frame);
+            } else {
+                // What is long is not copied.
+                bytes.extend([std::mem::take(&mut short), frame]);
+            }
         }
+        bytes.extend(Some(short).filter(|short| !short.is_empty()));
         if outgoing.frames.is_empty() {
             // An idle link keeps no memory for a queue that was once long.
             outgoing.frames = VecDeque::new();

@@ -58,6 +58,20 @@ pub(super) async fn frames<W: Wire>(
 pub(super) struct Buffer {
     bytes: Vec<u8>,
     taken: usize,
+    /// A frame of more than [`READ_CHUNK`], which is read in place; nothing behind it has been read.
+    long: Option<Long>,
+}
+
+#[derive(Debug)]
+struct Long {
+    length: usize,
+    bytes: Vec<u8>,
+}
+
+impl Long {
+    const fn missing(&self) -> usize {
+        self.length.saturating_sub(self.bytes.len())
+    }
 }
 
 impl Buffer {
@@ -69,15 +83,25 @@ impl Buffer {
     /// The next whole frame, `None` when more bytes are needed, an error when what is announced
     /// is no frame.
     fn frame(&mut self) -> Result<Option<Vec<u8>>, DownReason> {
+        if self.long.is_some() {
+            let whole = self.long.take_if(|long| long.missing() == 0);
+            return Ok(whole.map(|long| long.bytes));
+        }
         let Some(length) = self.announced()? else {
             return Ok(None);
         };
-        let Some(body) = self.left().get(PREFIX..PREFIX + length) else {
-            return Ok(None);
-        };
-        let frame = body.to_vec();
-        self.taken += PREFIX + length;
-        Ok(Some(frame))
+        if let Some(body) = self.left().get(PREFIX..PREFIX + length) {
+            let frame = body.to_vec();
+            self.taken += PREFIX + length;
+            return Ok(Some(frame));
+        }
+        if length > READ_CHUNK {
+            let bytes = self.left()[PREFIX..].to_vec();
+            self.long = Some(Long { length, bytes });
+            self.bytes.clear();
+            self.taken = 0;
+        }
+        Ok(None)
     }
 
     fn announced(&self) -> Result<Option<usize>, DownReason> {
@@ -93,8 +117,16 @@ impl Buffer {
     }
 
     /// Reads what there is. Room is made for what has been announced only as bytes come, so an
-    /// announcement alone costs nothing.
+    /// announcement alone costs next to nothing.
     async fn fill(&mut self, reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
+        if let Some(long) = &mut self.long {
+            let (have, missing) = (long.bytes.len(), long.missing());
+            if long.bytes.capacity() - have < missing.min(READ_CHUNK) {
+                let room = READ_CHUNK.max(have.saturating_mul(7));
+                long.bytes.reserve_exact(missing.min(room));
+            }
+            return reader.take(missing as u64).read_buf(&mut long.bytes).await;
+        }
         self.bytes.drain(..self.taken);
         self.taken = 0;
         let room = if self.bytes.is_empty() {
@@ -123,7 +155,8 @@ mod tests {
                 Err(reason) => return (frames, Some(reason), most),
                 Ok(None) => {
                     let read = buffer.fill(&mut input).await.expect("memory can be read");
-                    most = most.max(buffer.bytes.capacity());
+                    let long = buffer.long.as_ref().map_or(0, |long| long.bytes.capacity());
+                    most = most.max(buffer.bytes.capacity() + long);
                     if read == 0 {
                         return (frames, None, most);
                     }

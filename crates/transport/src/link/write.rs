@@ -2,32 +2,26 @@
 
 use std::future::pending;
 
-use tokio::{
-    io::{AsyncWrite, AsyncWriteExt},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use super::{
-    Ended,
+    Ended, Wire,
     desk::{Ending, Place, Teller, Work},
 };
 use crate::{Event, limits::CLOSE_LINGER};
 
 /// Writes what is queued, one write for all frames that wait, until the link ends.
-pub(super) async fn frames(
+pub(super) async fn frames<W: Wire>(
     teller: &Teller,
     place: &Place,
-    writer: &mut (impl AsyncWrite + Unpin),
+    writer: &mut W::Writer,
 ) -> Ended {
     let link = place.link();
     loop {
         match place.work().await {
             Work::Write { bytes, cost } => {
-                let write = async {
-                    writer.write_all(&bytes).await.is_ok() && writer.flush().await.is_ok()
-                };
                 let written = tokio::select! {
-                    written = write => written,
+                    written = W::write(writer, bytes) => written.is_ok(),
                     ending = overdue(place) => return at_once(ending),
                 };
                 if !written {
