@@ -34,7 +34,10 @@ impl Topics {
         let which = |local: &Local| topic.is_none_or(|topic| topic == *local);
         for (local, entry) in self.entries.iter_mut().filter(|(local, _)| which(local)) {
             if let Some(topic) = &mut entry.topic
-                && (!topic.declined.is_empty() || topic.bodies_declined > 0)
+                && (!topic.declined.is_empty()
+                    || topic.bodies_declined > 0
+                    // By the clock of whoever was told, it may be refused for a while longer.
+                    || topic.peers.values().any(|peer| peer.turned_away))
             {
                 topic.declined.clear();
                 topic.bodies_declined = 0;
