@@ -2,7 +2,7 @@
 
 use crate::error::io;
 use crate::home::{hex, make_folder, sync_folder, unhex};
-use crate::{MAX_CONTENT, MAX_PIECE, OpenFailed};
+use crate::{MAX_CONTENT, MAX_PIECE, OpenFailed, RESCUE, free_space};
 use machine::{ContentDone, ContentEffect, ContentName, MAX_LISTED};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, fadvise};
@@ -85,7 +85,9 @@ impl Content {
         match effect {
             ContentEffect::Write { name, at, bytes } => {
                 let path = self.path(name);
-                let fits = within(at, bytes.len()).map_err(io("writing", &path));
+                let fits = within(at, bytes.len())
+                    .and_then(|()| self.has_room(bytes.len()))
+                    .map_err(io("writing", &path));
                 let file = fits.and_then(|()| {
                     Ok(match written.entry(name) {
                         btree_map::Entry::Occupied(file) => file.into_mut(),
@@ -118,6 +120,15 @@ impl Content {
                 Err(error) => ContentDone::Unlisted(error.to_string()),
             },
         }
+    }
+
+    /// What is fetched comes faster than anybody looks at the disk: it must not take what records need.
+    fn has_room(&self, len: usize) -> std::io::Result<()> {
+        let free = free_space(&self.dir).map_err(Error::other)?;
+        if free < RESCUE.saturating_add(len as u64) {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        Ok(())
     }
 
     /// The file may be new, and its name not on the disk yet: also if an earlier process made it.
